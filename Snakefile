@@ -1,0 +1,37 @@
+# rampflow: JWST Stage 1 (calwebb_detector1, ramps to slopes). Start with README.md; every key of the
+# configuration is in config/README.md. The order of the steps is the table of the release
+# (workflow/releases/); an exposure's chain follows from its instrument and mode.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "rules/common.smk"
+
+
+rule all:
+    input:
+        PLAN_PRODUCTS,
+
+
+include: "rules/references.smk"
+
+
+for step in PLAN.steps:
+
+    include: f"rules/{step}.smk"
+
+
+include: "rules/products.smk"
+
+
+onstart:
+    start_server()
+
+
+onsuccess:
+    stop_server()
+
+
+onerror:
+    stop_server()

@@ -1,0 +1,21 @@
+rule charge_migration:
+    """Flag groups in which charge migrates between pixels."""
+    input:
+        ramp=previous("charge_migration"),
+        references=references("charge_migration"),
+    output:
+        ramp=product("charge_migration"),
+        parameters=parameters("charge_migration"),
+        record=record("charge_migration"),
+    log:
+        logfile("charge_migration"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("charge_migration"),
+        code=code("charge_migration"),
+    script:
+        "../scripts/charge_migration.py"

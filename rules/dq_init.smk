@@ -1,0 +1,21 @@
+rule dq_init:
+    """Flag the detector's known bad pixels."""
+    input:
+        ramp=previous("dq_init"),
+        references=references("dq_init"),
+    output:
+        ramp=product("dq_init"),
+        parameters=parameters("dq_init"),
+        record=record("dq_init"),
+    log:
+        logfile("dq_init"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("dq_init"),
+        code=code("dq_init"),
+    script:
+        "../scripts/dq_init.py"

@@ -1,0 +1,21 @@
+rule firstframe:
+    """Flag the first group of every MIRI integration."""
+    input:
+        ramp=previous("firstframe"),
+        references=references("firstframe"),
+    output:
+        ramp=product("firstframe"),
+        parameters=parameters("firstframe"),
+        record=record("firstframe"),
+    log:
+        logfile("firstframe"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("firstframe"),
+        code=code("firstframe"),
+    script:
+        "../scripts/firstframe.py"

@@ -1,0 +1,23 @@
+rule gain_scale:
+    """Rescale count rates taken with a non-standard gain."""
+    input:
+        rate=product("ramp_fit"),
+        rateints=product("ramp_fit", "ints"),
+        references=references("gain_scale"),
+    output:
+        rate=product("gain_scale"),
+        rateints=product("gain_scale", "ints"),
+        parameters=parameters("gain_scale"),
+        record=record("gain_scale"),
+    log:
+        logfile("gain_scale"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("gain_scale"),
+        code=code("gain_scale"),
+    script:
+        "../scripts/gain_scale.py"

@@ -1,0 +1,21 @@
+rule jump:
+    """Flag cosmic-ray hits."""
+    input:
+        ramp=previous("jump"),
+        references=references("jump"),
+    output:
+        ramp=product("jump"),
+        parameters=parameters("jump"),
+        record=record("jump"),
+    log:
+        logfile("jump"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("jump"),
+        code=code("jump"),
+    script:
+        "../scripts/jump.py"

@@ -1,0 +1,21 @@
+rule lastframe:
+    """Flag the last group of every MIRI integration."""
+    input:
+        ramp=previous("lastframe"),
+        references=references("lastframe"),
+    output:
+        ramp=product("lastframe"),
+        parameters=parameters("lastframe"),
+        record=record("lastframe"),
+    log:
+        logfile("lastframe"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("lastframe"),
+        code=code("lastframe"),
+    script:
+        "../scripts/lastframe.py"

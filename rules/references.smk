@@ -1,0 +1,16 @@
+checkpoint references:
+    """Ask CRDS which reference files the exposure needs."""
+    input:
+        uncal=uncal,
+    output:
+        asked=asked(),
+    log:
+        logfile("references"),
+    conda:
+        "../envs/rampflow.yaml"
+    params:
+        types=reference_types,
+        overrides=overrides,
+        crds=crds_settings,
+    script:
+        "../scripts/references.py"

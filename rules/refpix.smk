@@ -1,0 +1,21 @@
+rule refpix:
+    """Remove electronic drifts measured by the reference pixels."""
+    input:
+        ramp=previous("refpix"),
+        references=references("refpix"),
+    output:
+        ramp=product("refpix"),
+        parameters=parameters("refpix"),
+        record=record("refpix"),
+    log:
+        logfile("refpix"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("refpix"),
+        code=code("refpix"),
+    script:
+        "../scripts/refpix.py"

@@ -1,0 +1,21 @@
+rule reset:
+    """Subtract the reset anomaly of the MIRI detectors."""
+    input:
+        ramp=previous("reset"),
+        references=references("reset"),
+    output:
+        ramp=product("reset"),
+        parameters=parameters("reset"),
+        record=record("reset"),
+    log:
+        logfile("reset"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("reset"),
+        code=code("reset"),
+    script:
+        "../scripts/reset.py"

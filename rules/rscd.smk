@@ -1,0 +1,21 @@
+rule rscd:
+    """Flag the groups that the MIRI reset switch charge decay spoils."""
+    input:
+        ramp=previous("rscd"),
+        references=references("rscd"),
+    output:
+        ramp=product("rscd"),
+        parameters=parameters("rscd"),
+        record=record("rscd"),
+    log:
+        logfile("rscd"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("rscd"),
+        code=code("rscd"),
+    script:
+        "../scripts/rscd.py"

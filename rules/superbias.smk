@@ -1,0 +1,21 @@
+rule superbias:
+    """Subtract the bias pattern of the detector from every group."""
+    input:
+        ramp=previous("superbias"),
+        references=references("superbias"),
+    output:
+        ramp=product("superbias"),
+        parameters=parameters("superbias"),
+        record=record("superbias"),
+    log:
+        logfile("superbias"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("superbias"),
+        code=code("superbias"),
+    script:
+        "../scripts/superbias.py"

@@ -1,0 +1,13 @@
+"""Flag the detector's known bad pixels."""
+
+from rampflow.warm import handoff
+
+handoff()
+
+from rampflow.job import Step
+from rampflow.steps import dq_init
+
+with Step(snakemake) as step:
+    mask_dq = step.reference("mask").read_dq()
+    step.pixeldq = dq_init.combine_pixel_dq(step.pixeldq, mask_dq)
+    step.frames(dq_init.flag_groups, reads=("GROUPDQ",), writes=("GROUPDQ",), mask_dq=mask_dq)

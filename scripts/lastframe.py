@@ -1,0 +1,14 @@
+"""Flag the last group of every MIRI integration."""
+
+from rampflow.warm import handoff
+
+handoff()
+
+from rampflow.job import Step
+from rampflow.steps import lastframe
+
+with Step(snakemake) as step:
+    lastframe.check_groups(step.shape[1])
+    for integration in range(step.shape[0]):
+        last = step.read("GROUPDQ", integration, step.shape[1] - 1)
+        step.write("GROUPDQ", lastframe.flag_last_group(last), integration, step.shape[1] - 1)

@@ -1,0 +1,15 @@
+"""Subtract the bias pattern of the detector from every group."""
+
+from rampflow.warm import handoff
+
+handoff()
+
+from rampflow.job import Step
+from rampflow.steps import superbias
+
+with Step(snakemake) as step:
+    reference = step.reference("superbias")
+    bias = superbias.usable_bias(reference.read())
+    step.pixeldq |= reference.read_dq()
+    step.frames(superbias.subtract_superbias, reads=("SCI",), writes=("SCI",), bias=bias)
+    step.zeroframes(superbias.subtract_from_zeroframe, bias=bias)

@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from rampflow import dq, files
+
+
+@pytest.fixture
+def ramp_path(tmp_path):
+    rng = np.random.default_rng(1)
+    hdus = fits.HDUList([fits.PrimaryHDU()])
+    hdus[0].header["NFRAMES"] = 4
+    hdus.append(fits.ImageHDU(rng.integers(0, 65535, (2, 3, 4, 5), dtype=np.uint16), name="SCI"))
+    hdus.append(fits.ImageHDU(rng.integers(0, 2**32, (4, 5), dtype=np.uint32), name="PIXELDQ"))
+    hdus.append(fits.ImageHDU(rng.normal(size=(2, 4, 5)), name="F8"))
+    table = np.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")])
+    hdus.append(fits.BinTableHDU(table, name="GROUP"))
+    path = tmp_path / "x_uncal.fits"
+    hdus.writeto(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "index",
+    [(), (1,), (0, 2), (0, slice(1, 3)), (slice(None), slice(None), slice(1, 3)), (1, slice(0, 2), slice(2, 4), slice(1, 2))],
+)
+def test_a_piece_is_what_astropy_reads(ramp_path, index):
+    with files.Product(ramp_path) as product:
+        piece = product["SCI"].read(*index)
+    expected = fits.getdata(ramp_path, "SCI")[index]
+    assert piece.dtype == np.uint16
+    np.testing.assert_array_equal(piece, expected)
+
+
+def test_unsigned_32_bit_flags_and_doubles_are_read_natively(ramp_path):
+    with files.Product(ramp_path) as product:
+        np.testing.assert_array_equal(product["PIXELDQ"].read(), fits.getdata(ramp_path, "PIXELDQ"))
+        values = product["F8"].read(1)
+    assert values.dtype == np.dtype("f8") and values.dtype.isnative
+    np.testing.assert_array_equal(values, fits.getdata(ramp_path, "F8")[1])
+
+
+def test_missing_file_and_extension_are_named(ramp_path, tmp_path):
+    with pytest.raises(files.FileProblem, match="nowhere.fits: cannot be opened"):
+        files.Product(tmp_path / "nowhere.fits")
+    with files.Product(ramp_path) as product, pytest.raises(files.FileProblem, match="no extension ERR; it has SCI"):
+        product["ERR"]
+
+
+def test_truncated_file_is_refused_with_the_extension_that_is_cut(ramp_path):
+    with open(ramp_path, "r+b") as stream:
+        stream.truncate(ramp_path.stat().st_size - 2880)
+    with pytest.raises(files.FileProblem, match="truncated: .* extension"):
+        files.Product(ramp_path)
+
+
+def test_a_file_that_is_not_fits_is_refused(tmp_path):
+    path = tmp_path / "x.fits"
+    path.write_text("hello")
+    with pytest.raises(files.FileProblem, match="not a FITS file"):
+        files.Product(path)
+
+
+def new_product(tmp_path, source):
+    plans = [
+        files.image("SCI", (2, 3, 4, 5), np.float32),
+        files.image("PIXELDQ", (4, 5), np.uint32),
+        files.image("GROUPDQ", (2, 3, 4, 5), np.uint8),
+        files.copy_of(source, "GROUP"),
+    ]
+    return files.NewProduct(tmp_path / "x_step.fits", source.header.copy(), plans)
+
+
+def test_a_product_written_in_pieces_is_read_back_by_astropy(ramp_path, tmp_path):
+    rng = np.random.default_rng(2)
+    sci = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    flags = rng.integers(0, 2**32, (4, 5), dtype=np.uint32)
+    with files.Product(ramp_path) as source:
+        new = new_product(tmp_path, source)
+        for integration in range(2):
+            for rows in (slice(0, 1), slice(1, 4)):
+                new["SCI"].write(sci[integration, :, rows], integration, slice(None), rows)
+        new["PIXELDQ"].write(flags.copy())
+        assert not (tmp_path / "x_step.fits").exists()
+        new.commit()
+    with fits.open(tmp_path / "x_step.fits") as hdus:
+        hdus.verify("exception")
+        np.testing.assert_array_equal(hdus["SCI"].data, sci)
+        np.testing.assert_array_equal(hdus["PIXELDQ"].data, flags)
+        assert not hdus["GROUPDQ"].data.any()
+        assert hdus["GROUP"].data["b"][0] == 2.5
+    assert [p.name for p in tmp_path.iterdir() if ".part" in p.name] == []
+
+
+def test_a_discarded_product_leaves_nothing(ramp_path, tmp_path):
+    with files.Product(ramp_path) as source:
+        new_product(tmp_path, source).discard()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x_uncal.fits"]
+
+
+def test_a_piece_of_the_wrong_shape_is_refused(ramp_path, tmp_path):
+    with files.Product(ramp_path) as source:
+        new = new_product(tmp_path, source)
+        with pytest.raises(ValueError, match=r"shape \(4, 4\) does not fit where \(4, 5\) is due"):
+            new["PIXELDQ"].write(np.zeros((4, 4), np.uint32))
+        new.discard()
+
+
+def test_keywords_join_their_kind():
+    header = fits.Header()
+    for key, value in (("S_DQINIT", "COMPLETE"), ("NFRAMES", 4), ("S_SATURA", "COMPLETE")):
+        files.set_keyword(header, key, value)
+    keys = [k for k in header if k]
+    assert keys == ["S_DQINIT", "S_SATURA", "NFRAMES"]
+    files.set_keyword(header, "S_DQINIT", "SKIPPED")
+    assert header["S_DQINIT"] == "SKIPPED" and header.count("S_DQINIT") == 1
+
+
+def reference(tmp_path, *, start=(1, 1), shape=(8, 10), flags=None, dq_def=None, keywords=True):
+    primary = fits.PrimaryHDU()
+    if keywords:
+        primary.header["SUBSTRT1"], primary.header["SUBSTRT2"] = start
+        primary.header["SUBSIZE1"], primary.header["SUBSIZE2"] = shape[1], shape[0]
+    hdus = fits.HDUList([primary, fits.ImageHDU(np.arange(np.prod(shape), dtype=np.float32).reshape(shape), name="SCI")])
+    if flags is not None:
+        hdus.append(fits.ImageHDU(flags, name="DQ"))
+    if dq_def is not None:
+        columns = [("BIT", "i4"), ("VALUE", "i8"), ("NAME", "S40"), ("DESCRIPTION", "S40")]
+        hdus.append(fits.BinTableHDU(np.array(dq_def, dtype=columns), name="DQ_DEF"))
+    path = tmp_path / "ref.fits"
+    hdus.writeto(path)
+    return path
+
+
+def test_a_reference_is_cut_to_the_exposure(tmp_path):
+    path = reference(tmp_path, start=(3, 2))
+    cut = files.Reference(path, files.Window(ystart=3, xstart=4, ny=2, nx=3)).read()
+    # Reference pixel (0, 0) is detector row 1, column 2 counted from 0.
+    np.testing.assert_array_equal(cut, fits.getdata(path, "SCI")[2:4, 2:5])
+
+
+def test_a_reference_that_does_not_cover_the_exposure_is_refused(tmp_path):
+    path = reference(tmp_path)
+    with pytest.raises(files.FileProblem, match="covers rows 1-8, columns 1-10 .* needs rows 8-9, columns 1-2"):
+        files.Reference(path, files.Window(ystart=7, xstart=0, ny=2, nx=2)).read()
+
+
+def test_a_subarray_reference_without_its_place_is_refused(tmp_path):
+    path = reference(tmp_path, keywords=False)
+    with pytest.raises(files.FileProblem, match="not full frame"):
+        files.Reference(path, files.Window(0, 0, 2, 2)).read()
+
+
+def test_reference_flags_are_translated_by_name_and_unknown_names_dropped(tmp_path):
+    flags = np.array([[0, 1, 2], [4, 3, 7]], np.uint32)
+    path = reference(
+        tmp_path,
+        shape=(2, 3),
+        flags=flags,
+        dq_def=[(0, 1, "HOT", ""), (1, 2, "DO_NOT_USE", ""), (2, 4, "NO_SUCH_NAME", "")],
+    )
+    translated = files.Reference(path, files.Window(0, 0, 2, 3)).read_dq()
+    expected = [[0, dq.HOT, dq.DO_NOT_USE], [0, dq.HOT | dq.DO_NOT_USE, dq.HOT | dq.DO_NOT_USE]]
+    np.testing.assert_array_equal(translated, expected)
+
+
+def test_reference_flags_without_a_table_are_standard_bits(tmp_path):
+    flags = np.array([[0, 1, 1 << 31]], np.uint32)
+    path = reference(tmp_path, shape=(1, 3), flags=flags)
+    np.testing.assert_array_equal(files.Reference(path, files.Window(0, 0, 1, 3)).read_dq(), flags)
+
+
+def test_a_reference_without_flags_has_none_set(tmp_path):
+    path = reference(tmp_path)
+    assert not files.Reference(path, files.Window(0, 0, 2, 2)).read_dq().any()

@@ -1,0 +1,96 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rampflow import warm
+
+WORKFLOW = Path(warm.__file__).parents[1]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A server that has nothing to import, and a way to start scripts under it."""
+    # A relative address, as in a run: socket paths are limited to about 100 characters.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(WORKFLOW))
+    server = subprocess.Popen(
+        [sys.executable, "-c", "import os; from rampflow.warm import Server; Server('s', os.getppid()).serve()"]
+    )
+    while not os.path.exists("s"):
+        assert server.poll() is None
+        time.sleep(0.01)
+
+    def start(text):
+        Path("script.py").write_text(f"from rampflow.warm import handoff\nhandoff()\nimport os, sys, time\n{text}\n")
+        environment = dict(os.environ, **{warm.VARIABLE: "s"})
+        return subprocess.Popen(
+            [sys.executable, "script.py"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    start.server = server
+    yield start
+    server.terminate()
+    server.wait(10)
+
+
+def test_a_script_runs_in_a_child_of_the_server_with_its_streams_and_folder(run):
+    job = run("print(os.getppid(), os.getcwd(), __name__, __file__); print('no', file=sys.stderr)")
+    out, err = job.communicate(timeout=20)
+    parent, folder, name, file = out.split()
+    assert int(parent) == run.server.pid
+    assert (folder, name, Path(file).name, err) == (os.getcwd(), "__main__", "script.py", "no\n")
+    assert job.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [("sys.exit(3)", 3), ("raise ValueError('x')", 1), ("os.kill(os.getpid(), 9)", -9)]
+)
+def test_a_job_ends_as_its_child_ended(run, text, status):
+    job = run(text)
+    _, err = job.communicate(timeout=20)
+    assert job.returncode == status
+    assert ("ValueError: x" in err) == ("ValueError" in text)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_to_the_job_ends_the_child(run, number):
+    job = run("print(os.getpid(), flush=True); time.sleep(60)")
+    child = int(job.stdout.readline())
+    job.send_signal(number)
+    job.communicate(timeout=20)
+    assert job.returncode == -number
+    for _ in range(200):
+        if not Path(f"/proc/{child}").exists():
+            break
+        time.sleep(0.02)
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_without_a_server_the_script_goes_on_where_it_is(run):
+    run.server.terminate()
+    run.server.wait(10)
+    job = run("print(os.getppid())")
+    out, _ = job.communicate(timeout=20)
+    assert int(out) == os.getpid()
+    assert job.returncode == 0
+
+
+def test_the_server_ends_its_children_when_it_ends(run):
+    job = run("print(os.getpid(), flush=True); time.sleep(60)")
+    child = int(job.stdout.readline())
+    run.server.terminate()
+    run.server.wait(10)
+    job.communicate(timeout=20)
+    assert job.returncode == 1
+    assert not Path(f"/proc/{child}").exists()
+    assert not os.path.exists("s")
+
+
+def test_only_the_owner_may_use_the_socket(run):
+    assert run.server.poll() is None
+    assert os.stat("s").st_mode & 0o077 == 0

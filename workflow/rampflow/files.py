@@ -1,0 +1,631 @@
+"""FITS in and out: chunked arrays, products, reference files.
+
+The only module that knows FITS. Arrays are read and written piece by piece with positioned reads and
+writes, so that memory follows the piece and not the exposure, several threads share one open file, and
+what a step does not touch is copied by the kernel without passing through Python.
+
+A product is written under a temporary name beside its final one and renamed when it is complete: an
+interrupted job leaves nothing under the final name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass, field
+from itertools import product as cartesian
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from rampflow import dq
+
+BLOCK = 2880
+_RAW = {8: np.uint8, 16: np.int16, 32: np.int32, 64: np.int64, -32: np.float32, -64: np.float64}
+# FITS has no unsigned integers: they are stored shifted by half their range.
+_UNSIGNED = {16: (np.uint16, 1 << 15), 32: (np.uint32, 1 << 31)}
+
+
+class FileProblem(Exception):
+    """A file is not what the step needs; the message says what was found, where, and what to do."""
+
+
+def _padded(size):
+    return -(-size // BLOCK) * BLOCK
+
+
+def _pread_into(descriptor, buffer, offset, path):
+    view = memoryview(buffer).cast("B")
+    done = 0
+    while done < len(view):
+        got = os.preadv(descriptor, [view[done:]], offset + done)
+        if not got:
+            raise FileProblem(f"{path}: the file ends in the middle of an array; it is truncated, fetch it again")
+        done += got
+
+
+def _pwrite_all(descriptor, buffer, offset):
+    view = memoryview(buffer).cast("B")
+    done = 0
+    while done < len(view):
+        done += os.pwrite(descriptor, view[done:], offset + done)
+
+
+def _copy_range(source, target, source_offset, target_offset, size):
+    """Copy bytes between two files inside the kernel; plain reads and writes where it cannot."""
+    while size:
+        try:
+            done = os.copy_file_range(source, target, min(size, 1 << 27), source_offset, target_offset)
+        except OSError:
+            done = 0
+        if not done:
+            piece = os.pread(source, min(size, 1 << 24), source_offset)
+            if not piece:
+                raise FileProblem("the file to copy from ends before its header says it does; it is truncated")
+            _pwrite_all(target, piece, target_offset)
+            done = len(piece)
+        source_offset += done
+        target_offset += done
+        size -= done
+
+
+class Array:
+    """One image of a FITS file, read and written in pieces.
+
+    Parameters
+    ----------
+    descriptor : int
+        Open file descriptor.
+    header : `~astropy.io.fits.Header`
+        Header of the image.
+    offset : int
+        Position of the first byte of the data.
+    path : path-like
+        For messages.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape in numpy order.
+    dtype : `~numpy.dtype`
+        Native type of what `read` returns.
+    """
+
+    def __init__(self, descriptor, header, offset, path):
+        self.descriptor, self.header, self.offset, self.path = descriptor, header, offset, path
+        self.shape = _image_shape(header)
+        bitpix = header["BITPIX"]
+        self.raw = np.dtype(_RAW[bitpix])
+        bzero, bscale = header.get("BZERO", 0), header.get("BSCALE", 1)
+        unsigned, half = _UNSIGNED.get(bitpix, (None, None))
+        self.shift, self.scaled = 0, False
+        if bzero == half and bscale == 1:
+            self.dtype, self.shift = np.dtype(unsigned), half
+        elif bzero == 0 and bscale == 1:
+            self.dtype = self.raw
+        else:
+            self.dtype, self.scaled = np.dtype(np.float64), True
+            self._bzero, self._bscale = bzero, bscale
+
+    def _pieces(self, index):
+        """Yield (position in the result, file offset, number of items) of the contiguous runs of an index."""
+        index = tuple(index) + (slice(None),) * (len(self.shape) - len(index))
+        ranges = [range(*_as_slice(i).indices(n)) for i, n in zip(index, self.shape, strict=True)]
+        # The longest run of trailing axes that is taken whole is contiguous in the file, and so is one
+        # more axis that is taken in part.
+        axis = len(ranges) - 1
+        while axis > 0 and len(ranges[axis]) == self.shape[axis]:
+            axis -= 1
+        inner = int(np.prod(self.shape[axis + 1 :], dtype=np.int64))
+        strides = [int(np.prod(self.shape[k + 1 :], dtype=np.int64)) for k in range(len(self.shape))]
+        run = len(ranges[axis]) * inner
+        if run == 0:
+            return
+        for position, lead in enumerate(cartesian(*ranges[:axis])):
+            start = sum(i * strides[k] for k, i in enumerate(lead)) + ranges[axis][0] * inner
+            yield position * run, self.offset + start * self.raw.itemsize, run
+
+    def _result_shape(self, index):
+        index = tuple(index) + (slice(None),) * (len(self.shape) - len(index))
+        return tuple(
+            len(range(*i.indices(n))) for i, n in zip(index, self.shape, strict=True) if isinstance(i, slice)
+        )
+
+    def read(self, *index):
+        """Read a piece.
+
+        Parameters
+        ----------
+        *index : int or slice
+            One for each leading axis, step 1; axes left out are taken whole.
+
+        Returns
+        -------
+        `~numpy.ndarray`
+            A new native-endian, C-contiguous array of `dtype`; integer indices drop their axis.
+        """
+        values = np.empty(self._result_shape(index), self.raw)
+        flat = values.reshape(-1)
+        for position, offset, run in self._pieces(index):
+            _pread_into(self.descriptor, flat[position : position + run], offset, self.path)
+        if self.raw.itemsize > 1:
+            values.byteswap(inplace=True)
+        if self.shift:
+            values = values.view(self.dtype)
+            values ^= self.dtype.type(self.shift)
+        elif self.scaled:
+            values = values * self._bscale + self._bzero
+        return values
+
+    def write(self, values, *index):
+        """Write a piece; the buffer's content is undefined afterwards when it had the file's own type.
+
+        Parameters
+        ----------
+        values : `~numpy.ndarray`
+            What to write; converted to the type of the array.
+        *index : int or slice
+            Where, as for `read`.
+        """
+        expected = self._result_shape(index)
+        if values.shape != expected:
+            raise ValueError(f"{self.path}: a piece of shape {values.shape} does not fit where {expected} is due")
+        values = np.ascontiguousarray(values, self.dtype)
+        if not values.flags.writeable:
+            values = values.copy()
+        if self.shift:
+            values ^= self.dtype.type(self.shift)
+        if self.raw.itemsize > 1:
+            values.byteswap(inplace=True)
+        flat = values.reshape(-1)
+        for position, offset, run in self._pieces(index):
+            _pwrite_all(self.descriptor, flat[position : position + run], offset)
+
+
+def _as_slice(index):
+    return index if isinstance(index, slice) else slice(index, index + 1)
+
+
+def _image_shape(header):
+    return tuple(header[f"NAXIS{k}"] for k in range(header["NAXIS"], 0, -1))
+
+
+@dataclass
+class Hdu:
+    """One header-data unit of an open file."""
+
+    name: str
+    header: fits.Header
+    offset: int
+    size: int
+
+
+class Product:
+    """A FITS file open for reading.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Raises
+    ------
+    FileProblem
+        The file is missing, is not FITS, or is shorter than its headers say.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise FileProblem(f"{self.path}: cannot be opened ({error.strerror}); check the path") from None
+        try:
+            self.hdus = list(self._scan())
+        except BaseException:
+            self.close()
+            raise
+
+    def _scan(self):
+        size, offset = os.fstat(self.descriptor).st_size, 0
+        if os.pread(self.descriptor, 6, 0) != b"SIMPLE":
+            raise FileProblem(f"{self.path}: not a FITS file (it does not begin with SIMPLE)")
+        while offset < size:
+            header, data = _read_header(self.descriptor, offset, self.path)
+            length = _data_size(header)
+            if data + length > size:
+                raise FileProblem(
+                    f"{self.path}: truncated: {size} bytes, but extension "
+                    f"{header.get('EXTNAME', 'PRIMARY')} should end at byte {data + length}; fetch it again"
+                )
+            yield Hdu(header.get("EXTNAME", "PRIMARY" if offset == 0 else ""), header, data, length)
+            offset = data + _padded(length)
+
+    def close(self):
+        """Close the file."""
+        os.close(self.descriptor)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def header(self):
+        """Primary header."""
+        return self.hdus[0].header
+
+    def __contains__(self, name):
+        return any(hdu.name == name for hdu in self.hdus)
+
+    def hdu(self, name):
+        """The first header-data unit of that EXTNAME."""
+        for hdu in self.hdus:
+            if hdu.name == name:
+                return hdu
+        raise FileProblem(
+            f"{self.path}: no extension {name}; it has {', '.join(h.name for h in self.hdus[1:]) or 'none'}"
+        )
+
+    def __getitem__(self, name):
+        hdu = self.hdu(name)
+        if hdu.header.get("XTENSION", "IMAGE").strip() != "IMAGE":
+            raise FileProblem(f"{self.path}: extension {name} is a table where an image is due")
+        return Array(self.descriptor, hdu.header, hdu.offset, self.path)
+
+    def table(self, name):
+        """A binary table as a structured array (`~astropy.io.fits.FITS_rec`)."""
+        self.hdu(name)
+        return fits.getdata(self.path, name)
+
+
+def _read_header(descriptor, offset, path):
+    text, position = b"", offset
+    while True:
+        block = os.pread(descriptor, BLOCK, position)
+        if len(block) < BLOCK:
+            raise FileProblem(f"{path}: truncated inside a header; fetch it again")
+        text += block
+        position += BLOCK
+        if any(block[card : card + 8] == b"END     " for card in range(0, BLOCK, 80)):
+            return fits.Header.fromstring(text), position
+
+
+def _data_size(header):
+    if header["NAXIS"] == 0:
+        return 0
+    elements = int(np.prod(_image_shape(header), dtype=np.int64))
+    return abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + elements)
+
+
+@dataclass
+class Plan:
+    """What one extension of a new product will be: copied whole, or an image to be filled."""
+
+    name: str
+    header: fits.Header
+    source: Hdu | None = None
+    descriptor: int | None = None
+    payload: bytes | None = None
+    offset: int = field(default=0, init=False)
+
+    @property
+    def size(self):
+        return _data_size(self.header)
+
+
+class NewProduct:
+    """A FITS file being made: full size from the start, filled piece by piece, final when committed.
+
+    Parameters
+    ----------
+    path : path-like
+        Final name.
+    header : `~astropy.io.fits.Header`
+        Primary header. Keywords may be changed until `commit`, but none added: the space is laid out now.
+    plans : list of `Plan`
+        The extensions in file order.
+    """
+
+    def __init__(self, path, header, plans):
+        self.path = Path(path)
+        self.partial = self.path.with_name(f".{self.path.name}.part")
+        self.header, self.plans = header, plans
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        offset = self._primary_size = len(_header_bytes(header))
+        for plan in plans:
+            text = _header_bytes(plan.header)
+            _pwrite_all(self.descriptor, text, offset)
+            plan.offset = offset + len(text)
+            offset = plan.offset + _padded(plan.size)
+        # What is never written reads as zero bytes and takes no space on the disk.
+        os.ftruncate(self.descriptor, offset)
+        for plan in plans:
+            if plan.source is not None:
+                _copy_range(plan.descriptor, self.descriptor, plan.source.offset, plan.offset, plan.size)
+            elif plan.payload is not None:
+                _pwrite_all(self.descriptor, plan.payload, plan.offset)
+
+    def __contains__(self, name):
+        return any(plan.name == name for plan in self.plans)
+
+    def __getitem__(self, name):
+        for plan in self.plans:
+            if plan.name == name:
+                return Array(self.descriptor, plan.header, plan.offset, self.path)
+        raise KeyError(name)
+
+    def commit(self):
+        """Write the primary header and give the file its final name."""
+        text = _header_bytes(self.header)
+        if len(text) > self._primary_size:
+            raise ValueError(f"{self.path}: the primary header grew after the file was laid out")
+        if len(text) < self._primary_size:
+            # A shorter header keeps its place with blank cards before END.
+            text = _header_bytes(self.header, blocks=self._primary_size // BLOCK)
+        _pwrite_all(self.descriptor, text, 0)
+        os.close(self.descriptor)
+        os.replace(self.partial, self.path)
+
+    def discard(self):
+        """Remove what was written so far."""
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
+        self.partial.unlink(missing_ok=True)
+
+
+def _header_bytes(header, blocks=None):
+    text = header.tostring(sep="", endcard=False, padding=False)
+    size = _padded(len(text) + 80) if blocks is None else blocks * BLOCK
+    if blocks is None:
+        return (text + "END".ljust(80)).ljust(size).encode("ascii")
+    return (text.ljust(size - 80) + "END".ljust(80)).encode("ascii")
+
+
+def image(name, shape, dtype, *, like=None, unit=None):
+    """Plan an image extension to be filled.
+
+    Parameters
+    ----------
+    name : str
+        EXTNAME.
+    shape : tuple of int
+        Shape in numpy order.
+    dtype : dtype-like
+        float32, uint8, uint16 or uint32.
+    like : `~astropy.io.fits.Header`, optional
+        Header whose other keywords (world coordinates, pointing) carry over.
+    unit : str, optional
+        BUNIT.
+    """
+    dtype = np.dtype(dtype)
+    bitpix = {"f": -8, "u": 8, "i": 8}[dtype.kind] * dtype.itemsize
+    head = fits.Header()
+    head["XTENSION"] = ("IMAGE", "Image extension")
+    head["BITPIX"] = (bitpix, "array data type")
+    head["NAXIS"] = (len(shape), "number of array dimensions")
+    for k, n in enumerate(reversed(shape), start=1):
+        head[f"NAXIS{k}"] = n
+    head["PCOUNT"] = (0, "number of parameters")
+    head["GCOUNT"] = (1, "number of groups")
+    if dtype.kind == "u" and dtype.itemsize > 1:
+        head["BSCALE"] = 1
+        head["BZERO"] = _UNSIGNED[bitpix][1]
+    head["EXTNAME"] = (name, "extension name")
+    if unit:
+        head["BUNIT"] = (unit, "physical units of the array values")
+    if like is not None:
+        structural = re.compile(r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|BZERO|EXTNAME|EXTVER|BUNIT|CHECKSUM|DATASUM")
+        for card in like.cards:
+            if not structural.fullmatch(card.keyword):
+                head.append(card, end=True)
+    head["EXTVER"] = (1, "extension value")
+    return Plan(name, head)
+
+
+def copy_of(source, name):
+    """Plan an extension as a copy, byte for byte, of one of an open product."""
+    hdu = source.hdu(name)
+    return Plan(name, hdu.header, source=hdu, descriptor=source.descriptor)
+
+
+def metadata_tree(source):
+    """Plan the ASDF extension that carries what FITS keywords cannot, without the arrays.
+
+    The arrays of the tree are pointers to extensions of the file it came from; the types and shapes of the
+    new file differ, and readers find arrays by the schema anyway. Metadata with a keyword is read from the
+    keyword, so only the rest of the tree matters.
+
+    Returns
+    -------
+    `Plan` or None
+        None when the source has no ASDF extension.
+    """
+    if "ASDF" not in source:
+        return None
+    hdu = source.hdu("ASDF")
+    content = os.pread(source.descriptor, hdu.size, hdu.offset)
+    end = content.find(b"\n...")
+    head, tail = (content, b"") if end < 0 else (content[: end + 1], content[end + 1 :])
+    blocks = re.split(rb"(?m)^(?=[A-Za-z_]\w*:)", head)
+    kept = [b for b in blocks if b"source: fits:" not in b and b"source: 'fits:" not in b]
+    payload = b"".join(b for b in kept if not b.startswith(b"_fits_hash:")) + tail
+    header = hdu.header.copy()
+    header["NAXIS1"] = len(payload)
+    header["TFORM1"] = f"{len(payload)}B"
+    return Plan("ASDF", header, payload=payload)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Keywords
+
+_SECTIONS = {
+    "S_": "Calibration step information",
+    "R_": "Reference file information",
+    "CRDS_": "CRDS parameters",
+    "CAL_": "Calibration software version",
+}
+
+
+def set_keyword(header, key, value, comment=""):
+    """Set a keyword beside those of its kind (S_*, R_*, CRDS_*, CAL_*), under their section title."""
+    if key in header:
+        header[key] = (value, comment) if comment else value
+        return
+    prefix = next((p for p in _SECTIONS if key.startswith(p)), None)
+    if prefix is None:
+        header.append((key, value, comment), end=True)
+        return
+    kin = [k for k in header if k.startswith(prefix)]
+    if kin:
+        header.set(key, value, comment, after=kin[-1])
+        return
+    for title in ("", _SECTIONS[prefix], ""):
+        header.append(("", title), end=True)
+    header.append((key, value, comment), end=True)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Reference files
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where an exposure lies on the detector: 0-based first pixel and size, in the science frame."""
+
+    ystart: int
+    xstart: int
+    ny: int
+    nx: int
+
+    @classmethod
+    def of(cls, header, shape, path):
+        """Read SUBSTRT1/2 and SUBSIZE1/2, checked against the array.
+
+        Raises
+        ------
+        FileProblem
+            The keywords are absent on an array that is not full frame, or name a first pixel below 1.
+        """
+        ny, nx = shape[-2:]
+        keys = ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")
+        if any(not isinstance(header.get(key), int) for key in keys):
+            if (ny, nx) not in ((2048, 2048), (1024, 1032), (3200, 2048)):
+                raise FileProblem(
+                    f"{path}: {', '.join(keys)} are not all given and the array ({ny} x {nx}) is not full frame: "
+                    "its place on the detector is unknown; set the keywords"
+                )
+            return cls(0, 0, ny, nx)
+        xstart, ystart = header["SUBSTRT1"], header["SUBSTRT2"]
+        if xstart < 1 or ystart < 1:
+            raise FileProblem(
+                f"{path}: SUBSTRT1={xstart}, SUBSTRT2={ystart}: the first pixel of a subarray is counted from 1"
+            )
+        # The array itself is what counts where SUBSIZE disagrees with it.
+        return cls(ystart - 1, xstart - 1, ny, nx)
+
+    def keywords(self):
+        """The window as steps take it: first column and row from 1, and size."""
+        return {"xstart": self.xstart + 1, "ystart": self.ystart + 1, "xsize": self.nx, "ysize": self.ny}
+
+
+class Reference:
+    """A reference file, cut to an exposure's window, its DQ in standard bits.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    window : `Window`, optional
+        The exposure's place on the detector; None: arrays are taken as they are.
+    """
+
+    def __init__(self, path, window=None):
+        self.product = Product(path)
+        self.path, self.window = self.product.path, window
+        self.header = self.product.header
+
+    def __contains__(self, name):
+        return name in self.product
+
+    def _cut(self, array):
+        if self.window is None:
+            return slice(None), slice(None)
+        own = Window.of(self.header, array.shape, self.path)
+        y0, x0 = self.window.ystart - own.ystart, self.window.xstart - own.xstart
+        y1, x1 = y0 + self.window.ny, x0 + self.window.nx
+        if y0 < 0 or x0 < 0 or y1 > array.shape[-2] or x1 > array.shape[-1]:
+            raise FileProblem(
+                f"{self.path}: covers rows {own.ystart + 1}-{own.ystart + own.ny}, columns "
+                f"{own.xstart + 1}-{own.xstart + own.nx} of the detector, the exposure needs rows "
+                f"{self.window.ystart + 1}-{self.window.ystart + self.window.ny}, columns "
+                f"{self.window.xstart + 1}-{self.window.xstart + self.window.nx}; choose a reference that covers it"
+            )
+        return slice(y0, y1), slice(x0, x1)
+
+    def read(self, name="SCI", *index):
+        """Read an array; leading axes by index, the last two cut to the window.
+
+        Returns
+        -------
+        `~numpy.ndarray`
+            float32 as JWST's schemas have it, whatever floating type the file holds; integers as they are.
+        """
+        array = self.product[name]
+        lead = len(array.shape) - 2
+        rows, columns = self._cut(array)
+        index = tuple(index) + (slice(None),) * (lead - len(index))
+        values = array.read(*index, rows)[..., columns]
+        if values.dtype.kind == "f":
+            values = values.astype(np.float32, copy=False)
+        return np.ascontiguousarray(values)
+
+    def read_kernel(self):
+        """Read the kernel of an ipc reference: (rows, columns), or four axes of which the last two are cut."""
+        array = self.product["SCI"]
+        return array.read().astype(np.float32, copy=False) if len(array.shape) == 2 else self.read()
+
+    def shape(self, name="SCI"):
+        """Shape of an array as stored."""
+        return self.product[name].shape
+
+    def read_dq(self, *index):
+        """Read the DQ array, its bits translated by the file's DQ_DEF table.
+
+        Reference files number their flags as they like and name them in DQ_DEF; names unknown to the
+        pipeline are dropped. Without such a table the bits are the standard ones.
+
+        Returns
+        -------
+        `~numpy.ndarray` of uint32
+            Zeros when the file has no DQ array.
+        """
+        if "DQ" not in self.product:
+            return np.zeros(self._dq_shape(), np.uint32)
+        flags = self.read("DQ", *index).astype(np.uint32, copy=False)
+        if "DQ_DEF" not in self.product or not len(table := self.product.table("DQ_DEF")):
+            return flags
+        translated = np.zeros_like(flags)
+        for row in table:
+            bit = dq.MNEMONICS.get(str(row["NAME"]).strip())
+            if bit is not None:
+                translated[(flags & np.uint32(row["VALUE"])) != 0] |= np.uint32(bit)
+        return translated
+
+    def _dq_shape(self):
+        if self.window is not None:
+            return self.window.ny, self.window.nx
+        first = next(h for h in self.product.hdus[1:] if h.header.get("NAXIS", 0) >= 2)
+        return _image_shape(first.header)[-2:]
+
+    def table(self, name):
+        """A binary table."""
+        return self.product.table(name)
+
+    def close(self):
+        """Close the file."""
+        self.product.close()

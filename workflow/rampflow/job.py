@@ -1,0 +1,557 @@
+"""What every script needs around its one call.
+
+A `Step` opens the product of the step before, gives the script the references and parameters that were
+resolved for its exposure, runs a step's functions over the exposure piece by piece in the job's threads,
+and writes the new product with its keywords, its log, and a record of time and memory.
+
+The only module that knows Snakemake's ``snakemake`` object. Parallelism lives here and nowhere else: a
+step's function sees one piece and knows of no other, so results cannot depend on the number of threads or
+on how the exposure was cut.
+"""
+
+import contextlib
+import importlib
+import json
+import logging
+import os
+import pkgutil
+import resource
+import socket
+import sys
+import time
+import traceback
+import warnings
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import numpy as np
+
+from rampflow import __version__, files
+from rampflow.steps import NotApplicable
+
+#: Header keyword that records the outcome of a step.
+STATUS_KEYWORDS = {
+    "group_scale": ("S_GRPSCL", "Group Scale Correction"),
+    "dq_init": ("S_DQINIT", "Data Quality Initialization"),
+    "emicorr": ("S_MIREMI", "MIRI EMI correction"),
+    "saturation": ("S_SATURA", "Saturation Checking"),
+    "ipc": ("S_IPC", "Interpixel Capacitance Correction"),
+    "superbias": ("S_SUPERB", "Superbias Subtraction"),
+    "refpix": ("S_REFPIX", "Reference Pixel Correction"),
+    "firstframe": ("S_FRSTFR", "MIRI First Frame Correction"),
+    "lastframe": ("S_LASTFR", "MIRI Last Frame Correction"),
+    "reset": ("S_RESET", "MIRI Reset Correction"),
+    "linearity": ("S_LINEAR", "Linearity Correction"),
+    "persistence": ("S_PERSIS", "Persistence Correction"),
+    "rscd": ("S_RSCD", "MIRI RSCD Correction"),
+    "dark_current": ("S_DARK", "Dark Subtraction"),
+    "charge_migration": ("S_CHGMIG", "Charge Migration Correction"),
+    "jump": ("S_JUMP", "Jump Detection"),
+    "picture_frame": ("S_PCTFRM", "Picture Frame Correction"),
+    "clean_flicker_noise": ("S_CLNFNS", "Clean Flicker Noise"),
+    "ramp_fit": ("S_RAMP", "Ramp Fitting"),
+    "gain_scale": ("S_GANSCL", "Gain Scale Correction"),
+}
+
+#: Header keyword that names the reference file of a CRDS type.
+REFERENCE_KEYWORDS = {
+    "mask": "R_MASK",
+    "emicorr": "R_MIREMI",
+    "saturation": "R_SATURA",
+    "superbias": "R_SUPERB",
+    "ipc": "R_IPC",
+    "refpix": "R_REFPIX",
+    "sirskernel": "R_SIRSKL",
+    "reset": "R_RESET",
+    "linearity": "R_LINEAR",
+    "trapdensity": "R_TRPDEN",
+    "trappars": "R_TRPPAR",
+    "persat": "R_PERSAT",
+    "rscd": "R_RSCD",
+    "dark": "R_DARK",
+    "gain": "R_GAIN",
+    "readnoise": "R_READNO",
+    "flat": "R_FLAT",
+}
+
+#: Bytes of one piece of an exposure; a job holds a few pieces per thread.
+PIECE = 24 << 20
+
+log = logging.getLogger("rampflow")
+
+
+def preload():
+    """Import all that jobs import, for the server of `rampflow.warm`."""
+    from rampflow import steps
+
+    for name in ("snakemake.iocontainers", "snakemake.logging", "rampflow.references", "rampflow.plan"):
+        importlib.import_module(name)
+    for module in pkgutil.iter_modules(steps.__path__):
+        importlib.import_module(f"rampflow.steps.{module.name}")
+
+
+class Job:
+    """A job of the workflow: its log, its one clear line when it fails, its record.
+
+    Parameters
+    ----------
+    snakemake : object
+        What Snakemake gives a script: ``input``, ``output``, ``params``, ``wildcards``, ``threads``,
+        ``resources``, ``log``, ``rule``.
+    """
+
+    def __init__(self, snakemake):
+        self.snakemake = snakemake
+        self.name = snakemake.rule
+        self.exposure = snakemake.wildcards.exposure
+        self.threads = max(1, snakemake.threads)
+        self._started = time.time(), time.monotonic()
+
+    def __enter__(self):
+        self._open_log()
+        try:
+            self.open()
+        except Exception:
+            if not self.__exit__(*sys.exc_info()):
+                raise
+        return self
+
+    def open(self):
+        """Open what the script works on."""
+
+    def finish(self, skipped=None):
+        """Complete the outputs; ``skipped`` is the reason for which the step did not run."""
+
+    def discard(self):
+        """Remove what was written so far."""
+
+    def __exit__(self, kind, error, trace):
+        if kind is None or isinstance(error, NotApplicable):
+            try:
+                self.finish(skipped=str(error) if error is not None else None)
+                self._record()
+                return True
+            except Exception as failure:
+                error = failure
+        self.discard()
+        if isinstance(error, Exception):
+            log.error("%s", "".join(traceback.format_exception(error)))
+            expected = type(error).__name__ in ("FileProblem", "ReferenceProblem", "ValueError", "NoSlopes", "OSError")
+            text = str(error) if expected else f"{type(error).__name__}: {error}"
+            print(
+                f"rampflow: {self.exposure}: {self.name}: {text} (traceback: {self._log_path()})", file=sys.stderr
+            )
+            raise SystemExit(1) from None
+        return False
+
+    def _log_path(self):
+        return self.snakemake.log[0] if self.snakemake.log else "no log"
+
+    def _open_log(self):
+        for handler in list(log.handlers):
+            log.removeHandler(handler)
+            handler.close()
+        if self.snakemake.log:
+            Path(self._log_path()).parent.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(self._log_path(), mode="w")
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        warnings.showwarning = lambda message, category, *_, **__: log.warning("%s: %s", category.__name__, message)
+
+    def _record(self):
+        """Keep what the job took, measured where it ran, and what it was made of."""
+        path = self.snakemake.output.get("record")
+        if path is None:
+            return
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        started, clock = self._started
+        write_json(
+            path,
+            {
+                "step": self.name,
+                "exposure": self.exposure,
+                "rampflow": __version__,
+                "code": self.snakemake.params.get("code"),
+                "inputs": sorted({str(name) for name in self.snakemake.input}),
+                "outputs": [str(name) for name in self.snakemake.output if name != path],
+                "host": socket.gethostname(),
+                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+                "wall_s": round(time.monotonic() - clock, 3),
+                "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
+                "peak_memory_mb": round(usage.ru_maxrss / 1024, 1),
+                "threads": self.threads,
+            },
+        )
+
+
+def write_json(path, content):
+    """Write JSON under its final name only when complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(partial, path)
+
+
+class Step(Job):
+    """A detector step of one exposure: a product in, a product out.
+
+    Attributes
+    ----------
+    source : `~rampflow.files.Product`
+        The product of the step before.
+    header : `~astropy.io.fits.Header`
+        Primary header of the new product.
+    shape : tuple of int
+        (integrations, groups, rows, columns).
+    window : `~rampflow.files.Window`
+        Place of the exposure on the detector.
+    parameters : dict
+        Resolved values by jwst's names.
+    """
+
+    def open(self):
+        """Open the product of the step before and resolve references and parameters."""
+        self.source = self.target = None
+        self._keywords = []
+        self.source = files.Product(self._input)
+        self.header = self.source.header.copy()
+        self.shape = self.source["SCI"].shape
+        self._check_shape()
+        self.window = files.Window.of(self.header, self.shape, self.source.path)
+        self._pointers = self._read_pointers()
+        self.parameters = self._resolve_parameters()
+        self._extra, self._written, self._references = [], set(), []
+        self._pixeldq = None
+
+    @property
+    def _input(self):
+        return self.snakemake.input.ramp
+
+    def _check_shape(self):
+        if len(self.shape) != 4:
+            raise files.FileProblem(
+                f"{self.source.path}: SCI has {len(self.shape)} axes where a ramp has 4 "
+                "(integrations, groups, rows, columns); give the workflow the uncal file of the exposure"
+            )
+
+    # --- what was resolved for the exposure -----------------------------------------------------------
+
+    def _read_pointers(self):
+        from rampflow.references import load_pointer
+
+        return {Path(p).stem: load_pointer(p) for p in self.snakemake.input.get("references", [])}
+
+    def _resolve_parameters(self):
+        from rampflow.plan import merge_parameters
+
+        settings = self.snakemake.params.get("settings", {})
+        resolved, notes = merge_parameters(settings, self._crds_parameters(), self.name)
+        for note in notes:
+            log.warning("%s", note)
+        path = self.snakemake.output.get("parameters")
+        if path is not None:
+            write_json(path, resolved)
+        return {name: entry["value"] for name, entry in resolved.items()}
+
+    def _crds_parameters(self):
+        return {name: pointer for name, pointer in self._pointers.items() if name.startswith("pars-")}
+
+    def options(self, *names):
+        """The named parameters, as keyword arguments for a step's function."""
+        return {name: self.parameters[name] for name in names}
+
+    def keyword(self, name, default=None):
+        """A keyword of the exposure's primary header."""
+        return self.header.get(name, default)
+
+    @property
+    def instrument(self):
+        """Name of the instrument, upper case."""
+        return str(self.keyword("INSTRUME")).strip().upper()
+
+    def reference(self, kind, *, cut=True):
+        """Open a reference file, cut to the exposure.
+
+        Parameters
+        ----------
+        kind : str
+            CRDS type.
+        cut : bool
+            False for references that CRDS selects by subarray and that are taken as they are.
+
+        Raises
+        ------
+        NotApplicable
+            CRDS has none for this exposure.
+        """
+        reference = self.optional_reference(kind, cut=cut)
+        if reference is None:
+            raise NotApplicable(f"CRDS has no {kind} reference for this exposure (N/A)")
+        return reference
+
+    def optional_reference(self, kind, *, cut=True):
+        """Open a reference file as `reference` does, or None where CRDS has none."""
+        from rampflow.references import check
+
+        pointer = self._pointers.get(kind)
+        if pointer is None:
+            raise files.FileProblem(f"no {kind} reference was asked for; this is a fault of the workflow's tables")
+        self._note_reference(kind, pointer)
+        if pointer["file"] is None:
+            return None
+        check(pointer)
+        log.info("%s: %s", kind, pointer["file"])
+        reference = files.Reference(pointer["file"], self.window if cut else None)
+        self._references.append(reference)
+        return reference
+
+    def _note_reference(self, kind, pointer):
+        if kind in REFERENCE_KEYWORDS:
+            self.set(REFERENCE_KEYWORDS[kind], pointer["crds_uri"], f"{kind} reference file name")
+        # Beside the pointers, and no input of the rule: a context that selects the same files reruns nothing.
+        asked = Path(self.snakemake.input.references[0]).with_name("asked.json")
+        if asked.exists():
+            answer = json.loads(asked.read_text())
+            self.set("CRDS_VER", answer["crds_version"], "Version of CRDS file selection software")
+            self.set("CRDS_CTX", answer["context"], "CRDS context (.pmap) used to select ref files")
+
+    # --- the exposure, piece by piece -------------------------------------------------------------------
+
+    @property
+    def pixeldq(self):
+        """PIXELDQ of the exposure, shape (rows, columns); what is done to it goes into the product."""
+        if self._pixeldq is None:
+            if "PIXELDQ" in self.source:
+                self._pixeldq = self.source["PIXELDQ"].read()
+            else:
+                self._pixeldq = np.zeros(self.shape[-2:], np.uint32)
+        return self._pixeldq
+
+    @pixeldq.setter
+    def pixeldq(self, value):
+        self._pixeldq = value
+
+    def read(self, name, *index):
+        """Read a piece of an array of the ramp; SCI and the zero frames as float32, absent flags as 0."""
+        if name not in self.source:
+            if name != "GROUPDQ":
+                raise files.FileProblem(f"{self.source.path}: no extension {name}")
+            empty = np.broadcast_to(np.uint8(0), self.shape)[index]
+            return np.ascontiguousarray(empty)
+        values = self.source[name].read(*index)
+        return values if name == "GROUPDQ" else values.astype(np.float32, copy=False)
+
+    def write(self, name, values, *index):
+        """Write a piece of an array; what is never written stays as it was in the source."""
+        self._layout()
+        if name not in self._written:
+            self._carry(name)
+            self._written.add(name)
+        self.target[name].write(values, *index)
+
+    def frames(self, function, *, reads, writes, at=None, **options):
+        """Run a function over runs of whole groups of one integration and write what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(*arrays, **at, **options)`` with arrays of shape (n, rows, columns); returns one
+            array, or a tuple in the order of ``writes``.
+        reads, writes : tuple of str
+            Extensions read and written.
+        at : dict of callables, optional
+            Further arguments that depend on the place: called with (integration, slice of groups).
+        """
+        nints, ngroups, ny, nx = self.shape
+        step = max(1, PIECE // (ny * nx * 4))
+        pieces = [slice(g, min(g + step, ngroups)) for g in range(0, ngroups, step)]
+        self._layout()
+        self._written.update(writes)
+
+        def run(integration, piece):
+            arrays = [self.read(name, integration, piece) for name in reads]
+            place = {key: give(integration, piece) for key, give in (at or {}).items()}
+            self._store(function(*arrays, **place, **options), writes, (integration, piece))
+
+        self._over([(run, i, piece) for i in range(nints) for piece in pieces])
+
+    def rows(self, function, *, reads, writes, along=None, halo=0, by_integration=False, **options):
+        """Run a function over blocks of rows with all their groups and write what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(*arrays, **along, **options)``, arrays of shape (integrations, groups, rows, columns), or
+            (groups, rows, columns) when ``by_integration``; returns arrays in the order of ``writes``, with the same
+            rows as it was given.
+        reads, writes : tuple of str
+            Extensions read and written.
+        along : dict of arrays, optional
+            Arrays whose last two axes are rows and columns, handed over cut to the block.
+        halo : int
+            Rows added on both sides of a block, where the frame has them; what the function returns for them is
+            not written.
+        """
+        self._layout()
+        self._written.update(writes)
+
+        def run(integrations, block, wide):
+            arrays = [self.read(name, integrations, slice(None), wide) for name in reads]
+            cut = {key: np.ascontiguousarray(array[..., wide, :]) for key, array in (along or {}).items()}
+            result = function(*arrays, **cut, **options)
+            inner = slice(block.start - wide.start, block.stop - wide.start)
+            result = result if isinstance(result, tuple) else (result,)
+            self._store(
+                tuple(array[..., inner, :] for array in result), writes, (integrations, slice(None), block)
+            )
+
+        self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
+
+    def row_blocks(self, *, halo=0, by_integration=False):
+        """Blocks of rows small enough for memory: (integration or all, rows, rows with halo)."""
+        nints, ngroups, ny, nx = self.shape
+        planes = ngroups if by_integration else nints * ngroups
+        step = max(1, min(ny, PIECE // (planes * nx * 4)))
+        blocks = []
+        for integration in range(nints) if by_integration else [slice(None)]:
+            for r in range(0, ny, step):
+                block = slice(r, min(r + step, ny))
+                blocks.append((integration, block, slice(max(0, r - halo), min(ny, block.stop + halo))))
+        return blocks
+
+    def zeroframes(self, function, **options):
+        """Run a function over the zero frames, shape (1, rows, columns) each, where ZEROFRAM is true."""
+        if not self.has_zeroframes:
+            return
+        self._layout()
+        self._written.add("ZEROFRAME")
+        for integration in range(self.shape[0]):
+            piece = slice(integration, integration + 1)
+            self._store(function(self.read("ZEROFRAME", piece), **options), ("ZEROFRAME",), (piece,))
+
+    @property
+    def has_zeroframes(self):
+        """Whether the steps have to treat zero frames: ZEROFRAM is true and the array is there."""
+        return bool(self.keyword("ZEROFRAM", False)) and "ZEROFRAME" in self.source
+
+    def over_blocks(self, function, blocks):
+        """Call ``function(*block)`` for every block in the job's threads; return the results in order."""
+        return self._over([(function, *block) for block in blocks])
+
+    def _store(self, result, names, index):
+        result = result if isinstance(result, tuple) else (result,)
+        for name, values in zip(names, result, strict=True):
+            self.target[name].write(values, *index)
+
+    def _over(self, tasks):
+        """Run tasks in the job's threads, in order, at most one more than there are threads in flight."""
+        if self.threads == 1 or len(tasks) == 1:
+            return [task(*arguments) for task, *arguments in tasks]
+        with ThreadPoolExecutor(self.threads) as pool:
+            futures, waiting = [], set()
+            for task, *arguments in tasks:
+                if len(waiting) > self.threads:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+                futures.append(pool.submit(task, *arguments))
+                waiting.add(futures[-1])
+            return [future.result() for future in futures]
+
+    # --- the new product -----------------------------------------------------------------------------
+
+    def add(self, name, values):
+        """Add a small image extension to the product; call it before the exposure is worked on."""
+        self._extra.append((name, values))
+
+    def set(self, key, value, comment=""):
+        """Set a keyword; one whose value comes late is announced with any value of its kind before the work."""
+        files.set_keyword(self.header, key, value, comment)
+        self._keywords.append((key, value, comment))
+
+    def _layout(self):
+        """Lay out the product: every extension of the source, those of a ramp, what the step adds."""
+        if self.target is not None:
+            return
+        self._stamp(self.snakemake.output.ramp)
+        ramp = {"SCI": np.float32, "PIXELDQ": np.uint32, "GROUPDQ": np.uint8, "ZEROFRAME": np.float32, "REFOUT": np.float32}
+        shapes = {"SCI": self.shape, "PIXELDQ": self.shape[-2:], "GROUPDQ": self.shape}
+        plans = []
+        for name in ("SCI", "PIXELDQ", "GROUPDQ"):
+            like = self.source.hdu(name).header if name in self.source else None
+            plans.append(files.image(name, shapes[name], ramp[name], like=like))
+        for hdu in self.source.hdus[1:]:
+            if hdu.name in ("ZEROFRAME", "REFOUT"):
+                plans.append(files.image(hdu.name, self.source[hdu.name].shape, np.float32, like=hdu.header))
+            elif hdu.name not in ("SCI", "PIXELDQ", "GROUPDQ", "ASDF", *(name for name, _ in self._extra)):
+                plans.append(files.copy_of(self.source, hdu.name))
+        plans += [files.image(name, values.shape, values.dtype) for name, values in self._extra]
+        tree = files.metadata_tree(self.source)
+        plans += [tree] if tree is not None else []
+        self.header["DATAMODL"] = ("RampModel", "Type of data model")
+        self.target = files.NewProduct(self.snakemake.output.ramp, self.header, plans)
+
+    @property
+    def status_keyword(self):
+        """The keyword that records the outcome of the step."""
+        return STATUS_KEYWORDS[self.name][0]
+
+    def _stamp(self, path):
+        """Put into the header what the step says of itself."""
+        self.set(self.status_keyword, "COMPLETE", STATUS_KEYWORDS[self.name][1])
+        self.set("CAL_VER", f"rampflow {__version__}", "Calibration software version number")
+        self.set("CAL_VCS", str(self.snakemake.params.get("code", "unknown")), "Digest of the step's code")
+        self.header["FILENAME"] = (Path(path).name, "Name of the file")
+        self.header.add_history(self.note)
+
+    @property
+    def note(self):
+        """The step and its parameters in one line, for the product's history."""
+        values = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
+        return f"{self.name}: {values}" if values else f"{self.name}: no parameters"
+
+    def _carry(self, name):
+        """Copy an array of the source into the product as it is, converted to the product's type."""
+        if name not in self.source:
+            return  # absent flags are zero, and zero bytes are what an unwritten array reads as
+        source, target = self.source[name], self.target[name]
+        if source.raw == target.raw and source.shift == target.shift:
+            size = int(np.prod(source.shape, dtype=np.int64)) * source.raw.itemsize
+            files._copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
+            return
+        for index in np.ndindex(source.shape[:-2]):
+            target.write(source.read(*index).astype(target.dtype), *index)
+
+    def finish(self, skipped=None):
+        """Write what the step left untouched, the keywords, and give the product its name."""
+        if skipped is not None:
+            if self.target is not None:
+                self.target.discard()
+            self._extra, self._written, self._pixeldq, self.target = [], set(), None, None
+            log.info("skipped: %s", skipped)
+        self._layout()
+        if skipped is not None:
+            self.header[self.status_keyword] = "SKIPPED"
+        for name, values in self._extra:
+            self.target[name].write(values)
+        self.target["PIXELDQ"].write(self.pixeldq)
+        for plan in self.target.plans:
+            if plan.name in ("SCI", "GROUPDQ", "ZEROFRAME", "REFOUT") and plan.name not in self._written:
+                self._carry(plan.name)
+        self.target.commit()
+        self._close()
+
+    def discard(self):
+        """Remove what was written so far."""
+        if getattr(self, "target", None) is not None:
+            self.target.discard()
+        self._close()
+
+    def _close(self):
+        for reference in getattr(self, "_references", []):
+            with contextlib.suppress(OSError):
+                reference.close()
+        self._references = []

@@ -1,0 +1,185 @@
+"""The products with count rates: made from a ramp by the fit, rescaled, and given their final names."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rampflow import files
+from rampflow.job import Job, Step, log
+
+#: Extensions of a rate product in file order, with the type of each and the unit of those that have one.
+ARRAYS = {
+    "SCI": (np.float32, "DN/s"),
+    "ERR": (np.float32, "DN/s"),
+    "DQ": (np.uint32, None),
+    "VAR_POISSON": (np.float32, None),
+    "VAR_RNOISE": (np.float32, None),
+}
+
+
+def is_ifu(header):
+    """Whether the rate image of an exposure is that of an integral-field spectrograph."""
+    kind = str(header.get("EXP_TYPE", "")).strip()
+    return kind in ("NRS_IFU", "MIR_MRS") or (
+        kind in ("NRS_AUTOWAVE", "NRS_LAMP") and str(header.get("OPMODE", "")).strip().upper() == "IFU"
+    )
+
+
+class Fit(Step):
+    """The ramp fit of one exposure: a ramp in, count rates of the exposure and of each integration out."""
+
+    def fit(self, function, *, along, **options):
+        """Run the fit over blocks of rows and write what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(sci, groupdq, **along, **options)``, arrays of shape (integrations, groups, rows,
+            columns); returns ``(rate, rateints)``, each with the arrays of `ARRAYS` in that order.
+        along : dict of arrays
+            Arrays whose last two axes are rows and columns, handed over cut to the block.
+        """
+        self._layout()
+
+        def run(integrations, block, wide):
+            sci = self.read("SCI", integrations, slice(None), wide)
+            groupdq = self.read("GROUPDQ", integrations, slice(None), wide)
+            cut = {
+                key: None if array is None else np.ascontiguousarray(array[..., wide, :])
+                for key, array in along.items()
+            }
+            if "ZEROFRAME" in self.source:
+                cut["zeroframe"] = self.read("ZEROFRAME", integrations, wide)
+            rate, rateints = function(sci, groupdq, **cut, **options)
+            for name, values, each in zip(ARRAYS, rate, rateints, strict=True):
+                self.rate[name].write(values, block)
+                self.rateints[name].write(each, slice(None), block)
+
+        self._over([(run, *where) for where in self.row_blocks()])
+
+    def _layout(self):
+        if self.target is not None:
+            return
+        self._stamp(self.snakemake.output.rate)
+        nints, _, ny, nx = self.shape
+        like = self.source.hdu("SCI").header
+        tree = files.metadata_tree(self.source)
+        tree = [tree] if tree is not None else []
+
+        def images(shape):
+            return [
+                files.image(name, shape, kind, unit=unit, like=like if name == "SCI" else None)
+                for name, (kind, unit) in ARRAYS.items()
+            ]
+
+        times = [files.copy_of(self.source, "INT_TIMES")] if "INT_TIMES" in self.source else []
+        header = self.header.copy()
+        header["DATAMODL"] = ("IFUImageModel" if is_ifu(header) else "ImageModel", "Type of data model")
+        ints = self.header.copy()
+        ints["DATAMODL"] = ("CubeModel", "Type of data model")
+        output = self.snakemake.output
+        for head, path in ((header, output.rate), (ints, output.rateints)):
+            head["FILENAME"] = (Path(path).name, "Name of the file")
+        self.rate = files.NewProduct(output.rate, header, images((ny, nx)) + tree)
+        self.target = self.rate
+        cube = images((nints, ny, nx))
+        self.rateints = files.NewProduct(output.rateints, ints, cube[:3] + times + cube[3:] + tree)
+
+    def finish(self, skipped=None):
+        """Give both products their names."""
+        if skipped is not None:
+            raise files.FileProblem(f"ramp_fit cannot be skipped, there would be no count rates: {skipped}")
+        self.rate.commit()
+        self.rateints.commit()
+        self._close()
+
+    def discard(self):
+        """Remove what was written so far."""
+        for new in (getattr(self, "rate", None), getattr(self, "rateints", None)):
+            if new is not None:
+                new.discard()
+        self._close()
+
+
+class Rescale(Step):
+    """A step on count rates: both products in, both out."""
+
+    def open(self):
+        """Open both products and resolve references and parameters."""
+        super().open()
+        self.sources = (self.source, files.Product(self.snakemake.input.rateints))
+        self.targets = []
+
+    @property
+    def _input(self):
+        return self.snakemake.input.rate
+
+    def _check_shape(self):
+        if "ERR" not in self.source:
+            raise files.FileProblem(f"{self.source.path}: not a product of ramp_fit (it has no ERR)")
+
+    def images(self, function, *, names, **options):
+        """Run a function over the images of both products, one integration at a time.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(*arrays, **options)`` with arrays of shape (rows, columns); returns as many.
+        names : tuple of str
+            Extensions read and written.
+        """
+        self._layout()
+        for source, target in zip(self.sources, self.targets, strict=True):
+            lead = source[names[0]].shape[:-2]
+
+            def run(index, source=source, target=target):
+                arrays = [source[name].read(*index) for name in names]
+                for name, values in zip(names, function(*arrays, **options), strict=True):
+                    target[name].write(values, *index)
+
+            self._over([(run, index) for index in np.ndindex(lead)])
+
+    def _layout(self):
+        if self.targets:
+            return
+        output = self.snakemake.output
+        self._stamp(output.rate)
+        for source, path in zip(self.sources, (output.rate, output.rateints), strict=True):
+            header = source.header.copy()
+            for keyword in self._keywords:
+                files.set_keyword(header, *keyword)
+            header.add_history(self.note)
+            header["FILENAME"] = (Path(path).name, "Name of the file")
+            plans = [files.copy_of(source, hdu.name) for hdu in source.hdus[1:]]
+            self.targets.append(files.NewProduct(path, header, plans))
+
+    def finish(self, skipped=None):
+        """Write the keywords and give both products their names."""
+        if skipped is not None:
+            log.info("skipped: %s", skipped)
+        self._layout()
+        for target in self.targets:
+            if skipped is not None:
+                target.header[self.status_keyword] = "SKIPPED"
+            target.commit()
+        self._close()
+
+    def discard(self):
+        """Remove what was written so far."""
+        for target in getattr(self, "targets", []):
+            target.discard()
+        self._close()
+
+
+class Final(Job):
+    """Products under their final names: copies whose FILENAME says so."""
+
+    def finish(self, skipped=None):  # noqa: ARG002
+        """Copy every input to the output of the same place."""
+        for source_path, path in zip(self.snakemake.input, self.snakemake.output, strict=True):
+            with files.Product(source_path) as source:
+                header = source.header.copy()
+                header["FILENAME"] = (Path(path).name, "Name of the file")
+                plans = [files.copy_of(source, hdu.name) for hdu in source.hdus[1:]]
+                files.NewProduct(path, header, plans).commit()
+
