@@ -11,7 +11,7 @@ include: "rules/common.smk"
 
 rule all:
     input:
-        PLAN_PRODUCTS,
+        RUN.products,
 
 
 include: "rules/references.smk"

@@ -6,7 +6,122 @@ Graph logic is in workflow/rampflow/plan.py; here it is only put in Snakemake's 
 import os
 import sys
 
-sys.path.insert(0, workflow.source_path("../workflow") if False else f"{workflow.basedir}/workflow")
+# The package comes with the workflow: jobs find it where the Snakefile is, here and on a cluster's nodes.
+sys.path.insert(0, f"{workflow.basedir}/workflow")
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    [f"{workflow.basedir}/workflow", *filter(None, [os.environ.get("PYTHONPATH")])]
-)
+    dict.fromkeys(sys.path[:1] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
+).strip(os.pathsep)
+
+from rampflow import run, warm
+
+# A configuration that is named on the command line stands alone; without one the run is the demo.
+if not workflow.overwrite_configfiles:
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+RUN = run.Run(config, workflow.basedir)
+PLAN = RUN.plan
+FOLDER = f"{RUN.results}/{{exposure}}"
+
+
+wildcard_constraints:
+    exposure="|".join(map(re.escape, PLAN.exposures)) or "(?!)",
+
+
+def uncal(wildcards):
+    return PLAN.exposures[wildcards.exposure].path or []
+
+
+def previous(step):
+    """The product of the step before, in the chain of the job's exposure."""
+
+    def ramp(wildcards):
+        before = PLAN.previous(step, wildcards.exposure)
+        return f"{FOLDER}/{{exposure}}_{before}.fits" if before else uncal(wildcards)
+
+    return ramp
+
+
+def product(step, kind=""):
+    """The product of a step; a temporary one when the configuration does not keep it."""
+    path = f"{FOLDER}/{{exposure}}_{step}{kind}.fits"
+    return path if RUN.keeps(step) else temp(path)
+
+
+def last_product(kind=""):
+    """The last step's product of an exposure."""
+    return lambda wildcards: f"{FOLDER}/{{exposure}}_{PLAN.final(wildcards.exposure)}{kind}.fits"
+
+
+def final(kind):
+    return f"{FOLDER}/{{exposure}}_{kind}.fits"
+
+
+def parameters(step):
+    return f"{FOLDER}/parameters/{step}.json"
+
+
+def record(step):
+    return f"{FOLDER}/record/{step}.json"
+
+
+def logfile(step):
+    return f"{FOLDER}/logs/{step}.log"
+
+
+def asked():
+    return f"{FOLDER}/references/asked.json"
+
+
+def references(step):
+    """What CRDS answered for a step: one small file per type, known once the exposure's answer is there."""
+
+    def pointers(wildcards):
+        checkpoints.references.get(exposure=wildcards.exposure)
+        return [f"{FOLDER}/references/{kind}.json" for kind in RUN.reference_types(step, wildcards.exposure)]
+
+    return pointers
+
+
+def settings(step):
+    return lambda wildcards: PLAN.settings(step, wildcards.exposure)
+
+
+def code(step):
+    return run.code_digest(f"{workflow.basedir}/scripts/{step}.py")
+
+
+def calibrated_ramp(wildcards):
+    """The product of the step before the ramp fit; the last one where nothing is fitted."""
+    return f"{FOLDER}/{{exposure}}_{RUN.before_fit(wildcards.exposure)}.fits"
+
+
+def reference_types(wildcards):
+    return PLAN.all_reference_types(wildcards.exposure)
+
+
+def overrides(wildcards):
+    return RUN.overrides(wildcards.exposure)
+
+
+def crds_settings(wildcards):
+    return PLAN.config["crds"]
+
+
+def start_server():
+    global SERVER
+    RUN.begin()
+    SERVER = warm.start(".rampflow")
+
+
+def stop_server():
+    warm.stop(SERVER)
+
+
+def threads_for(wildcards):
+    return RUN.threads(wildcards.exposure)
+
+
+def memory_for(wildcards, threads):
+    return RUN.memory(wildcards.exposure, threads)

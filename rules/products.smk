@@ -17,7 +17,7 @@ rule rate:
 rule ramp:
     """Keep the calibrated ramp: the state immediately before the ramp fit."""
     input:
-        ramp=previous("ramp_fit"),
+        ramp=calibrated_ramp,
     output:
         ramp=final("ramp"),
     log:

@@ -10,9 +10,9 @@ from rampflow.steps import reset
 with Step(snakemake) as step:
     reference = step.reference("reset", cut=False)
     step.pixeldq |= reference.read_dq()
-    step.frames(
+    step.groups(
         reset.subtract_reset,
-        reads=("SCI",),
-        writes=("SCI",),
-        at={"reset": reset.Planes(reference.read, reference.shape(), intstart=step.keyword("INTSTART"))},
+        plane=reset.planes(intstart=step.keyword("INTSTART"), n_reference=reference.shape()[0]),
+        reference=reset.reader(reference.read, n_groups=reference.shape()[1]),
+        argument="reset",
     )

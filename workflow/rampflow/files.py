@@ -26,6 +26,8 @@ BLOCK = 2880
 _RAW = {8: np.uint8, 16: np.int16, 32: np.int32, 64: np.int64, -32: np.float32, -64: np.float64}
 # FITS has no unsigned integers: they are stored shifted by half their range.
 _UNSIGNED = {16: (np.uint16, 1 << 15), 32: (np.uint32, 1 << 31)}
+# Cards for which the primary header of a new product has room beyond those it starts with.
+_SPARE_CARDS = 8
 
 
 class FileProblem(Exception):
@@ -288,6 +290,8 @@ def _read_header(descriptor, offset, path):
         block = os.pread(descriptor, BLOCK, position)
         if len(block) < BLOCK:
             raise FileProblem(f"{path}: truncated inside a header; fetch it again")
+        if not text and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
+            raise FileProblem(f"{path}: no FITS header where one is due (byte {offset}); fetch it again")
         text += block
         position += BLOCK
         if any(block[card : card + 8] == b"END     " for card in range(0, BLOCK, 80)):
@@ -325,7 +329,7 @@ class NewProduct:
     path : path-like
         Final name.
     header : `~astropy.io.fits.Header`
-        Primary header. Keywords may be changed until `commit`, but none added: the space is laid out now.
+        Primary header. Until `commit` keywords may be changed, and a few added: so much room is left.
     plans : list of `Plan`
         The extensions in file order.
     """
@@ -336,7 +340,7 @@ class NewProduct:
         self.header, self.plans = header, plans
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        offset = self._primary_size = len(_header_bytes(header))
+        offset = self._primary_size = len(_header_bytes(header, spare=_SPARE_CARDS))
         for plan in plans:
             text = _header_bytes(plan.header)
             _pwrite_all(self.descriptor, text, offset)
@@ -361,12 +365,9 @@ class NewProduct:
 
     def commit(self):
         """Write the primary header and give the file its final name."""
-        text = _header_bytes(self.header)
+        text = _header_bytes(self.header, size=self._primary_size)
         if len(text) > self._primary_size:
             raise ValueError(f"{self.path}: the primary header grew after the file was laid out")
-        if len(text) < self._primary_size:
-            # A shorter header keeps its place with blank cards before END.
-            text = _header_bytes(self.header, blocks=self._primary_size // BLOCK)
         _pwrite_all(self.descriptor, text, 0)
         os.close(self.descriptor)
         os.replace(self.partial, self.path)
@@ -378,12 +379,14 @@ class NewProduct:
         self.partial.unlink(missing_ok=True)
 
 
-def _header_bytes(header, blocks=None):
-    text = header.tostring(sep="", endcard=False, padding=False)
-    size = _padded(len(text) + 80) if blocks is None else blocks * BLOCK
-    if blocks is None:
-        return (text + "END".ljust(80)).ljust(size).encode("ascii")
-    return (text.ljust(size - 80) + "END".ljust(80)).encode("ascii")
+def _header_bytes(header, *, spare=0, size=0):
+    """Cards, END, and padding to whole blocks: room for spare cards, or a size to fill with blank cards."""
+    cards = header.tostring(sep="", endcard=False, padding=False)
+    size = max(size, _padded(len(cards) + 80 * (spare + 1)))
+    if spare:
+        return (cards + "END".ljust(80)).ljust(size).encode("ascii")
+    end = size - 80 if _padded(len(cards) + 80) < size else len(cards)
+    return (cards.ljust(end) + "END".ljust(80)).ljust(size).encode("ascii")
 
 
 def image(name, shape, dtype, *, like=None, unit=None):

@@ -22,6 +22,7 @@ import time
 import traceback
 import warnings
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,9 @@ REFERENCE_KEYWORDS = {
     "flat": "R_FLAT",
 }
 
+#: Errors whose message says all that the user needs; others are named by their type, too.
+EXPECTED = ("FileProblem", "ReferenceProblem", "ConfigError", "NoSlopes", "ValueError", "OSError")
+
 #: Bytes of one piece of an exposure; a job holds a few pieces per thread.
 PIECE = 24 << 20
 
@@ -82,10 +86,11 @@ log = logging.getLogger("rampflow")
 
 def preload():
     """Import all that jobs import, for the server of `rampflow.warm`."""
-    from rampflow import steps
+    from rampflow import references, steps
 
-    for name in ("snakemake.iocontainers", "snakemake.logging", "rampflow.references", "rampflow.plan"):
+    for name in ("snakemake.iocontainers", "snakemake.logging", "rampflow.rates", "rampflow.plan", "rampflow.exposures"):
         importlib.import_module(name)
+    references.preload()
     for module in pkgutil.iter_modules(steps.__path__):
         importlib.import_module(f"rampflow.steps.{module.name}")
 
@@ -136,7 +141,7 @@ class Job:
         self.discard()
         if isinstance(error, Exception):
             log.error("%s", "".join(traceback.format_exception(error)))
-            expected = type(error).__name__ in ("FileProblem", "ReferenceProblem", "ValueError", "NoSlopes", "OSError")
+            expected = type(error).__name__ in EXPECTED
             text = str(error) if expected else f"{type(error).__name__}: {error}"
             print(
                 f"rampflow: {self.exposure}: {self.name}: {text} (traceback: {self._log_path()})", file=sys.stderr
@@ -184,6 +189,12 @@ class Job:
                 "threads": self.threads,
             },
         )
+
+
+def _cut(along, rows):
+    """Cut arrays to rows; None, an array that the exposure does without, stays None."""
+    arrays = (along or {}).items()
+    return {key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays}
 
 
 def write_json(path, content):
@@ -378,7 +389,67 @@ class Step(Job):
 
         self._over([(run, i, piece) for i in range(nints) for piece in pieces])
 
-    def rows(self, function, *, reads, writes, along=None, halo=0, by_integration=False, **options):
+    def groups(self, function, *, plane, reference, argument):
+        """Subtract, group by group, a reference that is read or made one group at a time.
+
+        A task is one group of all integrations, so that what is made for a group is made once for all integrations
+        that share it.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(sci, **{argument: values})``, SCI of shape (1, rows, columns); returns it.
+        plane : callable
+            Integration of the reference that serves an integration of the exposure.
+        reference : callable
+            Called with (plane, group); returns the values.
+        argument : str
+            Name of the argument.
+        """
+        self._layout()
+        self._written.add("SCI")
+
+        def run(group):
+            place = slice(group, group + 1)
+            current = values = None
+            for integration in range(self.shape[0]):
+                if plane(integration) != current:
+                    current = plane(integration)
+                    values = reference(current, group)
+                sci = self.read("SCI", integration, place)
+                self.target["SCI"].write(function(sci, **{argument: values}), integration, place)
+
+        self._over([(run, group) for group in range(self.shape[1])])
+
+    def survey(self, function, *, reads, combine, along=None, **options):
+        """Gather a property of the whole exposure from blocks of rows.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(*arrays, **along, **options)`` with arrays of shape (integrations, groups, rows, columns).
+        reads : tuple of str
+            Extensions read.
+        combine : callable
+            Joins the results of two blocks.
+        along : dict of arrays, optional
+            Arrays whose last two axes are rows and columns, handed over cut to the block.
+        """
+
+        def run(integrations, block, _):
+            arrays = [self.read_rows(name, integrations, block) for name in reads]
+            cut = _cut(along, block)
+            return function(*arrays, **cut, **options)
+
+        return reduce(combine, self._over([(run, *where) for where in self.row_blocks()]))
+
+    def read_rows(self, name, integrations, rows):
+        """Read rows of an array with all its groups; the zero frames have none."""
+        if name == "ZEROFRAME":
+            return self.read(name, integrations, rows)
+        return self.read(name, integrations, slice(None), rows)
+
+    def rows(self, function, *, reads, writes, along=None, halo=0, tell_halo=False, by_integration=False, **options):
         """Run a function over blocks of rows with all their groups and write what it returns.
 
         Parameters
@@ -386,29 +457,39 @@ class Step(Job):
         function : callable
             Called as ``function(*arrays, **along, **options)``, arrays of shape (integrations, groups, rows, columns), or
             (groups, rows, columns) when ``by_integration``; returns arrays in the order of ``writes``, with the same
-            rows as it was given.
+            rows as it was given, and whatever else it has to say.
         reads, writes : tuple of str
             Extensions read and written.
         along : dict of arrays, optional
-            Arrays whose last two axes are rows and columns, handed over cut to the block.
+            Arrays whose last two axes are rows and columns, handed over cut to the block; None stays None.
         halo : int
             Rows added on both sides of a block, where the frame has them; what the function returns for them is
             not written.
+        tell_halo : bool
+            Tell the function as ``halo=(before, after)`` how many such rows it was given.
+
+        Returns
+        -------
+        list of tuple
+            What else the function returned for each block.
         """
         self._layout()
         self._written.update(writes)
 
         def run(integrations, block, wide):
-            arrays = [self.read(name, integrations, slice(None), wide) for name in reads]
-            cut = {key: np.ascontiguousarray(array[..., wide, :]) for key, array in (along or {}).items()}
+            arrays = [self.read_rows(name, integrations, wide) for name in reads]
+            cut = _cut(along, wide)
+            before = block.start - wide.start
+            if tell_halo:
+                cut["halo"] = (before, wide.stop - block.stop)
             result = function(*arrays, **cut, **options)
-            inner = slice(block.start - wide.start, block.stop - wide.start)
             result = result if isinstance(result, tuple) else (result,)
-            self._store(
-                tuple(array[..., inner, :] for array in result), writes, (integrations, slice(None), block)
-            )
+            inner = slice(before, before + block.stop - block.start)
+            images = tuple(array[..., inner, :] for array in result[: len(writes)])
+            self._store(images, writes, (integrations, slice(None), block))
+            return result[len(writes) :]
 
-        self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
+        return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
 
     def row_blocks(self, *, halo=0, by_integration=False):
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo)."""
@@ -437,10 +518,6 @@ class Step(Job):
         """Whether the steps have to treat zero frames: ZEROFRAM is true and the array is there."""
         return bool(self.keyword("ZEROFRAM", False)) and "ZEROFRAME" in self.source
 
-    def over_blocks(self, function, blocks):
-        """Call ``function(*block)`` for every block in the job's threads; return the results in order."""
-        return self._over([(function, *block) for block in blocks])
-
     def _store(self, result, names, index):
         result = result if isinstance(result, tuple) else (result,)
         for name, values in zip(names, result, strict=True):
@@ -468,7 +545,7 @@ class Step(Job):
         self._extra.append((name, values))
 
     def set(self, key, value, comment=""):
-        """Set a keyword; one whose value comes late is announced with any value of its kind before the work."""
+        """Set a keyword of the new product; the header has room for a few that come late."""
         files.set_keyword(self.header, key, value, comment)
         self._keywords.append((key, value, comment))
 
@@ -530,7 +607,7 @@ class Step(Job):
         if skipped is not None:
             if self.target is not None:
                 self.target.discard()
-            self._extra, self._written, self._pixeldq, self.target = [], set(), None, None
+            self._written, self._pixeldq, self.target = set(), None, None
             log.info("skipped: %s", skipped)
         self._layout()
         if skipped is not None:

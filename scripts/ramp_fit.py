@@ -1,0 +1,14 @@
+"""Fit slopes to the ramps: count rates and their errors."""
+
+from rampflow.warm import handoff
+
+handoff()
+
+from rampflow.rates import Fit
+from rampflow.steps import ramp_fit
+
+with Fit(snakemake) as step:
+    gain, readnoise = step.reference("gain"), step.reference("readnoise")
+    step.set_gain_factor(gain.header)
+    images = {"gain": gain.read(), "readnoise": readnoise.read(), "dark_rate": step.image("AVDRKCUR")}
+    step.fit(ramp_fit, images)

@@ -1,0 +1,26 @@
+"""Flag groups at full well or at the floor of the converter."""
+
+from rampflow.warm import handoff
+
+handoff()
+
+from rampflow.job import Step
+from rampflow.steps import saturation
+
+with Step(snakemake) as step:
+    reference = step.reference("saturation")
+    threshold, flags, unchecked = saturation.prepare_threshold(reference.read(), reference.read_dq())
+    step.pixeldq |= flags
+    superbias = step.optional_reference("superbias")
+    bias = superbias.read() if superbias else None
+    step.rows(
+        saturation.flag_saturation,
+        reads=("SCI", "GROUPDQ"),
+        writes=("GROUPDQ",),
+        along={"threshold": threshold, "unchecked": unchecked, "bias": bias},
+        halo=saturation.halo(step.parameters["n_pix_grow_sat"]),
+        by_integration=True,
+        nframes=step.keyword("NFRAMES"),
+        **step.options("n_pix_grow_sat", "use_readpatt"),
+    )
+    step.zeroframes(saturation.flag_zeroframes, threshold=threshold, **step.options("n_pix_grow_sat"))
