@@ -4,6 +4,8 @@ from rampflow.warm import handoff
 
 handoff()
 
+from functools import partial
+
 from rampflow.job import Step
 from rampflow.steps import dark_current
 
@@ -16,6 +18,15 @@ with Step(snakemake) as step:
         keyword=reference.header.get("AVDRKCUR"),
     )
     step.add("AVDRKCUR", average)
-    dark = dark_current.Dark(reference.read, reference.shape(), reference.header, step.header)
+    *planes, ngroups, _, _ = reference.shape()
+    plan = dark_current.plan_dark(
+        dark_current.ReadPattern.of(step.header, step.shape[1]),
+        dark_current.ReadPattern.of(reference.header, ngroups),
+    )
     step.pixeldq |= dark_current.combine_dark_dq(reference.read_dq())
-    step.groups(dark_current.subtract_dark, plane=dark.plane, reference=dark.averaged, argument="dark")
+    step.groups(
+        dark_current.subtract_dark,
+        plane=partial(dark_current.dark_plane, intstart=step.keyword("INTSTART"), n_reference=planes[0] if planes else 1),
+        reference=dark_current.reader(reference.read, plan, has_planes=bool(planes)),
+        argument="dark",
+    )

@@ -11,20 +11,10 @@ from rampflow.steps import jump
 
 with Step(snakemake) as step:
     jump.check_groups(step.shape[1])
-    gain, readnoise = step.reference("gain").read(), step.reference("readnoise").read()
-    step.pixeldq = jump.flag_bad_gain(step.pixeldq, gain)
+    images = {"gain": step.reference("gain").read(), "readnoise": step.reference("readnoise").read()}
+    step.pixeldq = jump.flag_bad_gain(step.pixeldq, images["gain"])
     unused = step.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)
-    search = jump.Search(unused, gain, nframes=step.keyword("NFRAMES"), tgroup=step.keyword("TGROUP"), **step.parameters)
-    while search.goes_on:
-        search.note(
-            step.rows(
-                search.detect,
-                reads=("SCI", "GROUPDQ"),
-                writes=("GROUPDQ",),
-                along={"gain": gain, "readnoise": readnoise},
-                halo=1,
-                tell_halo=True,
-            )
-        )
-    for key, rate, comment in search.keywords:
-        step.set(key, rate, comment)
+    mode = jump.choose_mode(unused, **step.options("min_diffs_single_pass","minimum_sigclip_groups","only_use_ints"))
+    found = step.rows(jump.detect_jumps, reads=("SCI","GROUPDQ"), writes=("GROUPDQ",), along=images, halo=1, tell_halo=True,
+       mode=mode, nframes=step.keyword("NFRAMES"), tgroup=step.keyword("TGROUP"), median_gain=jump.median_gain(images["gain"]),
+       **step.options("rejection_threshold","three_group_rejection_threshold","four_group_rejection_threshold","flag_4_neighbors","max_jump_to_flag_neighbors","min_jump_to_flag_neighbors","after_jump_flag_dn1","after_jump_flag_time1","after_jump_flag_dn2","after_jump_flag_time2","only_use_ints"))

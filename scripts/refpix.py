@@ -18,7 +18,7 @@ with Step(snakemake) as step:
         ystart=step.window.ystart + 1,
         fastaxis=step.keyword("FASTAXIS"),
         slowaxis=step.keyword("SLOWAXIS"),
-        **refpix.options(step.parameters),
+        **step.options("odd_even_columns","use_side_ref_pixels","side_smoothing_length","side_gain","odd_even_rows","refpix_algorithm","siglimit"),
     )
     step.frames(
         refpix.correct_frames,

@@ -4,15 +4,18 @@ from rampflow.warm import handoff
 
 handoff()
 
+from functools import partial
+
 from rampflow.job import Step
 from rampflow.steps import reset
 
 with Step(snakemake) as step:
     reference = step.reference("reset", cut=False)
     step.pixeldq |= reference.read_dq()
+    planes, groups = reference.shape()[:2]
     step.groups(
         reset.subtract_reset,
-        plane=reset.planes(intstart=step.keyword("INTSTART"), n_reference=reference.shape()[0]),
-        reference=reset.reader(reference.read, n_groups=reference.shape()[1]),
+        plane=partial(reset.reset_plane, intstart=step.keyword("INTSTART"), n_reference=planes),
+        reference=reset.reader(reference.read, n_groups=groups),
         argument="reset",
     )

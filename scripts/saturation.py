@@ -23,4 +23,4 @@ with Step(snakemake) as step:
         nframes=step.keyword("NFRAMES"),
         **step.options("n_pix_grow_sat", "use_readpatt"),
     )
-    step.zeroframes(saturation.flag_zeroframes, threshold=threshold, **step.options("n_pix_grow_sat"))
+    step.zeroframes(saturation.flag_zeroframe, threshold=threshold, **step.options("n_pix_grow_sat"))

@@ -476,6 +476,8 @@ _SECTIONS = {
 
 def set_keyword(header, key, value, comment=""):
     """Set a keyword beside those of its kind (S_*, R_*, CRDS_*, CAL_*), under their section title."""
+    # A card has 80 characters; long values (paths) go without a comment.
+    comment = comment if len(str(value)) + len(comment) < 60 else ""
     if key in header:
         header[key] = (value, comment) if comment else value
         return

@@ -345,6 +345,10 @@ class Step(Job):
     def pixeldq(self, value):
         self._pixeldq = value
 
+    def image(self, name):
+        """Read an optional image of the ramp, such as AVDRKCUR; None where it has none."""
+        return self.source[name].read() if name in self.source else None
+
     def read(self, name, *index):
         """Read a piece of an array of the ramp; SCI and the zero frames as float32, absent flags as 0."""
         if name not in self.source:

@@ -1,0 +1,286 @@
+"""What differs between two products: values, flags, tables and keywords, with the tolerance stated.
+
+Two numbers agree when ``|ours - theirs| <= tolerance * max(|theirs|, scale)``. The scale makes the standard
+honest for differences of large numbers: a step that subtracts 12000 DN of bias from 12001 DN leaves 1 DN, of
+which single precision knows 1e-3 DN. It is never larger than what the numbers were made from:
+
+============== ====================================================================================
+ramp products  the value that the same sample had before the step, |SCI| of the step's input
+rate products  none for one step (the fit works in double precision); for a whole chain of steps the
+               uncertainty ERR that the oracle gives the pixel
+ERR, VAR_*     none
+============== ====================================================================================
+
+Pure relative differences (no scale) are reported beside the scaled ones. Flags, tables and everything that
+is not a measured value must be equal.
+"""
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+#: Standard deviations and variances, whose scale is their own size, and the measured values.
+UNCERTAINTIES = ("ERR", "VAR_POISSON", "VAR_RNOISE")
+VALUES = ("SCI", "ZEROFRAME", "AVDRKCUR", *UNCERTAINTIES)
+FLAGS = ("PIXELDQ", "GROUPDQ", "DQ")
+
+#: Keywords of the primary header that name the software and the file, or the time of writing.
+SOFTWARE = ("DATE", "CAL_VER", "CAL_VCS", "CRDS_VER", "PRD_VER", "FILENAME", "CHECKSUM", "DATASUM")
+STATUS = ("S_", "R_")
+NUMBERS = ("GAINFACT", "PRIMECRS", "EXTNCRS")
+
+
+@dataclass
+class Values:
+    """Comparison of two arrays of numbers of one shape.
+
+    Attributes
+    ----------
+    size : int
+        Number of elements.
+    nan_mismatches : int
+        Elements that are NaN, or infinite, in one array and not in the other.
+    max_absolute, max_relative, max_scaled : float
+        Largest ``|a - b|``, ``|a - b| / |b|`` (inf where only b is 0) and ``|a - b| / max(|b|, scale)``.
+    relative_beyond, beyond : int
+        Elements whose relative, and whose scaled, difference is larger than the tolerance.
+    worst : tuple of int or None
+        Index of the largest scaled difference.
+    """
+
+    size: int
+    nan_mismatches: int
+    max_absolute: float
+    max_relative: float
+    max_scaled: float
+    relative_beyond: int
+    beyond: int
+    worst: tuple | None
+
+
+@dataclass
+class Flags:
+    """Comparison of two arrays of flags.
+
+    Attributes
+    ----------
+    size, differing : int
+        Number of elements, and of those that differ.
+    bits : dict
+        Bit (its value) to the number of elements in which ours has it and theirs has not, and the other
+        way round: ``{4: (3, 0)}``.
+    worst : tuple of int or None
+        Index of a differing element.
+    """
+
+    size: int
+    differing: int
+    bits: dict = field(default_factory=dict)
+    worst: tuple | None = None
+
+
+def compare_values(ours, theirs, tolerance, scale=0.0):
+    """Compare two arrays of numbers.
+
+    Parameters
+    ----------
+    ours, theirs : array
+        Numbers; NaN agrees with NaN only, an infinity with the same infinity only.
+    tolerance : float
+        Largest difference that agrees, relative to ``max(|theirs|, scale)``.
+    scale : float or array
+        Smallest size that is taken for the size of a number; broadcast to the shape. NaN counts as 0.
+
+    Returns
+    -------
+    Values
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
+    """
+    a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"shape {a.shape} where the oracle has {b.shape}")
+    special = ~(np.isfinite(a) & np.isfinite(b))
+    mismatched = special & ~((a == b) | (np.isnan(a) & np.isnan(b)))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        absolute = np.where(special, 0.0, np.abs(a - b))
+        size = np.where(special, 1.0, np.abs(b))
+        floor = np.nan_to_num(np.abs(scale), nan=0.0, posinf=0.0)
+        relative = np.where(absolute == 0, 0.0, absolute / size)
+        scaled = np.where(absolute == 0, 0.0, absolute / np.maximum(size, floor))
+    if not a.size:
+        return Values(0, 0, 0.0, 0.0, 0.0, 0, 0, None)
+    first = np.argmax(mismatched) if mismatched.any() else np.argmax(scaled)
+    return Values(
+        size=a.size,
+        nan_mismatches=int(mismatched.sum()),
+        max_absolute=float(absolute.max()),
+        max_relative=float(relative.max()),
+        max_scaled=float(scaled.max()),
+        relative_beyond=int((relative > tolerance).sum()),
+        beyond=int((scaled > tolerance).sum()),
+        worst=tuple(int(i) for i in np.unravel_index(first, a.shape)),
+    )
+
+
+def compare_flags(ours, theirs):
+    """Compare two arrays of flags bit for bit.
+
+    Returns
+    -------
+    Flags
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
+    """
+    a, b = np.asarray(ours, np.uint32), np.asarray(theirs, np.uint32)
+    if a.shape != b.shape:
+        raise ValueError(f"shape {a.shape} where the oracle has {b.shape}")
+    changed = a ^ b
+    differing = int(np.count_nonzero(changed))
+    if not differing:
+        return Flags(a.size, 0)
+    bits = {}
+    for bit in (1 << k for k in range(32)):
+        ours_only, theirs_only = int(np.count_nonzero(a & ~b & bit)), int(np.count_nonzero(b & ~a & bit))
+        if ours_only or theirs_only:
+            bits[bit] = (ours_only, theirs_only)
+    worst = tuple(int(i) for i in np.unravel_index(np.argmax(changed != 0), a.shape))
+    return Flags(a.size, differing, bits, worst)
+
+
+def compare_tables(ours, theirs):
+    """Say what differs between two tables (structured arrays): columns, types, rows, values.
+
+    Returns
+    -------
+    list of str
+        Nothing where they are equal; NaN equals NaN.
+    """
+    if ours.dtype.names != theirs.dtype.names:
+        return [f"columns {ours.dtype.names} where the oracle has {theirs.dtype.names}"]
+    if len(ours) != len(theirs):
+        return [f"{len(ours)} rows where the oracle has {len(theirs)}"]
+    problems = []
+    for name in theirs.dtype.names:
+        a, b = np.asarray(ours[name]), np.asarray(theirs[name])
+        equal = (a == b) | ((a != a) & (b != b))
+        if not np.all(equal):
+            problems.append(f"column {name} differs in {np.count_nonzero(~equal)} rows")
+    return problems
+
+
+def compare_headers(ours, theirs, tolerance, steps=None):
+    """Say what differs between two primary headers.
+
+    Parameters
+    ----------
+    ours, theirs : mapping
+        Keyword to value.
+    tolerance : float
+        For the numbers that steps derive (`NUMBERS`).
+    steps : tuple of str, optional
+        Status keywords to look at; by default all.
+
+    Returns
+    -------
+    required : list of str
+        Differences in S_*, R_*, CRDS_CTX, DATAMODL and the derived numbers.
+    other : list of str
+        Differences in all else but `SOFTWARE`; commentary is not compared.
+    """
+    required, other = [], []
+    for key in sorted({*ours, *theirs} - {*SOFTWARE, "COMMENT", "HISTORY", ""}):
+        a, b = ours.get(key), theirs.get(key)
+        if a == b or (steps is not None and key.startswith("S_") and key not in steps):
+            continue
+        if key in NUMBERS and a is not None and b is not None and abs(a - b) <= tolerance * abs(b):
+            continue
+        must = key.startswith(STATUS) or key in NUMBERS or key in ("CRDS_CTX", "DATAMODL")
+        (required if must else other).append(f"{key}={a!r} (oracle {b!r})")
+    return required, other
+
+
+@dataclass
+class Difference:
+    """Comparison of one product with the oracle's.
+
+    Attributes
+    ----------
+    values, flags : dict
+        EXTNAME to `Values` or `Flags`.
+    problems : list of str
+        What must be equal and is not: extensions, shapes, types, tables, keywords.
+    remarks : list of str
+        Other keywords that differ.
+    """
+
+    values: dict = field(default_factory=dict)
+    flags: dict = field(default_factory=dict)
+    problems: list = field(default_factory=list)
+    remarks: list = field(default_factory=list)
+
+    def record(self):
+        """Return it as a dict for JSON."""
+        return asdict(self)
+
+
+def compare_products(ours, theirs, tolerance, scales=None, steps=None):
+    """Compare two products.
+
+    Parameters
+    ----------
+    ours, theirs : `~astropy.io.fits.HDUList`
+        Open products.
+    tolerance : float
+        As for `compare_values`.
+    scales : dict, optional
+        EXTNAME to the scale of its values; 0 where there is none.
+    steps : tuple of str, optional
+        As for `compare_headers`.
+
+    Returns
+    -------
+    Difference
+    """
+    difference, scales = Difference(), scales or {}
+    names = [hdu.name for hdu in theirs[1:] if hdu.name != "ASDF"]
+    present = [hdu.name for hdu in ours[1:] if hdu.name != "ASDF"]
+    for name in sorted({*names} ^ {*present}):
+        side, hdu = ("only ours", ours[name]) if name in present else ("missing", theirs[name])
+        # jwst 1.19 writes an empty INT_TIMES where the exposure had none.
+        if name != "INT_TIMES" or len(hdu.data):
+            difference.problems.append(f"extension {name}: {side}")
+    for name in (name for name in names if name in present):
+        try:
+            _compare_extension(name, ours[name], theirs[name], tolerance, scales.get(name, 0.0), difference)
+        except ValueError as error:
+            difference.problems.append(f"{name}: {error}")
+    problems, remarks = compare_headers(ours[0].header, theirs[0].header, tolerance, steps)
+    difference.problems += problems
+    difference.remarks += remarks
+    return difference
+
+
+def _compare_extension(name, ours, theirs, tolerance, scale, difference):
+    if theirs.data is None or ours.data is None:
+        if (theirs.data is None) != (ours.data is None):
+            difference.problems.append(f"{name}: no data on one side")
+        return
+    is_table = theirs.data.dtype.names is not None
+    kind, expected = (data.dtype.newbyteorder("=") for data in (ours.data, theirs.data))
+    if not is_table and kind != expected:
+        difference.problems.append(f"{name}: type {kind} where the oracle has {expected}")
+    elif name in VALUES:
+        difference.values[name] = compare_values(ours.data, theirs.data, tolerance, scale)
+    elif name in FLAGS:
+        difference.flags[name] = compare_flags(ours.data, theirs.data)
+    elif is_table:
+        difference.problems += [f"{name}: {text}" for text in compare_tables(ours.data, theirs.data)]
+    elif not np.array_equal(ours.data, theirs.data, equal_nan=True):
+        difference.problems.append(f"{name}: differs")

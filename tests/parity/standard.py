@@ -1,0 +1,125 @@
+"""The standard that parity is held to, and the differences that are accepted.
+
+A *finding* is one thing in one product that is not as the standard wants it. It fails the comparison unless
+a line of ``accepted.tsv`` names it, with the reason, and the part of the elements that differ is within the
+line's bound.
+"""
+
+import csv
+import fnmatch
+from dataclasses import dataclass
+from pathlib import Path
+
+from rampflow.dq import MNEMONICS
+
+#: Tolerance of values, and part of the elements that may be beyond it or have other flags.
+STEP = (1e-6, 0.0)
+END_TO_END = (1e-5, 1e-4)
+
+_BIT_NAMES = {bit: name for name, bit in MNEMONICS.items()}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is not as it should be.
+
+    Attributes
+    ----------
+    what : str
+        An EXTNAME, a keyword, or "product".
+    part : float
+        Part of the elements of an array; 1 for what has no elements.
+    text : str
+        For people.
+    """
+
+    what: str
+    part: float
+    text: str
+
+
+def flag_text(flags):
+    """Say which bits differ: ``JUMP_DET +3 -0`` where ours has three more and lacks none."""
+    return ", ".join(f"{_BIT_NAMES[bit]} +{ours} -{theirs}" for bit, (ours, theirs) in flags.bits.items())
+
+
+def findings(difference, allowed):
+    """List what in a difference is not within the standard.
+
+    Parameters
+    ----------
+    difference : `differences.Difference`
+        Compared with the standard's tolerance.
+    allowed : float
+        Part of the elements of an array that may differ.
+
+    Returns
+    -------
+    list of Finding
+    """
+    found = []
+    for name, values in difference.values.items():
+        if values.nan_mismatches:
+            text = f"{name}: {values.nan_mismatches} NaN mismatches, one at {values.worst}"
+            found.append(Finding(f"{name} NaN", values.nan_mismatches / values.size, text))
+        if values.beyond > allowed * values.size:
+            text = (
+                f"{name}: {values.beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
+            )
+            found.append(Finding(name, values.beyond / values.size, f"{text} at {values.worst}"))
+    for name, flags in difference.flags.items():
+        if flags.differing > allowed * flags.size:
+            text = f"{name}: {flags.differing} elements differ ({flag_text(flags)}), one at {flags.worst}"
+            found.append(Finding(name, flags.differing / flags.size, text))
+    for text in difference.problems:
+        what = text.split(":")[0] if text.startswith("extension") else text.split("=")[0].split(":")[0]
+        found.append(Finding(what, 1.0, text))
+    return found
+
+
+def read_accepted(path=None):
+    """Read the table of accepted differences.
+
+    Returns
+    -------
+    list of dict
+        release, check, step, what (each may be a glob), bound (largest part of the elements) and reason.
+
+    Raises
+    ------
+    ValueError
+        A line has no reason or no bound.
+    """
+    path = Path(path or Path(__file__).with_name("accepted.tsv"))
+    with open(path, newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    for number, row in enumerate(rows, start=2):
+        try:
+            row["bound"] = float(row["bound"])
+        except (TypeError, ValueError):
+            raise ValueError(f"{path} line {number}: bound is {row['bound']!r}, expected a number") from None
+        if not row["reason"]:
+            raise ValueError(f"{path} line {number}: no reason is given; say why the difference is right")
+    return rows
+
+
+def reason_for(finding, accepted, release, check, step):
+    """Reason for which a finding is accepted, or None."""
+    for row in accepted:
+        here = {"release": release, "check": check, "step": step, "what": finding.what}
+        fits = all(fnmatch.fnmatchcase(value, row[key]) for key, value in here.items())
+        if fits and finding.part <= row["bound"]:
+            return row["reason"]
+    return None
+
+
+def heading(tolerances=(STEP, END_TO_END)):
+    """Say in words what the numbers of the table mean."""
+    (step, _), (whole, part) = tolerances
+    return (
+        "Each step on the oracle's own previous product: flags equal in every bit, NaN in the same places,\n"
+        f"|ours - theirs| <= {step:g} max(|theirs|, scale). The scale of a ramp's SCI is |SCI| of the\n"
+        "step's input; rates, ERR and VAR_* have none. End to end and interchange: the same, and flags\n"
+        f"equal, with {whole:g} in all but {part:g} of the elements; there the scale of a rate's SCI is the\n"
+        "oracle's ERR. 'relative' is without a scale."
+    )

@@ -1,0 +1,185 @@
+import re
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from stdatamodels.jwst import datamodels
+
+from rampflow.mock import revise
+
+CHAINS = {
+    "nrcb1": "group_scale dq_init saturation superbias refpix linearity dark_current jump ramp_fit gain_scale",
+    "nrcalong": "group_scale dq_init saturation superbias refpix linearity dark_current jump ramp_fit gain_scale",
+    "mirimage": "group_scale dq_init saturation firstframe lastframe reset linearity rscd dark_current refpix jump "
+    "ramp_fit gain_scale",
+}
+
+
+def test_every_exposure_ends_in_count_rates(finished, programme):
+    for exposure in programme.exposures:
+        (rate,) = finished.folder.glob(f"results/*_{exposure.detector.lower()}/*_rate.fits")
+        rateints = rate.with_name(rate.name.replace("_rate", "_rateints"))
+        with datamodels.open(rate) as image, datamodels.open(rateints) as cube:
+            assert image.data.shape == exposure.window.shape
+            assert cube.data.shape == (exposure.nints, *exposure.window.shape)
+            assert np.isfinite(image.data).mean() > 0.5
+            assert image.meta.filename == rate.name
+            assert image.meta.cal_step.ramp_fit == "COMPLETE"
+
+
+@pytest.mark.parametrize("detector", CHAINS)
+def test_each_step_leaves_a_product_parameters_a_record_and_a_log(finished, detector):
+    (folder,) = finished.folder.glob(f"results/*_{detector}")
+    steps = CHAINS[detector].split()
+    products = {p.name.removeprefix(f"{folder.name}_") for p in folder.glob("*.fits")}
+    expected = {f"{step}.fits" for step in steps}
+    assert products == expected | {"ramp_fitints.fits", "gain_scaleints.fits", "rate.fits", "rateints.fits"}
+    for name, kind in (("parameters", "json"), ("record", "json"), ("logs", "log")):
+        assert {p.stem for p in (folder / name).glob(f"*.{kind}")} >= set(steps)
+    record = finished.record(detector, "jump")
+    assert record["wall_s"] >= 0 and record["peak_memory_mb"] > 10
+
+
+def test_products_open_as_the_models_that_jwst_uses(finished):
+    for path in sorted(finished.folder.glob("results/*/*.fits")):
+        with datamodels.open(path) as model:
+            name = type(model).__name__
+        kind = path.stem.rsplit("_", 1)[1]
+        cube = kind.endswith("ints")
+        rate = cube or kind in ("rate", "fit", "scale") and "group_scale" not in path.name
+        assert name == ("CubeModel" if cube else "ImageModel" if rate else "RampModel"), path.name
+
+
+def test_a_finished_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished("-n")
+
+
+def test_nothing_half_written_is_left(finished):
+    assert not list(finished.folder.rglob("*.part"))
+
+
+def test_what_is_left_out_is_said_once(finished):
+    said = [line for line in finished.said.splitlines() if line.startswith("rampflow:")]
+    assert any("persistence" in line for line in said) and any("emicorr" in line for line in said)
+    assert len(said) == len(set(said))
+
+
+def test_without_a_warm_start_and_with_one_core_the_products_are_the_same_bits(finished, run):
+    run("--cores", "1", environment={"RAMPFLOW_SERVER": ""})
+    assert run.products() == finished.products()
+
+
+def test_a_changed_threshold_reruns_jump_and_what_follows_for_its_exposures(again):
+    run = again
+    expected = {(step, "nis") for step in ("jump", "ramp_fit", "gain_scale", "rate")}
+    run.config["steps"] = {"NIRISS": {"jump": {"rejection_threshold": 6.5}}}
+    assert run.planned() == expected
+    assert run.jobs() == expected
+    assert run.planned() == set()
+
+
+def test_an_edited_step_reruns_itself_and_what_follows_and_a_touched_one_nothing(again, workflow_copy):
+    run = again
+    run.home = workflow_copy
+    step = workflow_copy / "workflow/rampflow/steps/superbias.py"
+    step.touch()
+    assert run.planned() == set()
+    step.write_text(step.read_text() + "\n# edited\n")
+    ran = run.jobs()
+    assert {rule for rule, _ in ran} == set(
+        "superbias refpix linearity dark_current jump ramp_fit gain_scale rate".split()
+    )
+    assert {exposure for _, exposure in ran} == {"nrcb1", "nrcalong", "nis", "nrs1", "guider1"}
+
+
+def test_a_new_dark_under_a_new_context_reruns_dark_current_and_what_follows(again, programme, tmp_path):
+    run = again
+    crds = tmp_path / "crds"
+    # The same cache at the same place, as a user's is when a new context arrives.
+    shutil.copytree(programme.folder / "crds", crds)
+    try:
+        new = revise(programme.folder / "crds", programme.exposures, "NRS1", "dark", scale=2.0)
+        ran = run.jobs(crds=dict(run.config["crds"], context=new))
+    finally:
+        shutil.rmtree(programme.folder / "crds")
+        shutil.copytree(crds, programme.folder / "crds", copy_function=shutil.copy2)
+    steps = {(rule, exposure) for rule, exposure in ran if rule != "references"}
+    assert steps == {(s, "nrs1") for s in ("dark_current", "jump", "ramp_fit", "gain_scale", "rate")}
+
+
+def test_a_broken_exposure_is_named_and_the_others_finish(new_run, tmp_path):
+    run = new_run("nrs1", "guider1")
+    text = run("-n")
+    # Broken after the headers were read: a gain image of the wrong shape.
+    wrong = tmp_path / "gain.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.ones((3, 3), np.float32), name="SCI")]).writeto(wrong)
+    (root,) = set(re.findall(r"jw\w+_nrs1(?=/)", text))
+    text = run(status=1, references={root: {"gain": str(wrong)}})
+    lines = {line for line in text.splitlines() if line.startswith(f"rampflow: {root}: jump: ")}
+    assert len(lines) == 1 and "gain.fits" in lines.pop()
+    assert "Traceback" in (run.folder / f"results/{root}/logs/jump.log").read_text()
+    assert not (run.folder / f"results/{root}/{root}_jump.fits").exists()
+    assert not list(run.folder.rglob("*.part"))
+    assert list(run.folder.glob("results/*_guider1/*_rate.fits"))
+    ran = run.jobs(references={})
+    assert {e for _, e in ran} == {"nrs1"}
+    assert "superbias" not in {rule for rule, _ in ran}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_a_killed_workflow_completes_with_the_same_bits(finished, run, number):
+    process = run.start()
+    while len(list(run.folder.glob("results/*/*_superbias.fits"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode != 0
+    time.sleep(3)  # the server notices within two seconds that it is orphaned, and ends its children
+    run("--unlock")
+    run("--rerun-incomplete")
+    assert run.products() == finished.products()
+    assert not list(run.folder.rglob("*.part"))
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing_half_written(new_run, finished):
+    run = new_run("mirimage")
+    # A limit on the size of files stands in for the full disk: the products have 100 kB and more.
+    text = run(status=1, largest_file=60_000)
+    lines = {line for line in text.splitlines() if line.startswith("rampflow: jw") and "group_scale" in line}
+    assert len(lines) == 1 and "File too large" in lines.pop()
+    assert not list(run.folder.rglob("*.part")) and not list(run.folder.rglob("*.fits"))
+    run()
+    assert run.products().items() <= finished.products().items()
+
+
+def test_two_runs_in_one_folder_are_refused(new_run):
+    run = new_run("nrs1", "nis")
+    process = run.start()
+    while not list(run.folder.glob("results/*/*.fits")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    text = run(status=1)
+    assert "lock" in text.lower()
+    process.communicate()
+    assert process.returncode == 0
+
+
+def test_intermediate_products_go_when_they_are_not_kept(new_run):
+    run = new_run("guider1")
+    run(keep=["dark_current"], save_calibrated_ramp=True)
+    kinds = {p.stem.split("_guider1_")[1] for p in run.folder.glob("results/*/*.fits")}
+    assert kinds == {"dark_current", "rate", "rateints", "ramp"}
+
+
+def test_every_switchable_step_runs_when_it_is_turned_on(new_run, finished):
+    run = new_run("nis")
+    run(steps={"ipc": {"skip": False}, "charge_migration": {"skip": False, "signal_threshold": 20000}})
+    (path,) = run.folder.glob("results/*/*_charge_migration.fits")
+    header = fits.getheader(path)
+    assert (header["S_IPC"], header["S_CHGMIG"]) == ("COMPLETE", "COMPLETE")
+    (plain,) = finished.folder.glob("results/*_nis/*_dark_current.fits")
+    assert not np.array_equal(fits.getdata(path, "SCI"), fits.getdata(plain, "SCI"))

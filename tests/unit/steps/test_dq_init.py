@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from rampflow import dq
+from rampflow.steps.dq_init import combine_pixel_dq, flag_groups
+
+MASK = np.array([[0, dq.DO_NOT_USE | dq.DEAD], [dq.OUTLIER, dq.REFERENCE_PIXEL]], dtype=np.uint32)
+
+
+def test_mask_is_added_to_the_flags_that_are_there():
+    pixeldq = np.full((2, 2), dq.RC, dtype=np.uint32)
+    assert combine_pixel_dq(pixeldq, MASK) is pixeldq
+    np.testing.assert_array_equal(
+        pixeldq, [[dq.RC, dq.RC | dq.DO_NOT_USE | dq.DEAD], [dq.RC | dq.OUTLIER, dq.RC | dq.REFERENCE_PIXEL]]
+    )
+
+
+def test_only_do_not_use_reaches_the_groups_and_reaches_all_of_them():
+    groupdq = np.full((3, 2, 2), dq.SATURATED, dtype=np.uint8)
+    assert flag_groups(groupdq, MASK) is groupdq
+    np.testing.assert_array_equal(groupdq, np.broadcast_to([[2, 3], [2, 2]], (3, 2, 2)))
+
+
+def test_mask_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"mask has shape \(2, 2\) but the frames of PIXELDQ have \(2, 3\)"):
+        combine_pixel_dq(np.zeros((2, 3), np.uint32), MASK)
+    with pytest.raises(ValueError, match=r"mask has shape \(2, 2\) but the frames of GROUPDQ have \(1, 2\)"):
+        flag_groups(np.zeros((4, 1, 2), np.uint8), MASK)

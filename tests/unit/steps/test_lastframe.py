@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+
+from rampflow import dq
+from rampflow.steps import NotApplicable
+from rampflow.steps.lastframe import check_groups, flag_last_group
+
+
+@pytest.mark.parametrize("ngroups", [1, 2])
+def test_short_ramps_keep_their_last_group(ngroups):
+    with pytest.raises(NotApplicable, match=f"{ngroups} groups per integration; more than 2"):
+        check_groups(ngroups)
+
+
+def test_three_groups_are_enough():
+    check_groups(3)
+
+
+def test_last_group_is_flagged_in_place():
+    groupdq = np.full((3, 1, 2), dq.SATURATED, dtype=np.uint8)
+    flag_last_group(groupdq[-1])
+    np.testing.assert_array_equal(groupdq, [[[2, 2]], [[2, 2]], [[3, 3]]])

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from rampflow import dq
+from rampflow.steps.linearity import linearize, linearize_zeroframe, usable_coefficients
+
+
+def coefficients(*values, shape=(1, 3)):
+    """Return the same polynomial for every pixel."""
+    return np.broadcast_to(np.float32(values)[:, None, None], (len(values), *shape)).copy()
+
+
+def test_polynomial_is_applied_to_unsaturated_groups_alone():
+    sci = np.array([[[10, 10, 10]], [[20, 20, np.nan]]], dtype=np.float32)
+    groupdq = np.array(
+        [[[0, dq.DO_NOT_USE, dq.JUMP_DET]], [[0, dq.SATURATED | dq.DO_NOT_USE, 0]]], dtype=np.uint8
+    )
+    assert linearize(sci, groupdq, coefficients(5, 2, 0.5)) is sci
+    # 5 + 2 x + 0.5 x²
+    np.testing.assert_array_equal(sci, np.float32([[[75, 75, 75]], [[245, 20, np.nan]]]))
+
+
+def test_each_pixel_has_its_own_polynomial():
+    sci = np.full((1, 1, 3), 10, dtype=np.float32)
+    linearize(sci, np.zeros((1, 1, 3), np.uint8), np.float32([[[0, 1, 2]], [[1, 2, 3]]]))
+    np.testing.assert_array_equal(sci, [[[10, 21, 32]]])
+
+
+def test_evaluation_is_single_precision_horner():
+    rng = np.random.default_rng(1)
+    # Wider than one block of columns of the kernel.
+    sci = rng.uniform(0, 6e4, (2, 3, 700)).astype(np.float32)
+    poly = (rng.normal(1, 0.3, (5, 3, 700)) * 1e-5 ** np.arange(-1, 4)[:, None, None]).astype(np.float32)
+    expected = poly[4]
+    for k in (3, 2, 1, 0):
+        expected = expected * sci + poly[k]
+    np.testing.assert_array_equal(linearize(sci, np.zeros(sci.shape, np.uint8), poly), expected)
+
+
+def test_flagged_pixel_gets_a_polynomial_without_effect():
+    usable, flags = usable_coefficients(coefficients(5, 2, 3), np.uint32([[0, dq.NO_LIN_CORR, dq.HOT]]))
+    np.testing.assert_array_equal(usable[:, 0], [[5, 0, 5], [2, 1, 2], [3, 0, 3]])
+    np.testing.assert_array_equal(flags, [[0, dq.NO_LIN_CORR, dq.HOT]])
+
+
+@pytest.mark.parametrize(("k", "value"), [(0, np.nan), (1, np.nan), (2, np.nan), (1, 0)])
+def test_unusable_polynomial_is_replaced_and_flagged(k, value):
+    poly = coefficients(5, 2, 3)
+    poly[k, 0, 1] = value
+    usable, flags = usable_coefficients(poly, np.uint32([[0, dq.HOT, 0]]))
+    np.testing.assert_array_equal(usable[:, 0], [[5, 0, 5], [2, 1, 2], [3, 0, 3]])
+    np.testing.assert_array_equal(flags, [[0, dq.HOT | dq.NO_LIN_CORR, 0]])
+
+
+def test_clean_up_leaves_its_input_alone():
+    poly, flags = coefficients(5, 0, 3), np.zeros((1, 3), np.uint32)
+    usable_coefficients(poly, flags)
+    np.testing.assert_array_equal(poly, coefficients(5, 0, 3))
+    assert not flags.any()
+
+
+def test_zero_frame_keeps_its_zeros():
+    zeroframe = np.float32([[[0, 10, -10]]])
+    assert linearize_zeroframe(zeroframe, coefficients(5, 2, 0.5)) is zeroframe
+    np.testing.assert_array_equal(zeroframe, [[[0, 75, 35]]])
+
+
+def test_read_only_flags_and_coefficients_are_accepted():
+    groupdq, poly = np.zeros((1, 1, 3), np.uint8), coefficients(0, 2)
+    groupdq.flags.writeable = poly.flags.writeable = False
+    np.testing.assert_array_equal(linearize(np.float32([[[1, 2, 3]]]), groupdq, poly), [[[2, 4, 6]]])
+
+
+def test_shapes_that_disagree_are_refused():
+    sci = np.zeros((2, 1, 3), np.float32)
+    with pytest.raises(ValueError, match=r"SCI \(2, 1, 3\), GROUPDQ \(1, 1, 3\)"):
+        linearize(sci, np.zeros((1, 1, 3), np.uint8), coefficients(0, 1))
+    with pytest.raises(ValueError, match=r"coefficients \(2, 1, 4\) disagree"):
+        linearize(sci, np.zeros(sci.shape, np.uint8), coefficients(0, 1, shape=(1, 4)))
+    with pytest.raises(ValueError, match="n of 2 or more"):
+        usable_coefficients(coefficients(1), np.zeros((1, 3), np.uint32))
+
+
+def test_result_does_not_depend_on_the_chunks():
+    rng = np.random.default_rng(2)
+    sci = rng.uniform(0, 6e4, (3, 6, 5)).astype(np.float32)
+    groupdq = rng.integers(0, 4, sci.shape).astype(np.uint8)
+    poly = (rng.normal(1, 0.3, (4, 6, 5)) * 1e-5 ** np.arange(-1, 3)[:, None, None]).astype(np.float32)
+    whole = linearize(sci.copy(), groupdq, poly)
+    by_group = [linearize(sci[g : g + 1].copy(), groupdq[g : g + 1], poly) for g in range(3)]
+    np.testing.assert_array_equal(np.concatenate(by_group), whole)
+    by_rows = [
+        linearize(sci[:, y : y + 4].copy(), groupdq[:, y : y + 4].copy(), poly[:, y : y + 4].copy())
+        for y in (0, 4)
+    ]
+    np.testing.assert_array_equal(np.concatenate(by_rows, axis=1), whole)

@@ -1,0 +1,393 @@
+import numpy as np
+import pytest
+from scipy.stats import sigmaclip
+
+from rampflow import dq
+from rampflow.orientation import Orientation
+from rampflow.steps import NotApplicable
+from rampflow.steps.refpix import MIRI_SHAPE, NIR_SIZE, correct_frames, correct_zeroframes, plan_correction
+
+PARAMETERS = {
+    "odd_even_columns": True,
+    "use_side_ref_pixels": False,
+    "side_smoothing_length": 3,
+    "side_gain": 1.0,
+    "odd_even_rows": True,
+}
+NIRCAM = {"instrument": "NIRCAM", "detector": "NRCA1", "subarray": "SUB", "noutputs": 4}
+#: One detector of each orientation.
+DETECTORS = ["NRCA1", "NRCA2", "NRS1", "NRS2", "GUIDER1"]
+
+
+def at_detector_corner(detector, shape):
+    """Header values of a subarray that holds the first row and column of the detector frame."""
+    orientation = Orientation.from_detector(detector)
+    rows, columns = orientation.to_science(np.empty(shape)).shape
+    return {
+        "ystart": NIR_SIZE + 1 - rows if orientation.flip_rows else 1,
+        "xstart": NIR_SIZE + 1 - columns if orientation.flip_columns else 1,
+    }
+
+
+def correct(frame, pixeldq=None, *, detector="NRCA1", zero=False, **options):
+    """Correct one frame, given and returned in the detector frame; by default it is at the first corner."""
+    orientation = Orientation.from_detector(detector)
+    if pixeldq is None:
+        pixeldq = np.zeros(frame.shape, np.uint32)
+    header = {**NIRCAM, "detector": detector, **at_detector_corner(detector, frame.shape)}
+    plan = plan_correction(
+        np.ascontiguousarray(orientation.to_science(pixeldq)), **{**header, **PARAMETERS, **options}
+    )
+    sci = np.array(orientation.to_science(frame)[np.newaxis], np.float32, order="C")
+    out = (correct_zeroframes if zero else correct_frames)(sci, plan)
+    assert out is sci
+    return orientation.to_detector(out[0])
+
+
+def levels(rows, columns, even=100.0, odd=107.0):
+    """A dark frame with one level in the even and one in the odd columns."""
+    return np.tile(np.where(np.arange(columns) % 2, odd, even), (rows, 1))
+
+
+def reference_rows(rows, columns):
+    """PIXELDQ with reference pixels in the first four rows."""
+    pixeldq = np.zeros((rows, columns), np.uint32)
+    pixeldq[:4] = dq.REFERENCE_PIXEL
+    return pixeldq
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_four_amplifiers_lose_the_levels_of_odd_and_even_columns(detector):
+    frame = levels(12, 10)
+    frame[6, 5] += 1000
+    expected = np.zeros((12, 10))
+    expected[6, 5] = 1000
+    assert np.array_equal(correct(frame, detector=detector), expected)
+
+
+def test_one_level_for_all_columns():
+    assert np.array_equal(correct(levels(12, 10), odd_even_columns=False), levels(12, 10, -3.5, 3.5))
+
+
+def test_each_amplifier_has_its_own_level():
+    frame = np.repeat(np.arange(4.0), 512) * np.ones((8, 1))
+    assert np.all(correct(frame) == 0)
+
+
+def test_levels_at_both_ends_are_averaged():
+    frame = np.zeros((NIR_SIZE, 4))
+    frame[:4], frame[-4:] = 10, 20
+    assert np.all(correct(frame)[4:-4] == -15)
+
+
+def test_level_of_one_end_serves_if_the_other_is_bad():
+    frame = np.zeros((NIR_SIZE, 4))
+    frame[:4], frame[-4:] = 10, 20
+    pixeldq = np.zeros(frame.shape, np.uint32)
+    pixeldq[-4:, ::2] = dq.DO_NOT_USE
+    assert correct(frame, pixeldq)[1000].tolist() == [-10, -15, -10, -15]
+
+
+def test_amplifier_without_references_for_one_parity_is_left_alone():
+    frame = np.tile(levels(6, 2), 1024)
+    pixeldq = np.zeros(frame.shape, np.uint32)
+    pixeldq[:4, 512:1024:2] = dq.DO_NOT_USE
+    out = correct(frame, pixeldq)
+    assert np.array_equal(out[:, 512:1024], frame[:, 512:1024])
+    assert np.all(out[:, :512] == 0)
+    assert np.all(out[:, 1024:] == 0)
+
+
+def test_bad_reference_pixels_are_left_out():
+    frame = levels(12, 10)
+    frame[2, 4] = 5000
+    pixeldq = np.zeros(frame.shape, np.uint32)
+    pixeldq[2, 4] = dq.DO_NOT_USE
+    assert correct(frame, pixeldq)[8, 4] == 0
+
+
+def test_reference_pixels_that_are_nan_are_left_out():
+    frame = drift(12)
+    frame[2, 3] = np.nan
+    pixeldq = np.zeros(frame.shape, np.uint32)
+    pixeldq[:, :3] = dq.DO_NOT_USE
+    out = correct(frame, pixeldq, use_side_ref_pixels=True, side_smoothing_length=1)
+    assert np.isnan(out[2, 3])
+    assert np.count_nonzero(out) == 1
+
+
+@pytest.mark.parametrize("siglimit", [2.0, 3.0])
+def test_level_is_the_mean_after_iterated_clipping(siglimit):
+    rng = np.random.default_rng(3)
+    frame = rng.normal(0, 5, (5, 400)).astype(np.float32)
+    frame[:4][rng.random((4, 400)) < 0.1] += 80
+    frame[4] = 0
+    kept = sigmaclip(frame[:4].astype(float), siglimit, siglimit)[0]
+    assert kept.size < 1600
+    out = correct(frame, odd_even_columns=False, siglimit=siglimit)
+    assert out[4] == pytest.approx(-kept.mean(), rel=1e-6)
+
+
+def drift(rows):
+    """Levels as above, and 50 DN more from row 6 on."""
+    frame = levels(rows, 10)
+    frame[6:] += 50
+    return frame
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_running_median_of_the_side_pixels_follows_the_rows(detector):
+    frame = drift(12)
+    frame[9, 2] += 900
+    frame[9, 7] += 1000
+    expected = np.zeros((12, 10))
+    expected[9, 2], expected[9, 7] = 900, 1000
+    assert np.array_equal(correct(frame, detector=detector, use_side_ref_pixels=True), expected)
+
+
+def test_side_gain_scales_the_running_median():
+    out = correct(drift(12), use_side_ref_pixels=True, side_gain=0.5)
+    assert np.all(out[:6] == 0)
+    assert np.all(out[6:] == 25)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize(
+    ("length", "expected"), [(1, [0, 0, 0]), (2, [-0.5, 0.5, 1.5]), (3, [-1, 0, 0]), (4, [-1, 0, 1.5])]
+)
+def test_window_mirrors_the_rows_at_the_end_of_the_detector(detector, length, expected):
+    """Rows of 0 1 4 9 …; seen by the first row with a window of four: 4 1 (mirrored), 0 1."""
+    frame = np.arange(8.0)[:, np.newaxis] ** 2 * np.ones(10)
+    pixeldq = np.zeros(frame.shape, np.uint32)
+    # Without references in the even columns of the first rows, the amplifier keeps its level.
+    pixeldq[:4, ::2] = dq.DO_NOT_USE
+    out = correct(frame, pixeldq, detector=detector, use_side_ref_pixels=True, side_smoothing_length=length)
+    assert out[:3].tolist() == np.repeat(np.array(expected, float)[:, np.newaxis], 10, axis=1).tolist()
+
+
+def test_window_mirrors_the_rows_at_the_other_end():
+    frame = np.arange(7.0, -1, -1)[:, np.newaxis] ** 2 * np.ones(10)
+    pixeldq = np.zeros(frame.shape, np.uint32)
+    pixeldq[-4:, ::2] = dq.DO_NOT_USE
+    out = correct(frame, pixeldq, ystart=NIR_SIZE - 7, use_side_ref_pixels=True)
+    assert np.all(out[-1] == -1)
+    assert np.all(out[-2:-4:-1] == 0)
+
+
+@pytest.mark.parametrize("bad", ["left", "right", "none", "both"])
+def test_sides_are_averaged_or_stand_in_for_each_other(bad):
+    frame = np.zeros((8, NIR_SIZE))
+    frame[4:, :4], frame[4:, -4:] = 10, 20
+    pixeldq = np.zeros(frame.shape, np.uint32)
+    if bad in ("left", "both"):
+        pixeldq[4:, :4] = dq.DO_NOT_USE
+    if bad in ("right", "both"):
+        pixeldq[4:, -4:] = dq.DO_NOT_USE
+    expected = {"left": -20, "right": -10, "none": -15, "both": 0}[bad]
+    assert correct(frame, pixeldq, use_side_ref_pixels=True)[6, 1000] == expected
+
+
+def test_full_frame_is_read_through_four_amplifiers_whatever_the_header_says():
+    pixeldq = np.zeros((NIR_SIZE, NIR_SIZE), np.uint32)
+    plan = plan_correction(pixeldq, **{**NIRCAM, "noutputs": None, **PARAMETERS}, xstart=1, ystart=1)
+    assert plan.set_level.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
+
+
+def test_single_amplifier_uses_flagged_reference_pixels_only():
+    frame = levels(12, 10)
+    frame[4:] += 300
+    out = correct(frame, reference_rows(12, 10), noutputs=1, use_side_ref_pixels=True)
+    assert np.all(out[:4] == 0)
+    assert np.all(out[4:] == 300)
+
+
+@pytest.mark.parametrize("parity", [0, 1])
+def test_single_amplifier_with_references_in_every_other_column_is_skipped(parity):
+    pixeldq = reference_rows(12, 10)
+    pixeldq[:4, parity::2] |= dq.DO_NOT_USE
+    with pytest.raises(NotApplicable, match="20 good reference pixels .* odd_even_columns=False"):
+        correct(levels(12, 10), pixeldq, noutputs=1)
+
+
+def test_single_amplifier_with_one_level():
+    frame = levels(12, 10)
+    pixeldq = reference_rows(12, 10)
+    pixeldq[:4, 1::2] |= dq.DO_NOT_USE
+    assert np.array_equal(correct(frame, pixeldq, noutputs=1, odd_even_columns=False), frame - 100)
+
+
+@pytest.mark.parametrize("noutputs", [1, 4])
+def test_subarray_without_reference_pixels_is_not_changed(noutputs):
+    frame = levels(12, 10)
+    out = correct(frame, noutputs=noutputs, xstart=900, ystart=900, use_side_ref_pixels=True)
+    assert np.array_equal(out, frame)
+
+
+@pytest.mark.parametrize(("subarray", "expected"), [("SUB512", 0), ("SUB32", 0), ("SUB2048", 100)])
+def test_some_nirspec_subarrays_use_their_edges_as_reference(subarray, expected):
+    """The outer columns of the science frame are the outer rows of the detector frame."""
+    frame = np.full((20, 6), 100.0)
+    frame[4:-4] = 130
+    pixeldq = np.zeros(frame.shape, np.uint32)
+    frame[0, 0], pixeldq[0, 0] = 9000, dq.DO_NOT_USE
+    out = correct(
+        frame,
+        pixeldq,
+        detector="NRS1",
+        instrument="NIRSPEC",
+        subarray=subarray,
+        noutputs=1,
+        xstart=1009,
+        ystart=1009,
+    )
+    assert out[1, 1] == expected
+    assert out[10, 3] == expected + 30
+
+
+def test_header_axes_prevail_over_the_detector_if_given():
+    """NRS1 by name, but read along x: rows of the file are rows of the detector."""
+    frame = levels(12, 10)
+    plan = plan_correction(
+        reference_rows(12, 10),
+        **{**NIRCAM, "detector": "NRS1", "noutputs": 1, **PARAMETERS},
+        xstart=1,
+        ystart=1,
+        fastaxis=1,
+        slowaxis=2,
+    )
+    assert np.all(correct_frames(frame[np.newaxis].astype(np.float32), plan) == 0)
+
+
+def test_unusable_pixels_of_a_zero_frame_stay_zero():
+    frame = levels(12, 10)
+    frame[8, 3] = 0
+    out = correct(frame, zero=True)
+    assert np.all(out == 0)
+    frame[8, 4] += 60
+    assert correct(frame, zero=True)[8, 4] == 60
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_frames_one_by_one_give_the_bits_of_all_together(detector):
+    rng = np.random.default_rng(5)
+    pixeldq = np.where(rng.random((24, 32)) < 0.1, dq.DO_NOT_USE, 0).astype(np.uint32)
+    header = {**NIRCAM, "detector": detector, **at_detector_corner(detector, (24, 32))}
+    plan = plan_correction(
+        pixeldq, **{**header, **PARAMETERS, "use_side_ref_pixels": True, "xstart": 1, "ystart": 1}
+    )
+    sci = rng.normal(100, 10, (5, 24, 32)).astype(np.float32)
+    together = correct_frames(sci.copy(), plan)
+    one_by_one = [correct_frames(frame[np.newaxis].copy(), plan)[0] for frame in sci]
+    assert np.array_equal(together, one_by_one)
+    assert not np.array_equal(together, sci)
+
+
+def miri_drift(odd_even_rows=True):
+    """Two groups of MIRI: a pattern, and the same plus a level per output and row parity."""
+    rng = np.random.default_rng(6)
+    first = rng.integers(1000, 2000, MIRI_SHAPE).astype(np.float32)
+    level = 10.0 * (np.arange(MIRI_SHAPE[1]) % 4) + np.zeros((MIRI_SHAPE[0], 1))
+    if odd_even_rows:
+        level[1::2] += 5
+    return first, (first + level).astype(np.float32)
+
+
+def plan_miri(pixeldq=None, **options):
+    if pixeldq is None:
+        pixeldq = np.zeros(MIRI_SHAPE, np.uint32)
+    header = {"instrument": "MIRI", "detector": "MIRIMAGE", "subarray": "FULL", "noutputs": 4}
+    return plan_correction(pixeldq, **{**header, "xstart": 1, "ystart": 1, **PARAMETERS, **options})
+
+
+def test_miri_returns_to_the_levels_of_the_first_group():
+    first, second = miri_drift()
+    second[500, 600] += 77
+    sci = np.stack([first, second])
+    out = correct_frames(sci, plan_miri(), first_group=sci[0])
+    assert np.array_equal(out[0], first)
+    first[500, 600] += 77
+    assert np.array_equal(out[1], first)
+
+
+def test_miri_with_one_level_for_all_rows():
+    first, second = miri_drift()
+    out = correct_frames(second[np.newaxis], plan_miri(odd_even_rows=False), first_group=first)[0]
+    assert np.all(out[::2] - first[::2] == -2.5)
+    assert np.all(out[1::2] - first[1::2] == 2.5)
+
+
+def test_miri_averages_both_ends_of_the_rows():
+    first = np.zeros(MIRI_SHAPE, np.float32)
+    second = first.copy()
+    second[:, :4], second[:, -4:] = 10, 30
+    out = correct_frames(second[np.newaxis], plan_miri(), first_group=first)[0]
+    assert np.all(out[:, 4:-4] == -20)
+
+
+def test_miri_frames_do_not_depend_on_each_other():
+    first, second = miri_drift()
+    rng = np.random.default_rng(8)
+    sci = np.stack([first, second, second + rng.normal(0, 5, MIRI_SHAPE).astype(np.float32)])
+    together = correct_frames(sci.copy(), plan_miri(), first_group=first)
+    one_by_one = [
+        correct_frames(frame[np.newaxis].copy(), plan_miri(), first_group=first)[0] for frame in sci
+    ]
+    assert np.array_equal(together, one_by_one)
+
+
+def test_miri_is_not_changed_if_one_end_of_one_output_is_bad():
+    pixeldq = np.zeros(MIRI_SHAPE, np.uint32)
+    pixeldq[1::2, 1030] = dq.DO_NOT_USE
+    first, second = miri_drift()
+    plan = plan_miri(pixeldq)
+    assert not plan.acts
+    assert np.array_equal(correct_frames(second[np.newaxis].copy(), plan, first_group=first)[0], second)
+    assert plan_miri(pixeldq, odd_even_rows=False).acts
+
+
+def test_miri_needs_the_first_group():
+    with pytest.raises(ValueError, match="need the first group"):
+        correct_frames(np.zeros((1, *MIRI_SHAPE), np.float32), plan_miri())
+
+
+def test_miri_subarrays_are_skipped():
+    with pytest.raises(NotApplicable, match="64 x 72 pixels are a subarray"):
+        plan_miri(np.zeros((64, 72), np.uint32))
+
+
+@pytest.mark.parametrize(
+    "start", [{"xstart": 0, "ystart": 1}, {"xstart": 2040, "ystart": 1}, {"xstart": 1, "ystart": 2038}]
+)
+def test_subarrays_beyond_the_detector_are_skipped(start):
+    with pytest.raises(NotApplicable, match="does not fit on the detector of 2048 x 2048"):
+        correct(levels(12, 10), **start)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"siglimit": 0}, "siglimit is 0"),
+        (
+            {"use_side_ref_pixels": True, "side_smoothing_length": 0},
+            "side_smoothing_length is 0, expected 1 to 4095",
+        ),
+        ({"use_side_ref_pixels": True, "side_smoothing_length": 4096}, "side_smoothing_length is 4096"),
+        ({"refpix_algorithm": "mean"}, 'refpix_algorithm is "mean"'),
+    ],
+)
+def test_impossible_parameters_are_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        correct(levels(12, 10), **options)
+
+
+def test_frames_of_another_shape_are_refused():
+    plan = plan_correction(np.zeros((8, 9), np.uint32), **NIRCAM, **PARAMETERS, xstart=1, ystart=1)
+    with pytest.raises(ValueError, match=r"shape \(9, 8\), but PIXELDQ has \(8, 9\)"):
+        correct_frames(np.zeros((1, 9, 8), np.float32), plan)
+
+
+def test_what_is_not_supported_yet_says_so():
+    with pytest.raises(NotImplementedError, match="IRS2"):
+        correct(np.zeros((3, 3200)), detector="NRS1", instrument="NIRSPEC", xstart=1, ystart=1)
+    with pytest.raises(NotImplementedError, match='"sirs" is not supported yet'):
+        correct(levels(12, 10), subarray="FULL", refpix_algorithm="sirs")

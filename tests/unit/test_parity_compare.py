@@ -1,0 +1,196 @@
+"""The comparison that `make parity` rests on finds what it is for."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+sys.path.append(str(Path(__file__).parents[1] / "parity"))
+
+from differences import compare_flags, compare_products, compare_tables, compare_values
+from standard import findings, read_accepted, reason_for
+
+
+def product(sci=None, dq=None, keywords=None, table=None):
+    sci = np.ones((2, 2), np.float32) if sci is None else np.asarray(sci, np.float32)
+    dq = np.zeros((2, 2), np.uint32) if dq is None else np.asarray(dq, np.uint32)
+    header = fits.Header({"S_JUMP": "COMPLETE", "FILTER": "F200W"} | (keywords or {}))
+    hdus = [fits.PrimaryHDU(header=header), fits.ImageHDU(sci, name="SCI"), fits.ImageHDU(dq, name="DQ")]
+    if table is not None:
+        hdus.append(fits.BinTableHDU(table, name="INT_TIMES"))
+    return fits.HDUList(hdus)
+
+
+def times(*values):
+    return np.array([(value,) for value in values], [("int_mid_MJD_UTC", "f8")])
+
+
+def test_equal_products_do_not_differ():
+    found = compare_products(product([[np.nan, 1], [2, 3]]), product([[np.nan, 1], [2, 3]]), 1e-6)
+    assert (found.problems, found.remarks) == ([], [])
+    assert found.values["SCI"].max_relative == 0
+    assert found.values["SCI"].beyond == found.values["SCI"].nan_mismatches == 0
+    assert found.flags["DQ"].differing == 0
+
+
+def test_a_changed_bit_is_found_and_named():
+    found = compare_flags(np.array([[0, 5], [2, 0]]), np.array([[0, 1], [2, 2**31]]))
+    assert found.differing == 2
+    assert found.bits == {4: (1, 0), 2**31: (0, 1)}
+    assert found.worst == (0, 1)
+
+
+def test_two_bits_of_one_element_count_once_as_element():
+    assert compare_flags(np.array([3]), np.array([0])).differing == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(np.nan, 1.0), (1.0, np.nan), (np.inf, 1.0), (np.inf, -np.inf), (np.nan, np.inf)]
+)
+def test_a_number_on_one_side_only_is_a_mismatch(ours, theirs):
+    found = compare_values([2.0, ours], [2.0, theirs], 1e-6)
+    assert found.nan_mismatches == 1
+    assert found.worst == (1,)
+    assert found.beyond == 0
+
+
+def test_equal_infinities_agree():
+    assert compare_values([np.inf, np.nan], [np.inf, np.nan], 1e-6).nan_mismatches == 0
+
+
+def test_a_value_beyond_the_tolerance_is_found():
+    found = compare_values([100.0, 100.00005, 100.0002], [100.0, 100.0, 100.0], 1e-6)
+    assert found.beyond == found.relative_beyond == 1
+    assert found.worst == (2,)
+    assert found.max_absolute == pytest.approx(2e-4)
+    assert found.max_relative == pytest.approx(2e-6)
+
+
+def test_a_scale_forgives_rounding_of_larger_numbers_but_shows_it():
+    found = compare_values([0.011], [0.001], 1e-6, scale=20000.0)
+    assert found.beyond == 0
+    assert found.relative_beyond == 1
+    assert found.max_relative == pytest.approx(10)
+    assert found.max_scaled == pytest.approx(5e-7)
+
+
+def test_a_scale_never_narrows_the_tolerance():
+    assert compare_values([100.00005], [100.0], 1e-6, scale=1.0).beyond == 0
+
+
+def test_a_scale_that_is_not_a_number_counts_as_none():
+    assert compare_values([1.1, 1.0], [1.0, 1.0], 1e-6, scale=np.array([np.nan, np.inf])).beyond == 1
+
+
+def test_a_difference_from_zero_is_beyond_any_relative_tolerance():
+    found = compare_values([1e-30], [0.0], 1e-6)
+    assert found.beyond == 1
+    assert found.max_relative == np.inf
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match=r"shape \(2,\) where the oracle has \(3,\)"):
+        compare_values([1, 2], [1, 2, 3], 1e-6)
+    found = compare_products(product(dq=[[0], [0]]), product(), 1e-6)
+    assert found.problems == ["DQ: shape (2, 1) where the oracle has (2, 2)"]
+
+
+def test_empty_arrays_agree():
+    assert compare_values([], [], 1e-6).size == 0
+
+
+def test_types_must_agree():
+    ours = product()
+    ours["SCI"].data = ours["SCI"].data.astype(np.float64)
+    assert "SCI: type" in compare_products(ours, product(), 1e-6).problems[0]
+
+
+def test_tables_are_compared_by_column():
+    assert compare_tables(times(1.0, np.nan), times(1.0, np.nan)) == []
+    assert compare_tables(times(1.0, 2.0), times(1.0, 3.0)) == ["column int_mid_MJD_UTC differs in 1 rows"]
+    assert compare_tables(times(1.0), times(1.0, 3.0)) == ["1 rows where the oracle has 2"]
+
+
+def test_a_missing_extension_is_found_but_not_an_empty_table():
+    assert compare_products(product(), product(table=times(1.0)), 1e-6).problems == [
+        "extension INT_TIMES: missing"
+    ]
+    assert compare_products(product(), product(table=times()), 1e-6).problems == []
+    assert compare_products(product(table=times(1.0)), product(), 1e-6).problems == [
+        "extension INT_TIMES: only ours"
+    ]
+
+
+def test_a_status_must_agree_and_other_keywords_are_remarked():
+    ours = product(keywords={"S_JUMP": "SKIPPED", "FILTER": "F115W", "CAL_VER": "rampflow"})
+    found = compare_products(ours, product(keywords={"R_GAIN": "crds://gain.fits"}), 1e-6)
+    assert found.problems == [
+        "R_GAIN=None (oracle 'crds://gain.fits')",
+        "S_JUMP='SKIPPED' (oracle 'COMPLETE')",
+    ]
+    assert found.remarks == ["FILTER='F115W' (oracle 'F200W')"]
+
+
+def test_numbers_in_the_header_have_the_tolerance():
+    def found(ours, theirs):
+        return compare_products(
+            product(keywords={"PRIMECRS": ours}), product(keywords={"PRIMECRS": theirs}), 1e-6
+        ).problems
+
+    assert found(5.0, 5.000001) == []
+    assert found(5.0, 5.1) == ["PRIMECRS=5.0 (oracle 5.1)"]
+
+
+def test_a_step_must_agree_in_every_element():
+    difference = compare_products(product([[1, 1], [1, 1.1]], [[0, 0], [0, 4]]), product(), 1e-6)
+    found = findings(difference, allowed=0.0)
+    assert [(each.what, each.part) for each in found] == [("SCI", 0.25), ("DQ", 0.25)]
+    assert "JUMP_DET +1 -0" in found[1].text
+    assert "at (1, 1)" in found[1].text
+
+
+def test_a_part_of_the_elements_may_differ_where_that_is_the_standard():
+    difference = compare_products(product([[1, 1], [1, 1.1]], [[0, 0], [0, 4]]), product(), 1e-6)
+    assert findings(difference, allowed=0.25) == []
+
+
+def test_nan_mismatches_are_never_allowed():
+    difference = compare_products(product([[1, 1], [1, np.nan]]), product(), 1e-6)
+    assert [each.what for each in findings(difference, allowed=1.0)] == ["SCI NaN"]
+
+
+def test_a_missing_extension_and_a_keyword_are_findings():
+    ours = product(keywords={"S_JUMP": "SKIPPED"})
+    found = findings(compare_products(ours, product(table=times(1.0)), 1e-6), allowed=1.0)
+    assert [each.what for each in found] == ["extension INT_TIMES", "S_JUMP"]
+
+
+def accepted(tmp_path, *lines):
+    path = tmp_path / "accepted.tsv"
+    path.write_text("\n".join(["release\tcheck\tstep\twhat\tbound\treason", *lines]) + "\n")
+    return read_accepted(path)
+
+
+def test_an_accepted_difference_has_a_place_and_a_bound(tmp_path):
+    rows = accepted(tmp_path, "1.19\t*\tjump\tDQ\t0.25\trounding of the threshold")
+    difference = compare_products(product(dq=[[0, 0], [0, 4]]), product(), 1e-6)
+    (finding,) = findings(difference, allowed=0.0)
+    assert reason_for(finding, rows, "1.19", "step", "jump") == "rounding of the threshold"
+    assert reason_for(finding, rows, "3.0", "step", "jump") is None
+    assert reason_for(finding, rows, "1.19", "step", "ramp_fit") is None
+    difference = compare_products(product(dq=[[0, 0], [4, 4]]), product(), 1e-6)
+    (finding,) = findings(difference, allowed=0.0)
+    assert reason_for(finding, rows, "1.19", "step", "jump") is None
+
+
+def test_an_accepted_difference_needs_a_reason_and_a_bound(tmp_path):
+    with pytest.raises(ValueError, match="line 2: no reason"):
+        accepted(tmp_path, "*\t*\tjump\tDQ\t0.25\t")
+    with pytest.raises(ValueError, match="line 2: bound is 'some'"):
+        accepted(tmp_path, "*\t*\tjump\tDQ\tsome\tbecause")
+
+
+def test_the_committed_table_can_be_read():
+    assert isinstance(read_accepted(), list)

@@ -1,0 +1,63 @@
+"""The synthetic detector: exposures, their truth, and a CRDS cache that calibrates them.
+
+Command line::
+
+    python -m rampflow.mock PROGRAMME OUTPUT [--seed N]
+
+writes ``OUTPUT/data/*_uncal.fits``, ``OUTPUT/truth/*_truth.fits``, ``OUTPUT/crds`` and
+``OUTPUT/programme.json`` (the exposures, the context and where they are). The same seed gives the same
+pixels. Set CRDS_PATH to ``OUTPUT/crds``, CRDS_CONTEXT to the context and CRDS_SERVER_URL to `SERVERLESS` to
+use the cache; no server is asked.
+
+In Python::
+
+    from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, read_truth, write_exposure
+
+    exposure = Exposure(
+        detector="NRCB1", subarray="SUB160", readpatt="SHALLOW4", ngroups=5, nints=2, zero_frame=True,
+        scene=Scene(sky=0.5, stars=20, brightest=2000.0),
+        effects=Effects(read_noise=1, photon_noise=1, bias=1),   # or Effects.nominal("NIRCAM")
+        seed=3,
+    )
+    small = exposure.but(window=Window(1, 1, 40, 32))            # an artificial subarray
+    parts = exposure.but(nints=6).segments(4, 2)                 # segmented files
+    path = write_exposure(exposure, "data", "truth")             # folders that exist
+    context = build_cache("crds", [exposure])                    # -> "jwst_9001.pmap"
+    revise("crds", [exposure], "NRCB1", "dark", scale=2.0)       # -> "jwst_9002.pmap"
+    truth = read_truth("truth/jw..._truth.fits")                 # truth.rate(0) [DN/s], truth.hits, ...
+    for integration in integrations(exposure): ...               # arrays only, no files
+
+`Exposure` holds everything that decides the pixels: what was commanded (`configurations.py` knows the real
+windows, patterns and orientations), the `Scene`, and the strength of every detector `Effects` (all off: exact
+straight lines). `programme` and `make` give the named programmes. `write_references` makes references for
+the header of any exposure, real or not, under names of your choice.
+"""
+
+from rampflow.mock.configurations import Window
+from rampflow.mock.crds_cache import SERVERLESS, revise, write_references
+from rampflow.mock.crds_cache import build as build_cache
+from rampflow.mock.effects import Effects
+from rampflow.mock.exposure import Exposure
+from rampflow.mock.programmes import PROGRAMMES, Programme, make, programme
+from rampflow.mock.ramps import integrations
+from rampflow.mock.scene import Scene
+from rampflow.mock.uncal import Truth, read_truth, write_exposure
+
+__all__ = [
+    "PROGRAMMES",
+    "SERVERLESS",
+    "Effects",
+    "Exposure",
+    "Programme",
+    "Scene",
+    "Truth",
+    "Window",
+    "build_cache",
+    "integrations",
+    "make",
+    "programme",
+    "read_truth",
+    "revise",
+    "write_exposure",
+    "write_references",
+]

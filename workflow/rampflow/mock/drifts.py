@@ -1,0 +1,95 @@
+"""Signals of the read-out electronics that come and go with the frame: reference pixels see them too."""
+
+import numpy as np
+from scipy.signal import lfilter
+
+from rampflow.mock.configurations import PIXEL_CLOCK, full_frame, row_clocks
+from rampflow.mock.detector import EMI, flips
+
+#: Scatter of the level of an output from frame to frame, and of its odd against its even columns [DN].
+AMPLIFIER, ODD_EVEN, ODD_EVEN_DRIFT = 4.0, 8.0, 1.5
+#: 1/f noise along the slow axis: scatter [DN] and correlation length [rows].
+ROW_NOISE, ROW_LENGTH = 3.0, 60.0
+#: MIRI: scatter of the level of odd and even rows of an output from frame to frame [DN].
+MIRI_ROWS = 3.0
+
+
+def _detector_vectors(exposure, rng):
+    """Level per detector column (ncolumns,) and per detector row (nrows,) of the whole detector."""
+    effects = exposure.effects
+    columns, rows = np.zeros(2048), np.zeros(2048)
+    width = 512 if exposure.noutputs == 4 else 2048
+    for start in range(0, 2048, width):
+        columns[start : start + width] += effects.amplifier_offsets * AMPLIFIER * rng.standard_normal()
+        step = ODD_EVEN + ODD_EVEN_DRIFT * rng.standard_normal()
+        columns[start : start + width : 2] += effects.odd_even_columns * step
+    memory = np.exp(-1 / ROW_LENGTH)
+    walk = lfilter([np.sqrt(1 - memory**2)], [1, -memory], rng.standard_normal(2048 + 300))[300:]
+    rows += effects.row_noise * ROW_NOISE * walk
+    return columns, rows
+
+
+def near_infrared(exposure, rng):
+    """Drift of one frame of a HgCdTe detector in science orientation, float32 (ny, nx) [DN]."""
+    columns, rows = _detector_vectors(exposure, rng)
+    transposed, flip_rows, flip_columns = flips(exposure.detector)
+    along_y, along_x = (columns, rows) if transposed else (rows, columns)
+    if flip_rows:
+        along_y = along_y[::-1]
+    if flip_columns:
+        along_x = along_x[::-1]
+    cut_y, cut_x = exposure.window.within(full_frame(exposure.detector))
+    return (along_y[cut_y, None] + along_x[cut_x]).astype(np.float32)
+
+
+def mid_infrared(exposure, rng):
+    """Drift of one frame of a MIRI detector: a level per output and parity of the row, float32 (ny, nx)."""
+    levels = exposure.effects.odd_even_rows * MIRI_ROWS * rng.standard_normal((2, 4))
+    window = exposure.window
+    rows = (np.arange(window.ysize) + window.ystart - 1) % 2
+    columns = (np.arange(window.xsize) + window.xstart - 1) % 4
+    return levels[np.ix_(rows, columns)].astype(np.float32)
+
+
+def waveform(phase):
+    """EMI signal at a phase (1 is a period), of unit amplitude."""
+    return np.sin(2 * np.pi * phase) + 0.3 * np.sin(4 * np.pi * phase + 0.7)
+
+
+def emi(exposure, integration, frame, offsets):
+    """Pick-up of electromagnetic interference by one frame of a MIRI detector, float32 (ny, nx) [DN].
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Decides the clocking.
+    integration, frame : int
+        0-based integration of the exposure, 1-based frame of the integration.
+    offsets : sequence of float
+        Phase of every frequency at the start of the exposure.
+    """
+    window = exposure.window
+    per_row = row_clocks(exposure.detector, window, exposure.readpatt)
+    per_frame = round(exposure.tframe / PIXEL_CLOCK)
+    frames = integration * (exposure.frames_per_integration + exposure.pattern.resets_between) + frame - 1
+    # Four outputs are sampled at the same time, so four neighbours share a phase.
+    sample = np.arange(window.xsize // 4) * exposure.pattern.nsamples
+    clocks = np.arange(window.ysize)[:, None] * per_row + sample + float(frames) * per_frame
+    signal = np.zeros(clocks.shape)
+    for (frequency, amplitude), offset in zip(EMI.values(), offsets, strict=True):
+        signal += amplitude * waveform(clocks * (frequency * PIXEL_CLOCK) + offset)
+    return np.repeat(exposure.effects.emi * signal, 4, axis=1).astype(np.float32)
+
+
+def emi_frequencies(exposure):
+    """Names of the frequencies that show in the slopes of an exposure.
+
+    Some subarrays are clocked such that a frame takes (almost) a whole number of periods: every frame then
+    sees the same pattern, and there is nothing to fit.
+    """
+    names = []
+    for name, (frequency, _) in EMI.items():
+        periods = exposure.tframe * frequency
+        if abs(periods - round(periods)) > 0.02:
+            names.append(name)
+    return names

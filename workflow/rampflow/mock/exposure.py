@@ -1,0 +1,347 @@
+"""One exposure as it was commanded: its timing, its name and its header."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from astropy.time import Time
+
+from rampflow.mock import configurations
+from rampflow.mock.configurations import Window
+from rampflow.mock.effects import Effects
+from rampflow.mock.scene import Scene
+
+_SECONDS = 86400.0
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """An exposure, or one segment of it, with everything that decides its pixels.
+
+    Attributes
+    ----------
+    detector, subarray, readpatt, exp_type : str
+        As in DETECTOR, SUBARRAY, READPATT, EXP_TYPE.
+    ngroups, nints : int
+        Groups per integration; integrations of the whole exposure (NINTS).
+    filter, pupil, grating, band, channel : str, optional
+        Optical elements; the default is a usual one of the instrument.
+    tso : bool
+        TSOVISIT.
+    noutputs : int, optional
+        Number of outputs; the default is the usual one of the subarray.
+    window : Window, optional
+        Makes an artificial subarray of that place and size under the same name.
+    first, last : int, optional
+        1-based integrations that this file holds (INTSTART, INTEND); the default is all of them.
+    segment : int, optional
+        Number of the segment in the file name; needed when the file does not hold all integrations.
+    zero_frame : bool
+        Send the first frame of every integration separately.
+    nframes, groupgap, frame_divisor : int, optional
+        Other than the pattern's.
+    dropped_frames : int
+        Frames dropped at the start of an integration (DRPFRMS1).
+    omit : tuple of str
+        FITS keywords to leave out.
+    program, observation, visit, group, activity, number : int
+        Parts of the file name.
+    start : str
+        UTC at the start of the exposure.
+    scene, effects : Scene, Effects
+        What is looked at, with which detector effects.
+    seed : int
+        Seed of everything random in this exposure.
+    """
+
+    detector: str
+    readpatt: str
+    ngroups: int
+    nints: int = 1
+    subarray: str = "FULL"
+    exp_type: str = ""
+    filter: str | None = None
+    pupil: str | None = None
+    grating: str | None = None
+    band: str | None = None
+    channel: str | None = None
+    tso: bool = False
+    noutputs: int | None = None
+    window: Window | None = None
+    first: int = 1
+    last: int | None = None
+    segment: int | None = None
+    zero_frame: bool = False
+    nframes: int | None = None
+    groupgap: int | None = None
+    frame_divisor: int | None = None
+    dropped_frames: int = 0
+    omit: tuple[str, ...] = ()
+    program: int = 9001
+    observation: int = 1
+    visit: int = 1
+    group: int = 2
+    activity: int = 1
+    number: int = 1
+    start: str = "2024-06-01T12:00:00.000"
+    scene: Scene = field(default_factory=Scene)
+    effects: Effects = field(default_factory=Effects)
+    seed: int = 1
+
+    def __post_init__(self):
+        pattern = configurations.read_pattern(self.instrument, self.readpatt)
+        known = configurations.subarray(self.detector, self.subarray)
+        defaults = {
+            "window": known.window,
+            "noutputs": known.noutputs[0],
+            "nframes": pattern.nframes,
+            "groupgap": pattern.groupgap,
+            "last": self.nints,
+            **_OPTICS[self.instrument],
+        }
+        if self.detector.endswith("LONG") and self.instrument == "NIRCAM":
+            defaults["filter"] = "F356W"
+        if self.instrument == "MIRI" and self.detector != "MIRIMAGE":
+            short = self.detector == "MIRIFUSHORT"
+            defaults |= {"filter": None, "channel": "12" if short else "34", "band": "SHORT"}
+            defaults["exp_type"] = "MIR_MRS"
+        for name, value in defaults.items():
+            if getattr(self, name) in (None, ""):
+                object.__setattr__(self, name, value)
+        if self.frame_divisor is None:
+            object.__setattr__(self, "frame_divisor", self.nframes)
+        if not 1 <= self.first <= self.last <= self.nints:
+            raise ValueError(f"integrations {self.first}..{self.last} are not part of 1..{self.nints}")
+        if (self.first, self.last) != (1, self.nints) and self.segment is None:
+            raise ValueError("a file that does not hold all integrations needs a segment number")
+        if self.noutputs not in known.noutputs and self.instrument != "MIRI":
+            raise ValueError(f"{self.subarray} is read with {known.noutputs} outputs, not {self.noutputs}")
+        self.window.within(configurations.full_frame(self.detector))
+
+    @classmethod
+    def from_header(cls, header, effects=None, **changes):
+        """Describe an exposure that exists.
+
+        Parameters
+        ----------
+        header : mapping
+            Needs DETECTOR, READPATT, NGROUPS, NINTS, SUBARRAY, SUBSTRT1/2, SUBSIZE1/2; uses EXP_TYPE,
+            FILTER, PUPIL, GRATING, BAND, NFRAMES, GROUPGAP, NOUTPUTS, ZEROFRAM, TSOVISIT, DATE-OBS, TIME-OBS.
+        effects : Effects, optional
+            Default: nominal.
+        **changes
+            Attributes to set to something else.
+
+        Returns
+        -------
+        Exposure
+            With the whole of the header's integrations.
+        """
+        subarray = configurations.subarray(header["DETECTOR"], header["SUBARRAY"])
+        known = {
+            "detector": header["DETECTOR"],
+            "readpatt": header["READPATT"],
+            "ngroups": header["NGROUPS"],
+            "nints": header["NINTS"],
+            "subarray": header["SUBARRAY"],
+            "window": Window(*(header[key] for key in ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"))),
+            "exp_type": header.get("EXP_TYPE", ""),
+            "tso": bool(header.get("TSOVISIT", False)),
+            "zero_frame": bool(header.get("ZEROFRAM", False)),
+            "noutputs": header.get("NOUTPUTS", subarray.noutputs[0]),
+            "nframes": header.get("NFRAMES"),
+            "groupgap": header.get("GROUPGAP"),
+            "effects": effects or Effects.nominal(subarray.instrument),
+        }
+        known |= {key.lower(): header.get(key) for key in ("FILTER", "PUPIL", "GRATING", "BAND")}
+        if "DATE-OBS" in header and "TIME-OBS" in header:
+            known["start"] = f"{header['DATE-OBS']}T{header['TIME-OBS']}"
+        return cls(**(known | changes))
+
+    def but(self, **changes):
+        """Return a copy with some things changed; what follows from them is worked out anew."""
+        if {"detector", "subarray"} & changes.keys():
+            changes = {"window": None, "noutputs": None} | changes
+        if "readpatt" in changes:
+            changes = {"nframes": None, "groupgap": None} | changes
+        if {"readpatt", "nframes"} & changes.keys():
+            changes = {"frame_divisor": None} | changes
+        if "nints" in changes:
+            changes = {"last": None} | changes
+        return dataclasses.replace(self, **changes)
+
+    def segments(self, *sizes):
+        """Split into segmented files of the given numbers of integrations."""
+        if sum(sizes) != self.nints:
+            raise ValueError(f"segments of {sizes} integrations do not add up to {self.nints}")
+        ends = np.cumsum(sizes)
+        return [
+            self.but(first=int(end - size + 1), last=int(end), segment=number)
+            for number, (size, end) in enumerate(zip(sizes, ends, strict=True), start=1)
+        ]
+
+    @property
+    def instrument(self):
+        """Name of the instrument."""
+        return configurations.instrument_of(self.detector)
+
+    @property
+    def shape(self):
+        """Shape of the SCI array of the file: (integrations, groups, ny, nx)."""
+        return self.last - self.first + 1, self.ngroups, *self.window.shape
+
+    @cached_property
+    def tframe(self):
+        """Time between frames [s]."""
+        return configurations.frame_time(self.detector, self.window, self.noutputs, self.readpatt)
+
+    @property
+    def tgroup(self):
+        """Time between groups [s]."""
+        return (self.nframes + self.groupgap) * self.tframe
+
+    @property
+    def pattern(self):
+        """Read-out pattern."""
+        return configurations.read_pattern(self.instrument, self.readpatt)
+
+    def frame_numbers(self, group):
+        """1-based numbers, since the reset, of the frames that a group (0-based) averages."""
+        start = self.dropped_frames + group * (self.nframes + self.groupgap)
+        return range(start + 1, start + self.nframes + 1)
+
+    @property
+    def frames_per_integration(self):
+        """Frames from a reset to the last one used."""
+        return self.frame_numbers(self.ngroups - 1)[-1]
+
+    @property
+    def integration_time(self):
+        """Time from one integration's start to the next's [s]."""
+        return (self.frames_per_integration + self.pattern.resets_between) * self.tframe
+
+    @property
+    def root(self):
+        """Name of the exposure: file name without the suffix."""
+        segment = f"-seg{self.segment:03d}" if self.segment is not None else ""
+        return (
+            f"jw{self.program:05d}{self.observation:03d}{self.visit:03d}_{self.group:02d}1{self.activity:02d}"
+            f"_{self.number:05d}{segment}_{self.detector.lower()}"
+        )
+
+    def integration_starts(self):
+        """MJD (UTC) at the start of the integrations of this file, float64."""
+        index = np.arange(self.first - 1, self.last)
+        offset = self.pattern.resets_at_start * self.tframe
+        return Time(self.start).mjd + (offset + index * self.integration_time) / _SECONDS
+
+    def header(self):
+        """Rows (FITS keyword, path in the data model, value) of the primary and SCI header."""
+        start = Time(self.start)
+        used = self.frames_per_integration * self.tframe
+        duration = (
+            self.nints * self.integration_time
+            + (self.pattern.resets_at_start - self.pattern.resets_between) * self.tframe
+        )
+        end = Time(start.mjd + duration / _SECONDS, format="mjd")
+        visit_id = f"{self.program:05d}{self.observation:03d}{self.visit:03d}"
+        fast, slow = configurations.orientation(self.detector)
+        instrument = {"NAME": self.instrument, "detector": self.detector}
+        rows = [
+            ("DATE", "date", self.start),
+            ("ORIGIN", "origin", "rampflow.mock"),
+            ("TIMESYS", "time_sys", "UTC"),
+            ("FILENAME", "filename", f"{self.root}_uncal.fits"),
+            ("TELESCOP", "telescope", "JWST"),
+            ("TITLE", "program.title", "Synthetic exposures"),
+            ("PI_NAME", "program.pi_name", "Nobody"),
+            ("CATEGORY", "program.category", "CAL"),
+            ("DATE-OBS", "observation.date", self.start[:10]),
+            ("TIME-OBS", "observation.time", self.start[11:]),
+            ("DATE-BEG", "observation.date_beg", self.start),
+            ("DATE-END", "observation.date_end", end.isot),
+            ("OBS_ID", "observation.obs_id", f"V{visit_id}P0000000{self.group:02d}1{self.activity:02d}"),
+            ("VISIT_ID", "observation.visit_id", visit_id),
+            ("PROGRAM", "observation.program_number", f"{self.program:05d}"),
+            ("OBSERVTN", "observation.observation_number", f"{self.observation:03d}"),
+            ("VISIT", "observation.visit_number", f"{self.visit:03d}"),
+            ("VISITGRP", "observation.visit_group", f"{self.group:02d}"),
+            ("SEQ_ID", "observation.sequence_id", "1"),
+            ("ACT_ID", "observation.activity_id", f"{self.activity:02d}"),
+            ("EXPOSURE", "observation.exposure_number", str(self.number)),
+            ("TSOVISIT", "visit.tsovisit", self.tso),
+            ("VISITYPE", "visit.type", "PRIME_TARGETED_FIXED"),
+            ("TARGNAME", "target.catalog_name", "SYNTHETIC"),
+            ("TARG_RA", "target.ra", 82.18735),
+            ("TARG_DEC", "target.dec", -65.44798),
+            ("INSTRUME", "instrument.name", instrument["NAME"]),
+            ("DETECTOR", "instrument.detector", self.detector),
+            ("MODULE", "instrument.module", self._module),
+            ("CHANNEL", "instrument.channel", self.channel or self._nircam_channel),
+            ("FILTER", "instrument.filter", self.filter),
+            ("PUPIL", "instrument.pupil", self.pupil),
+            ("GRATING", "instrument.grating", self.grating),
+            ("BAND", "instrument.band", self.band),
+            ("EXP_TYPE", "exposure.type", self.exp_type),
+            ("EXPSTART", "exposure.start_time", start.mjd),
+            ("EXPMID", "exposure.mid_time", start.mjd + duration / 2 / _SECONDS),
+            ("EXPEND", "exposure.end_time", end.mjd),
+            ("READPATT", "exposure.readpatt", self.readpatt),
+            ("NOUTPUTS", "exposure.noutputs", self.noutputs),
+            ("NINTS", "exposure.nints", self.nints),
+            ("INTSTART", "exposure.integration_start", self.first if self.segment else None),
+            ("INTEND", "exposure.integration_end", self.last if self.segment else None),
+            ("EXSEGNUM", "exposure.segment_number", self.segment),
+            ("NGROUPS", "exposure.ngroups", self.ngroups),
+            ("NFRAMES", "exposure.nframes", self.nframes),
+            ("FRMDIVSR", "exposure.frame_divisor", self.frame_divisor),
+            ("GROUPGAP", "exposure.groupgap", self.groupgap),
+            ("DRPFRMS1", "exposure.drop_frames1", self.dropped_frames),
+            ("DRPFRMS3", "exposure.drop_frames3", 0),
+            ("NSAMPLES", "exposure.nsamples", self.pattern.nsamples),
+            ("TSAMPLE", "exposure.sample_time", 10.0),
+            ("TFRAME", "exposure.frame_time", self.tframe),
+            ("TGROUP", "exposure.group_time", self.tgroup),
+            ("EFFINTTM", "exposure.integration_time", used),
+            ("EFFEXPTM", "exposure.exposure_time", used * self.nints),
+            ("DURATION", "exposure.duration", duration),
+            ("NRSTSTRT", "exposure.nresets_at_start", self.pattern.resets_at_start),
+            ("NRESETS", "exposure.nresets_between_ints", self.pattern.resets_between),
+            ("ZEROFRAM", "exposure.zero_frame", self.zero_frame),
+            ("DATAPROB", "exposure.data_problem", False),
+            ("SUBARRAY", "subarray.name", self.subarray),
+            ("SUBSTRT1", "subarray.xstart", self.window.xstart),
+            ("SUBSTRT2", "subarray.ystart", self.window.ystart),
+            ("SUBSIZE1", "subarray.xsize", self.window.xsize),
+            ("SUBSIZE2", "subarray.ysize", self.window.ysize),
+            ("FASTAXIS", "subarray.fastaxis", fast),
+            ("SLOWAXIS", "subarray.slowaxis", slow),
+            ("PATTTYPE", "dither.primary_type", "NONE"),
+            ("PATT_NUM", "dither.position_number", 1),
+            ("NUMDTHPT", "dither.total_points", 1),
+            ("BUNIT", "bunit_data", "DN"),
+        ]
+        unknown = set(self.omit) - {row[0] for row in rows}
+        if unknown:
+            raise ValueError(f"cannot leave out keywords that are not written: {sorted(unknown)}")
+        return [row for row in rows if row[0] not in self.omit and row[2] is not None]
+
+    @property
+    def _module(self):
+        return self.detector[3] if self.instrument == "NIRCAM" else None
+
+    @property
+    def _nircam_channel(self):
+        if self.instrument != "NIRCAM":
+            return None
+        return "LONG" if self.detector.endswith("LONG") else "SHORT"
+
+
+_OPTICS = {
+    "NIRCAM": {"filter": "F200W", "pupil": "CLEAR", "exp_type": "NRC_IMAGE"},
+    "NIRISS": {"filter": "CLEAR", "pupil": "F200W", "exp_type": "NIS_IMAGE"},
+    "NIRSPEC": {"filter": "F170LP", "grating": "G235M", "exp_type": "NRS_FIXEDSLIT"},
+    "MIRI": {"filter": "F770W", "exp_type": "MIR_IMAGE"},
+    "FGS": {"exp_type": "FGS_IMAGE"},
+}

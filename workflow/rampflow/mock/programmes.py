@@ -1,0 +1,241 @@
+"""Named lists of exposures: for the demonstration, the comparison with jwst, and the benchmarks."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rampflow.mock import crds_cache
+from rampflow.mock.configurations import Window, instrument_of
+from rampflow.mock.effects import Effects
+from rampflow.mock.exposure import Exposure
+from rampflow.mock.scene import Scene
+from rampflow.mock.uncal import write_exposure
+
+FIELD = Scene(sky=0.6, stars=25, brightest=1500.0)
+SPECTRUM = Scene(sky=0.4, trace=250.0, fwhm=3.0, curvature=6.0)
+TRANSIT = SPECTRUM.but(transit=0.01, trace=600.0)
+MID_INFRARED = Scene(sky=12.0, stars=15, brightest=2500.0, fwhm=2.8)
+
+
+@dataclass(frozen=True)
+class Programme:
+    """Exposures that share a cache.
+
+    Attributes
+    ----------
+    exposures : tuple of Exposure
+        Their seeds count up from the seed of the programme.
+    whole : frozenset of str
+        Types of reference to make full frame.
+    traps : frozenset of str
+        Detectors with references for the persistence step.
+    """
+
+    exposures: tuple[Exposure, ...]
+    whole: frozenset[str] = frozenset()
+    traps: frozenset[str] = frozenset()
+
+
+def _exposure(detector, readpatt, ngroups, nints=1, changes=None, **more):
+    effects = Effects.nominal(instrument_of(detector), **(changes or {}))
+    return Exposure(detector, readpatt, ngroups, nints, effects=effects, **more)
+
+
+def _demo():
+    return Programme(
+        (
+            _exposure("NRCB1", "SHALLOW4", 5, subarray="SUB160", zero_frame=True, scene=FIELD),
+            _exposure(
+                "NRCALONG", "RAPID", 5, 4, subarray="SUBGRISM64", exp_type="NRC_TSGRISM", pupil="GRISMR",
+                filter="F444W", tso=True, scene=TRANSIT,
+            ),
+            _exposure("NIS", "NISRAPID", 6, 3, subarray="SUB80", exp_type="NIS_AMI", filter="F480M", pupil="NRM",
+                      scene=FIELD.but(stars=1, brightest=9e4)),
+            _exposure("NRS1", "NRS", 5, subarray="SUBS200A1", scene=SPECTRUM),
+            _exposure("MIRIMAGE", "FASTR1", 10, 2, subarray="SUB256", scene=MID_INFRARED),
+            _exposure("GUIDER1", "FGS", 5, subarray="SUB128CNTR", scene=FIELD.but(brightest=1e5)),
+        ),
+        whole=frozenset({"mask"}),
+        traps=frozenset({"NRCB1"}),
+    )  # fmt: skip
+
+
+def _parity():
+    heavy_rays = {"cosmic_rays": 400.0, "snowballs": 2e4}
+    soss = _exposure(
+        "NIS", "NISRAPID", 4, 6, subarray="SUBSTRIP96", window=Window(1, 1803, 400, 96), exp_type="NIS_SOSS",
+        pupil="GR700XD", tso=True, scene=TRANSIT, number=5,
+    )  # fmt: skip
+    return Programme(
+        (
+            _exposure("NRCB1", "SHALLOW4", 5, 2, subarray="SUB64P", zero_frame=True, scene=FIELD),
+            _exposure("NRCALONG", "RAPID", 6, 5, subarray="SUBGRISM64", window=Window(1, 1, 2048, 16), tso=True,
+                      exp_type="NRC_TSGRISM", pupil="GRISMR", filter="F444W", scene=TRANSIT, number=2),
+            _exposure("NRCB2", "RAPID", 10, 2, subarray="SUB160", exp_type="NRC_WFSS", scene=FIELD,
+                      changes=heavy_rays),
+            _exposure("NRCA1", "MEDIUM8", 3, 1, subarray="SUB160", zero_frame=True, window=Window(1889, 1969, 160, 80),
+                      scene=FIELD.but(stars=60, brightest=4000.0, saturated_patch=3e5)),
+            _exposure("NRCA3", "RAPID", 4, 110, subarray="SUB64P", window=Window(1, 101, 24, 20), tso=True,
+                      exp_type="NRC_TSIMAGE", scene=FIELD.but(transit=0.02)),
+            _exposure("NRCA2", "BRIGHT2", 5, 1, subarray="SUB640A210R", window=Window(424, 1158, 64, 48), nframes=3,
+                      frame_divisor=4, exp_type="NRC_CORON", pupil="MASKRND", filter="F210M", scene=FIELD),
+            _exposure("NIS", "NISRAPID", 5, 3, subarray="SUB80", exp_type="NIS_AMI", filter="F480M", pupil="NRM",
+                      scene=FIELD.but(stars=1, brightest=2e5)),
+            *soss.segments(3, 3),
+            _exposure("NIS", "NIS", 1, 2, subarray="SUB64", scene=FIELD, number=3),
+            _exposure("NRS1", "NRSRAPID", 8, 4, subarray="SUB512", exp_type="NRS_BRIGHTOBJ", tso=True,
+                      scene=TRANSIT.but(trace=9000.0, fwhm=2.0, curvature=2.0)),
+            _exposure("NRS2", "NRS", 5, subarray="SUBS200A1", scene=SPECTRUM, changes={"cosmic_rays": 20.0}),
+            _exposure("NRS1", "NRSRAPID", 2, 2, subarray="ALLSLITS", window=Window(1, 897, 1024, 64), scene=SPECTRUM,
+                      number=2),
+            _exposure("MIRIMAGE", "FASTR1", 10, 2, subarray="SUB128", scene=MID_INFRARED),
+            _exposure("MIRIMAGE", "FASTR1", 8, 4, subarray="SLITLESSPRISM", exp_type="MIR_LRS-SLITLESS", tso=True,
+                      filter="P750L", scene=TRANSIT.but(trace=4000.0), number=2),
+            _exposure("MIRIMAGE", "FAST", 5, 3, subarray="SUB64", scene=MID_INFRARED.but(stars=3, brightest=3e4),
+                      number=3),
+            _exposure("MIRIMAGE", "FASTR1", 3, 2, subarray="MASK1065", exp_type="MIR_4QPM", filter="F1065C",
+                      scene=MID_INFRARED, number=4),
+            _exposure("GUIDER1", "FGS", 4, subarray="SUB128LL", scene=FIELD.but(brightest=2e5)),
+            _exposure("GUIDER2", "FGSRAPID", 2, 2, subarray="SUB32CNTR", scene=FIELD.but(sky=50.0)),
+        ),
+        traps=frozenset({"NRCB1", "GUIDER1"}),
+    )  # fmt: skip
+
+
+def _parity_full():
+    return Programme(
+        (
+            _exposure("NRCB3", "BRIGHT2", 4, zero_frame=True, scene=FIELD.but(stars=300, brightest=5e3)),
+            _exposure("NRS2", "NRSRAPID", 4, exp_type="NRS_IFU", scene=SPECTRUM),
+            _exposure("MIRIFUSHORT", "FASTR1", 6, 2, scene=SPECTRUM.but(sky=3.0)),
+        ),
+        whole=frozenset({"mask", "saturation", "gain"}),
+    )
+
+
+def _bench_full():
+    field = FIELD.but(stars=3000, brightest=20000.0, slope=0.8)
+    return Programme((_exposure("NRCB1", "BRIGHT2", 10, 2, zero_frame=True, scene=field),))
+
+
+def _grism(number=1, **more):
+    return _exposure(
+        "NRCALONG", "RAPID", more.pop("ngroups", 6), more.pop("nints", 7), exp_type="NRC_TSGRISM", pupil="GRISMR",
+        filter="F444W", tso=True, scene=TRANSIT, number=number, **{"subarray": "SUBGRISM64", **more},
+    )  # fmt: skip
+
+
+def _bench_tso():
+    return Programme((_grism(),))
+
+
+def _bench_twenty():
+    return Programme(tuple(_grism(number) for number in range(1, 21)))
+
+
+def _bench_long():
+    return Programme((_grism(subarray="SUBGRISM256", ngroups=5, nints=120),))
+
+
+PROGRAMMES = {
+    "demo": _demo,
+    "parity": _parity,
+    "parity-full": _parity_full,
+    "bench-full": _bench_full,
+    "bench-tso": _bench_tso,
+    "bench-twenty": _bench_twenty,
+    "bench-long": _bench_long,
+}
+
+
+def programme(name, seed=1):
+    """Look up a programme.
+
+    Parameters
+    ----------
+    name : str
+        One of `PROGRAMMES`.
+    seed : int
+        Seed of its first exposure; the others count up from it. Segments of one exposure share theirs.
+
+    Returns
+    -------
+    Programme
+        The programme.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in PROGRAMMES:
+        raise ValueError(f"no programme {name}; known: {', '.join(PROGRAMMES)}")
+    found = PROGRAMMES[name]()
+    seeds = {}
+    seeded = []
+    for exposure in found.exposures:
+        whole = exposure.root.replace(f"-seg{exposure.segment or 0:03d}", "")
+        seeded.append(exposure.but(seed=seeds.setdefault(whole, seed + len(seeds))))
+    return Programme(tuple(seeded), found.whole, found.traps)
+
+
+def make(name, output, seed=1, report=print):
+    """Write a programme: ``data``, ``truth``, ``crds`` and ``programme.json`` in a folder.
+
+    Parameters
+    ----------
+    name : str or Programme
+        Which programme.
+    output : path
+        Folder to write to; made if need be.
+    seed : int
+        Seed, unless a Programme is given.
+    report : callable
+        Called with lines that tell how far it is.
+
+    Returns
+    -------
+    dict
+        What is in ``programme.json``.
+    """
+    chosen = name if isinstance(name, Programme) else programme(name, seed)
+    output = Path(output)
+    folders = {part: output / part for part in ("data", "truth", "crds")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    listing = []
+    for exposure in chosen.exposures:
+        path = write_exposure(exposure, folders["data"], folders["truth"])
+        report(f"[{time.monotonic() - began:6.1f} s] {path.name}  {exposure.shape}  {exposure.subarray}")
+        listing.append(
+            {
+                "exposure": exposure.root,
+                "uncal": f"data/{path.name}",
+                "truth": f"truth/{exposure.root}_truth.fits",
+                "instrument": exposure.instrument,
+                "detector": exposure.detector,
+                "exp_type": exposure.exp_type,
+                "tso": exposure.tso,
+                "shape": list(exposure.shape),
+                "seed": exposure.seed,
+            }
+        )
+    context = crds_cache.build(
+        folders["crds"],
+        chosen.exposures,
+        whole=chosen.whole,
+        traps=chosen.traps,
+        report=lambda line: report(f"[{time.monotonic() - began:6.1f} s] {line}"),
+    )
+    record = {
+        "programme": name if isinstance(name, str) else "custom",
+        "seed": seed,
+        "context": context,
+        "crds_path": "crds",
+        "crds_server_url": crds_cache.SERVERLESS,
+        "exposures": listing,
+    }
+    (output / "programme.json").write_text(json.dumps(record, indent=2) + "\n")
+    return record

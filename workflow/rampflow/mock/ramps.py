@@ -1,0 +1,208 @@
+"""From count rates to the counts that a detector sends."""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from rampflow.mock import detector as det
+from rampflow.mock import drifts, particles
+from rampflow.mock.scene import light_curve, render
+
+FIRST_FRAME, LAST_FRAME = -40.0, -25.0
+RSCD, RSCD_DECAY = 45.0, 1.2
+_CEILING = 65535.0
+_NEVER = -1
+
+
+@dataclass
+class Integration:
+    """What one integration sends, and what really happened in it.
+
+    Attributes
+    ----------
+    groups, zero_frame, reference_output : ndarray of uint16
+        (ngroups, ny, nx); (ny, nx) or None; (ngroups, ny, nx / 4) or None.
+    hits : particles.Hits
+        Cosmic rays and the like.
+    saturated : ndarray of int16
+        (ny, nx): first group with a full well, -1 where there is none.
+    """
+
+    groups: np.ndarray
+    zero_frame: np.ndarray | None
+    reference_output: np.ndarray | None
+    hits: particles.Hits
+    saturated: np.ndarray
+
+
+def random_stream(exposure, name, integration=0):
+    """Random generator of one effect in one integration.
+
+    Effects have streams of their own, so that one that is switched on or off leaves the noise of the others
+    as it was, and a segmented file holds what the whole exposure would.
+    """
+    key = [exposure.seed, zlib.crc32(exposure.detector.encode()), zlib.crc32(name.encode()), integration]
+    return np.random.default_rng(key)
+
+
+def true_rates(exposure, maps):
+    """Count rates of the scene as the pixels see them.
+
+    Returns
+    -------
+    steady, sources : ndarray
+        float32 (ny, nx) [DN/s].
+    curve : ndarray
+        float64 (nints,): brightness of the sources in every integration of the whole exposure.
+    """
+    steady, sources = render(exposure.scene, exposure.window.shape, random_stream(exposure, "scene"))
+    light = maps.response * ~maps.reference
+    return steady * light, sources * light, light_curve(exposure.scene, exposure.nints)
+
+
+def integrations(exposure, maps=None):
+    """Simulate the integrations of a file one by one.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        What to simulate.
+    maps : detector.Maps, optional
+        Fixed patterns of its window, if they are at hand.
+
+    Yields
+    ------
+    Integration
+        The integrations `exposure.first` to `exposure.last`.
+    """
+    if maps is None:
+        maps = det.maps(exposure.detector, exposure.window, exposure.effects)
+    steady, sources, curve = true_rates(exposure, maps)
+    for index in range(exposure.first - 1, exposure.last):
+        yield _integrate(exposure, maps, steady + np.float32(curve[index]) * sources, index)
+
+
+def _integrate(exposure, maps, rate, index):
+    effects = exposure.effects
+    ny, nx = exposure.window.shape
+    streams = {name: random_stream(exposure, name, index) for name in ("photons", "reads", "drifts")}
+    hits = particles.hits(
+        exposure.instrument,
+        (ny, nx),
+        exposure.frames_per_integration,
+        exposure.tframe,
+        effects,
+        random_stream(exposure, "particles", index),
+    )
+    on_light = ~maps.reference[hits.y, hits.x]
+    hits = particles.Hits(hits.frame[on_light], hits.y[on_light], hits.x[on_light], hits.charge[on_light])
+    full = det.linearised(maps.well, maps, exposure.detector)
+    level = maps.bias.copy()
+    if effects.reset_noise:
+        scatter = np.float32(effects.reset_noise * det.properties(exposure.detector).reset_noise)
+        level += scatter * random_stream(exposure, "reset", index).standard_normal((ny, nx), np.float32)
+    kernel = det.ipc_kernel(effects.ipc).astype(np.float32) if effects.ipc else None
+    rate = rate + maps.dark
+
+    charge = np.zeros((ny, nx), np.float32)
+    groups = np.empty((exposure.ngroups, ny, nx), np.uint16)
+    saturated = np.full((ny, nx), _NEVER, np.int16)
+    zero_frame = None
+    previous = 0
+    for group in range(exposure.ngroups):
+        total = np.zeros((ny, nx), np.float32)
+        for frame in exposure.frame_numbers(group):
+            charge += _arrived(rate, (frame - previous) * exposure.tframe, maps, effects, streams["photons"])
+            new = hits.between(previous, frame)
+            np.add.at(
+                charge, (hits.y[new], hits.x[new]), hits.charge[new] / maps.gain[hits.y[new], hits.x[new]]
+            )
+            previous = frame
+            over = charge >= full
+            if effects.saturation and over.any():
+                _spill(charge, full, effects.charge_spill, maps.reference)
+                over = charge >= full
+                saturated[over & (saturated == _NEVER)] = group
+            seen = charge + det.settled(maps, exposure.instrument, index, frame)
+            seen = np.minimum(seen, full)
+            if effects.nonlinearity:
+                seen = det.measured(seen, maps, exposure.detector)
+            if kernel is not None:
+                seen = ndimage.convolve(seen, kernel, mode="constant")
+                seen[maps.reference] = 0
+            read = seen + level
+            read += _electronics(exposure, maps, index, group, frame, streams)
+            np.rint(read, out=read)
+            np.clip(read, 0, _CEILING, out=read)
+            if exposure.zero_frame and zero_frame is None:
+                zero_frame = read.astype(np.uint16)
+            total += read
+        groups[group] = np.minimum(np.floor(total / np.float32(exposure.frame_divisor)), _CEILING)
+    return Integration(groups, zero_frame, _reference_output(exposure, index), hits, saturated)
+
+
+def _arrived(rate, seconds, maps, effects, rng):
+    """Signal collected in an interval, float32 (ny, nx) [DN]."""
+    mean = rate * np.float32(seconds)
+    if not effects.photon_noise:
+        return mean
+    electrons = mean * maps.gain
+    noisy = rng.poisson(electrons).astype(np.float32)
+    if effects.photon_noise != 1:
+        noisy = electrons + np.float32(effects.photon_noise) * (noisy - electrons)
+    return noisy / maps.gain
+
+
+def _spill(charge, full, fraction, reference):
+    """Share the charge beyond full wells among the four neighbours, twice, and lose the rest; in place."""
+    ny, nx = charge.shape
+    for _ in range(2):
+        y, x = np.nonzero(charge > full)
+        share = np.float32(0.25 * fraction) * (charge[y, x] - full[y, x])
+        charge[y, x] = full[y, x]
+        for dy, dx in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            to_y, to_x = y + dy, x + dx
+            inside = (to_y >= 0) & (to_y < ny) & (to_x >= 0) & (to_x < nx)
+            inside[inside] = ~reference[to_y[inside], to_x[inside]]
+            charge[to_y[inside], to_x[inside]] += share[inside]
+    return np.minimum(charge, full, out=charge)
+
+
+def _electronics(exposure, maps, index, group, frame, streams):
+    """Everything that a frame shows besides charge, float32 (ny, nx) [DN]."""
+    effects = exposure.effects
+    extra = np.zeros(exposure.window.shape, np.float32)
+    if effects.read_noise:
+        extra += maps.read_noise * streams["reads"].standard_normal(extra.shape, np.float32)
+    if exposure.instrument != "MIRI":
+        if effects.amplifier_offsets or effects.odd_even_columns or effects.row_noise:
+            extra += drifts.near_infrared(exposure, streams["drifts"])
+        return extra
+    light = ~maps.reference
+    if effects.odd_even_rows:
+        extra += drifts.mid_infrared(exposure, streams["drifts"])
+    if effects.reset_anomaly:
+        extra += det.reset_level(maps, index, group)
+    if effects.rscd and index > 0:
+        extra += light * np.float32(effects.rscd * RSCD * np.exp(-group / RSCD_DECAY))
+    if effects.first_frame and group == 0:
+        extra += light * np.float32(effects.first_frame * FIRST_FRAME)
+    if effects.last_frame and group == exposure.ngroups - 1:
+        extra += light * np.float32(effects.last_frame * LAST_FRAME)
+    if effects.emi:
+        extra += drifts.emi(exposure, index, frame, random_stream(exposure, "emi").random(len(det.EMI)))
+    return extra
+
+
+def _reference_output(exposure, index):
+    if exposure.instrument != "MIRI":
+        return None
+    ny, nx = exposure.window.shape
+    nominal = det.properties(exposure.detector)
+    rng = random_stream(exposure, "reference output", index)
+    noise = rng.standard_normal((exposure.ngroups, ny, nx // 4), np.float32)
+    return np.rint(nominal.pedestal + exposure.effects.read_noise * nominal.read_noise * noise).astype(
+        np.uint16
+    )

@@ -1,0 +1,405 @@
+"""Reference files that describe the synthetic detector, one function per type.
+
+They are made as the field's files are, with what makes those awkward: DQ values of their own numbering
+(DQ_DEF), names that no standard knows, NaN, arrays larger than the exposure, darks in another pattern.
+"""
+
+import warnings
+from pathlib import Path
+
+import asdf
+import numpy as np
+from astropy.io import fits
+
+from rampflow import dq
+from rampflow.mock import detector as det
+from rampflow.mock import drifts
+from rampflow.mock.configurations import full_frame, orientation, row_clocks
+
+#: Saturation is declared a little below the true full well.
+SATURATION_MARGIN = 0.95
+#: A dark is not taken with more frames than this; longer exposures make the pipeline extrapolate it.
+LONGEST_DARK = 60
+
+
+def _header(exposure, reftype, description, window=None, **more):
+    header = fits.Header()
+    header["TELESCOP"] = "JWST"
+    header["INSTRUME"] = exposure.instrument
+    header["DETECTOR"] = exposure.detector
+    header["REFTYPE"] = reftype.upper()
+    header["DESCRIP"] = description
+    header["AUTHOR"] = "rampflow.mock"
+    header["PEDIGREE"] = "SIMULATION"
+    header["USEAFTER"] = "2022-01-01T00:00:00"
+    if window is not None:
+        whole = window == full_frame(exposure.detector)
+        same = window == exposure.window
+        header["SUBARRAY"] = "FULL" if whole else exposure.subarray if same else "GENERIC"
+        header["SUBSTRT1"], header["SUBSTRT2"] = window.xstart, window.ystart
+        header["SUBSIZE1"], header["SUBSIZE2"] = window.xsize, window.ysize
+        header["FASTAXIS"], header["SLOWAXIS"] = orientation(exposure.detector)
+    for key, value in more.items():
+        header[key] = value
+    return header
+
+
+def _quality(shape, flags, standard=False):
+    """HDUs of a DQ array; `flags` maps names to masks.
+
+    Unless `standard`, bits are numbered in the order of `flags`, and a name that no one knows is added.
+    """
+    if standard:
+        array = np.zeros(shape, np.uint32)
+        for name, mask in flags.items():
+            array[..., mask] |= np.uint32(dq.MNEMONICS[name])
+        return [fits.ImageHDU(array, name="DQ")]
+    flags = dict(flags)
+    row = np.zeros(shape[-2:], bool)
+    row[:: max(1, shape[-2] // 5), ::7] = True
+    flags["ONLY_KNOWN_HERE"] = row
+    array = np.zeros(shape, np.uint8)
+    definition = []
+    for bit, (name, mask) in enumerate(flags.items()):
+        array[..., mask] |= np.uint8(1 << bit)
+        definition.append((bit, 1 << bit, name, name.replace("_", " ").lower()))
+    columns = [("BIT", "i4"), ("VALUE", "i4"), ("NAME", "S40"), ("DESCRIPTION", "S80")]
+    table = np.array(definition, dtype=columns)
+    return [fits.ImageHDU(array, name="DQ"), fits.BinTableHDU(table, name="DQ_DEF")]
+
+
+def _write(path, header, hdus):
+    fits.HDUList([fits.PrimaryHDU(header=header), *hdus]).writeto(path, overwrite=True, checksum=False)
+
+
+def _image(array, name="SCI"):
+    return fits.ImageHDU(np.ascontiguousarray(array, np.float32), name=name)
+
+
+def mask(path, exposure, window):
+    """Bad pixels and reference pixels."""
+    bad = det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels)
+    reference = det.reference_pixels(exposure.detector, window)
+    broken = reference & (bad > 0)
+    hot = det.is_kind(bad, "hot")
+    unusable = det.is_kind(bad, "dead", "open") | broken
+    unusable[::2] |= hot[::2]
+    flags = {
+        "HOT": hot & ~reference,
+        "DO_NOT_USE": unusable,
+        "DEAD": det.is_kind(bad, "dead") & ~reference,
+        "REFERENCE_PIXEL": reference,
+        "TELEGRAPH": det.is_kind(bad, "telegraph"),
+        "OPEN": det.is_kind(bad, "open"),
+        "BAD_REF_PIXEL": broken,
+    }
+    _write(
+        path,
+        _header(exposure, "mask", "Bad pixels of the synthetic detector", window),
+        _quality(window.shape, flags, standard=exposure.instrument == "FGS"),
+    )
+
+
+def saturation(path, exposure, window):
+    """Raw counts at which a pixel is called saturated."""
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    threshold = np.minimum(maps.bias + SATURATION_MARGIN * maps.well, 65500)
+    threshold[maps.is_bad("nan_saturation")] = np.nan
+    flags = {"NO_SAT_CHECK": maps.is_bad("no_saturation"), "AD_FLOOR": maps.is_bad("dead")}
+    hdus = [_image(threshold), *_quality(window.shape, flags)]
+    _write(path, _header(exposure, "saturation", "Saturation of the synthetic detector", window), hdus)
+
+
+def superbias(path, exposure, window):
+    """Level of every pixel without signal."""
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    bias = np.where(maps.is_bad("nan_bias"), np.nan, maps.bias)
+    flags = {"UNRELIABLE_BIAS": maps.is_bad("nan_bias", "telegraph"), "HOT": maps.is_bad("hot")}
+    hdus = [_image(bias), _image(np.full(window.shape, 0.5), "ERR"), *_quality(window.shape, flags)]
+    _write(
+        path,
+        _header(
+            exposure, "superbias", "Superbias of the synthetic detector", window, READPATT=exposure.readpatt
+        ),
+        hdus,
+    )
+
+
+def ipc(path, exposure, window):  # noqa: ARG001 - one kernel holds for the whole detector
+    """Kernel that undoes the coupling of neighbours, to first order."""
+    kernel = -det.ipc_kernel(exposure.effects.ipc)
+    kernel[1, 1] += 2
+    whole = full_frame(exposure.detector)
+    _write(path, _header(exposure, "ipc", "Interpixel capacitance, synthetic", whole), [_image(kernel)])
+
+
+def linearity(path, exposure, window):
+    """Polynomial from measured to linear signal."""
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    coefficients = np.zeros((5, *window.shape), np.float32)
+    coefficients[1] = 1
+    for power, coefficient in enumerate(det.properties(exposure.detector).nonlinearity, start=2):
+        coefficients[power] = coefficient * maps.curve
+    coefficients[3, maps.is_bad("nan_linearity")] = np.nan
+    coefficients[1, maps.is_bad("open")] = 0
+    flags = {"NONLINEAR": maps.curve > 1.12, "NO_LIN_CORR": maps.is_bad("no_linearity")}
+    hdus = [_image(coefficients, "COEFFS"), *_quality(window.shape, flags)]
+    _write(path, _header(exposure, "linearity", "Linearity of the synthetic detector", window), hdus)
+
+
+def gain(path, exposure, window):
+    """Electrons per DN."""
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    values = maps.gain.copy()
+    unknown = maps.is_bad("no_gain")
+    values[unknown] = np.nan
+    values[::2][unknown[::2]] = -1.0
+    _write(path, _header(exposure, "gain", "Gain of the synthetic detector", window), [_image(values)])
+
+
+def readnoise(path, exposure, window):
+    """Noise of the difference of two reads (correlated double sampling)."""
+    effects = exposure.effects.but(read_noise=exposure.effects.read_noise or 1.0)
+    maps = det.maps(exposure.detector, window, effects)
+    header = _header(
+        exposure, "readnoise", "Read noise of the synthetic detector", window, READPATT=exposure.readpatt
+    )
+    _write(path, header, [_image(np.sqrt(2) * maps.read_noise)])
+
+
+def flat(path, exposure, window):
+    """Flat field, for the steps that want one to find the scene."""
+    values = 1 + 0.02 * det.scatter(exposure.detector, "flat", window)
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    values[maps.is_bad("dead")] = 0
+    flags = {"DO_NOT_USE": maps.is_bad("dead"), "NO_FLAT_FIELD": maps.is_bad("dead")}
+    hdus = [_image(values), _image(np.full(window.shape, 0.01), "ERR"), *_quality(window.shape, flags)]
+    _write(path, _header(exposure, "flat", "Flat field of the synthetic detector", window), hdus)
+
+
+def dark_pattern(exposure):
+    """(nframes, groupgap, ngroups) of the dark for an exposure.
+
+    NIRCam has one dark for all patterns, taken frame by frame, so the pipeline has to average it. The dark
+    of NIRSpec is one group short of long exposures, so it has to be extended.
+    """
+    if exposure.instrument == "NIRCAM":
+        return 1, 0, min(exposure.frames_per_integration + 2, LONGEST_DARK)
+    groups = exposure.ngroups + (2 if exposure.instrument != "NIRSPEC" or exposure.ngroups < 5 else -1)
+    return exposure.nframes, exposure.groupgap, groups
+
+
+def dark(path, exposure, window, scale=1.0):
+    """Dark signal group by group, without the bias; `scale` makes a different one."""
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    nframes, groupgap, ngroups = dark_pattern(exposure)
+    taken = exposure.but(nframes=nframes, groupgap=groupgap, ngroups=ngroups)
+    miri = exposure.instrument == "MIRI"
+    cube = np.zeros((2 if miri else 1, ngroups, *window.shape), np.float32)
+    for integration, group in np.ndindex(cube.shape[:2]):
+        for frame in taken.frame_numbers(group):
+            signal = maps.dark * np.float32(frame * exposure.tframe)
+            signal += det.settled(maps, exposure.instrument, integration, frame)
+            cube[integration, group] += np.float32(scale / nframes) * signal
+    cube[..., maps.is_bad("nan_dark")] = np.nan
+    header = _header(
+        exposure,
+        "dark",
+        "Dark of the synthetic detector",
+        window,
+        READPATT="RAPID" if exposure.instrument == "NIRCAM" else exposure.readpatt,
+        EXP_TYPE=_DARK_TYPES.get(exposure.detector) or _DARK_TYPES[exposure.instrument],
+        NFRAMES=nframes,
+        GROUPGAP=groupgap,
+        NGROUPS=ngroups,
+        NINTS=cube.shape[0],
+        TFRAME=exposure.tframe,
+        TGROUP=taken.tgroup,
+        NOUTPUTS=exposure.noutputs,
+    )
+    flags = {"UNRELIABLE_DARK": maps.is_bad("nan_dark"), "HOT": maps.is_bad("hot"), "WARM": maps.dark > 1}
+    hdus = [_image(cube if miri else cube[0])]
+    hdus += _quality((*cube.shape[:1], 1, *window.shape) if miri else window.shape, flags)
+    if exposure.instrument == "NIRCAM":
+        hdus.append(_image(maps.dark, "AVDRKCUR"))
+    elif exposure.instrument == "NIRISS":
+        header["AVDRKCUR"] = float(np.median(maps.dark))
+    _write(path, header, hdus)
+
+
+_DARK_TYPES = {
+    "NIRCAM": "NRC_DARK",
+    "NIRISS": "NIS_DARK",
+    "NIRSPEC": "NRS_DARK",
+    "MIRI": "MIR_DARKMRS",
+    "MIRIMAGE": "MIR_DARKIMG",
+    "FGS": "FGS_DARK",
+}
+
+
+def reset(path, exposure, window):
+    """MIRI reset anomaly, integration by integration and group by group."""
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    cube = np.empty((len(det.RESET_SHARES), exposure.ngroups, *window.shape), np.float32)
+    for integration, group in np.ndindex(cube.shape[:2]):
+        cube[integration, group] = det.reset_level(maps, integration, group)
+    cube[..., maps.is_bad("nan_dark")] = np.nan
+    header = _header(
+        exposure,
+        "reset",
+        "Reset anomaly of the synthetic detector",
+        window,
+        READPATT=exposure.readpatt,
+        NGROUPS=cube.shape[1],
+        NINTS=cube.shape[0],
+    )
+    flags = {"UNRELIABLE_DARK": maps.is_bad("nan_dark"), "DO_NOT_USE": maps.is_bad("open")}
+    _write(path, header, [_image(cube), *_quality(window.shape, flags)])
+
+
+def rscd(path, exposure, window, first_integration=False):  # noqa: ARG001 - a table
+    """Groups to throw away after a reset, for every subarray and pattern.
+
+    With `first_integration` the table has the column of the first integration that came with jwst 2.0; jwst
+    1.19 refuses such a file, while later releases read either.
+    """
+    names = ["FULL", "BRIGHTSKY", "SUB256", "SUB128", "SUB64", "SLITLESSPRISM"]
+    names += ["MASK1065", "MASK1140", "MASK1550", "MASKLYOT"]
+    columns = [("subarray", "S13"), ("readpatt", "S8"), ("group_skip1", "i4"), ("group_skip", "i4")]
+    rows = [
+        (name, pattern, det.RSCD_GROUPS_FIRST, det.RSCD_GROUPS)
+        for name in names
+        for pattern in ("FAST", "FASTR1", "SLOW", "SLOWR1")
+    ]
+    if not first_integration:
+        del columns[2]
+        rows = [(*row[:2], row[3]) for row in rows]
+    table = fits.BinTableHDU(np.array(rows, dtype=columns), name="RSCD_GROUP_SKIP")
+    _write(path, _header(exposure, "rscd", "Groups to skip, synthetic"), [table])
+
+
+def emicorr(path, exposure, window):  # noqa: ARG001 - a table of waves
+    """Waves of the pick-up and the clocking of the subarray; adds to a file that exists."""
+    samples = 500
+    waves = {
+        name: {
+            "frequency": frequency,
+            "phase_amplitudes": (amplitude * drifts.waveform(np.arange(samples) / samples)).astype(
+                np.float32
+            ),
+        }
+        for name, (frequency, amplitude) in det.EMI.items()
+    }
+    speed = "SLOW" if exposure.readpatt.startswith("SLOW") else "FAST"
+    name = f"FULL_{speed}" if exposure.subarray == "FULL" else exposure.subarray
+    names = drifts.emi_frequencies(exposure)
+    case = {
+        "rowclocks": row_clocks(exposure.detector, exposure.window, exposure.readpatt),
+        "frameclocks": round(exposure.tframe / 1e-5),
+        "freqs": {"FAST": names, "SLOW": {exposure.detector: names}},
+    }
+    tree = {
+        "meta": _meta("emicorr", "MIRI"),
+        "frequencies": waves,
+        "subarray_cases": {name: case},
+    }
+    if Path(path).exists():
+        with asdf.open(path) as known:
+            tree["subarray_cases"] |= known["subarray_cases"]
+    asdf.AsdfFile(tree).write_to(path)
+
+
+def trapdensity(path, exposure, window):
+    """Density of traps, low enough to change a ramp by a few DN at most."""
+    density = 0.01 * (0.5 + det.scatter(exposure.detector, "traps", window, "random"))
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    density[maps.is_bad("nan_dark")] = np.nan
+    flags = {"DO_NOT_USE": maps.is_bad("dead"), "UNRELIABLE_DARK": maps.is_bad("nan_dark")}
+    hdus = [_image(density), *_quality(window.shape, flags)]
+    _write(path, _header(exposure, "trapdensity", "Traps of the synthetic detector", window), hdus)
+
+
+def trappars(path, exposure, window):  # noqa: ARG001 - a table
+    """Three families of traps: capture and decay."""
+    rows = [(180.0, -2.0e-2, 90.0, -1.0e-2), (120.0, -5.0e-3, 60.0, -2.5e-3), (60.0, -1.2e-3, 30.0, -6.0e-4)]
+    columns = [(name, "f8") for name in ("capture0", "capture1", "capture2", "decay_param")]
+    table = fits.BinTableHDU(np.array(rows, dtype=columns), name="TRAPPARS")
+    _write(path, _header(exposure, "trappars", "Traps of the synthetic detector"), [table])
+
+
+def persat(path, exposure, window):
+    """Signal at which all traps are exposed."""
+    maps = det.maps(exposure.detector, window, exposure.effects)
+    level = np.minimum(0.9 * maps.well, 60000.0)
+    level[maps.is_bad("nan_saturation")] = np.nan
+    flags = {"DO_NOT_USE": maps.is_bad("dead"), "NO_SAT_CHECK": maps.is_bad("nan_saturation")}
+    hdus = [_image(level), *_quality(window.shape, flags)]
+    _write(path, _header(exposure, "persat", "Persistence saturation, synthetic", window), hdus)
+
+
+def _meta(reftype, instrument):
+    return {
+        "author": "rampflow.mock",
+        "date": "2024-01-01T00:00:00",
+        "description": f"Synthetic {reftype}",
+        "instrument": {"name": instrument},
+        "origin": "rampflow.mock",
+        "pedigree": "SIMULATION",
+        "reftype": reftype,
+        "telescope": "JWST",
+        "useafter": "2022-01-01T00:00:00",
+    }
+
+
+def parameters(path, instrument, step_class, values, steps=None):
+    """Parameter file of a step, or of a pipeline with its steps.
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    instrument : str
+        Whose.
+    step_class : str
+        Full name of the step's class, such as ``jwst.jump.JumpStep``.
+    values : dict
+        Its parameters.
+    steps : dict, optional
+        Parameters of the steps of a pipeline: {(alias, class): parameters}.
+    """
+    name = step_class.rpartition(".")[2]
+    tree = {
+        "class": step_class,
+        "name": name,
+        "meta": _meta(f"pars-{name.lower()}", instrument),
+        "parameters": values,
+    }
+    if steps is not None:
+        tree["steps"] = [
+            {"class": full_name, "name": alias, "parameters": own}
+            for (alias, full_name), own in steps.items()
+        ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        asdf.AsdfFile(tree).write_to(path)
+
+
+#: Writers of all types that are arrays or tables: called with the file, an exposure that uses it and the
+#: window to cover.
+WRITERS = {
+    "mask": mask,
+    "saturation": saturation,
+    "superbias": superbias,
+    "ipc": ipc,
+    "linearity": linearity,
+    "dark": dark,
+    "gain": gain,
+    "readnoise": readnoise,
+    "flat": flat,
+    "reset": reset,
+    "rscd": rscd,
+    "emicorr": emicorr,
+    "trapdensity": trapdensity,
+    "trappars": trappars,
+    "persat": persat,
+}

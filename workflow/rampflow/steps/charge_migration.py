@@ -1,0 +1,115 @@
+"""Leave out groups in which a bright pixel has begun to push charge into its neighbours.
+
+Electrons that arrive in a pixel with a large charge are drawn to its emptier neighbours: the bright pixel's
+ramp bends down and the neighbours' ramps bend up. From the group on in which a pixel's signal exceeds
+``signal_threshold``, this pixel and its four edge neighbours get CHARGELOSS and DO_NOT_USE until the end of
+the integration. Ramp fitting removes both flags again where it computes the read noise of such pixels. No
+reference file; SCI (DN, linear, dark subtracted) is only read.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/charge_migration/description.html and
+Goudfrooij et al. 2024, PASP 136, 014503.
+"""
+
+import numpy as np
+from numba import float32, int32, njit, uint8, void
+from numba.types import Array
+
+from rampflow import dq
+from rampflow.steps import NotApplicable
+
+#: Rows that a block needs on each side: a pixel is flagged because of its neighbours above and below.
+HALO = 1
+
+_JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
+_DNU = np.uint8(dq.DO_NOT_USE)
+_CHARGELOSS = np.uint8(dq.CHARGELOSS | dq.DO_NOT_USE)
+
+
+def check_groups(ngroups):
+    """Refuse ramps that are too short to lose groups.
+
+    Parameters
+    ----------
+    ngroups : int
+        Groups per integration.
+
+    Raises
+    ------
+    NotApplicable
+        If there are fewer than 3 groups.
+    """
+    if ngroups < 3:
+        raise NotApplicable(
+            f"{ngroups} groups per integration; at least 3 are needed to leave out bright ones"
+        )
+
+
+def flag_charge_migration(sci, groupdq, *, signal_threshold):
+    """Flag the groups of one integration from the onset of charge migration on, in place.
+
+    Works on blocks of rows with `HALO` more rows on each side, where the frame has them. The flags of these
+    extra rows are not final: they must not be written back, nor be the input of the next block.
+
+    Parameters
+    ----------
+    sci : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (ngroups, rows, nx). NaN is below any threshold.
+    groupdq : 3D uint8 `~numpy.ndarray`
+        Group flags, same shape. Changed in place. A group flagged DO_NOT_USE and nothing else is no onset.
+    signal_threshold : float
+        Signal (DN) above which charge migrates.
+
+    Returns
+    -------
+    3D uint8 `~numpy.ndarray`
+        ``groupdq``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    if sci.shape != groupdq.shape:
+        raise ValueError(
+            f"SCI has shape {sci.shape} but GROUPDQ {groupdq.shape}; give the same rows of both."
+        )
+    onset = np.empty(sci.shape[1:], np.int32)
+    _find_onset(sci, groupdq, np.float32(signal_threshold), onset)
+    _flag_from_onset(groupdq, onset)
+    return groupdq
+
+
+@njit(
+    void(Array(float32, 3, "C", readonly=True), Array(uint8, 3, "C", readonly=True), float32, int32[:, ::1]),
+    **_JIT,
+)
+def _find_onset(sci, groupdq, threshold, onset):
+    """Find each pixel's first group above the threshold, or the number of groups if there is none."""
+    ngroups, rows, nx = sci.shape
+    for y in range(rows):
+        onset[y] = ngroups
+        # Backwards, so that the earliest group is the last to be noted.
+        for g in range(ngroups - 1, -1, -1):
+            for x in range(nx):
+                # "Exactly DO_NOT_USE" as in the oracle: any other bit beside it makes the group count again.
+                if sci[g, y, x] > threshold and groupdq[g, y, x] != _DNU:
+                    onset[y, x] = g
+
+
+@njit(void(uint8[:, :, ::1], Array(int32, 2, "C", readonly=True)), **_JIT)
+def _flag_from_onset(groupdq, onset):
+    """Flag each pixel from the earliest onset among itself and its four neighbours."""
+    ngroups, rows, nx = groupdq.shape
+    earliest = np.empty(nx, np.int32)
+    for y in range(rows):
+        above, below = min(y + 1, rows - 1), max(y - 1, 0)
+        first = ngroups
+        for x in range(nx):
+            left, right = max(x - 1, 0), min(x + 1, nx - 1)
+            vertical = min(onset[y, x], onset[above, x], onset[below, x])
+            earliest[x] = min(vertical, onset[y, left], onset[y, right])
+            first = min(first, earliest[x])
+        for g in range(first, ngroups):
+            for x in range(nx):
+                if earliest[x] <= g:
+                    groupdq[g, y, x] |= _CHARGELOSS

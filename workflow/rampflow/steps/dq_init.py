@@ -1,0 +1,71 @@
+"""Start the quality flags of an exposure from the mask of known bad pixels.
+
+Some pixels never work: dead, hot, without gain, reference pixels that see no light. The mask reference file
+names them, one set of bits per pixel. They become the first flags of PIXELDQ. Pixels that must not be used at
+all (DO_NOT_USE) are marked in every group too, because ramp fitting looks at group flags. SCI (DN) is not
+touched.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/dq_init/description.html
+"""
+
+import numpy as np
+
+from rampflow import dq
+
+
+def combine_pixel_dq(pixeldq, mask_dq):
+    """Add the flags of the mask to those of the exposure, in place.
+
+    Parameters
+    ----------
+    pixeldq : 2D uint32 `~numpy.ndarray`
+        Pixel flags of the exposure.
+    mask_dq : 2D uint32 `~numpy.ndarray`
+        Flags of the mask, in standard bits, cut to the exposure's pixels.
+
+    Returns
+    -------
+    2D uint32 `~numpy.ndarray`
+        ``pixeldq``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    _check_mask(pixeldq, mask_dq, "PIXELDQ")
+    pixeldq |= mask_dq
+    return pixeldq
+
+
+def flag_groups(groupdq, mask_dq):
+    """Mark the pixels that the mask forbids as DO_NOT_USE in every group, in place.
+
+    Parameters
+    ----------
+    groupdq : 3D uint8 `~numpy.ndarray`
+        Group flags, shape (n, rows, nx): groups of any integrations.
+    mask_dq : 2D uint32 `~numpy.ndarray`
+        Flags of the mask, in standard bits, cut to the same pixels.
+
+    Returns
+    -------
+    3D uint8 `~numpy.ndarray`
+        ``groupdq``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    _check_mask(groupdq, mask_dq, "GROUPDQ")
+    groupdq |= (mask_dq & dq.DO_NOT_USE).astype(np.uint8)
+    return groupdq
+
+
+def _check_mask(flags, mask_dq, name):
+    if flags.shape[-2:] != mask_dq.shape:
+        raise ValueError(
+            f"The mask has shape {mask_dq.shape} but the frames of {name} have {flags.shape[-2:]}. "
+            "Cut the mask to the exposure's subarray."
+        )

@@ -1,0 +1,48 @@
+"""Leave out the last group of MIRI ramps.
+
+MIRI resets a row right after it has read it for the last time, and the reset of the neighbouring row pulls
+the last read of a ramp off its line. So the last group gets DO_NOT_USE, if enough groups remain. No reference
+file; SCI (DN) is not changed.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/lastframe/description.html and
+Morrison et al. 2023, PASP 135, 075004.
+"""
+
+from rampflow import dq
+from rampflow.steps import NotApplicable
+
+
+def check_groups(ngroups):
+    """Refuse ramps that are too short to spare their last group.
+
+    Parameters
+    ----------
+    ngroups : int
+        Groups per integration.
+
+    Raises
+    ------
+    NotApplicable
+        If there are 2 groups or fewer.
+    """
+    if ngroups <= 2:
+        raise NotApplicable(f"{ngroups} groups per integration; more than 2 are needed to leave out the last")
+
+
+def flag_last_group(last):
+    """Mark the last group of one integration as DO_NOT_USE, in place.
+
+    Needs no other group, so the rest of GROUPDQ need not be read. Call `check_groups` first.
+
+    Parameters
+    ----------
+    last : 2D uint8 `~numpy.ndarray`
+        Flags of the last group.
+
+    Returns
+    -------
+    2D uint8 `~numpy.ndarray`
+        ``last``.
+    """
+    last |= dq.DO_NOT_USE
+    return last

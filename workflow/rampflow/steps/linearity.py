@@ -1,0 +1,149 @@
+"""Straighten the response of the detector: counts that fall behind the light are brought back to a line.
+
+As a pixel fills, its capacitance (near infrared) or its bias voltage (MIRI) changes, so that equal amounts of
+light add fewer and fewer counts. The linearity reference file holds, per pixel, the coefficients of a
+polynomial that turns observed counts into those of an ideal linear pixel (DN in, DN out). Groups in
+saturation are beyond the polynomial's range and stay as they are; so do pixels without a valid polynomial,
+which get NO_LIN_CORR. In the zero frame exactly 0 means "no measurement" and stays 0.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/linearity/description.html ; the evaluation is
+Horner's, in single precision like the data.
+"""
+
+import numpy as np
+from numba import float32, int64, njit, uint8, void
+from numba.types import Array
+
+from rampflow import dq as bits
+
+# Columns handled together, so that data, sums and ten coefficients of each stay in the first-level cache.
+_BLOCK = 512
+_SATURATED = np.uint8(bits.SATURATED)
+
+
+def usable_coefficients(coefficients, dq):
+    """Give pixels without a valid polynomial one that changes nothing.
+
+    Not valid are pixels that the reference flags NO_LIN_CORR, that have a NaN among the coefficients, or
+    whose linear coefficient is 0. Each pixel is treated by itself, so any block of rows will do.
+
+    Parameters
+    ----------
+    coefficients : 3D `~numpy.ndarray`
+        Polynomial coefficients, shape (n, rows, nx), the constant first; n of 2 or more. DN in, DN out.
+    dq : 2D uint32 `~numpy.ndarray`
+        Flags of the reference, in standard bits.
+
+    Returns
+    -------
+    coefficients : 3D float32 `~numpy.ndarray`
+        A copy, with 0, 1, 0, … in pixels without a valid polynomial.
+    dq : 2D uint32 `~numpy.ndarray`
+        A copy, with NO_LIN_CORR in the same pixels. To be OR-ed into PIXELDQ.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two coefficients, or the shapes differ.
+    """
+    if len(coefficients) < 2 or coefficients.shape[1:] != dq.shape:
+        raise ValueError(
+            f"The linearity reference has coefficients of shape {coefficients.shape} and flags of shape "
+            f"{dq.shape}; expected (n, rows, columns) with n of 2 or more, and (rows, columns). "
+            "Use another reference file."
+        )
+    invalid = ((dq & bits.NO_LIN_CORR) != 0) | (coefficients[1] == 0)
+    for plane in coefficients:
+        invalid |= np.isnan(plane)
+    coefficients = np.array(coefficients, dtype=np.float32, order="C")
+    coefficients[:, invalid] = 0
+    coefficients[1, invalid] = 1
+    return coefficients, np.where(invalid, dq | np.uint32(bits.NO_LIN_CORR), dq)
+
+
+def linearize(sci, groupdq, coefficients):
+    """Apply the polynomial to every group that is not saturated, in place.
+
+    Parameters
+    ----------
+    sci : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (n, rows, nx): groups of any integrations. NaN stays NaN.
+    groupdq : 3D uint8 `~numpy.ndarray`
+        Group flags, same shape. Groups with SATURATED keep their counts; DO_NOT_USE makes no difference.
+    coefficients : 3D float32 `~numpy.ndarray`
+        From `usable_coefficients`, cut to the same rows.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``sci``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree.
+    """
+    if sci.shape != groupdq.shape or sci.shape[1:] != coefficients.shape[1:]:
+        raise ValueError(
+            f"Linearity: SCI {sci.shape}, GROUPDQ {groupdq.shape} and coefficients {coefficients.shape} "
+            "disagree. Cut the reference to the exposure's subarray, and to the rows of the block."
+        )
+    _linearize(sci, groupdq, coefficients, _BLOCK)
+    return sci
+
+
+def linearize_zeroframe(zeroframe, coefficients):
+    """Apply the polynomial to zero frames, in place, except where they hold no measurement.
+
+    Parameters
+    ----------
+    zeroframe : 3D float32 `~numpy.ndarray`
+        First frame of each integration (DN), shape (n, rows, nx). Exactly 0 means "no measurement" and stays
+        0.
+    coefficients : 3D float32 `~numpy.ndarray`
+        From `usable_coefficients`, cut to the same rows.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``zeroframe``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree.
+    """
+    return linearize(zeroframe, np.where(zeroframe == 0, _SATURATED, np.uint8(0)), coefficients)
+
+
+@njit(
+    void(
+        float32[:, :, ::1],
+        Array(uint8, 3, "C", readonly=True),
+        Array(float32, 3, "C", readonly=True),
+        int64,
+    ),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _linearize(sci, groupdq, coefficients, block):
+    ngroups, rows, nx = sci.shape
+    top = coefficients.shape[0] - 1
+    total = np.empty(block, np.float32)
+    # Groups innermost but one: the coefficients of a block of columns are read from memory once for all
+    # groups.
+    for y in range(rows):
+        for start in range(0, nx, block):
+            stop = min(start + block, nx)
+            for g in range(ngroups):
+                counts, flags = sci[g, y, start:stop], groupdq[g, y, start:stop]
+                highest = coefficients[top, y, start:stop]
+                for x in range(stop - start):
+                    total[x] = highest[x]
+                for k in range(top - 1, -1, -1):
+                    coefficient = coefficients[k, y, start:stop]
+                    for x in range(stop - start):
+                        total[x] = total[x] * counts[x] + coefficient[x]
+                for x in range(stop - start):
+                    counts[x] = counts[x] if flags[x] & _SATURATED else total[x]

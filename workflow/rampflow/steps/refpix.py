@@ -1,0 +1,587 @@
+"""Subtract the drift of the readout electronics, measured with the reference pixels.
+
+A border of pixels along the edges of each detector is blind to light but goes through the same amplifiers
+as the others. What those pixels show, group by group, is the bias level of the moment: it differs between
+amplifiers (and between their odd and even columns) and wanders from row to row while a frame is read ("1/f
+noise").
+
+Near infrared, whole detector or any subarray that is read through four amplifiers: each amplifier owns 512
+columns. From its odd and even columns the level of the reference pixels in the four rows at either end is
+subtracted; then, from each row, the running median of the four reference pixels at either side. Subarrays
+read through one amplifier: the level of whatever reference pixels they contain, for odd and even columns.
+MIRI, full frame: all four outputs serve every row in turn; the first group is taken as zero point, and the
+level of the reference pixels at both ends of the rows is subtracted per output, for odd and even rows.
+
+Units: DN in and out. There is no reference file. Group flags play no role: which reference pixels are good
+is told by PIXELDQ, so it is settled once for an exposure, in `plan_correction`; `correct_frames` then
+treats every frame on its own.
+
+All is computed in double precision and rounded once. The oracle does so as well, but for the first group
+of an exposure and wherever it does not use the side pixels; the difference is of the order of the rounding
+of float32.
+
+Sources: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
+https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise). NIRSpec's IRS2
+readout and the optimised side filter ("sirs") are not treated here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import boolean, float32, float64, int32, int64, njit, void
+
+from rampflow import dq as bits
+from rampflow.orientation import Orientation
+from rampflow.steps import NotApplicable
+
+#: Rows and columns of a near-infrared detector, and the width of its border of reference pixels.
+NIR_SIZE = 2048
+BORDER = 4
+#: Rows and columns of a MIRI detector.
+MIRI_SHAPE = (1024, 1032)
+
+_AMPLIFIERS = 4
+_AMPLIFIER_COLUMNS = NIR_SIZE // _AMPLIFIERS
+# These NIRSpec subarrays have no reference pixels; their first and last columns (science frame) stand in.
+_NIRSPEC_EDGES_AS_REFERENCE = ("SUB512", "SUB512S", "SUB32")
+
+_JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to measure and where to subtract it: all that PIXELDQ and the header decide.
+
+    A *set* is a list of reference pixels that are averaged together. A *level* is what is subtracted from
+    some pixels, the mean of one or two sets; a level that no set contributes to is zero. All indices are of
+    the science frame.
+    """
+
+    shape: tuple
+    #: Flat pixel index of the members of all sets; set s is ``pixels[bounds[s]:bounds[s + 1]]``.
+    pixels: np.ndarray
+    bounds: np.ndarray
+    #: Level that each set contributes to, and its weight there.
+    set_level: np.ndarray
+    set_weight: np.ndarray
+    #: Level of pixel (y, x): ``level_of[row_kind[y], column_kind[x]]``.
+    level_of: np.ndarray
+    row_kind: np.ndarray
+    column_kind: np.ndarray
+    #: Flat pixel index of the side pixels, shape (2 sides, detector rows + window - 1, 4); -1 is "none".
+    #: Empty if the side pixels are not used.
+    sides: np.ndarray
+    #: Level of the columns of the side pixels, shape (2, 4).
+    side_levels: np.ndarray
+    window: int
+    side_gain: float
+    #: The rows of the detector are columns of the science frame.
+    transpose: bool
+    siglimit: float
+    #: The correction is of the change since the first group of the integration (MIRI).
+    from_first_group: bool
+
+    @property
+    def acts(self):
+        """Whether there are good reference pixels at all; if not, data stay as they are."""
+        return self.set_level.size + self.sides.size > 0
+
+
+def plan_correction(
+    pixeldq,
+    *,
+    instrument,
+    detector,
+    subarray,
+    noutputs,
+    xstart,
+    ystart,
+    fastaxis=None,
+    slowaxis=None,
+    odd_even_columns,
+    use_side_ref_pixels,
+    side_smoothing_length,
+    side_gain,
+    odd_even_rows,
+    refpix_algorithm="median",
+    siglimit=3.0,
+):
+    """Decide from PIXELDQ and the header how an exposure is corrected.
+
+    Parameters
+    ----------
+    pixeldq : 2D uint32 `~numpy.ndarray`
+        Pixel flags in the science frame, shape (ny, nx). REFERENCE_PIXEL and DO_NOT_USE count.
+    instrument, detector, subarray : str
+        INSTRUME, DETECTOR, SUBARRAY.
+    noutputs : int or None
+        Amplifiers in use (NOUTPUTS).
+    xstart, ystart : int
+        First column and row of the subarray, from one (SUBSTRT1, SUBSTRT2).
+    fastaxis, slowaxis : int or None
+        FASTAXIS and SLOWAXIS. None: the orientation follows from ``detector`` (as in release 1.19).
+    odd_even_columns : bool
+        Separate levels for odd and even columns (near infrared).
+    use_side_ref_pixels : bool
+        Subtract the running median of the side pixels (near infrared, four amplifiers).
+    side_smoothing_length : int
+        Rows in the running median, from 1 to 4095. An even number takes one more row of those read before
+        than of those read after.
+    side_gain : float
+        Factor for the running median before it is subtracted.
+    odd_even_rows : bool
+        Separate levels for odd and even rows (MIRI).
+    refpix_algorithm : str
+        Treatment of the side pixels: "median". Full frames may ask for "sirs", which is not available yet.
+    siglimit : float
+        Pixels farther than so many standard deviations from the mean are left out of a level; repeated until
+        nothing changes.
+
+    Returns
+    -------
+    Plan
+        For `correct_frames`.
+
+    Raises
+    ------
+    NotApplicable
+        For MIRI subarrays, subarrays that do not fit on the detector, and single-amplifier subarrays with
+        reference pixels in odd or in even columns only (where the oracle stops with an error).
+    NotImplementedError
+        For IRS2 exposures, and full frames with ``refpix_algorithm="sirs"``.
+    ValueError
+        If a parameter or header value makes no sense.
+    """
+    if siglimit <= 0:
+        raise ValueError(f"Refpix: siglimit is {siglimit}, expected a positive number.")
+    usable = (pixeldq & np.uint32(bits.DO_NOT_USE)) == 0
+    if instrument == "MIRI":
+        return _plan_miri(usable, odd_even_rows, siglimit)
+    shape = pixeldq.shape
+    if max(shape) > NIR_SIZE:
+        raise NotImplementedError(
+            f"Refpix: frames of {shape[0]} x {shape[1]} pixels (IRS2) are not supported yet."
+        )
+    if xstart < 1 or ystart < 1 or xstart + shape[1] > NIR_SIZE + 1 or ystart + shape[0] > NIR_SIZE + 1:
+        raise NotApplicable(
+            f"the subarray starts at x={xstart}, y={ystart} and has {shape[1]} x {shape[0]} pixels: "
+            f"it does not fit on the detector of {NIR_SIZE} x {NIR_SIZE}"
+        )
+    if fastaxis is None or slowaxis is None:
+        orientation = Orientation.from_detector(detector)
+    else:
+        orientation = Orientation.from_axes(fastaxis, slowaxis)
+
+    if shape != (NIR_SIZE, NIR_SIZE) and noutputs != _AMPLIFIERS:
+        reference = (pixeldq & np.uint32(bits.REFERENCE_PIXEL)) != 0
+        if instrument == "NIRSPEC" and subarray in _NIRSPEC_EDGES_AS_REFERENCE:
+            reference[:, :BORDER] = reference[:, -BORDER:] = True
+        return _plan_single_amplifier(reference & usable, orientation, odd_even_columns, siglimit)
+
+    if refpix_algorithm not in ("median", "sirs"):
+        raise ValueError(f'Refpix: refpix_algorithm is "{refpix_algorithm}", expected "median" or "sirs".')
+    if refpix_algorithm == "sirs" and "FULL" in subarray:
+        raise NotImplementedError('Refpix: refpix_algorithm "sirs" is not supported yet; set it to "median".')
+    if use_side_ref_pixels and not 1 <= side_smoothing_length < 2 * NIR_SIZE:
+        raise ValueError(
+            f"Refpix: side_smoothing_length is {side_smoothing_length}, expected 1 to {2 * NIR_SIZE - 1}."
+        )
+    corner = orientation.corner_in_detector((ystart - 1, xstart - 1), shape, NIR_SIZE)
+    window = side_smoothing_length if use_side_ref_pixels else 0
+    return _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
+
+
+def correct_frames(sci, plan, *, first_group=None):
+    """Subtract the drift from frames, each one on its own.
+
+    Parameters
+    ----------
+    sci : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (n, ny, nx). Changed in place. Reference pixels that are NaN are left out; if all
+        that an amplifier has are, it becomes NaN.
+    plan : Plan
+        From `plan_correction`.
+    first_group : 2D float32 `~numpy.ndarray` or None
+        Uncorrected first group of the integration (MIRI only, and needed there). It may be a view of
+        ``sci``.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``sci``.
+
+    Raises
+    ------
+    ValueError
+        If the frames do not have the shape of the plan, or ``first_group`` is missing.
+    """
+    if sci.shape[1:] != plan.shape:
+        raise ValueError(f"Refpix: frames of shape {sci.shape[1:]}, but PIXELDQ has {plan.shape}.")
+    if plan.from_first_group and first_group is None:
+        raise ValueError("Refpix: MIRI frames need the first group of their integration (first_group).")
+    if not plan.acts:
+        return sci
+    if plan.from_first_group:
+        first_group = first_group.copy()
+        sci -= first_group
+    _correct(
+        sci,
+        plan.pixels,
+        plan.bounds,
+        plan.set_level,
+        plan.set_weight,
+        plan.level_of,
+        plan.row_kind,
+        plan.column_kind,
+        plan.sides,
+        plan.side_levels,
+        plan.window,
+        plan.side_gain,
+        plan.transpose,
+        plan.siglimit,
+    )
+    if plan.from_first_group:
+        sci += first_group
+    return sci
+
+
+def correct_zeroframes(zeroframes, plan):
+    """Subtract the drift from zero frames (near infrared), of which zero marks the unusable pixels.
+
+    Parameters
+    ----------
+    zeroframes : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (n, ny, nx). Changed in place. Pixels that are zero stay zero, but still count as
+        reference pixels if they are such, as in the oracle.
+    plan : Plan
+        From `plan_correction`.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``zeroframes``.
+    """
+    unusable = zeroframes == 0
+    correct_frames(zeroframes, plan)
+    zeroframes[unusable] = 0
+    return zeroframes
+
+
+class _Levels:
+    """Collects sets and levels while a plan is being made."""
+
+    def __init__(self):
+        self.sets = []
+        self.set_level = []
+        self.set_weight = []
+        self.count = 0
+
+    def add(self, sets):
+        """Add a level that is the mean of these sets, and return its number."""
+        self.sets += sets
+        self.set_level += [self.count] * len(sets)
+        self.set_weight += [1 / len(sets)] * len(sets)
+        self.count += 1
+        return self.count - 1
+
+    def arrays(self):
+        """Return the sets as the fields of a plan."""
+        return {
+            "pixels": np.concatenate(self.sets or [np.empty(0)]).astype(np.int32),
+            "bounds": np.cumsum([0] + [s.size for s in self.sets], dtype=np.int64),
+            "set_level": np.array(self.set_level, np.int64),
+            "set_weight": np.array(self.set_weight, np.float64),
+        }
+
+
+#: Level number of pixels from which nothing is subtracted, until the count of levels is known.
+_NO_LEVEL = -1
+
+
+def _no_sides():
+    return {
+        "sides": np.empty((2, 0, BORDER), np.int32),
+        "side_levels": np.zeros((2, BORDER), np.int64),
+        "window": 0,
+        "side_gain": 0.0,
+    }
+
+
+def _flat_indices(shape):
+    return np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
+
+
+def _plan_nir(levels, level_of_column, shape, orientation, siglimit, sides):
+    """Turn levels per detector column into a plan in the science frame."""
+    level_of_column[level_of_column == _NO_LEVEL] = levels.count
+    flipped = orientation.flip_rows if orientation.transpose else orientation.flip_columns
+    kinds = np.arange(level_of_column.size)[:: -1 if flipped else 1].copy()
+    same = np.zeros(shape[1 if orientation.transpose else 0], np.int64)
+    if orientation.transpose:
+        layout = {"row_kind": kinds, "column_kind": same, "level_of": level_of_column[:, np.newaxis]}
+    else:
+        layout = {"row_kind": same, "column_kind": kinds, "level_of": level_of_column[np.newaxis]}
+    return Plan(
+        shape=shape,
+        **levels.arrays(),
+        **layout,
+        **sides,
+        transpose=orientation.transpose,
+        siglimit=siglimit,
+        from_first_group=False,
+    )
+
+
+def _parities(column, odd_even_columns):
+    """Masks of the columns that share a level: even and odd ones, or all."""
+    if odd_even_columns:
+        return [column % 2 == 0, column % 2 == 1]
+    return [np.ones(column.size, bool)]
+
+
+def _plan_single_amplifier(good, orientation, odd_even_columns, siglimit):
+    index = orientation.to_detector(_flat_indices(good.shape))
+    good_here = orientation.to_detector(good)
+    levels = _Levels()
+    level_of_column = np.full(index.shape[1], _NO_LEVEL)
+    if good.any():
+        # Which parity is called odd makes no difference here, so columns count from the subarray's first.
+        for columns in _parities(np.arange(index.shape[1]), odd_even_columns):
+            pixels = index[:, columns][good_here[:, columns]]
+            if pixels.size == 0:
+                raise NotApplicable(
+                    f"the {np.count_nonzero(good)} good reference pixels of the subarray are in every "
+                    "other column of the detector only, so that there is no level for the columns between; "
+                    "odd_even_columns=False would subtract one level from all columns"
+                )
+            level_of_column[columns] = levels.add([pixels])
+    return _plan_nir(levels, level_of_column, good.shape, orientation, siglimit, _no_sides())
+
+
+def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit):
+    index = orientation.to_detector(_flat_indices(usable.shape))
+    good = orientation.to_detector(usable)
+    row, column = (first + np.arange(size) for first, size in zip(corner, index.shape, strict=True))
+    ends = (row < BORDER, row >= NIR_SIZE - BORDER)
+
+    levels = _Levels()
+    level_of_column = np.full(column.size, _NO_LEVEL)
+    for amp in range(_AMPLIFIERS):
+        owned = [
+            columns & (column // _AMPLIFIER_COLUMNS == amp) for columns in _parities(column, odd_even_columns)
+        ]
+        measured = []
+        for columns in owned:
+            both_ends = (np.ix_(end, columns) for end in ends)
+            sets = [index[pixels][good[pixels]] for pixels in both_ends]
+            measured.append([pixels for pixels in sets if pixels.size])
+        # An amplifier with a level for one parity only is left alone: half a correction would be a pattern.
+        if all(measured):
+            for columns, sets in zip(owned, measured, strict=True):
+                level_of_column[columns] = levels.add(sets)
+
+    sides = _no_sides()
+    if window:
+        # The running median sees the rows mirrored at the ends of the detector. The window of an even
+        # number of rows has its extra row below (the detector row that is read first).
+        below = window // 2
+        seen = np.abs(np.arange(row[0] - below, row[-1] + window - below))
+        seen = np.where(seen >= NIR_SIZE, 2 * (NIR_SIZE - 1) - seen, seen) - row[0]
+        present = np.flatnonzero((seen >= 0) & (seen < row.size))
+        tables = np.full((2, seen.size, BORDER), -1, np.int32)
+        side_levels = np.full((2, BORDER), levels.count)
+        for side, outermost in enumerate((0, NIR_SIZE - BORDER)):
+            for k in range(BORDER):
+                x = outermost + k - column[0]
+                if 0 <= x < column.size:
+                    here = seen[present]
+                    tables[side, present, k] = np.where(good[here, x], index[here, x], -1)
+                    if level_of_column[x] != _NO_LEVEL:
+                        side_levels[side, k] = level_of_column[x]
+        if (tables >= 0).any():
+            flipped = orientation.flip_columns if orientation.transpose else orientation.flip_rows
+            sides = {
+                "sides": np.ascontiguousarray(tables[:, :: -1 if flipped else 1]),
+                "side_levels": side_levels,
+                "window": window,
+                "side_gain": float(side_gain),
+            }
+    return _plan_nir(levels, level_of_column, usable.shape, orientation, siglimit, sides)
+
+
+def _plan_miri(usable, odd_even_rows, siglimit):
+    if usable.shape != MIRI_SHAPE:
+        raise NotApplicable(
+            f"MIRI frames of {usable.shape[0]} x {usable.shape[1]} pixels are a subarray; "
+            f"only the full frame of {MIRI_SHAPE[0]} x {MIRI_SHAPE[1]} is corrected"
+        )
+    index = _flat_indices(usable.shape)
+    levels = _Levels()
+    nparities = 2 if odd_even_rows else 1
+    measured = [
+        [index[rows, column][usable[rows, column]] for column in (output, MIRI_SHAPE[1] - BORDER + output)]
+        for rows in (slice(p, None, nparities) for p in range(nparities))
+        for output in range(_AMPLIFIERS)
+    ]
+    # The oracle stops for good at the first group without a level for one end of one output. That only
+    # PIXELDQ can bring about, so it is the first group of all, and the exposure stays as it is.
+    if all(pixels.size for sets in measured for pixels in sets):
+        level_of = np.array([levels.add(sets) for sets in measured]).reshape(nparities, _AMPLIFIERS)
+    else:
+        level_of = np.zeros((nparities, _AMPLIFIERS), np.int64)
+    return Plan(
+        shape=usable.shape,
+        **levels.arrays(),
+        level_of=level_of,
+        row_kind=np.arange(MIRI_SHAPE[0]) % nparities,
+        column_kind=np.arange(MIRI_SHAPE[1]) % _AMPLIFIERS,
+        **_no_sides(),
+        transpose=False,
+        siglimit=siglimit,
+        from_first_group=True,
+    )
+
+
+@njit([float64(float64[::1], int64, float64)], **_JIT)
+def _clipped_mean(values, n, limit):
+    """Mean of the first n values after repeated rejection of those beyond ``limit`` standard deviations.
+
+    Overwrites ``values``.
+    """
+    while True:
+        mean = 0.0
+        for i in range(n):
+            mean += values[i]
+        mean /= n
+        variance = 0.0
+        for i in range(n):
+            variance += (values[i] - mean) ** 2
+        spread = limit * np.sqrt(variance / n)
+        kept = 0
+        for i in range(n):
+            value = values[i]
+            if mean - spread <= value <= mean + spread:
+                values[kept] = value
+                kept += 1
+        # Nothing is left only for a limit of less than one standard deviation.
+        if kept == n or kept == 0:
+            return mean
+        n = kept
+
+
+@njit([int64(float64[::1], int64, float64)], **_JIT)
+def _place(ordered, count, value):
+    """Index of the first of ``count`` ordered values that is not below ``value``."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit([void(float32[::1], float64[::1], int32[:, ::1], int64[::1], int64, float64[::1])], **_JIT)
+def _running_median(frame, level, table, levels, window, medians):
+    """Median of the side pixels in each window of rows, NaN where there is none."""
+    ordered = np.empty(window * table.shape[1])
+    count = 0
+    for row in range(len(table)):
+        for k in range(table.shape[1]):
+            if table[row, k] >= 0:
+                value = frame[table[row, k]] - level[levels[k]]
+                if not np.isnan(value):
+                    at = _place(ordered, count, value)
+                    for i in range(count, at, -1):
+                        ordered[i] = ordered[i - 1]
+                    ordered[at] = value
+                    count += 1
+        first = row - window + 1
+        if first < 0:
+            continue
+        if count == 0:
+            medians[first] = np.nan
+        else:
+            medians[first] = 0.5 * (ordered[(count - 1) // 2] + ordered[count // 2])
+        for k in range(table.shape[1]):
+            if table[first, k] >= 0:
+                value = frame[table[first, k]] - level[levels[k]]
+                if not np.isnan(value):
+                    count -= 1
+                    for i in range(_place(ordered, count, value), count):
+                        ordered[i] = ordered[i + 1]
+
+
+@njit(
+    [
+        void(
+            float32[:, :, ::1],
+            int32[::1],
+            int64[::1],
+            int64[::1],
+            float64[::1],
+            int64[:, ::1],
+            int64[::1],
+            int64[::1],
+            int32[:, :, ::1],
+            int64[:, ::1],
+            int64,
+            float64,
+            boolean,
+            float64,
+        )
+    ],
+    **_JIT,
+)
+def _correct(
+    sci,
+    pixels,
+    bounds,
+    set_level,
+    set_weight,
+    level_of,
+    row_kind,
+    column_kind,
+    sides,
+    side_levels,
+    window,
+    side_gain,
+    transpose,
+    siglimit,
+):
+    ny, nx = sci.shape[1:]
+    values = np.empty(pixels.size)
+    level = np.empty(set_level.size + 1)
+    lines = np.empty((len(level_of), nx))
+    medians = np.empty((2, nx if transpose else ny))
+    along_rows, along_columns = np.zeros(nx), np.zeros(ny)
+    side = along_rows if transpose else along_columns
+    for g in range(len(sci)):
+        frame = sci[g].ravel()
+        level[:] = 0.0
+        for s in range(set_level.size):
+            n = 0
+            for i in range(bounds[s], bounds[s + 1]):
+                if not np.isnan(frame[pixels[i]]):
+                    values[n] = frame[pixels[i]]
+                    n += 1
+            level[set_level[s]] += set_weight[s] * _clipped_mean(values, n, siglimit)
+        if sides.size:
+            for k in range(2):
+                _running_median(frame, level, sides[k], side_levels[k], window, medians[k])
+            for i in range(side.size):
+                left, right = medians[0, i], medians[1, i]
+                if np.isnan(left):
+                    left = right
+                if np.isnan(right):
+                    right = left
+                side[i] = 0.0 if np.isnan(left) else side_gain * (0.5 * (left + right))
+        for kind in range(len(level_of)):
+            for x in range(nx):
+                lines[kind, x] = level[level_of[kind, column_kind[x]]]
+        for y in range(ny):
+            line = lines[row_kind[y]]
+            along = along_columns[y]
+            for x in range(nx):
+                sci[g, y, x] = sci[g, y, x] - line[x] - along - along_rows[x]

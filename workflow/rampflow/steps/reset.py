@@ -1,0 +1,100 @@
+"""Subtract what the reset leaves behind in the first groups of MIRI integrations.
+
+A reset does not bring a MIRI detector to a steady level at once; the level still moves during the first
+groups, and differently in the first integration than in later ones. The reset reference file holds this
+excess signal (DN) for a few integrations and for the first groups of each. The step subtracts it group by
+group (DN in, DN out). Integrations beyond those of the file use its last one; groups beyond those of the file
+are left alone. The file's flags go to PIXELDQ. It is not cut out: CRDS selects a file of the same subarray.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/reset/description.html and
+Morrison et al. 2023, PASP 135, 075004.
+"""
+
+import numpy as np
+
+
+def reset_plane(integration, *, intstart, n_reference):
+    """Say which integration of the reference serves an integration of the exposure.
+
+    Parameters
+    ----------
+    integration : int
+        Integration within this file, from 0.
+    intstart : int or None
+        Number of the file's first integration within the exposure (INTSTART), from 1. None means 1.
+    n_reference : int
+        Integrations in the reference.
+
+    Returns
+    -------
+    int
+        Index of the integration in the reference, from 0.
+    """
+    return min(integration + (intstart or 1) - 1, n_reference - 1)
+
+
+def reader(read, *, n_groups):
+    """Say how to get the reset signal of one group, for a caller that goes group by group.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(name, plane, groups)`` returns consecutive groups of an integration of the reference, shape (n, rows, nx).
+    n_groups : int
+        Groups in the reference.
+
+    Returns
+    -------
+    callable
+        ``(plane, group)`` to the reset signal (DN), shape (1, rows, nx), or (0, rows, nx) for a group beyond the reference.
+    """
+
+    def reset(plane, group):
+        return usable_reset(read("SCI", plane, slice(group, min(group + 1, n_groups))))
+
+    return reset
+
+
+def usable_reset(reset):
+    """Replace unknown reset values by zero.
+
+    Parameters
+    ----------
+    reset : `~numpy.ndarray`
+        Reset signal (DN), any part of the reference. NaN where it could not be measured.
+
+    Returns
+    -------
+    float32 `~numpy.ndarray`
+        A copy with 0 for NaN: such pixels stay as they are.
+    """
+    return np.where(np.isnan(reset), 0, reset).astype(np.float32, copy=False)
+
+
+def subtract_reset(sci, reset):
+    """Subtract the reset signal from groups of one integration, in place.
+
+    Parameters
+    ----------
+    sci : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (n, rows, nx), consecutive groups. NaN stays NaN.
+    reset : 3D float32 `~numpy.ndarray`
+        From `usable_reset`: the same groups, as far as the reference has them, so at most n (possibly none).
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``sci``.
+
+    Raises
+    ------
+    ValueError
+        If the frames differ in shape, or there are more groups in ``reset`` than in ``sci``.
+    """
+    if sci.shape[1:] != reset.shape[1:] or len(reset) > len(sci):
+        raise ValueError(
+            f"The reset signal has shape {reset.shape} but the groups have {sci.shape}. "
+            "Give the groups of the reference that belong to these groups, for the exposure's own subarray."
+        )
+    sci[: len(reset)] -= reset
+    return sci

@@ -1,0 +1,88 @@
+"""Subtract the bias pattern of the near-infrared detectors.
+
+Right after a reset each pixel of a HAWAII-2RG starts at its own level, and the readout adds a pattern that is
+the same in every read. The superbias reference file holds this image (DN), averaged from many zero-second
+reads, for one readout pattern and subarray. The step subtracts it from every group (DN in, DN out), adds the
+file's flags to PIXELDQ, and treats the zero frame likewise. There, exactly 0 means that an earlier step found
+the value unusable, and stays 0.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/superbias/description.html and
+https://jwst-docs.stsci.edu (NIR detectors, "Bias").
+"""
+
+import numpy as np
+
+
+def usable_bias(bias):
+    """Replace unknown bias values by zero.
+
+    Parameters
+    ----------
+    bias : 2D `~numpy.ndarray`
+        Superbias (DN), cut to the exposure's pixels. NaN where it could not be measured.
+
+    Returns
+    -------
+    2D float32 `~numpy.ndarray`
+        A copy with 0 for NaN: such pixels stay as they are.
+    """
+    return np.where(np.isnan(bias), 0, bias).astype(np.float32, copy=False)
+
+
+def subtract_superbias(sci, bias):
+    """Subtract the bias from every group, in place.
+
+    Parameters
+    ----------
+    sci : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (n, rows, nx): groups of any integrations. NaN stays NaN.
+    bias : 2D float32 `~numpy.ndarray`
+        From `usable_bias`, cut to the same rows.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``sci``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    _check_bias(sci, bias)
+    sci -= bias
+    return sci
+
+
+def subtract_from_zeroframe(zeroframe, bias):
+    """Subtract the bias from zero frames, in place, except where they hold no measurement.
+
+    Parameters
+    ----------
+    zeroframe : 3D float32 `~numpy.ndarray`
+        First frame of each integration (DN), shape (n, rows, nx). Exactly 0 means "no measurement" and stays
+        0.
+    bias : 2D float32 `~numpy.ndarray`
+        From `usable_bias`, cut to the same rows.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``zeroframe``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    _check_bias(zeroframe, bias)
+    np.subtract(zeroframe, bias, out=zeroframe, where=zeroframe != 0)
+    return zeroframe
+
+
+def _check_bias(frames, bias):
+    if frames.shape[-2:] != bias.shape:
+        raise ValueError(
+            f"The superbias has shape {bias.shape} but the frames have {frames.shape[-2:]}. "
+            "Cut the reference to the exposure's subarray."
+        )
