@@ -3,14 +3,10 @@
 Graph logic is in workflow/rampflow/plan.py; here it is only put in Snakemake's words.
 """
 
-import os
 import sys
 
-# The package comes with the workflow: jobs find it where the Snakefile is, here and on a cluster's nodes.
+# The package comes with the workflow: it is found where the Snakefile is, here and on a cluster's nodes.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    dict.fromkeys(sys.path[:1] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
-).strip(os.pathsep)
 
 from rampflow import run, warm
 

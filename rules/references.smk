@@ -12,6 +12,6 @@ checkpoint references:
         types=reference_types,
         overrides=overrides,
         crds=crds_settings,
-        folder=FOLDER + "/references",
+        folder=f"{FOLDER}/references",
     script:
         "../scripts/references.py"

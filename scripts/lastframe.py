@@ -10,5 +10,5 @@ from rampflow.steps import lastframe
 with Step(snakemake) as step:
     lastframe.check_groups(step.shape[1])
     for integration in range(step.shape[0]):
-        last = step.read("GROUPDQ", integration, step.shape[1] - 1)
-        step.write("GROUPDQ", lastframe.flag_last_group(last), integration, step.shape[1] - 1)
+        last = step.read("GROUPDQ", integration, -1)
+        step.write("GROUPDQ", lastframe.flag_last_group(last), integration, -1)

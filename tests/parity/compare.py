@@ -242,9 +242,9 @@ class Comparison:
                     self.fail(exposure, "step", step, "product", problem)
                 else:
                     for path, other, label in zip(made, expected, (step, f"{step} ints"), strict=False):
-                        self.compare(exposure, "step", label, path, other, inputs[0])
+                        self.compare(exposure, "step", label, path, other, inputs[:1])
                         self.open_model(path, other)
-                    self.exchange.append((exposure, step, made, expected))
+                    self.exchange.append((exposure, step, inputs[0], made))
             inputs = expected
 
     def end_to_end(self, task, result):
@@ -271,7 +271,7 @@ class Comparison:
         chosen = sorted({exposure for exposure, *_ in self.exchange})
         chosen = chosen[:: max(1, len(chosen) // EXCHANGED)][:EXCHANGED]
         tasks, meant = [], []
-        for exposure, step, made, _ in self.exchange:
+        for exposure, step, source, made in self.exchange:
             chain = self.ours.plan.chain(exposure)
             following = chain[chain.index(step) + 1 :][:1]
             if exposure not in chosen or not following:
@@ -281,19 +281,19 @@ class Comparison:
             parameters = user_parameters(self.ours, exposure)[following[0]]
             tasks.append({"kind": "step", "step": following[0], "parameters": parameters})
             tasks[-1] |= {"input": [str(path) for path in made], "output": [str(path) for path in outputs]}
-            meant.append((exposure, following[0], outputs, made[0]))
+            meant.append((exposure, following[0], outputs, (source, made[0])))
         if not tasks:
             return
         results = environment.run(python, tasks, crds, self.folder / "oracle", "exchange", self.options.cores)
-        for (exposure, step, outputs, source), result in zip(meant, results, strict=True):
+        for (exposure, step, outputs, before), result in zip(meant, results, strict=True):
             if result["error"]:
                 self.fail(exposure, "interchange", step, "product", last_line(result["error"]))
                 continue
             expected = products(self.folder / "oracle" / exposure, exposure, step)
             for path, other, label in zip(outputs, expected, (step, f"{step} ints"), strict=False):
-                self.compare(exposure, "interchange", label, path, other, source)
+                self.compare(exposure, "interchange", label, path, other, before)
 
-    def compare(self, exposure, check, step, made, expected, before=None):
+    def compare(self, exposure, check, step, made, expected, before=()):
         """Compare two files and add the row."""
         tolerance, allowed = standard.STEP if check == "step" else standard.END_TO_END
         row = Row(exposure, check, step)
@@ -355,13 +355,35 @@ def status_keyword(step):
 
 
 def scales_of(theirs, check, before):
-    """Scale of the values of a product (`differences`): what the numbers were made from."""
+    """Scales of the values of a product (`differences`).
+
+    Parameters
+    ----------
+    theirs : `~astropy.io.fits.HDUList`
+        The oracle's product.
+    check : str
+        "step", "interchange" or "end to end".
+    before : iterable of path-like
+        What a ramp was made from: the input of the step, and of the step before where that was compared, too.
+
+    Returns
+    -------
+    dict
+        EXTNAME to scale.
+    """
     if "ERR" in theirs:
-        return {"SCI": theirs["ERR"].data} if check != "step" else {}
-    with fits.open(before) as source:
-        names = [name for name in ("SCI", "ZEROFRAME") if name in source and name in theirs]
-        arrays = {name: np.abs(source[name].data.astype(np.float64)) for name in names}
-    return {name: array for name, array in arrays.items() if array.shape == theirs[name].data.shape}
+        if check == "step":
+            return {}
+        error = theirs["ERR"].data.astype(np.float64)
+        return {"SCI": error, "VAR_POISSON": error**2, "VAR_RNOISE": error**2}
+    scales = {}
+    for path in before:
+        with fits.open(path) as source:
+            for name in ("SCI", "ZEROFRAME"):
+                if name in source and source[name].shape == theirs[name].shape:
+                    size = np.abs(source[name].data.astype(np.float64))
+                    scales[name] = np.fmax(scales.get(name, 0.0), size)
+    return scales
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ Two numbers agree when ``|ours - theirs| <= tolerance * max(|theirs|, scale)``. 
 honest for differences of large numbers: a step that subtracts 12000 DN of bias from 12001 DN leaves 1 DN, of
 which single precision knows 1e-3 DN. It is never larger than what the numbers were made from:
 
-============== ====================================================================================
-ramp products  the value that the same sample had before the step, |SCI| of the step's input
-rate products  none for one step (the fit works in double precision); for a whole chain of steps the
-               uncertainty ERR that the oracle gives the pixel
-ERR, VAR_*     none
-============== ====================================================================================
+* ramps: what the same sample was before, |SCI| of the step's input;
+* rates of one step on the oracle's own input: none, the fit works in double precision;
+* rates of several steps: ERR that the oracle gives the pixel for SCI, its square for VAR_*;
+* ERR: none.
 
 Pure relative differences (no scale) are reported beside the scaled ones. Flags, tables and everything that
 is not a measured value must be equal.

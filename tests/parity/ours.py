@@ -118,7 +118,7 @@ class Workflow:
         except SystemExit as end:
             if end.code:
                 line = said.getvalue().strip().removeprefix(f"rampflow: {exposure}: {name}: ")
-                return products, line or f"exit status {end.code}"
+                return products, " ".join(line.split()) or f"exit status {end.code}"
         except Exception as error:  # a fault of the script itself is a line of the table, too
             return products, f"{type(error).__name__}: {error}"
         return products, None

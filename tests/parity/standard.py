@@ -120,6 +120,6 @@ def heading(tolerances=(STEP, END_TO_END)):
         "Each step on the oracle's own previous product: flags equal in every bit, NaN in the same places,\n"
         f"|ours - theirs| <= {step:g} max(|theirs|, scale). The scale of a ramp's SCI is |SCI| of the\n"
         "step's input; rates, ERR and VAR_* have none. End to end and interchange: the same, and flags\n"
-        f"equal, with {whole:g} in all but {part:g} of the elements; there the scale of a rate's SCI is the\n"
-        "oracle's ERR. 'relative' is without a scale."
+        f"equal, with {whole:g} in all but {part:g} of the elements; the scale of a rate's SCI is there the\n"
+        "oracle's ERR, of VAR_* its square. 'relative' is without a scale."
     )

@@ -22,7 +22,7 @@ def ramp_path(tmp_path):
 
 @pytest.mark.parametrize(
     "index",
-    [(), (1,), (0, 2), (0, slice(1, 3)), (slice(None), slice(None), slice(1, 3)), (1, slice(0, 2), slice(2, 4), slice(1, 2))],
+    [(), (1,), (0, 2), (1, -1), (-2,), (0, slice(1, 3)), (slice(None), slice(None), slice(1, 3)), (1, slice(0, 2), slice(2, 4), slice(1, 2))],
 )
 def test_a_piece_is_what_astropy_reads(ramp_path, index):
     with files.Product(ramp_path) as product:

@@ -114,7 +114,7 @@ class Array:
     def _pieces(self, index):
         """Yield (position in the result, file offset, number of items) of the contiguous runs of an index."""
         index = tuple(index) + (slice(None),) * (len(self.shape) - len(index))
-        ranges = [range(*_as_slice(i).indices(n)) for i, n in zip(index, self.shape, strict=True)]
+        ranges = [_range(i, n) for i, n in zip(index, self.shape, strict=True)]
         # The longest run of trailing axes that is taken whole is contiguous in the file, and so is one
         # more axis that is taken in part.
         axis = len(ranges) - 1
@@ -186,8 +186,10 @@ class Array:
             _pwrite_all(self.descriptor, flat[position : position + run], offset)
 
 
-def _as_slice(index):
-    return index if isinstance(index, slice) else slice(index, index + 1)
+def _range(index, length):
+    if isinstance(index, slice):
+        return range(*index.indices(length))
+    return range(length)[index : index + 1 or None]
 
 
 def _image_shape(header):

@@ -349,6 +349,10 @@ class Step(Job):
         """Read an optional image of the ramp, such as AVDRKCUR; None where it has none."""
         return self.source[name].read() if name in self.source else None
 
+    def first_group(self, integration, _groups):
+        """Read the first group of an integration, for `frames`."""
+        return self.read("SCI", integration, 0)
+
     def read(self, name, *index):
         """Read a piece of an array of the ramp; SCI and the zero frames as float32, absent flags as 0."""
         if name not in self.source:

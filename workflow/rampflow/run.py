@@ -33,7 +33,9 @@ class Run:
     """
 
     def __init__(self, config, home):
-        self.home = Path(home)
+        # Jobs find the package as this process does.
+        path = [str(Path(home) / "workflow"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, path)))
         try:
             self.config = check_config(config)
             found, notices = find_exposures(self.config, Path.cwd())

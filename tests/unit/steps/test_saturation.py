@@ -268,6 +268,13 @@ def test_preparing_leaves_the_reference_as_it_is():
     assert flags[0, 0] == 0
 
 
+def test_zero_frames_of_several_integrations_are_apart():
+    zeroframes = np.full((2, 3, 3), 50, np.float32)
+    zeroframes[0, 1, 1] = 1000
+    out = flag_zeroframe(zeroframes, np.full((3, 3), 1000, np.float32), n_pix_grow_sat=0)
+    assert np.argwhere(out == 0).tolist() == [[0, 1, 1]]
+
+
 def test_zero_frame_is_zero_where_it_cannot_be_used():
     zeroframe = np.full((5, 5), 50, np.float32)
     zeroframe[0, 0] = 1000

@@ -30,11 +30,12 @@ In Python::
 `Exposure` holds everything that decides the pixels: what was commanded (`configurations.py` knows the real
 windows, patterns and orientations), the `Scene`, and the strength of every detector `Effects` (all off: exact
 straight lines). `programme` and `make` give the named programmes. `write_references` makes references for
-the header of any exposure, real or not, under names of your choice.
+the header of any exposure, real or not, under names of your choice; with `complete` an old real context can
+serve a new pipeline.
 """
 
 from rampflow.mock.configurations import Window
-from rampflow.mock.crds_cache import SERVERLESS, revise, write_references
+from rampflow.mock.crds_cache import SERVERLESS, complete, revise, write_references
 from rampflow.mock.crds_cache import build as build_cache
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import Exposure
@@ -53,6 +54,7 @@ __all__ = [
     "Truth",
     "Window",
     "build_cache",
+    "complete",
     "integrations",
     "make",
     "programme",

@@ -267,6 +267,38 @@ def revise(folder, exposures, detector, reftype, base=CONTEXT, context="jwst_900
     return context
 
 
+def complete(folder, base, context):
+    """Add a context that answers N/A where an old one does not know a type that the pipeline asks for.
+
+    Parameters
+    ----------
+    folder : path
+        Root of a cache with real mappings.
+    base, context : str
+        The old context, such as jwst_0676.pmap, and the new one.
+
+    Returns
+    -------
+    str
+        The new context.
+    """
+    mappings = Path(folder) / "mappings/jwst"
+    pipeline = (mappings / base).read_text().replace(base, context)
+    new = context.removesuffix(".pmap")[-4:]
+    for old_name in re.findall(r"jwst_\w+_\d{4}\.imap", pipeline):
+        if "_system_" in old_name:
+            continue
+        name = re.sub(r"\d{4}\.imap", f"{new}.imap", old_name)
+        text = (mappings / old_name).read_text().replace(old_name, name)
+        head, selector = text.split("selector = {\n")
+        missing = [kind.upper() for kind in _ALL_TYPES if f"    '{kind.upper()}' :" not in selector]
+        rows = "".join(f"    '{kind}' : 'N/A',\n" for kind in missing)
+        (mappings / name).write_text(_signed(f"{head}selector = {{\n{rows}{selector}"))
+        pipeline = pipeline.replace(old_name, name)
+    (mappings / context).write_text(_signed(pipeline))
+    return context
+
+
 def write_references(header, files, folder, effects=None):
     """Make references for one exposure, real or not, under given names.
 
@@ -278,7 +310,8 @@ def write_references(header, files, folder, effects=None):
     header : mapping
         FITS keywords of the exposure: `Exposure.from_header` says which.
     files : dict
-        Name of the file for every type that is wanted.
+        Name of the file for every type that is wanted, as crds recommends them; "N/A" in a name (CRDS also
+        says "NOT FOUND n/a") means that there is none.
     folder : path
         Where to write.
     effects : Effects, optional
@@ -294,6 +327,7 @@ def write_references(header, files, folder, effects=None):
     ValueError
         If there is no way to make one of the types.
     """
+    files = {reftype: name for reftype, name in files.items() if "N/A" not in name.upper()}
     unknown = files.keys() - references.WRITERS.keys()
     if unknown:
         raise ValueError(f"cannot make {sorted(unknown)}; can make {sorted(references.WRITERS)}")

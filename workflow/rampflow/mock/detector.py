@@ -5,7 +5,7 @@ the detector, the map and the block of rows, so every subarray and every referen
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -37,7 +37,7 @@ SETTLING_FRAMES = 3.0
 #: Well depth without saturation [DN]: far above what the converter can say.
 BOTTOMLESS = 1e6
 #: MIRI reset anomaly: amplitude [DN], decay [groups], and what integrations 1, 2, 3 and later show of it.
-RESET_ANOMALY, RESET_DECAY, RESET_SHARES = 60.0, 4.0, (1.0, 0.5, 0.35)
+RESET_ANOMALY, RESET_DECAY, RESET_SHARES = 40.0, 4.0, (1.0, 0.5, 0.35)
 #: MIRI: what integrations after the first show of the settling.
 LATER_SETTLING = 0.6
 #: Groups that the rscd reference throws away at the start of integrations after the first.
@@ -72,6 +72,8 @@ class Maps:
         Standard deviation of one read [DN].
     reset_anomaly : ndarray
         Amplitude of the start of an integration [DN], MIRI.
+    dark_groups : ndarray, optional
+        (ngroups, ny, nx): dark signal of every group [DN], noiseless, instead of `dark` and `settling`.
     """
 
     reference: np.ndarray
@@ -85,6 +87,7 @@ class Maps:
     response: np.ndarray
     read_noise: np.ndarray
     reset_anomaly: np.ndarray
+    dark_groups: np.ndarray | None = None
 
     def is_bad(self, *kinds):
         """Mask of the pixels of the given kinds."""
@@ -214,6 +217,32 @@ def maps(detector, window, effects):
     for light in (result.dark, result.settling, result.response):
         light[reference] = 0
     return result
+
+
+def with_references(maps, superbias=None, dark=None):
+    """Put the levels of real references into the fixed patterns.
+
+    Parameters
+    ----------
+    maps : Maps
+        Patterns of the window of the references; not modified.
+    superbias : ndarray, optional
+        (ny, nx) [DN]; NaN counts as 0.
+    dark : ndarray, optional
+        (ngroups, ny, nx) [DN], in the pattern of the exposure; its last group serves for those after it.
+
+    Returns
+    -------
+    Maps
+        Patterns with those levels.
+    """
+    changes = {}
+    if superbias is not None:
+        changes["bias"] = np.nan_to_num(superbias).astype(np.float32)
+    if dark is not None:
+        none = np.zeros_like(maps.dark)
+        changes |= {"dark_groups": np.nan_to_num(dark).astype(np.float32), "dark": none, "settling": none}
+    return replace(maps, **changes)
 
 
 def measured(linear, maps, detector):

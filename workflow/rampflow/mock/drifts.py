@@ -11,7 +11,7 @@ AMPLIFIER, ODD_EVEN, ODD_EVEN_DRIFT = 4.0, 8.0, 1.5
 #: 1/f noise along the slow axis: scatter [DN] and correlation length [rows].
 ROW_NOISE, ROW_LENGTH = 3.0, 60.0
 #: MIRI: scatter of the level of odd and even rows of an output from frame to frame [DN].
-MIRI_ROWS = 3.0
+MIRI_ROWS = 2.0
 
 
 def _detector_vectors(exposure, rng):

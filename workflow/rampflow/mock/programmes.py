@@ -75,7 +75,7 @@ def _parity():
             _exposure("NRCB2", "RAPID", 10, 2, subarray="SUB160", exp_type="NRC_WFSS", scene=FIELD,
                       changes=heavy_rays),
             _exposure("NRCA1", "MEDIUM8", 3, 1, subarray="SUB160", zero_frame=True, window=Window(1889, 1969, 160, 80),
-                      scene=FIELD.but(stars=60, brightest=4000.0, saturated_patch=3e5)),
+                      scene=FIELD.but(stars=60, brightest=2e5, slope=1.0, saturated_patch=3e5)),
             _exposure("NRCA3", "RAPID", 4, 110, subarray="SUB64P", window=Window(1, 101, 24, 20), tso=True,
                       exp_type="NRC_TSIMAGE", scene=FIELD.but(transit=0.02)),
             _exposure("NRCA2", "BRIGHT2", 5, 1, subarray="SUB640A210R", window=Window(424, 1158, 64, 48), nframes=3,

@@ -10,8 +10,9 @@ from rampflow.mock import detector as det
 from rampflow.mock import drifts, particles
 from rampflow.mock.scene import light_curve, render
 
-FIRST_FRAME, LAST_FRAME = -40.0, -25.0
-RSCD, RSCD_DECAY = 45.0, 1.2
+#: MIRI at strength 1: offsets of the first and last frame, start of later integrations [DN], decay [groups].
+FIRST_FRAME, LAST_FRAME = -18.0, -12.0
+RSCD, RSCD_DECAY = 20.0, 1.2
 _CEILING = 65535.0
 _NEVER = -1
 
@@ -126,6 +127,8 @@ def _integrate(exposure, maps, rate, index):
                 over = charge >= full
                 saturated[over & (saturated == _NEVER)] = group
             seen = charge + det.settled(maps, exposure.instrument, index, frame)
+            if maps.dark_groups is not None:
+                seen += maps.dark_groups[min(group, len(maps.dark_groups) - 1)]
             seen = np.minimum(seen, full)
             if effects.nonlinearity:
                 seen = det.measured(seen, maps, exposure.detector)

@@ -14,7 +14,7 @@ class Scene:
     sky : float
         Uniform background.
     stars : int
-        Number of point sources at random places.
+        Number of point sources at random places; the brightest is near the middle.
     brightest, slope : float
         Rate in the peak of the brightest star, and the exponent of the power law of the others.
     fwhm : float
@@ -68,6 +68,8 @@ def render(scene, shape, rng):
     reach = int(np.ceil(5 * sigma))
     for rank in range(scene.stars):
         y, x = rng.uniform(0, ny), rng.uniform(0, nx)
+        if rank == 0:
+            y, x = 0.45 * ny + 0.1 * y, 0.45 * nx + 0.1 * x
         peak = scene.brightest * (rank + 1) ** -scene.slope
         rows = np.arange(max(0, int(y) - reach), min(ny, int(y) + reach + 1))
         columns = np.arange(max(0, int(x) - reach), min(nx, int(x) + reach + 1))

@@ -54,7 +54,7 @@ class Truth:
 _HIT = np.dtype([(name, "i4") for name in ("integration", "group", "frame", "y", "x")] + [("charge", "f4")])
 
 
-def write_exposure(exposure, folder, truth_folder):
+def write_exposure(exposure, folder, truth_folder, maps=None):
     """Simulate an exposure and write its ``_uncal.fits`` and ``_truth.fits``.
 
     Parameters
@@ -63,13 +63,16 @@ def write_exposure(exposure, folder, truth_folder):
         What to simulate.
     folder, truth_folder : path
         Where the files go; both must exist.
+    maps : detector.Maps, optional
+        Fixed patterns other than those of the synthetic detector, see `detector.with_references`.
 
     Returns
     -------
     pathlib.Path
         The uncal file.
     """
-    maps = det.maps(exposure.detector, exposure.window, exposure.effects)
+    if maps is None:
+        maps = det.maps(exposure.detector, exposure.window, exposure.effects)
     shape = exposure.shape
     data = np.empty(shape, np.uint16)
     zero_frame = np.empty((shape[0], *shape[2:]), np.uint16) if exposure.zero_frame else None

@@ -87,11 +87,12 @@ def _load_flags(
             # A jump into the first kept group is a jump from a group that is not there any more.
             cleared = uint8(JUMP if g == 0 and group > 0 else 0)
             for col in range(width):
-                flag = (gdq[integ, group, row, left + col] | added) & ~ignored
+                flag = gdq[integ, group, row, left + col] | added
                 good[col] += (flag if suppress else flag & ~cleared) == 0
                 if groups[0] <= group <= groups[1]:
-                    q[integ, g, col] = flag & ~cleared
-                    flags[integ, col] |= (gdq[integ, group, row, left + col] | added) & ~cleared
+                    flag &= ~cleared
+                    flags[integ, col] |= flag
+                    q[integ, g, col] = flag & ~ignored
         for col in range(width):
             if good[col] > 1:
                 continue
@@ -397,8 +398,6 @@ def fit_rows(
                                 raw &= ~(CHARGELOSS | DNU)
                             elif groups[0] + g < groups[2] or groups[0] + g > groups[3]:
                                 raw |= DNU
-                            if ignore_persistence:
-                                raw &= ~PERSISTENCE
                             qp[g] = raw
                         int_rnoise = 0.0
                         for s in range(_find_segments(qp, False, segments)):
@@ -459,7 +458,7 @@ def whole_planes(gdq, groups, suppress, ignore_persistence, do_not_use, saturate
                 for g in range(ngroups):
                     if groups[2] <= g <= groups[3]:
                         for col in range(nx):
-                            good[col] += gdq[i, g, row, col] & ~ignored == 0
+                            good[col] += gdq[i, g, row, col] == 0
             for g in range(ngroups):
                 wanted = groups[2] <= g <= groups[3]
                 unsaturated = 0

@@ -225,6 +225,8 @@ def detect_jumps(
         _clean_up(groupdq)
         return Jumps(groupdq, 0, full_planes)
 
+    nints, ngroups, rows, _ = sci.shape
+    network = _sorting_network(nints * (ngroups - 1))
     variance = np.square(gain * readnoise)  # electrons², of a difference of single frames
     thresholds = (
         float(rejection_threshold),
@@ -247,8 +249,9 @@ def detect_jumps(
         flag_4_neighbors,
         min_jump_to_flag_neighbors,
         max_jump_to_flag_neighbors,
+        network,
     )
-    inner = (halo[0], sci.shape[2] - halo[1])
+    inner = (halo[0], rows - halo[1])
     n_primary = _count_jumps(groupdq, *inner)
     if mode == "sigma_clip":
         _find_full_planes(groupdq, *inner, full_planes)
@@ -257,7 +260,7 @@ def detect_jumps(
     if n1 > 0 or n2 > 0:
         gain_32 = np.float32(median_gain)
         e1, e2 = np.float32(after_jump_flag_dn1) * gain_32, np.float32(after_jump_flag_dn2) * gain_32
-        _flag_after_jumps(sci, groupdq, gain, e1, n1, e2, n2)
+        _flag_after_jumps(sci, groupdq, gain, e1, n1, e2, n2, network)
     _clean_up(groupdq)
     return Jumps(groupdq, n_primary, full_planes)
 
@@ -341,6 +344,28 @@ def _check_shapes(sci, groupdq, gain, readnoise, halo):
         raise ValueError(f"halo {halo} leaves none of the {sci.shape[2]} rows of the block")
 
 
+def _sorting_network(n):
+    """List pairs (low, high) of rows: comparing and, where needed, swapping them in this order sorts n rows.
+
+    Batcher's merge exchange (Knuth, The Art of Computer Programming 3, algorithm 5.2.2 M). What is compared
+    does not depend on the data, so that all columns of a tile can be sorted at once.
+    """
+    pairs = [np.empty((0, 2), np.int32)]
+    top = 1 << max((n - 1).bit_length() - 1, 0)
+    p = top
+    while p > 0:
+        q, r, distance = top, 0, p
+        while True:
+            low = np.arange(n - distance, dtype=np.int32)
+            low = low[low & p == r]
+            pairs.append(np.column_stack((low, low + distance)).astype(np.int32))
+            if q == p:
+                break
+            distance, q, r = q - p, q // 2, p
+        p //= 2
+    return np.concatenate(pairs)
+
+
 # Kernels. A row of the image is done in tiles of some columns, of shape (nints * (ngroups - 1), width):
 # `differences` [e], NaN where a group is bad; `ascending`, the same sorted; `jumps`, JUMP_DET of the later
 # group. What every pixel needs is done for all columns of a tile at once (vector instructions), the rest one
@@ -379,34 +404,6 @@ def _load_tile(sci, groupdq, gain, y, x0, differences, jumps):
                 out[x] = _NAN if (flag[x] | flag_after[x]) & _BAD else difference
                 jump[x] = flag_after[x] & _JUMP
             row += 1
-
-
-@_kernel("int32[:, ::1](int64)")
-def _sorting_network(n):
-    """List pairs (low, high) of rows: comparing and, where needed, swapping them in this order sorts n rows.
-
-    Batcher's merge exchange (Knuth, The Art of Computer Programming 3, algorithm 5.2.2 M). What is compared
-    does not depend on the data, so that all columns of a tile can be sorted at once.
-    """
-    top, levels = 1, 1
-    while 2 * top < n:
-        top *= 2
-        levels += 1
-    pairs = np.empty((n * levels * (levels + 1) // 4 + 1, 2), np.int32)
-    count = 0
-    p = top
-    while p > 0:
-        q, r, distance = top, 0, p
-        while True:
-            for row in range(n - distance):
-                if row & p == r:
-                    pairs[count] = row, row + distance
-                    count += 1
-            if q == p:
-                break
-            distance, q, r = q - p, q // 2, p
-        p //= 2
-    return pairs[:count].copy()
 
 
 @_kernel(f"void({_TILE}, boolean, int32[:, ::1], {_TILE}, int64[::1])")
@@ -676,7 +673,7 @@ def _store_jumps(jumps, groupdq, y, x0, void_planes):
 
 @_kernel(
     f"int64[::1]({_RAMPS}, float32[:, ::1], int64, int64, UniTuple(float64, 3), boolean, boolean[:, ::1],"
-    "boolean, float64, float64)"
+    "boolean, float64, float64, int32[:, ::1])"
 )
 def _find_jumps(
     sci,
@@ -691,6 +688,7 @@ def _find_jumps(
     with_neighbors,
     least,
     most,
+    network,
 ):
     """Flag the jumps in place; return those with neighbours to flag, as indices into the flattened `groupdq`.
 
@@ -700,7 +698,6 @@ def _find_jumps(
     steps = ngroups - 1
     nvalues = nints * steps
     tile_width = _tile_width(nvalues, nx)
-    network = _sorting_network(nvalues)
     buffers = np.empty((2, nvalues * tile_width), np.float32)
     jump_buffer = np.empty(nvalues * tile_width, np.uint8)
     counts, may_clip = np.empty(tile_width, np.int64), np.empty(tile_width, np.bool_)
@@ -744,7 +741,9 @@ def _find_jumps(
                     if not least < abs(differences[row, x] - medians[x]) / sigmas[x] < most:
                         continue
                     if ntriggers == triggers.size:
-                        triggers = np.concatenate((triggers, np.empty_like(triggers)))
+                        longer = np.empty(2 * ntriggers, np.int64)
+                        longer[:ntriggers] = triggers
+                        triggers = longer
                     plane = row // steps * ngroups + row % steps + 1
                     triggers[ntriggers] = (plane * rows + y) * nx + x0 + x
                     ntriggers += 1
@@ -765,8 +764,8 @@ def _flag_neighbors(groupdq, triggers):
                 groupdq[i, g, ny, mx] |= _JUMP
 
 
-@_kernel(f"void({_RAMPS}, float32, int64, float32, int64)")
-def _flag_after_jumps(sci, groupdq, gain, size_1, n_1, size_2, n_2):
+@_kernel(f"void({_RAMPS}, float32, int64, float32, int64, int32[:, ::1])")
+def _flag_after_jumps(sci, groupdq, gain, size_1, n_1, size_2, n_2, network):
     """Flag the n groups after a jump of at least the given size [e] above the median, unless they are bad.
 
     A flagged neighbour that is so large itself counts as a jump here.
@@ -775,7 +774,6 @@ def _flag_after_jumps(sci, groupdq, gain, size_1, n_1, size_2, n_2):
     steps = ngroups - 1
     nvalues = nints * steps
     tile_width = _tile_width(nvalues, nx)
-    network = _sorting_network(nvalues)
     buffers = np.empty((2, nvalues * tile_width), np.float32)
     jump_buffer = np.empty(nvalues * tile_width, np.uint8)
     counts, medians = np.empty(tile_width, np.int64), np.empty(tile_width, np.float32)

@@ -58,7 +58,9 @@ def usable_coefficients(coefficients, dq):
     coefficients = np.array(coefficients, dtype=np.float32, order="C")
     coefficients[:, invalid] = 0
     coefficients[1, invalid] = 1
-    return coefficients, np.where(invalid, dq | np.uint32(bits.NO_LIN_CORR), dq)
+    dq = dq.copy()
+    dq[invalid] |= bits.NO_LIN_CORR
+    return coefficients, dq
 
 
 def linearize(sci, groupdq, coefficients):
@@ -146,4 +148,6 @@ def _linearize(sci, groupdq, coefficients, block):
                     for x in range(stop - start):
                         total[x] = total[x] * counts[x] + coefficient[x]
                 for x in range(stop - start):
-                    counts[x] = counts[x] if flags[x] & _SATURATED else total[x]
+                    # Both values are read before the choice, so that it costs no branch.
+                    observed, linear = counts[x], total[x]
+                    counts[x] = observed if flags[x] & _SATURATED != 0 else linear

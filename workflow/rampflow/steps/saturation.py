@@ -151,7 +151,8 @@ def flag_zeroframe(zeroframe, threshold, *, n_pix_grow_sat):
     Parameters
     ----------
     zeroframe : 2D or 3D float32 `~numpy.ndarray`
-        Counts (DN), shape (rows, nx) or (n, rows, nx). Changed in place. NaN stays, unless a neighbour saturates.
+        Counts (DN), shape (rows, nx) or (n, rows, nx). Changed in place. NaN stays, unless a neighbour
+        saturates.
     threshold : 2D float32 `~numpy.ndarray`
         From `prepare_threshold`.
     n_pix_grow_sat : int
