@@ -83,8 +83,10 @@ _TYPES = {
     "MIRI": (_NIR - {"superbias"}) | {"reset", "rscd", "emicorr"},
     "FGS": _NIR | {"trapdensity", "trappars", "persat"},
 }
-#: Types that the pipeline uses as they are, so that they must have the very shape of the exposure.
-_EXACT = {"dark", "reset", "superbias"}
+#: Types that the pipeline uses as they are, so that they must have the very shape of the exposure; the
+#: superbias would be cut, but is selected by subarray.
+_UNCUT = {"dark", "reset"}
+_EXACT = _UNCUT | {"superbias"}
 #: The persistence of jwst takes the size of the detector from the trap density.
 _ALWAYS_WHOLE = {"trapdensity"}
 _TRAPS = {"trapdensity", "trappars", "persat"}
@@ -99,17 +101,20 @@ _CLASSES = {
     "rscd": "jwst.rscd.RscdStep",
     "jump": "jwst.jump.JumpStep",
 }
+_STEP_NAMES = (
+    "groupscale", "dqinit", "emicorr", "saturation", "ipc", "superbias", "refpix", "firstframe", "lastframe",
+    "reset", "linearity", "persistence", "rscd", "darkcurrent", "chargemigration", "jump", "pictureframe",
+    "cleanflickernoise", "rampfit", "gainscale",
+)  # fmt: skip
 # Every type that some release of the pipeline asks for: a rule must answer, if only with N/A.
 _ALL_TYPES = (
     *_KEYS,
-    *"refpix sirskernel pictureframe pastasoss area".split(),
-    *(
-        f"pars-{name}step"
-        for name in (
-            "groupscale dqinit emicorr saturation ipc superbias refpix firstframe lastframe reset linearity "
-            "persistence rscd darkcurrent chargemigration jump pictureframe cleanflickernoise rampfit gainscale"
-        ).split()
-    ),
+    "refpix",
+    "sirskernel",
+    "pictureframe",
+    "pastasoss",
+    "area",
+    *(f"pars-{step}step" for step in _STEP_NAMES),
     "pars-detector1pipeline",
 )
 
@@ -117,7 +122,8 @@ _ALL_TYPES = (
 def _value(exposure, key):
     if key.startswith("["):
         return "N/A"
-    header = {keyword: value for keyword, _, value in exposure.header()}
+    # Left-out keywords too: the rule then has the file, and the header cannot select it.
+    header = {keyword: value for keyword, _, value in exposure.but(omit=()).header()}
     return str(header[key])
 
 
@@ -140,17 +146,14 @@ def _entries(exposures, traps=()):
 
 
 def _window(reftype, users, whole):
+    if reftype in (set(whole) - _UNCUT) | _ALWAYS_WHOLE:
+        return full_frame(users[0].detector)
     windows = {exposure.window for exposure in users}
-    if reftype in _EXACT:
-        if len(windows) > 1:
-            raise ValueError(
-                f"one {reftype} would have to serve windows {sorted(map(str, windows))} of "
-                f"{users[0].detector} {users[0].subarray}: give one of them another SUBARRAY name"
-            )
-        return windows.pop()
-    frame = full_frame(users[0].detector)
-    if reftype in whole or reftype in _ALWAYS_WHOLE:
-        return frame
+    if reftype in _EXACT and len(windows) > 1:
+        raise ValueError(
+            f"one {reftype} would have to serve windows {sorted(map(str, windows))} of "
+            f"{users[0].detector} {users[0].subarray}: give one of them another SUBARRAY name"
+        )
     box = windows.pop()
     for window in windows:
         box = box.union(window)
@@ -171,7 +174,7 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), report=None):
         Name of the pmap.
     whole : collection of str
         Types to make full frame; the others cover just the windows in use, dark, superbias and reset
-        exactly the subarray.
+        exactly the subarray. Dark and reset are never more than that.
     traps : collection of str
         Detectors that get the references of the persistence step (20 MB each); N/A for the others.
     report : callable, optional
@@ -369,9 +372,8 @@ def _parameter_files(folder, instrument):
         if instrument == "MIRI":
             skips["emicorr"] = False
         if tso == "T":
-            skips |= dict.fromkeys(
-                ("firstframe", "lastframe", "rscd") if instrument == "MIRI" else ("persistence",), True
-            )
+            off = ("firstframe", "lastframe", "rscd") if instrument == "MIRI" else ("persistence",)
+            skips |= dict.fromkeys(off, True)
         name = f"{stem}-detector1pipeline_{number}.asdf"
         steps = {(alias, _CLASSES[alias]): {"skip": skip} for alias, skip in skips.items()}
         references.parameters(target / name, instrument, "jwst.pipeline.Detector1Pipeline", {}, steps)
@@ -460,7 +462,7 @@ def _signed(text):
 
 
 def _write_configuration(folder, context):
-    """What a server would have said, for the serverless mode of crds."""
+    """Write what a server would have said, for the serverless mode of crds."""
     config = folder / "config/jwst"
     config.mkdir(parents=True, exist_ok=True)
     answer = {

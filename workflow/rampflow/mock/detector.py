@@ -42,7 +42,7 @@ RESET_ANOMALY, RESET_DECAY, RESET_SHARES = 40.0, 4.0, (1.0, 0.5, 0.35)
 LATER_SETTLING = 0.6
 #: Groups that the rscd reference throws away at the start of integrations after the first.
 RSCD_GROUPS, RSCD_GROUPS_FIRST = 4, 1
-#: MIRI pick-up: frequency [Hz] and amplitude [DN] at strength 1, by the names that the emicorr reference uses.
+#: MIRI pick-up: frequency [Hz] and amplitude [DN] at strength 1, by the names in the emicorr reference.
 EMI = {"Hz390": (390.625, 12.0), "Hz10": (10.039216, 2.0)}
 
 
@@ -152,7 +152,7 @@ def bad_pixels(detector, window, strength):
 
 @lru_cache(maxsize=2)
 def maps(detector, window, effects):
-    """Fixed patterns of a window, not to be modified.
+    """Draw the fixed patterns of a window; the result is shared and not to be modified.
 
     Parameters
     ----------

@@ -74,6 +74,7 @@ class Effects:
     bad_pixels: float = 0.0
 
     def __post_init__(self):
+        """Refuse strengths that mean nothing."""
         negative = [name for name, value in dataclasses.asdict(self).items() if value < 0]
         if negative:
             raise ValueError(f"the strength of an effect is 0 (off) or more; negative: {negative}")

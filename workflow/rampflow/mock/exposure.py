@@ -90,6 +90,7 @@ class Exposure:
     seed: int = 1
 
     def __post_init__(self):
+        """Fill in what follows from the rest, and refuse what cannot be."""
         pattern = configurations.read_pattern(self.instrument, self.readpatt)
         known = configurations.subarray(self.detector, self.subarray)
         defaults = {

@@ -258,7 +258,7 @@ def reset(path, exposure, window):
 
 
 def rscd(path, exposure, window, first_integration=False):  # noqa: ARG001 - a table
-    """Groups to throw away after a reset, for every subarray and pattern.
+    """List the groups to throw away after a reset, for every subarray and pattern.
 
     With `first_integration` the table has the column of the first integration that came with jwst 2.0; jwst
     1.19 refuses such a file, while later releases read either.

@@ -47,7 +47,7 @@ class Truth:
     effects: str
 
     def rate(self, integration):
-        """True count rate of an integration (0-based in the file), float64 (ny, nx) [DN/s]."""
+        """Give the true count rate of an integration (0-based in the file), float64 (ny, nx) [DN/s]."""
         return self.steady.astype(np.float64) + self.curve[integration] * self.sources
 
 

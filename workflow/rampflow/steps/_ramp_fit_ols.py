@@ -88,7 +88,7 @@ def _load_flags(
             cleared = uint8(JUMP if g == 0 and group > 0 else 0)
             for col in range(width):
                 flag = gdq[integ, group, row, left + col] | added
-                good[col] += (flag if suppress else flag & ~cleared) == 0
+                good[col] += (flag & ~ignored if suppress else flag & ~cleared) == 0
                 if groups[0] <= group <= groups[1]:
                     flag &= ~cleared
                     flags[integ, col] |= flag
@@ -458,7 +458,7 @@ def whole_planes(gdq, groups, suppress, ignore_persistence, do_not_use, saturate
                 for g in range(ngroups):
                     if groups[2] <= g <= groups[3]:
                         for col in range(nx):
-                            good[col] += gdq[i, g, row, col] == 0
+                            good[col] += gdq[i, g, row, col] & ~ignored == 0
             for g in range(ngroups):
                 wanted = groups[2] <= g <= groups[3]
                 unsaturated = 0
