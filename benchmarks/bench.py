@@ -11,6 +11,7 @@ takes is reported by itself. The disk's write-back is awaited between the runs, 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -166,7 +167,8 @@ class Case:
     def _chain(self):
         from rampflow.run import Run
 
-        plan = Run(self.config, ROOT).plan
+        with contextlib.chdir(self.folder):
+            plan = Run(self.config, ROOT).plan
         return list(plan.chain(next(iter(plan.exposures))))
 
     def run(self):

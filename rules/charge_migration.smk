@@ -16,6 +16,7 @@ rule charge_migration:
         mem_mb=memory_for,
     params:
         settings=settings("charge_migration"),
+        skipped=skipped("charge_migration"),
         code=code("charge_migration"),
     script:
         "../scripts/charge_migration.py"

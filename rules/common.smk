@@ -75,13 +75,19 @@ def references(step):
 
     def pointers(wildcards):
         checkpoints.references.get(exposure=wildcards.exposure)
-        return [f"{FOLDER}/references/{kind}.json" for kind in RUN.reference_types(step, wildcards.exposure)]
+        kinds = RUN.reference_types(step, wildcards.exposure)
+        return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
     return pointers
 
 
 def settings(step):
     return lambda wildcards: PLAN.settings(step, wildcards.exposure)
+
+
+def skipped(step):
+    """The steps that the exposure skips on the way to a step; its product says so."""
+    return lambda wildcards: PLAN.skipped_before(step, wildcards.exposure)
 
 
 def code(step):

@@ -16,6 +16,7 @@ rule dark_current:
         mem_mb=memory_for,
     params:
         settings=settings("dark_current"),
+        skipped=skipped("dark_current"),
         code=code("dark_current"),
     script:
         "../scripts/dark_current.py"

@@ -16,6 +16,7 @@ rule dq_init:
         mem_mb=memory_for,
     params:
         settings=settings("dq_init"),
+        skipped=skipped("dq_init"),
         code=code("dq_init"),
     script:
         "../scripts/dq_init.py"

@@ -16,6 +16,7 @@ rule firstframe:
         mem_mb=memory_for,
     params:
         settings=settings("firstframe"),
+        skipped=skipped("firstframe"),
         code=code("firstframe"),
     script:
         "../scripts/firstframe.py"

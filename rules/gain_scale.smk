@@ -18,6 +18,7 @@ rule gain_scale:
         mem_mb=memory_for,
     params:
         settings=settings("gain_scale"),
+        skipped=skipped("gain_scale"),
         code=code("gain_scale"),
     script:
         "../scripts/gain_scale.py"

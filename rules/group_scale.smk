@@ -16,6 +16,7 @@ rule group_scale:
         mem_mb=memory_for,
     params:
         settings=settings("group_scale"),
+        skipped=skipped("group_scale"),
         code=code("group_scale"),
     script:
         "../scripts/group_scale.py"

@@ -16,6 +16,7 @@ rule ipc:
         mem_mb=memory_for,
     params:
         settings=settings("ipc"),
+        skipped=skipped("ipc"),
         code=code("ipc"),
     script:
         "../scripts/ipc.py"

@@ -16,6 +16,7 @@ rule jump:
         mem_mb=memory_for,
     params:
         settings=settings("jump"),
+        skipped=skipped("jump"),
         code=code("jump"),
     script:
         "../scripts/jump.py"

@@ -16,6 +16,7 @@ rule lastframe:
         mem_mb=memory_for,
     params:
         settings=settings("lastframe"),
+        skipped=skipped("lastframe"),
         code=code("lastframe"),
     script:
         "../scripts/lastframe.py"

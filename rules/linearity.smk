@@ -16,6 +16,7 @@ rule linearity:
         mem_mb=memory_for,
     params:
         settings=settings("linearity"),
+        skipped=skipped("linearity"),
         code=code("linearity"),
     script:
         "../scripts/linearity.py"

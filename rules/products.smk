@@ -3,6 +3,8 @@ rule rate:
     input:
         rate=last_product(),
         rateints=last_product("ints"),
+        # Nothing is read: but a job whose exposure is asked about anew has to be thought over anew.
+        references=references("rate"),
     output:
         rate=final("rate"),
         rateints=final("rateints"),
@@ -18,6 +20,7 @@ rule ramp:
     """Keep the calibrated ramp: the state immediately before the ramp fit."""
     input:
         ramp=calibrated_ramp,
+        references=references("ramp"),
     output:
         ramp=final("ramp"),
     log:

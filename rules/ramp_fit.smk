@@ -17,6 +17,7 @@ rule ramp_fit:
         mem_mb=memory_for,
     params:
         settings=settings("ramp_fit"),
+        skipped=skipped("ramp_fit"),
         code=code("ramp_fit"),
     script:
         "../scripts/ramp_fit.py"

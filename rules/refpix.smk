@@ -16,6 +16,7 @@ rule refpix:
         mem_mb=memory_for,
     params:
         settings=settings("refpix"),
+        skipped=skipped("refpix"),
         code=code("refpix"),
     script:
         "../scripts/refpix.py"

@@ -16,6 +16,7 @@ rule reset:
         mem_mb=memory_for,
     params:
         settings=settings("reset"),
+        skipped=skipped("reset"),
         code=code("reset"),
     script:
         "../scripts/reset.py"

@@ -16,6 +16,7 @@ rule rscd:
         mem_mb=memory_for,
     params:
         settings=settings("rscd"),
+        skipped=skipped("rscd"),
         code=code("rscd"),
     script:
         "../scripts/rscd.py"

@@ -16,6 +16,7 @@ rule saturation:
         mem_mb=memory_for,
     params:
         settings=settings("saturation"),
+        skipped=skipped("saturation"),
         code=code("saturation"),
     script:
         "../scripts/saturation.py"

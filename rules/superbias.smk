@@ -16,6 +16,7 @@ rule superbias:
         mem_mb=memory_for,
     params:
         settings=settings("superbias"),
+        skipped=skipped("superbias"),
         code=code("superbias"),
     script:
         "../scripts/superbias.py"

@@ -4,6 +4,8 @@ from rampflow.warm import handoff
 
 handoff()
 
+from functools import partial
+
 import numpy as np
 
 from rampflow.job import Step
@@ -11,10 +13,30 @@ from rampflow.steps import jump
 
 with Step(snakemake) as step:
     jump.check_groups(step.shape[1])
-    images = {"gain": step.reference("gain").read(), "readnoise": step.reference("readnoise").read()}
+    images = {kind: step.reference(kind).read() for kind in ("gain", "readnoise")}
     step.pixeldq = jump.flag_bad_gain(step.pixeldq, images["gain"])
     unused = step.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)
-    mode = jump.choose_mode(unused, **step.options("min_diffs_single_pass","minimum_sigclip_groups","only_use_ints"))
-    found = step.rows(jump.detect_jumps, reads=("SCI","GROUPDQ"), writes=("GROUPDQ",), along=images, halo=1, tell_halo=True,
-       mode=mode, nframes=step.keyword("NFRAMES"), tgroup=step.keyword("TGROUP"), median_gain=jump.median_gain(images["gain"]),
-       **step.options("rejection_threshold","three_group_rejection_threshold","four_group_rejection_threshold","flag_4_neighbors","max_jump_to_flag_neighbors","min_jump_to_flag_neighbors","after_jump_flag_dn1","after_jump_flag_time1","after_jump_flag_dn2","after_jump_flag_time2","only_use_ints"))
+    mode = jump.choose_mode(
+        unused, **step.options("min_diffs_single_pass", "minimum_sigclip_groups", "only_use_ints")
+    )
+    search = partial(
+        step.rows,
+        jump.detect_jumps,
+        reads=("SCI", "GROUPDQ"),
+        writes=("GROUPDQ",),
+        along=images,
+        halo=1,
+        tell_halo=True,
+        mode=mode,
+        nframes=step.keyword("NFRAMES"),
+        tgroup=step.keyword("TGROUP"),
+        median_gain=jump.median_gain(images["gain"]),
+        **step.options(*jump.OPTIONS),
+    )
+    count, full = jump.join_blocks(search())
+    if np.any(full & ~unused):
+        count, full = jump.join_blocks(search(reset_planes=full & ~unused))
+    rates = jump.event_rates(count, 0, dnu_planes=unused, npixels=images["gain"].size, tgroup=step.keyword("TGROUP"))
+    if rates is not None:
+        step.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")
+        step.set("EXTNCRS", rates[1], "Extended events per 1e6 pixels and second")

@@ -585,7 +585,10 @@ class Step(Job):
         return STATUS_KEYWORDS[self.name][0]
 
     def _stamp(self, path):
-        """Put into the header what the step says of itself."""
+        """Put into the header what the step says of itself, and of those that were skipped before it."""
+        for step in self.snakemake.params.get("skipped", []):
+            keyword, comment = STATUS_KEYWORDS[step]
+            self.set(keyword, "SKIPPED", comment)
         self.set(self.status_keyword, "COMPLETE", STATUS_KEYWORDS[self.name][1])
         self.set("CAL_VER", f"rampflow {__version__}", "Calibration software version number")
         self.set("CAL_VCS", str(self.snakemake.params.get("code", "unknown")), "Digest of the step's code")

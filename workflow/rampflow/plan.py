@@ -218,6 +218,20 @@ class Plan:
         """Return the steps that an exposure's mode has, on or off, in execution order, as a list."""
         return list(self._cells(self._find(exposure)))
 
+    def skipped_before(self, step, exposure):
+        """Return the steps that the instrument has, plain or as a time series, but this exposure skips, as a list.
+
+        Those between a step of the chain and the one before it; with the chain's last step also those after it.
+        """
+        exposure = self._find(exposure)
+        plain, series = (self.release.cells[exposure.instrument, tso] for tso in (False, True))
+        rows = [*plain, *(row for row in series if row not in plain)]
+        chain = self.chain(exposure)
+        before = self.previous(step, exposure)
+        start = rows.index(before) + 1 if before else 0
+        stop = rows.index(step) if step != chain[-1] else len(rows)
+        return [row for row in rows[start:stop] if row not in chain]
+
     def settings(self, step, exposure):
         """Return the parameters of a step before CRDS has its say (`merge_parameters`).
 

@@ -7,13 +7,13 @@ import numpy as np
 from rampflow import files
 from rampflow.job import Job, Step, log
 
-#: Extensions of a rate product in file order, with the type of each and the unit of those that have one.
+#: Extensions of a rate product in file order: type, unit if it has one, and the name that the fit gives it.
 ARRAYS = {
-    "SCI": (np.float32, "DN/s"),
-    "ERR": (np.float32, "DN/s"),
-    "DQ": (np.uint32, None),
-    "VAR_POISSON": (np.float32, None),
-    "VAR_RNOISE": (np.float32, None),
+    "SCI": (np.float32, "DN/s", "slope"),
+    "ERR": (np.float32, "DN/s", "err"),
+    "DQ": (np.uint32, None, "dq"),
+    "VAR_POISSON": (np.float32, None, "var_poisson"),
+    "VAR_RNOISE": (np.float32, None, "var_rnoise"),
 }
 
 
@@ -35,7 +35,7 @@ class Fit(Step):
         ----------
         function : callable
             Called as ``function(sci, groupdq, **along, **options)``, arrays of shape (integrations, groups, rows,
-            columns); returns ``(rate, rateints)``, each with the arrays of `ARRAYS` in that order.
+            columns); returns ``(rate, rateints)``, each with the arrays of `ARRAYS` under the names given there.
         along : dict of arrays
             Arrays whose last two axes are rows and columns, handed over cut to the block.
         """
@@ -51,9 +51,9 @@ class Fit(Step):
             if "ZEROFRAME" in self.source:
                 cut["zeroframe"] = self.read("ZEROFRAME", integrations, wide)
             rate, rateints = function(sci, groupdq, **cut, **options)
-            for name, values, each in zip(ARRAYS, rate, rateints, strict=True):
-                self.rate[name].write(values, block)
-                self.rateints[name].write(each, slice(None), block)
+            for name, (_, _, word) in ARRAYS.items():
+                self.rate[name].write(getattr(rate, word), block)
+                self.rateints[name].write(getattr(rateints, word), slice(None), block)
 
         self._over([(run, *where) for where in self.row_blocks()])
 
@@ -69,7 +69,7 @@ class Fit(Step):
         def images(shape):
             return [
                 files.image(name, shape, kind, unit=unit, like=like if name == "SCI" else None)
-                for name, (kind, unit) in ARRAYS.items()
+                for name, (kind, unit, _) in ARRAYS.items()
             ]
 
         times = [files.copy_of(self.source, "INT_TIMES")] if "INT_TIMES" in self.source else []
@@ -175,8 +175,9 @@ class Final(Job):
     """Products under their final names: copies whose FILENAME says so."""
 
     def finish(self, skipped=None):  # noqa: ARG002
-        """Copy every input to the output of the same place."""
-        for source_path, path in zip(self.snakemake.input, self.snakemake.output, strict=True):
+        """Copy every input to the output of the same name."""
+        for kind, path in self.snakemake.output.items():
+            source_path = self.snakemake.input[kind]
             with files.Product(source_path) as source:
                 header = source.header.copy()
                 header["FILENAME"] = (Path(path).name, "Name of the file")

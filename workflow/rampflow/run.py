@@ -82,6 +82,8 @@ class Run:
 
     def reference_types(self, step, exposure):
         """CRDS types that a step of an exposure reads: reference files and parameter files."""
+        if step not in self.plan.chain(exposure):
+            return []
         own = f"pars-{step.replace('_', '')}step"
         parameters = [t for t in self.plan.parameter_types(exposure) if t in (own, "pars-detector1pipeline")]
         return self.plan.reference_types(step, exposure) + parameters

@@ -160,7 +160,7 @@ def _window(reftype, users, whole):
     return box
 
 
-def build(folder, exposures, context=CONTEXT, whole=(), traps=(), report=None):
+def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), report=None):
     """Write the cache for a list of exposures.
 
     Parameters
@@ -177,6 +177,8 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), report=None):
         exactly the subarray. Dark and reset are never more than that.
     traps : collection of str
         Detectors that get the references of the persistence step (20 MB each); N/A for the others.
+    without : collection of str
+        Types that the context knows, but answers N/A for.
     report : callable, optional
         Called with a line of text for every file.
 
@@ -194,6 +196,8 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), report=None):
             if exposure.detector not in traps:
                 rules.setdefault((exposure.instrument, reftype), {})[(exposure.detector,)] = "N/A"
     for (instrument, reftype, values), users in _entries(exposures, traps).items():
+        if reftype in without:
+            continue
         serial = numbers[instrument, reftype] = numbers.get((instrument, reftype), 0) + 1
         extension = "asdf" if reftype in _ASDF else "fits"
         name = f"jwst_{instrument.lower()}_{reftype}_{9000 + serial:04d}.{extension}"

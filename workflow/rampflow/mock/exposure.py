@@ -248,7 +248,6 @@ class Exposure:
         end = Time(start.mjd + duration / _SECONDS, format="mjd")
         visit_id = f"{self.program:05d}{self.observation:03d}{self.visit:03d}"
         fast, slow = configurations.orientation(self.detector)
-        instrument = {"NAME": self.instrument, "detector": self.detector}
         rows = [
             ("DATE", "date", self.start),
             ("ORIGIN", "origin", "rampflow.mock"),
@@ -276,7 +275,7 @@ class Exposure:
             ("TARGNAME", "target.catalog_name", "SYNTHETIC"),
             ("TARG_RA", "target.ra", 82.18735),
             ("TARG_DEC", "target.dec", -65.44798),
-            ("INSTRUME", "instrument.name", instrument["NAME"]),
+            ("INSTRUME", "instrument.name", self.instrument),
             ("DETECTOR", "instrument.detector", self.detector),
             ("MODULE", "instrument.module", self._module),
             ("CHANNEL", "instrument.channel", self.channel or self._nircam_channel),

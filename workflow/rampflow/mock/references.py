@@ -170,9 +170,9 @@ def readnoise(path, exposure, window):
 def flat(path, exposure, window):
     """Flat field, for the steps that want one to find the scene."""
     values = 1 + 0.02 * det.scatter(exposure.detector, "flat", window)
-    maps = det.maps(exposure.detector, window, exposure.effects)
-    values[maps.is_bad("dead")] = 0
-    flags = {"DO_NOT_USE": maps.is_bad("dead"), "NO_FLAT_FIELD": maps.is_bad("dead")}
+    dead = det.is_kind(det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels), "dead")
+    values[dead] = 0
+    flags = {"DO_NOT_USE": dead, "NO_FLAT_FIELD": dead}
     hdus = [_image(values), _image(np.full(window.shape, 0.01), "ERR"), *_quality(window.shape, flags)]
     _write(path, _header(exposure, "flat", "Flat field of the synthetic detector", window), hdus)
 
@@ -312,9 +312,10 @@ def emicorr(path, exposure, window):  # noqa: ARG001 - a table of waves
 def trapdensity(path, exposure, window):
     """Density of traps, low enough to change a ramp by a few DN at most."""
     density = 0.01 * (0.5 + det.scatter(exposure.detector, "traps", window, "random"))
-    maps = det.maps(exposure.detector, window, exposure.effects)
-    density[maps.is_bad("nan_dark")] = np.nan
-    flags = {"DO_NOT_USE": maps.is_bad("dead"), "UNRELIABLE_DARK": maps.is_bad("nan_dark")}
+    bad = det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels)
+    unknown = det.is_kind(bad, "nan_dark")
+    density[unknown] = np.nan
+    flags = {"DO_NOT_USE": det.is_kind(bad, "dead"), "UNRELIABLE_DARK": unknown}
     hdus = [_image(density), *_quality(window.shape, flags)]
     _write(path, _header(exposure, "trapdensity", "Traps of the synthetic detector", window), hdus)
 

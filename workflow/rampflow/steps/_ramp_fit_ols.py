@@ -102,7 +102,7 @@ def _load_flags(
                     for g in range(q.shape[1]):
                         q[integ, g, col] |= DNU
             elif good[col] == 1:
-                if q[integ, 0, col] == 0:
+                if q[integ, 0, col] == 0 and gdq[integ, groups[0], row, left + col] & ignored == 0:
                     kind[integ, col] = FIRST_GROUP
             elif use_zeroframe and zeroframe[integ, row, left + col] != 0:
                 kind[integ, col] = ZERO_FRAME
@@ -398,6 +398,8 @@ def fit_rows(
                                 raw &= ~(CHARGELOSS | DNU)
                             elif groups[0] + g < groups[2] or groups[0] + g > groups[3]:
                                 raw |= DNU
+                            if ignore_persistence:
+                                raw &= ~PERSISTENCE
                             qp[g] = raw
                         int_rnoise = 0.0
                         for s in range(_find_segments(qp, False, segments)):
@@ -499,7 +501,10 @@ def count_rows(gdq, zeroframe, groups, suppress, ignore_persistence):
                     for g in range(ngroups):
                         qp[g] = q[i, g, c]
                         jumps += g > 0 and qp[g] & JUMP != 0
-                    most_segments = max(most_segments, _find_segments(qp, True, segments))
+                    number = _find_segments(qp, True, segments)
+                    if number == 1 and segments[0,1] == 1:
+                        number = np.sum(qp == 0)
+                    most_segments = max(most_segments, number)
                     most_jumps = max(most_jumps, jumps)
     return most_segments, most_jumps
 

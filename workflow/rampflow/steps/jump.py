@@ -36,6 +36,21 @@ MIN_USABLE_GROUPS = 3
 #: What jwst reports as the number of cosmic rays in mode "none"; it makes the rate negative.
 NOT_SEARCHED = -99
 
+#: Parameters of the step that :func:`detect_jumps` takes as they are.
+OPTIONS = (
+    "rejection_threshold",
+    "three_group_rejection_threshold",
+    "four_group_rejection_threshold",
+    "flag_4_neighbors",
+    "max_jump_to_flag_neighbors",
+    "min_jump_to_flag_neighbors",
+    "after_jump_flag_dn1",
+    "after_jump_flag_time1",
+    "after_jump_flag_dn2",
+    "after_jump_flag_time2",
+    "only_use_ints",
+)
+
 _DNU = np.uint8(dq.DO_NOT_USE)
 _JUMP = np.uint8(dq.JUMP_DET)
 _BAD = np.uint8(dq.DO_NOT_USE | dq.SATURATED)
@@ -54,7 +69,8 @@ class Jumps(NamedTuple):
     groupdq : uint8 ndarray (nints, ngroups, rows, nx)
         The buffer that was passed in. Flags of halo rows are not final.
     n_primary : int
-        Number of jumps (pixel, group) before neighbours and after-jump groups, halo rows excluded.
+        Number of jumps (pixel, group) before neighbours and after-jump groups, halo rows excluded; `NOT_SEARCHED` in
+        mode "none".
     full_planes : bool ndarray (nints, ngroups)
         Planes in which every pixel of the block, halo rows excluded, is JUMP_DET or DO_NOT_USE. "And" the
         arrays of all blocks and see :func:`detect_jumps`. All false outside mode "sigma_clip".
@@ -223,10 +239,11 @@ def detect_jumps(
     full_planes = np.zeros(sci.shape[:2], bool)
     if mode == "none":
         _clean_up(groupdq)
-        return Jumps(groupdq, 0, full_planes)
+        return Jumps(groupdq, NOT_SEARCHED, full_planes)
 
     nints, ngroups, rows, _ = sci.shape
     network = _sorting_network(nints * (ngroups - 1))
+    gain, readnoise = (np.ascontiguousarray(image, np.float32) for image in (gain, readnoise))
     variance = np.square(gain * readnoise)  # electrons², of a difference of single frames
     thresholds = (
         float(rejection_threshold),
@@ -263,6 +280,26 @@ def detect_jumps(
         _flag_after_jumps(sci, groupdq, gain, e1, n1, e2, n2, network)
     _clean_up(groupdq)
     return Jumps(groupdq, n_primary, full_planes)
+
+
+def join_blocks(found):
+    """Join what :func:`detect_jumps` found in the blocks of an exposure.
+
+    Parameters
+    ----------
+    found : iterable of (n_primary, full_planes)
+        See `Jumps`.
+
+    Returns
+    -------
+    n_primary : int
+        Jumps of the exposure, or `NOT_SEARCHED`.
+    full_planes : bool ndarray (nints, ngroups)
+        Planes that are full in every block.
+    """
+    counts, planes = zip(*found, strict=True)
+    n_primary = NOT_SEARCHED if NOT_SEARCHED in counts else sum(counts)
+    return n_primary, np.logical_and.reduce(planes)
 
 
 def expand_large_events(groupdq):

@@ -1,0 +1,166 @@
+"""The cache answers the real crds package, which runs in a process of its own: its settings are global."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rampflow.mock import SERVERLESS, Effects, Exposure, Window, build_cache, complete, programme, revise
+
+SMALL = Window(1, 1, 12, 8)
+
+ASK = """
+import json, os, sys
+import crds
+from crds.core import rmap
+questions, context = json.load(sys.stdin)
+for mapping in os.listdir(os.path.join(os.environ["CRDS_PATH"], "mappings/jwst")):
+    rmap.load_mapping(mapping, ignore_checksum=False)
+options = {"reftypes": sys.argv[1:], "observatory": "jwst", "context": context}
+json.dump([crds.getreferences(question, **options) for question in questions], sys.stdout)
+"""
+
+
+def ask(folder, context, exposures, types):
+    """File name, or N/A, of every type for every exposure."""
+    questions = [{f"meta.{path}": value for _, path, value in exposure.header()} for exposure in exposures]
+    settings = {"CRDS_PATH": str(folder), "CRDS_SERVER_URL": SERVERLESS, "CRDS_CONTEXT": context}
+    completed = subprocess.run(
+        [sys.executable, "-c", ASK, *types],
+        input=json.dumps([questions, context]),
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    answers = json.loads(completed.stdout)
+    return [
+        {kind: "N/A" if "N/A" in path.upper() else path.rpartition("/")[2] for kind, path in answer.items()}
+        for answer in answers
+    ]
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The configurations of the demonstration, few pixels of each."""
+    return [exposure.but(window=SMALL) for exposure in programme("demo").exposures]
+
+
+@pytest.fixture(scope="module")
+def cache(demo, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crds")
+    return folder, build_cache(folder, demo, traps={"NRCB1"})
+
+
+@pytest.fixture(scope="module")
+def answers(cache, demo):
+    types = ["mask", "saturation", "superbias", "ipc", "linearity", "dark", "gain", "readnoise", "refpix"]
+    types += ["sirskernel", "reset", "rscd", "emicorr", "flat", "trapdensity", "trappars", "persat"]
+    types += ["pars-jumpstep", "pars-detector1pipeline", "pars-rampfitstep"]
+    found = ask(*cache, demo, types)
+    return {exposure.detector: answer for exposure, answer in zip(demo, found, strict=True)}
+
+
+def test_every_configuration_finds_what_its_pipeline_needs(answers):
+    for detector, answer in answers.items():
+        needed = {"mask", "saturation", "linearity", "dark", "gain", "readnoise", "ipc", "flat"}
+        needed |= {"reset", "rscd", "emicorr"} if detector == "MIRIMAGE" else {"superbias"}
+        assert not [kind for kind in needed if answer[kind] == "N/A"], detector
+        assert {answer[kind] for kind in ("refpix", "sirskernel", "pars-rampfitstep")} == {"N/A"}
+
+
+def test_types_of_other_instruments_are_not_applicable(answers):
+    assert answers["MIRIMAGE"]["superbias"] == "N/A"
+    assert answers["NRS1"]["reset"] == answers["NRS1"]["trappars"] == "N/A"
+
+
+def test_trap_references_exist_for_the_named_detector_only(answers):
+    traps = ("trapdensity", "trappars", "persat")
+    assert all(answers["NRCB1"][kind] != "N/A" for kind in traps)
+    assert all(answers["NRCALONG"][kind] == "N/A" for kind in traps)
+
+
+def test_a_time_series_gets_other_pipeline_parameters(answers):
+    assert answers["NRCB1"]["pars-detector1pipeline"] == "jwst_nircam_pars-detector1pipeline_9001.asdf"
+    assert answers["NRCALONG"]["pars-detector1pipeline"] == "jwst_nircam_pars-detector1pipeline_9002.asdf"
+    assert answers["NIS"]["pars-jumpstep"] == "jwst_niriss_pars-jumpstep_9001.asdf"
+
+
+def test_the_dark_of_nircam_is_selected_by_the_number_of_outputs(tmp_path):
+    four = Exposure("NRCALONG", "RAPID", 2, subarray="SUBGRISM64", window=SMALL)
+    one = four.but(noutputs=1)
+    context = build_cache(tmp_path, [four, one])
+    found = ask(tmp_path, context, [four, one], ["dark"])
+    assert [answer["dark"] for answer in found] == [
+        "jwst_nircam_dark_9001.fits",
+        "jwst_nircam_dark_9002.fits",
+    ]
+
+
+def test_a_type_can_be_left_out_of_a_context(tmp_path):
+    exposure = Exposure("NRS1", "NRS", 2, window=SMALL)
+    context = build_cache(tmp_path, [exposure], without={"superbias"})
+    (answer,) = ask(tmp_path, context, [exposure], ["superbias", "dark"])
+    assert answer == {"superbias": "N/A", "dark": "jwst_nirspec_dark_9001.fits"}
+
+
+def test_a_revision_changes_one_type_of_one_detector(cache, demo, answers):
+    folder, base = cache
+    context = revise(folder, demo, "NRS1", "dark", base=base, scale=3.0)
+    for exposure, answer in zip(demo, ask(folder, context, demo, ["dark", "gain"]), strict=True):
+        before = answers[exposure.detector]
+        assert answer["gain"] == before["gain"]
+        assert (answer["dark"] == before["dark"]) == (exposure.detector != "NRS1")
+    assert (folder / "references/jwst/nirspec" / before["dark"].replace("fgs", "nirspec")).exists()
+
+
+def test_crds_notices_a_changed_mapping(cache, demo):
+    folder, context = cache
+    rule = folder / "mappings/jwst/jwst_fgs_gain_9001.rmap"
+    text = rule.read_text()
+    rule.write_text(text.replace("gain_9001.fits", "gain_9999.fits"))
+    try:
+        with pytest.raises(AssertionError, match="sha1sum mismatch"):
+            ask(folder, context, demo[:1], ["gain"])
+    finally:
+        rule.write_text(text)
+
+
+def test_an_old_context_can_be_completed(cache, demo):
+    folder, base = cache
+    rules = folder / "mappings/jwst/jwst_fgs_9001.imap"
+    text = rules.read_text()
+    rules.write_text(text.replace("    'SIRSKERNEL' : 'N/A',\n", ""))
+    try:
+        context = complete(folder, base, "jwst_9500.pmap")
+    finally:
+        rules.write_text(text)
+    found = ask(folder, context, demo[-1:], ["sirskernel", "gain"])
+    assert found == [{"sirskernel": "N/A", "gain": "jwst_fgs_gain_9001.fits"}]
+
+
+def test_exposures_that_no_one_reference_can_serve_are_refused(tmp_path):
+    one = Exposure("NIS", "NISRAPID", 2, window=SMALL)
+    with pytest.raises(ValueError, match="one dark would have to serve windows"):
+        build_cache(tmp_path, [one, one.but(window=Window(5, 5, 12, 8))])
+    with pytest.raises(ValueError, match="NIS differ in effects"):
+        build_cache(tmp_path, [one, one.but(effects=Effects(bias=1.0))])
+    with pytest.raises(ValueError, match=r"no reset of NIS in use; detectors: \['NIS'\]"):
+        revise(tmp_path, [one], "NIS", "reset")
+
+
+def test_cut_references_cover_all_windows_of_a_detector_and_whole_ones_the_detector(tmp_path):
+    from astropy.io import fits
+
+    exposures = [
+        Exposure("MIRIMAGE", "FASTR1", 2, subarray=name, window=window)
+        for name, window in [("SUB64", Window(1, 1, 12, 8)), ("SUB128", Window(5, 7, 12, 8))]
+    ]
+    build_cache(tmp_path, exposures, whole={"mask", "dark"})
+    folder = tmp_path / "references/jwst/miri"
+    assert fits.getdata(folder / "jwst_miri_gain_9001.fits").shape == (14, 16)
+    assert fits.getdata(folder / "jwst_miri_mask_9001.fits").shape == (1024, 1032)
+    assert fits.getdata(folder / "jwst_miri_dark_9001.fits").shape[-2:] == (8, 12)

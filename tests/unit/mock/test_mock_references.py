@@ -1,0 +1,180 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from stdatamodels.jwst import datamodels
+
+from rampflow import dq
+from rampflow.mock import Effects, Exposure, Window, references, write_references
+from rampflow.mock import detector as det
+from rampflow.mock.configurations import full_frame
+
+WINDOW = Window(1, 101, 32, 24)
+EVERYTHING = Effects.nominal("NIRCAM", bad_pixels=100.0)
+
+
+def exposure(detector="NRCB1", readpatt="SHALLOW4", ngroups=4, nints=1, **more):
+    return Exposure(detector, readpatt, ngroups, nints, **{"window": WINDOW, "effects": EVERYTHING, **more})
+
+
+def written(tmp_path, reftype, of, window=WINDOW, **options):
+    path = tmp_path / f"{reftype}.{'asdf' if reftype == 'emicorr' else 'fits'}"
+    references.WRITERS[reftype](path, of, window, **options)
+    return path
+
+
+def test_mask_bits_have_numbers_of_their_own_and_names_that_the_field_translates(tmp_path):
+    path = written(tmp_path, "mask", exposure())
+    maps = det.maps("NRCB1", WINDOW, EVERYTHING)
+    with fits.open(path) as hdus:
+        table = {name: value for _, value, name, _ in hdus["DQ_DEF"].data}
+        assert table["DO_NOT_USE"] != dq.DO_NOT_USE
+        assert "ONLY_KNOWN_HERE" in table
+    with datamodels.MaskModel(path) as model:
+        assert np.array_equal(model.dq & dq.REFERENCE_PIXEL > 0, maps.reference)
+        assert np.array_equal(model.dq & dq.DEAD > 0, maps.is_bad("dead") & ~maps.reference)
+        assert maps.is_bad("dead").any()
+
+
+def test_the_mask_of_fgs_has_standard_bits(tmp_path):
+    with fits.open(written(tmp_path, "mask", exposure("GUIDER1", "FGS"))) as hdus:
+        assert "DQ_DEF" not in hdus
+        assert np.all(hdus["DQ"].data[:, :4] & dq.REFERENCE_PIXEL)
+
+
+def test_references_hold_nan_where_they_do_not_know(tmp_path):
+    maps = det.maps("NRCB1", WINDOW, EVERYTHING)
+    for reftype, extension, kind in [
+        ("superbias", "SCI", "nan_bias"),
+        ("saturation", "SCI", "nan_saturation"),
+        ("dark", "SCI", "nan_dark"),
+        ("linearity", "COEFFS", "nan_linearity"),
+    ]:
+        values = fits.getdata(written(tmp_path, reftype, exposure()), extension)
+        assert maps.is_bad(kind).any()
+        assert np.array_equal(np.isnan(values).any(axis=tuple(range(values.ndim - 2))), maps.is_bad(kind))
+    gain = fits.getdata(written(tmp_path, "gain", exposure()))
+    assert np.array_equal(~(gain > 0), maps.is_bad("no_gain"))
+
+
+def test_a_larger_window_holds_the_same_pixels(tmp_path):
+    small = fits.getdata(written(tmp_path, "superbias", exposure()))
+    larger = Window(1, 90, 50, 60)
+    path = written(tmp_path, "superbias", exposure(), larger)
+    large = fits.getdata(path)[WINDOW.within(larger)]
+    assert np.array_equal(small, large, equal_nan=True)
+    header = fits.getheader(path)
+    assert (header["SUBARRAY"], header["SUBSTRT2"], header["SUBSIZE1"]) == ("GENERIC", 90, 50)
+
+
+def test_the_saturation_level_lies_below_the_full_well(tmp_path):
+    level = fits.getdata(written(tmp_path, "saturation", exposure()))
+    maps = det.maps("NRCB1", WINDOW, EVERYTHING)
+    good = maps.bad == 0
+    assert level[good] == pytest.approx(maps.bias[good] + 0.95 * maps.well[good], rel=1e-6)
+
+
+def test_read_noise_is_that_of_a_difference_of_two_reads(tmp_path):
+    noise = fits.getdata(written(tmp_path, "readnoise", exposure(effects=Effects(read_noise=1.0))))
+    assert noise.mean() == pytest.approx(np.sqrt(2) * det.properties("NRCB1").read_noise, rel=0.02)
+
+
+def test_the_nircam_dark_is_taken_frame_by_frame_and_averages_to_the_signal(tmp_path):
+    of = exposure(effects=Effects(dark_current=1.0))
+    path = written(tmp_path, "dark", of)
+    header = fits.getheader(path)
+    assert (header["NFRAMES"], header["GROUPGAP"], header["NGROUPS"]) == (1, 0, 21)
+    maps = det.maps("NRCB1", WINDOW, of.effects)
+    dark = fits.getdata(path)
+    frame = 7
+    expected = maps.dark * frame * of.tframe + det.settled(maps, "NIRCAM", 0, frame)
+    assert dark[frame - 1] == pytest.approx(expected, rel=1e-5)
+    assert fits.getdata(path, "AVDRKCUR") == pytest.approx(maps.dark)
+
+
+def test_a_long_nircam_exposure_has_more_frames_than_its_dark(tmp_path):
+    of = exposure(readpatt="DEEP8", ngroups=5)
+    assert of.frames_per_integration > references.LONGEST_DARK
+    assert fits.getheader(written(tmp_path, "dark", of))["NGROUPS"] == references.LONGEST_DARK
+
+
+def test_the_miri_dark_has_a_plane_for_later_integrations(tmp_path):
+    of = exposure("MIRIMAGE", "FASTR1", 5, 3, effects=Effects(dark_current=1.0))
+    path = written(tmp_path, "dark", of)
+    dark = fits.getdata(path)
+    assert dark.shape == (2, 7, 24, 32)
+    assert not np.array_equal(dark[0], dark[1])
+    with datamodels.DarkMIRIModel(path) as model:
+        assert model.dq.shape == (2, 1, 24, 32)
+
+
+def test_another_scale_makes_another_dark(tmp_path):
+    of = exposure(effects=Effects(dark_current=1.0))
+    once = fits.getdata(written(tmp_path, "dark", of))
+    twice = fits.getdata(written(tmp_path, "dark", of, scale=2.0))
+    assert twice == pytest.approx(2 * once)
+
+
+def test_the_reset_reference_holds_the_anomaly_of_three_integrations(tmp_path):
+    of = exposure("MIRIMAGE", "FASTR1", 5, effects=Effects(reset_anomaly=1.0))
+    values = fits.getdata(written(tmp_path, "reset", of))
+    maps = det.maps("MIRIMAGE", WINDOW, of.effects)
+    assert values.shape == (3, 5, 24, 32)
+    assert values[2, 4] == pytest.approx(det.reset_level(maps, 9, 4))
+
+
+def test_the_ipc_kernel_undoes_the_coupling_to_first_order(tmp_path):
+    kernel = fits.getdata(written(tmp_path, "ipc", exposure(effects=Effects(ipc=1.0))))
+    coupling = det.ipc_kernel(1.0)
+    both = sum(
+        kernel[j, i] * np.pad(coupling, 1)[2 - j : 5 - j, 2 - i : 5 - i] for j in range(3) for i in range(3)
+    )
+    assert both == pytest.approx(np.pad([[1.0]], 1), abs=1e-3)
+    assert kernel.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("first_integration", "columns"), [(False, 3), (True, 4)])
+def test_the_rscd_table_comes_with_and_without_the_first_integration(tmp_path, first_integration, columns):
+    of = exposure("MIRIMAGE", "FASTR1")
+    path = written(tmp_path, "rscd", of, first_integration=first_integration)
+    assert len(fits.getdata(path).columns) == columns
+    with datamodels.RSCDModel(path) as model:
+        assert "group_skip1" in model.rscd_group_skip_table.dtype.names
+
+
+def test_emi_waves_leave_out_a_frequency_that_every_frame_sees_alike(tmp_path):
+    for subarray in ("SUB256", "SUB64"):
+        references.emicorr(
+            tmp_path / "emicorr.asdf", exposure("MIRIMAGE", "FASTR1", subarray=subarray, window=None), None
+        )
+    with datamodels.EmiModel(tmp_path / "emicorr.asdf") as model:
+        cases = model.subarray_cases
+        assert list(cases.SUB64.freqs.FAST) == ["Hz390", "Hz10"]
+        assert list(cases.SUB256.freqs.FAST) == []
+        assert (cases.SUB64.rowclocks, cases.SUB64.frameclocks) == (28, 8512)
+        assert model.frequencies.Hz390.frequency == 390.625
+
+
+def test_references_are_made_for_any_header_under_given_names(tmp_path):
+    header = {
+        "INSTRUME": "NIRISS", "DETECTOR": "NIS", "READPATT": "NISRAPID", "NGROUPS": 6, "NINTS": 5,
+        "SUBARRAY": "SUB80", "SUBSTRT1": 1045, "SUBSTRT2": 1, "SUBSIZE1": 80, "SUBSIZE2": 80,
+    }  # fmt: skip
+    names = {
+        "dark": "jwst_niriss_dark_0116.fits",
+        "ipc": "jwst_niriss_ipc_0008.fits",
+        "reset": "NOT FOUND n/a",
+    }
+    made = write_references(header, names, tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(p.name for p in made.values())
+    assert fits.getdata(made["dark"]).shape == (8, 80, 80)
+    with pytest.raises(ValueError, match=r"cannot make \['sirskernel'\]"):
+        write_references(header, {"sirskernel": "a.fits"}, tmp_path)
+
+
+def test_a_trap_density_covers_the_whole_detector(tmp_path):
+    header = {
+        "DETECTOR": "GUIDER1", "READPATT": "FGS", "NGROUPS": 2, "NINTS": 1,
+        "SUBARRAY": "SUB32LL", "SUBSTRT1": 1969, "SUBSTRT2": 1969, "SUBSIZE1": 32, "SUBSIZE2": 32,
+    }  # fmt: skip
+    made = write_references(header, {"trapdensity": "a.fits"}, tmp_path)
+    assert fits.getdata(made["trapdensity"]).shape == full_frame("GUIDER1").shape
