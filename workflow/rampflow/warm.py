@@ -27,16 +27,23 @@ IDLE = 900
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def handoff():
+def handoff(script=None):
     """Run the calling script in a child of the server, if there is one, and end as it ended.
 
     Returns only when the script must go on in this process.
+
+    Parameters
+    ----------
+    script : str, optional
+        The script file; by default that of the main program.
     """
     address = os.environ.pop(VARIABLE, None)
     if not address:
         return
-    main = sys.modules["__main__"]
-    script = getattr(main, "__real_file__", None) or getattr(main, "__file__", None)
+    if script is None:
+        main = sys.modules["__main__"]
+        # Snakemake runs a temporary copy, and tells the script the name of the original.
+        script = getattr(main, "__real_file__", None) or getattr(main, "__file__", None)
     if script is None:
         return
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

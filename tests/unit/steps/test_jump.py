@@ -160,6 +160,7 @@ def test_unusable_groups_lower_the_number_of_differences():
 def test_limit_of_a_single_pass_is_excluded_too():
     assert flags([0, 0, 40.0, 0, 0], mode="single_pass") == [[0] * 6]
     assert flags([0, 0, 40.01, 0, 0], mode="single_pass") == [[0, 0, 0, J, 0, 0]]
+    assert flags([0, 0, 40.0, 500, 0], mode="single_pass") == [[0, 0, 0, 0, J, 0]]
 
 
 def test_iteration_finds_a_jump_that_a_larger_one_hides():
@@ -305,6 +306,14 @@ def test_sigma_clipping_of_all_groups_flags_what_every_integration_has():
     assert not pooled[:, :-1].any()
 
 
+@pytest.mark.parametrize(("usual", "odd"), [(0.0, 10.0), (10.0, 0.0)])
+def test_sigma_clipping_is_about_the_median(usual, odd):
+    # Mean 4 or 6, standard deviation 4.9: all are within 1.6 of it from the mean, four are not from the median.
+    differences = np.array([usual] * 6 + [odd] * 4)[:, None]
+    result = np.array(flags(differences, mode="sigma_clip", rejection_threshold=1.6))
+    assert result[:, 1].tolist() == [0] * 6 + [J] * 4
+
+
 @pytest.mark.parametrize("only_use_ints", [True, False])
 @pytest.mark.parametrize(("nints", "nsigma"), [(5, 1.0), (24, 2.0), (25, 2.5), (60, 3.0)])
 def test_sigma_clipping_is_that_of_astropy(nints, nsigma, only_use_ints):
@@ -348,12 +357,13 @@ def test_jumps_of_reset_planes_are_void_where_there_is_no_other_flag():
     assert result.n_primary == 1
 
 
-def test_a_plane_is_full_only_if_halo_rows_are_not_needed_for_it():
+def test_halo_rows_do_not_count_for_full_planes():
     sci = np.repeat(odd_integration(), 3, axis=2)
-    sci[3, 1:, 1] -= 100
+    sci[3, 1:, [0, 2]] -= 100
     result = search(sci, mode="sigma_clip", halo=(1, 1))
-    assert not result.full_planes.any()
-    assert result.n_primary == 0
+    assert np.argwhere(result.full_planes).tolist() == [[3, 1]]
+    assert result.n_primary == 2
+    assert not search(sci, mode="sigma_clip").full_planes.any()
 
 
 # --- neighbours
@@ -454,7 +464,7 @@ def test_bad_groups_lose_jump_flags_that_came_with_the_data(mode):
 def test_without_enough_groups_nothing_is_searched():
     result = search(ramps([0, 500, 0]), mode="none")
     assert not result.groupdq.any()
-    assert result.n_primary == 0
+    assert result.n_primary == jump.NOT_SEARCHED
 
 
 @pytest.mark.parametrize("cuts", [[3, 8], [1, 2, 3], [11]])
@@ -514,6 +524,19 @@ def test_unknown_modes_are_refused():
 def test_a_block_of_halo_rows_only_is_refused():
     with pytest.raises(ValueError, match=r"halo \(1, 1\) leaves none of the 2 rows"):
         search(ramps([0, 0, 0], 2, 2), halo=(1, 1))
+
+
+def test_blocks_join_to_the_exposure():
+    first, second = np.array([[True, True, False]]), np.array([[True, False, True]])
+    count, full = jump.join_blocks([(3, first), (4, second)])
+    assert count == 7
+    assert full.tolist() == [[True, False, False]]
+
+
+def test_blocks_that_were_not_searched_stay_so():
+    planes = np.zeros((1, 3), bool)
+    count, _ = jump.join_blocks([(jump.NOT_SEARCHED, planes), (jump.NOT_SEARCHED, planes)])
+    assert count == jump.NOT_SEARCHED
 
 
 # --- what else the product records

@@ -128,7 +128,7 @@ def _parity():
                 subarray="SUB160",
                 zero_frame=True,
                 window=Window(1889, 1969, 160, 80),
-                scene=FIELD.but(stars=60, brightest=2e5, slope=1.0, saturated_patch=3e5),
+                scene=FIELD.but(stars=60, brightest=2e5, slope=1.0, fwhm=7.0, saturated_patch=3e5),
             ),
             _exposure(
                 "NRCA3",

@@ -14,7 +14,8 @@ Order of work on an exposure (https://jwst-pipeline.readthedocs.io, "Jump Detect
 
 1. :func:`check_groups`, :func:`all_dnu_planes`, :func:`choose_mode`, :func:`median_gain`: properties of the
    whole exposure;
-2. :func:`detect_jumps`: block by block of rows, the jumps, their neighbours and the groups after them;
+2. :func:`detect_jumps`: block by block of rows, the jumps, their neighbours and the groups after them; then
+   :func:`join_blocks`;
 3. :func:`expand_large_events`: snowballs and showers, on whole integrations with the flags of 2;
 4. :func:`flag_bad_gain` and :func:`event_rates`: what else the product records.
 """
@@ -69,8 +70,8 @@ class Jumps(NamedTuple):
     groupdq : uint8 ndarray (nints, ngroups, rows, nx)
         The buffer that was passed in. Flags of halo rows are not final.
     n_primary : int
-        Number of jumps (pixel, group) before neighbours and after-jump groups, halo rows excluded; `NOT_SEARCHED` in
-        mode "none".
+        Number of jumps (pixel, group) before neighbours and after-jump groups, halo rows excluded;
+        `NOT_SEARCHED` in mode "none".
     full_planes : bool ndarray (nints, ngroups)
         Planes in which every pixel of the block, halo rows excluded, is JUMP_DET or DO_NOT_USE. "And" the
         arrays of all blocks and see :func:`detect_jumps`. All false outside mode "sigma_clip".
@@ -343,7 +344,7 @@ def event_rates(n_primary, n_extended, *, dnu_planes, npixels, tgroup):
     Parameters
     ----------
     n_primary : int
-        Sum of `Jumps.n_primary` over the blocks; `NOT_SEARCHED` in mode "none", which gives a negative rate.
+        Jumps of the exposure, see :func:`join_blocks`; `NOT_SEARCHED` gives a negative rate.
     n_extended : int
         Number of snowballs or showers.
     dnu_planes : bool ndarray (nints, ngroups)
@@ -789,7 +790,7 @@ def _find_jumps(
 
 @_kernel(f"void({_FLAGS}, int64[::1])")
 def _flag_neighbors(groupdq, triggers):
-    """Flag the four pixels around each jump in its group, unless they are bad there."""
+    """Flag the four pixels around each jump in its group; the clean-up takes it back from those bad there."""
     _, ngroups, rows, nx = groupdq.shape
     for index in triggers:
         plane, pixel = divmod(index, rows * nx)
@@ -797,15 +798,16 @@ def _flag_neighbors(groupdq, triggers):
         y, x = divmod(pixel, nx)
         for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
             ny, mx = y + dy, x + dx
-            if 0 <= ny < rows and 0 <= mx < nx and not groupdq[i, g, ny, mx] & _BAD:
+            if 0 <= ny < rows and 0 <= mx < nx:
                 groupdq[i, g, ny, mx] |= _JUMP
 
 
 @_kernel(f"void({_RAMPS}, float32, int64, float32, int64, int32[:, ::1])")
 def _flag_after_jumps(sci, groupdq, gain, size_1, n_1, size_2, n_2, network):
-    """Flag the n groups after a jump of at least the given size [e] above the median, unless they are bad.
+    """Flag the n groups after a jump of at least the given size [e] above the median.
 
-    A flagged neighbour that is so large itself counts as a jump here.
+    A flagged neighbour that is so large itself counts as a jump here. The clean-up takes the flag back from
+    bad groups.
     """
     nints, ngroups, rows, nx = groupdq.shape
     steps = ngroups - 1
@@ -834,8 +836,7 @@ def _flag_after_jumps(sci, groupdq, gain, size_1, n_1, size_2, n_2, network):
                     size = differences[row, x] - medians[x]
                     reach = max(n_1 if size >= size_1 else 0, n_2 if size >= size_2 else 0)
                     for after in range(g + 1, min(g + reach, steps) + 1):
-                        if not groupdq[i, after, y, x0 + x] & _BAD:
-                            groupdq[i, after, y, x0 + x] |= _JUMP
+                        groupdq[i, after, y, x0 + x] |= _JUMP
 
 
 @_kernel(f"int64({_FLAGS}, int64, int64)")
