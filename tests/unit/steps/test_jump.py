@@ -308,7 +308,7 @@ def test_sigma_clipping_of_all_groups_flags_what_every_integration_has():
 
 @pytest.mark.parametrize(("usual", "odd"), [(0.0, 10.0), (10.0, 0.0)])
 def test_sigma_clipping_is_about_the_median(usual, odd):
-    # Mean 4 or 6, standard deviation 4.9: all are within 1.6 of it from the mean, four are not from the median.
+    # Mean 4 or 6, standard deviation 4.9: all are within 1.6 sigma of the mean, four are not of the median.
     differences = np.array([usual] * 6 + [odd] * 4)[:, None]
     result = np.array(flags(differences, mode="sigma_clip", rejection_threshold=1.6))
     assert result[:, 1].tolist() == [0] * 6 + [J] * 4
@@ -565,8 +565,3 @@ def test_event_rates_of_a_refused_search_are_negative():
 def test_event_rates_need_a_usable_difference():
     planes = np.array([[True, True, False]])
     assert jump.event_rates(0, 0, dnu_planes=planes, npixels=4, tgroup=10.0) is None
-
-
-def test_snowballs_and_showers_are_refused():
-    with pytest.raises(ValueError, match="expand_large_events: not there yet"):
-        jump.expand_large_events(np.zeros((1, 5, 4, 4), np.uint8))

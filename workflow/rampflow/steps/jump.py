@@ -16,8 +16,7 @@ Order of work on an exposure (https://jwst-pipeline.readthedocs.io, "Jump Detect
    whole exposure;
 2. :func:`detect_jumps`: block by block of rows, the jumps, their neighbours and the groups after them; then
    :func:`join_blocks`;
-3. :func:`expand_large_events`: snowballs and showers, on whole integrations with the flags of 2;
-4. :func:`flag_bad_gain` and :func:`event_rates`: what else the product records.
+3. :func:`flag_bad_gain` and :func:`event_rates`: what else the product records.
 """
 
 from typing import Literal, NamedTuple
@@ -301,22 +300,6 @@ def join_blocks(found):
     counts, planes = zip(*found, strict=True)
     n_primary = NOT_SEARCHED if NOT_SEARCHED in counts else sum(counts)
     return n_primary, np.logical_and.reduce(planes)
-
-
-def expand_large_events(groupdq):
-    """Flag the surroundings of snowballs and showers: not there yet.
-
-    Will take the flags of whole integrations after :func:`detect_jumps` and count the events.
-
-    Raises
-    ------
-    ValueError
-        Always: a product without these flags must not look as if it had them.
-    """
-    raise ValueError(
-        f"expand_large_events: not there yet (ramps of shape {groupdq.shape}); "
-        "set expand_large_events and find_showers to false"
-    )
 
 
 def flag_bad_gain(pixeldq, gain):
