@@ -119,6 +119,7 @@ def start_server():
 
 def stop_server():
     warm.stop(SERVER)
+    RUN.end()
 
 
 def threads_for(wildcards):

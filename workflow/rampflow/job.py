@@ -85,14 +85,23 @@ log = logging.getLogger("rampflow")
 
 
 def preload():
-    """Import all that jobs import, for the server of `rampflow.warm`."""
+    """Import all that jobs import, for the server of `rampflow.warm`: a generator of one module after the other.
+
+    Yields
+    ------
+    str
+        What was imported. The first job of an exposure asks CRDS, so that comes first.
+    """
     from rampflow import references, steps
 
-    for name in ("snakemake.iocontainers", "snakemake.logging", "rampflow.rates", "rampflow.plan", "rampflow.exposures"):
-        importlib.import_module(name)
     references.preload()
-    for module in pkgutil.iter_modules(steps.__path__):
-        importlib.import_module(f"rampflow.steps.{module.name}")
+    for name in ("rampflow.plan", "rampflow.exposures", "snakemake.iocontainers", "snakemake.logging"):
+        yield importlib.import_module(name).__name__
+    names = [f"rampflow.steps.{module.name}" for module in pkgutil.iter_modules(steps.__path__)]
+    for name in ("rampflow.rates", "numba", *names):
+        # A step that cannot be imported fails in its own job, where there is a log and an exposure's name.
+        with contextlib.suppress(Exception):
+            yield importlib.import_module(name).__name__
 
 
 class Job:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 from rampflow.config import ConfigError, check_config
@@ -57,6 +58,13 @@ class Run:
             print(f"rampflow: {line}", file=sys.stderr)
         if any(exposure.placeholder for exposure in self.plan.exposures.values()):
             raise SystemExit("rampflow: there is no exposure to run; the graph can be drawn with --rulegraph")
+
+    @staticmethod
+    def end():
+        """Let the workflow's process end at once: timers of its scheduler would hold it for another second."""
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.cancel()
 
     @property
     def products(self):

@@ -9,6 +9,7 @@ The module imports nothing but the standard library: it is what every job pays f
 """
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -115,15 +116,27 @@ class Server:
             os.umask(umask)
         self.listener.listen(128)
 
-    def serve(self):
-        """Answer requests until the workflow ends, asks for the end, or leaves the server idle."""
+    def serve(self, imports=()):
+        """Answer requests until the workflow ends, asks for the end, or leaves the server idle.
+
+        Parameters
+        ----------
+        imports : iterable
+            Imports one thing more each time it is advanced, while there is no request: children that come early have
+            the rest to import themselves.
+        """
+        imports = iter(imports)
         # A signal only has to wake select; the loop looks at what happened.
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        self.ending = False
+        self.ending = self.importing = False
 
         def end(*_):
             self.ending = True
+            # An import, which may compile a kernel, is not worth waiting for.
+            if self.importing and not self.children:
+                os.unlink(self.address)
+                os._exit(0)
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGHUP, end)
@@ -131,7 +144,17 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         busy = time.monotonic()
         while not self.ending:
-            ready, _, _ = select.select([reader, self.listener, *self.children], [], [], 2.0)
+            patience = 2.0 if imports is None else 0.0
+            ready, _, _ = select.select([reader, self.listener, *self.children], [], [], patience)
+            if not ready and imports is not None:
+                self.importing = True
+                ended = next(imports, self) is self
+                self.importing = False
+                if ended:
+                    imports = None
+                    # A child that only reads what it inherits must not copy its pages for the garbage collector.
+                    gc.collect()
+                    gc.freeze()
             if reader in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(reader, 4096)
@@ -290,21 +313,11 @@ def main():
     """Serve: ``python -m rampflow.warm SOCKET WORKFLOW_PROCESS_ID``."""
     os.environ.pop(VARIABLE, None)
     server = Server(sys.argv[1], int(sys.argv[2]))
-    # Requests wait in the socket's queue while everything is imported, once for all jobs.
-    import gc
-
     from rampflow import job
 
-    try:
-        job.preload()
-    except BaseException:
-        # Jobs meet the same fault where it has a log and an exposure's name.
-        os.unlink(server.address)
-        raise
-    # A child that only reads what it inherits must not copy its pages for the garbage collector.
-    gc.collect()
-    gc.freeze()
-    server.serve()
+    server.serve(job.preload())
+    # Nothing is left to do, and taking apart all that was imported takes a second.
+    os._exit(0)
 
 
 if __name__ == "__main__":

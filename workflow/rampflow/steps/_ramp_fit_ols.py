@@ -19,6 +19,7 @@ SAT = dq.SATURATED
 JUMP = dq.JUMP_DET
 PERSISTENCE = dq.PERSISTENCE
 CHARGELOSS = dq.CHARGELOSS
+BAD = DNU | SAT
 NO_GAIN = dq.NO_GAIN_VALUE | DNU
 
 #: Not a variance any more but the absence of information, for which products hold 0.
@@ -45,9 +46,12 @@ def _block_width(nints, ngroups, nx):
     return min(nx, max(16, min(128, (1 << 13) // ngroups, (1 << 18) // (nints * ngroups))))
 
 
+# ---- what is usable
+
+
 @njit(void(_B1, uint8, uint8, uint8, uint8, _B1, _B1, _H1), **_OPTIONS)
 def _copy_flags(source, added, cleared, ignored, forgiven, q, flags, good):
-    """Take over the flags of a group of a block; count it where it is good."""
+    """Take over the flags of one group of a block and count it where it is good."""
     for col in range(source.size):
         flag = source[col] | added
         good[col] += uint16(flag & ~forgiven == 0)
@@ -64,20 +68,603 @@ def _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left,
     the kept groups, (nints, ngroups, width); `flags`, all of an integration ORed, and `kind`, how it is
     timed, (nints, width). `good` is scratch.
     """
-    right = left + width
     ignored = uint8(PERSISTENCE if ignore_persistence else 0)
     use_zeroframe = zeroframe.shape[0] > 0 and not suppress
     for i in range(gdq.shape[0]):
         good[:] = 0
+        kind[i] = RAMP
+        flags[i] = 0
         for group in range(gdq.shape[1]):
-            g = group - groups[0]
+            source = gdq[i, group, row, left : left + width]
             added = uint8(0 if groups[2] <= group <= groups[3] else DNU)
-            # The group before the first kept one is gone, and the jump from it too.
-            cleared = uint8(JUMP if g == 0 and group > 0 else 0)
-            # A lonely group is looked for before groups are dropped, a lonely first group after it.
-            if groups[0] <= group <= groups[1]:
+            g = group - groups[0]
+            if 0 <= g <= groups[1] - groups[0]:
+                # The jump into the first kept group came from a group that is not there any more.
+                cleared = uint8(JUMP if g == 0 and group > 0 else 0)
+                # Lonely groups are suppressed before that, and timed after that.
                 forgiven = ignored if suppress else cleared
-                _copy_flags(gdq[i,group,row,left:right], added, cleared, ignored, forgiven, q[i,g,:width], flags[i,:width], good[:width])
+                _copy_flags(source, added, cleared, ignored, forgiven, q[i, g], flags[i], good)
             elif suppress:
                 for col in range(width):
-                    good[col] += uint16((gdq[i, group, row, left + col] | added) & ~ignored == 0)
+                    good[col] += uint16((source[col] | added) & ~ignored == 0)
+        for col in range(width):
+            if good[col] > 1:
+                continue
+            if suppress:
+                if good[col] == 1:
+                    flags[i, col] |= DNU
+                    for g in range(q.shape[1]):
+                        q[i, g, col] |= DNU
+            elif good[col] == 1:
+                if q[i, 0, col] == 0 and gdq[i, groups[0], row, left + col] & ignored == 0:
+                    kind[i, col] = FIRST_GROUP
+            elif use_zeroframe and zeroframe[i, row, left + col] != 0:
+                kind[i, col] = ZERO_FRAME
+                q[i, 0, col] = 0
+                flags[i, col] &= ~BAD
+                for g in range(1, q.shape[1]):
+                    flags[i, col] |= q[i, g, col]
+
+
+@njit(int64(_B3, int64, int64, boolean, _I2), **_OPTIONS)
+def _find_segments(q, i, col, check_first, segments):
+    """Find the runs of good groups to fit; write (start, length) of each, return their number.
+
+    The group that a cosmic ray hit opens the segment after it. A single group counts only where the
+    integration has nothing longer, and then once.
+    """
+    ngroups = q.shape[1]
+    if check_first and q[i, 0, col] & SAT:
+        return 0
+    count = 0
+    single = -1
+    g = 0
+    while g < ngroups:
+        if q[i, g, col] != 0:
+            g += 1
+            continue
+        start = g
+        while g < ngroups and q[i, g, col] == 0:
+            g += 1
+        if start > 0 and q[i, start - 1, col] == JUMP:
+            start -= 1
+        if g - start > 1:
+            segments[count, 0] = start
+            segments[count, 1] = g - start
+            count += 1
+        elif single < 0:
+            single = start
+    if count == 0 and single >= 0:
+        segments[0, 0] = single
+        segments[0, 1] = 1
+        count = 1
+    return count
+
+
+@njit(int64(_B3, int64, int64, uint8), **_OPTIONS)
+def _unusable(q, i, col, flags):
+    """DO_NOT_USE and SATURATED of an integration: nothing to fit in it, or saturated from its start."""
+    if q[i, 0, col] & SAT:
+        return BAD
+    if flags & BAD == 0:
+        return 0
+    saturated = SAT
+    for g in range(q.shape[1]):
+        if q[i, g, col] & BAD == 0:
+            return 0
+        saturated &= q[i, g, col]
+    return DNU | saturated
+
+
+# ---- samples and their median rate
+
+
+@njit(void(_D2, int64, int64), **_OPTIONS)
+def _sort_columns(values, n, width):
+    """Sort the first `n` rows of every column: a merging network, the same steps whatever the values."""
+    size = 1
+    while size < n:
+        step = size
+        while step >= 1:
+            for base in range(step % size, n - step, 2 * step):
+                for low in range(base, base + min(step, n - step - base)):
+                    high = low + step
+                    if low // (2 * size) == high // (2 * size):
+                        for col in range(width):
+                            a = values[low, col]
+                            b = values[high, col]
+                            values[low, col] = a if a < b else b
+                            values[high, col] = b if a < b else a
+            step //= 2
+        size *= 2
+
+
+@njit(void(_F1, _F1, _D1, _D1), **_OPTIONS)
+def _subtract(earlier, later, diffs, finite):
+    """Differences between two groups of a block; `finite` becomes NaN where one of them is."""
+    for col in range(later.size):
+        diff = float64(later[col]) - float64(earlier[col])
+        diffs[col] = diff
+        finite[col] += 0.0 * diff
+
+
+@njit(int64(_F3, _B3, int64, int64, _D2), **_OPTIONS)
+def _usable_differences(x, q, i, col, diffs):
+    """Blank the saturated samples of a pixel, set unusable differences to infinity, count the usable."""
+    usable = 0
+    for g in range(x.shape[1]):
+        if q[i, g, col] & SAT:
+            x[i, g, col] = np.nan
+        if g > 0:
+            diff = float64(x[i, g, col]) - float64(x[i, g - 1, col])
+            if (q[i, g - 1, col] | q[i, g, col]) & BAD or q[i, g, col] & JUMP or diff != diff:
+                diffs[g - 1, col] = math.inf
+            else:
+                diffs[g - 1, col] = diff
+                usable += 1
+    return usable
+
+
+@njit(
+    void(_F4, _F3, _I1, _D1, int64, int64, int64, _B3, _B2, _B2, _F3, _D1, _D2, _D1, _H1), **_OPTIONS
+)
+def _load_samples(
+    sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, usable
+):  # fmt: skip
+    """Copy the samples of `width` pixels of a row and find their median count rates.
+
+    Written: the samples `x` (NaN where saturated), (nints, ngroups, width), and `rate`, the mean over the
+    integrations of their median rates (DN/s). `diffs`, `finite` and `usable` are scratch.
+    """
+    nints, ngroups = x.shape[:2]
+    rate[:] = 0.0
+    for i in range(nints):
+        finite[:] = 0.0
+        for g in range(ngroups):
+            x[i, g, :width] = sci[i, groups[0] + g, row, left : left + width]
+            if g > 0:
+                _subtract(x[i, g - 1], x[i, g], diffs[g - 1], finite)
+        for col in range(width):
+            usable[col] = ngroups - 1
+            if flags[i, col] != 0 or kind[i, col] != RAMP or finite[col] != 0.0:
+                if kind[i, col] == ZERO_FRAME:
+                    x[i, 0, col] = zeroframe[i, row, left + col]
+                usable[col] = _usable_differences(x, q, i, col, diffs)
+        _sort_columns(diffs, ngroups - 1, width)
+        for col in range(width):
+            first = float64(x[i, 0, col])
+            n = int64(usable[col])
+            if ngroups == 1:
+                median = first / times[FIRST_GROUP]
+            elif kind[i, col] != RAMP:
+                median = first / times[kind[i, col]]
+            elif n > 0:
+                median = 0.5 * (diffs[(n - 1) // 2, col] + diffs[n // 2, col]) / times[RAMP]
+            else:
+                median = first / times[RAMP] if q[i, 0, col] & BAD == 0 else 0.0
+            rate[col] += median if median == median or ngroups == 1 else 0.0
+    for col in range(width):
+        rate[col] = rate[col] / nints if rate[col] == rate[col] else 0.0
+
+
+# ---- one segment
+
+
+@njit(int64(float64, float64, float64), **_OPTIONS)
+def _weight_class(signal, gain, read_noise):
+    """Class of weights (index into `EXPONENTS`) of a segment that gathers this signal (DN)."""
+    electrons = signal * gain
+    variance = read_noise * read_noise + electrons
+    if variance <= 0.0:
+        return 0
+    snr = electrons / math.sqrt(variance)
+    if snr < 5.0:
+        return 0
+    if snr < 10.0:
+        return 1
+    if snr < 20.0:
+        return 2
+    if snr < 50.0:
+        return 3
+    if snr < 100.0:
+        return 4
+    # Also a NaN comes here, as in the peer.
+    return 5
+
+
+@njit(float64(int64, int64, int64), **_OPTIONS)
+def _weight(index, length, weight_class):
+    """Weight of a group of a segment, in units of the inverse variance of the read noise.
+
+    The power is taken in single precision, as in the products that ours are compared with.
+    """
+    middle = 0.5 * (length - 1)
+    return float64(float32(abs((index - middle) / middle)) ** EXPONENTS[weight_class])
+
+
+@njit(float64(_F3, int64, int64, int64, int64, int64, _D2, _D2), **_OPTIONS)
+def _weighted_slope(x, i, col, start, length, weight_class, table, norms):
+    """Slope (DN per group) of a segment of three groups or more; a NaN sample counts as 0.
+
+    The weights are symmetric about the middle of the segment, so that with u = index - middle the slope is
+    sum(w u x) / sum(w u^2): one coefficient for each pair of groups. They are tabulated when a length first
+    occurs; until then its entry of `norms` is 0.
+    """
+    half = length // 2
+    row = ((length - 1) // 2) * half
+    if norms[weight_class, length] == 0.0:
+        norm = 0.0
+        for k in range(half):
+            u = 0.5 * (length - 1) - k
+            table[weight_class, row + k] = _weight(k, length, weight_class) * u
+            norm += 2.0 * table[weight_class, row + k] * u
+        for k in range(half):
+            table[weight_class, row + k] /= norm
+        norms[weight_class, length] = norm
+    slope = 0.0
+    for k in range(half):
+        early = float64(x[i, start + k, col])
+        late = float64(x[i, start + length - 1 - k, col])
+        early = early if early == early else 0.0
+        late = late if late == late else 0.0
+        slope += table[weight_class, row + k] * (late - early)
+    return slope
+
+
+@njit(float64(_F3, int64, int64, int64, int64, float64, float64, float64, _D2, _D2), **_OPTIONS)
+def _slope(x, i, col, start, length, time, gain, read_noise, table, norms):
+    """Slope (DN/s) of a segment."""
+    first = float64(x[i, start, col])
+    if length == 1:
+        return first / time
+    signal = float64(x[i, start + length - 1, col]) - first
+    if length == 2:
+        return signal / time
+    if not 0.0 < read_noise * read_noise < math.inf:
+        return math.nan
+    weight_class = _weight_class(signal, gain, read_noise)
+    return _weighted_slope(x, i, col, start, length, weight_class, table, norms) / time
+
+
+@njit(float64(float64, float64, float64, float64, int64), **_OPTIONS)
+def _poisson_variance(rate, dark, gain, time, length):
+    """Variance (DN/s)^2 of the slope of a segment from the photon noise of the signal and of the dark."""
+    return (dark + rate if rate > 0.0 else dark) / (time * gain * max(length - 1, 1))
+
+
+@njit(float64(float64, float64, float64, int64), **_OPTIONS)
+def _read_variance(read_noise, gain, time, length):
+    """Variance (DN/s)^2 of the slope of a segment from the read noise (e-): of a line without weights."""
+    if length > 2 and not gain > 0.0:
+        return 0.0
+    n = float64(max(length, 2))
+    noise = read_noise / time
+    return 12.0 * noise * noise / ((n * n * n - n) * gain * gain)
+
+
+@njit(float64(float64), **_OPTIONS)
+def _inverse(total):
+    """Variance from a sum of inverse variances; 0 where nothing is known."""
+    variance = 1.0 / total if total != 0.0 else 0.0
+    return 0.0 if variance >= HUGE_VARIANCE else variance
+
+
+# ---- blocks of rows
+
+
+@njit(
+    void(
+        _F4, _B4, _U2, _F2, _F2, _F2, _F3, _I1, boolean, boolean, boolean, boolean, _D1, float64,
+        _F2, _U2, _F2, _F2, _F2, _F3, _U3, _F3, _F3, _F3,
+    ),
+    **_OPTIONS,
+)  # fmt: skip
+def fit_rows(
+    sci, gdq, pdq, gain, readnoise, dark, zeroframe,
+    groups, suppress, ignore_persistence, any_saturated, read_weights, times, noise_scale,
+    slope, dq_out, err, var_p, var_r, slope_int, dq_int, err_int, var_p_int, var_r_int,
+):  # fmt: skip
+    """Fit all ramps of a block of rows: see `ramp_fit.fit_ramps`."""
+    nints, _, nrows, nx = sci.shape
+    ngroups = groups[1] - groups[0] + 1
+    block = _block_width(nints, ngroups, nx)
+    x = np.empty((nints, ngroups, block), dtype=np.float32)
+    q = np.empty((nints, ngroups, block), dtype=np.uint8)
+    flags = np.empty((nints, block), dtype=np.uint8)
+    kind = np.empty((nints, block), dtype=np.uint8)
+    diffs = np.empty((ngroups, block))
+    finite = np.empty(block)
+    count = np.empty(block, dtype=np.uint16)
+    rate = np.empty(block)
+    noise = np.empty(block)
+    pixel = np.empty(block, dtype=np.int64)
+    # Inverse variances of a ramp without any flag.
+    inv_clean = np.empty((3, block))
+    # Sums over the integrations.
+    weights = np.empty(block)
+    slopes = np.empty(block)
+    inv_poisson = np.empty(block)
+    inv_rnoise = np.empty(block)
+    inv_rnoise_charge = np.empty(block)
+    charge = np.empty(block, dtype=np.uint8)
+    bits_any = np.empty(block, dtype=np.int64)
+    bits_all = np.empty(block, dtype=np.int64)
+    segments = np.empty((ngroups, 2), dtype=np.int64)
+    q_charge = np.empty((1, ngroups, 1), dtype=np.uint8)
+    norms = np.zeros((EXPONENTS.size, ngroups + 1))
+    table = np.empty((EXPONENTS.size, (ngroups // 2) * ((ngroups + 1) // 2)))
+    for row in range(nrows):
+        for left in range(0, nx, block):
+            width = min(block, nx - left)
+            _load_flags(
+                gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count
+            )
+            _load_samples(
+                sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, count
+            )
+            for c in range(width):
+                g_e = float64(gain[row, left + c])
+                noise[c] = float32(float64(readnoise[row, left + c]) * g_e * noise_scale)
+                pixel[c] = pdq[row, left + c]
+                if not g_e > 0.0:
+                    pixel[c] |= NO_GAIN
+                v_p = _poisson_variance(rate[c], dark[row, left + c], g_e, times[RAMP], ngroups)
+                v_r = _read_variance(noise[c], g_e, times[RAMP], ngroups)
+                inv_clean[0, c] = 1.0 / (v_p + v_r)
+                inv_clean[1, c] = 1.0 / v_p if v_p > 0.0 else 0.0
+                inv_clean[2, c] = 1.0 / v_r
+                weights[c] = 0.0
+                slopes[c] = 0.0
+                inv_poisson[c] = 0.0
+                inv_rnoise[c] = 0.0
+                inv_rnoise_charge[c] = 0.0
+                charge[c] = 0
+                bits_any[c] = 0
+                bits_all[c] = BAD
+            for i in range(nints):
+                for c in range(width):
+                    g_e = float64(gain[row, left + c])
+                    flag = flags[i, c]
+                    if flag == 0 and kind[i, c] == RAMP:
+                        number = 1
+                        bits = pixel[c]
+                        int_total = inv_clean[0, c]
+                        int_poisson = inv_clean[1, c]
+                        int_rnoise = inv_clean[2, c]
+                        int_weights = int_rnoise if read_weights else int_total
+                        int_slopes = int_weights * _slope(
+                            x, i, c, 0, ngroups, times[RAMP], g_e, noise[c], table, norms
+                        )
+                    else:
+                        bits = pixel[c] | (flag & JUMP) | _unusable(q, i, c, flag)
+                        if ignore_persistence:
+                            bits |= flag & PERSISTENCE
+                        int_total = 0.0
+                        int_poisson = 0.0
+                        int_rnoise = 0.0
+                        int_weights = 0.0
+                        int_slopes = 0.0
+                        number = _find_segments(q, i, c, True, segments)
+                        for s in range(number):
+                            start, length = segments[s, 0], segments[s, 1]
+                            time = times[kind[i, c]] if length == 1 else times[RAMP]
+                            v_p = _poisson_variance(rate[c], dark[row, left + c], g_e, time, length)
+                            v_r = _read_variance(noise[c], g_e, time, length)
+                            weight = 1.0 / v_r if read_weights else 1.0 / (v_p + v_r)
+                            int_total += 1.0 / (v_p + v_r)
+                            int_poisson += 1.0 / v_p if v_p > 0.0 else 0.0
+                            int_rnoise += 1.0 / v_r
+                            int_weights += weight
+                            int_slopes += weight * _slope(
+                                x, i, c, start, length, time, g_e, noise[c], table, norms
+                            )
+                    weights[c] += int_weights
+                    slopes[c] += int_slopes
+                    inv_poisson[c] += int_poisson
+                    inv_rnoise[c] += int_rnoise
+                    charge[c] |= flag & CHARGELOSS
+                    bits_any[c] |= bits
+                    bits_all[c] &= bits
+                    valid = bits & BAD == 0
+
+                    # Groups lost to charge migration still carried read noise.
+                    if flag & CHARGELOSS:
+                        int_rnoise = 0.0
+                        for g in range(ngroups):
+                            group = groups[0] + g
+                            raw = int64(gdq[i, group, row, left + c])
+                            if raw & CHARGELOSS:
+                                raw &= ~(CHARGELOSS | DNU)
+                            elif group < groups[2] or group > groups[3]:
+                                raw |= DNU
+                            if ignore_persistence and raw == PERSISTENCE:
+                                raw = 0
+                            q_charge[0, g, 0] = raw
+                        for s in range(_find_segments(q_charge, 0, 0, False, segments)):
+                            length = segments[s, 1]
+                            time = times[kind[i, c]] if length == 1 else times[RAMP]
+                            v_r = _read_variance(noise[c], g_e, time, length)
+                            int_rnoise += 1.0 / v_r if v_r > 0.0 else 0.0
+                    v_r = _inverse(int_rnoise) if valid or flag & CHARGELOSS else 0.0
+                    inv_rnoise_charge[c] += 1.0 / v_r if v_r != 0.0 else 0.0
+
+                    if any_saturated:
+                        bits |= flag & SAT
+                        bits_any[c] |= flag & SAT
+                    dq_int[i, row, left + c] = bits
+                    var_r_int[i, row, left + c] = v_r
+                    if valid:
+                        slope_int[i, row, left + c] = int_slopes / int_weights if number > 0 else 0.0
+                        err_int[i, row, left + c] = math.sqrt(_inverse(int_total))
+                        var_p_int[i, row, left + c] = _inverse(int_poisson)
+                    else:
+                        slope_int[i, row, left + c] = math.nan
+                        err_int[i, row, left + c] = 0.0
+                        var_p_int[i, row, left + c] = 0.0
+            for c in range(width):
+                bits = (bits_any[c] & ~BAD) | bits_all[c]
+                dq_out[row, left + c] = bits | (bits_any[c] & SAT if any_saturated else 0)
+                if bits & BAD:
+                    slope[row, left + c] = math.nan
+                    err[row, left + c] = 0.0
+                    var_p[row, left + c] = 0.0
+                    var_r[row, left + c] = 0.0
+                else:
+                    v_p = _inverse(inv_poisson[c])
+                    v_r = _inverse(inv_rnoise[c])
+                    # Without any segment this is 0/0.
+                    nothing = read_weights and weights[c] == 0.0
+                    slope[row, left + c] = 0.0 if nothing else slopes[c] / weights[c]
+                    err[row, left + c] = math.sqrt(v_p + v_r)
+                    var_p[row, left + c] = v_p
+                    var_r[row, left + c] = v_r
+                if charge[c] and inv_rnoise_charge[c] > 0.0:
+                    var_r[row, left + c] = _inverse(inv_rnoise_charge[c])
+
+
+@njit(void(_B4, _I1, boolean, boolean, _B1, _B1), **_OPTIONS)
+def whole_planes(gdq, groups, suppress, ignore_persistence, do_not_use, saturated):
+    """Clear the entry of every group that some pixel does not have as DO_NOT_USE, or as SATURATED."""
+    nints, ngroups, nrows, nx = gdq.shape
+    ignored = uint8(PERSISTENCE if ignore_persistence else 0)
+    good = np.empty(nx, dtype=np.uint16)
+    for row in range(nrows):
+        for i in range(nints):
+            good[:] = 0
+            if suppress:
+                for group in range(groups[2], groups[3] + 1):
+                    for col in range(nx):
+                        good[col] += uint16(gdq[i, group, row, col] & ~ignored == 0)
+            for group in range(ngroups):
+                unwanted = group < groups[2] or group > groups[3]
+                for col in range(nx):
+                    flag = gdq[i, group, row, col]
+                    if flag & SAT == 0:
+                        saturated[group] = 0
+                    if flag & DNU == 0 and good[col] != 1 and not unwanted:
+                        do_not_use[group] = 0
+
+
+@njit(UniTuple(int64, 2)(_B4, _F3, _I1, boolean, boolean), **_OPTIONS)
+def count_rows(gdq, zeroframe, groups, suppress, ignore_persistence):
+    """Largest number of segments, and of jumps, in an integration of a pixel."""
+    nints, _, nrows, nx = gdq.shape
+    ngroups = groups[1] - groups[0] + 1
+    block = _block_width(nints, ngroups, nx)
+    q = np.empty((nints, ngroups, block), dtype=np.uint8)
+    flags = np.empty((nints, block), dtype=np.uint8)
+    kind = np.empty((nints, block), dtype=np.uint8)
+    count = np.empty(block, dtype=np.uint16)
+    segments = np.empty((ngroups, 2), dtype=np.int64)
+    most_segments = 0
+    most_jumps = 0
+    for row in range(nrows):
+        for left in range(0, nx, block):
+            width = min(block, nx - left)
+            _load_flags(
+                gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count
+            )
+            for i in range(nints):
+                for c in range(width):
+                    jumps = 0
+                    good = 0
+                    for g in range(ngroups):
+                        jumps += g > 0 and q[i, g, c] & JUMP != 0
+                        good += q[i, g, c] == 0
+                    number = _find_segments(q, i, c, True, segments)
+                    # Single groups that are not fitted leave an empty slot each.
+                    if number == 1 and segments[0, 1] == 1:
+                        number = good
+                    most_segments = max(most_segments, number)
+                    most_jumps = max(most_jumps, jumps)
+    return most_segments, most_jumps
+
+
+@njit(
+    void(
+        _F4, _B4, _F2, _F2, _F2, _F3, _F3, _I1, boolean, boolean, boolean, _D1, float64, float64,
+        _F4, _F4, _F4, _F4, _F4, _F4, _F3, _F4, _F4,
+    ),
+    **_OPTIONS,
+)  # fmt: skip
+def optional_rows(
+    sci, gdq, gain, readnoise, dark, zeroframe, slope_int,
+    groups, suppress, ignore_persistence, read_weights, times, noise_scale, delay,
+    slope, sigma_slope, var_p, var_r, intercept, sigma_intercept, pedestal, weights, jumps,
+):  # fmt: skip
+    """Write every segment's numbers into arrays of zeros: see `ramp_fit.fit_optional`."""
+    nints, _, nrows, nx = sci.shape
+    ngroups = groups[1] - groups[0] + 1
+    block = _block_width(nints, ngroups, nx)
+    x = np.empty((nints, ngroups, block), dtype=np.float32)
+    q = np.empty((nints, ngroups, block), dtype=np.uint8)
+    flags = np.empty((nints, block), dtype=np.uint8)
+    kind = np.empty((nints, block), dtype=np.uint8)
+    diffs = np.empty((ngroups, block))
+    finite = np.empty(block)
+    count = np.empty(block, dtype=np.uint16)
+    rate = np.empty(block)
+    segments = np.empty((ngroups, 2), dtype=np.int64)
+    norms = np.zeros((EXPONENTS.size, ngroups + 1))
+    table = np.empty((EXPONENTS.size, (ngroups // 2) * ((ngroups + 1) // 2)))
+    for row in range(nrows):
+        for left in range(0, nx, block):
+            width = min(block, nx - left)
+            _load_flags(
+                gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count
+            )
+            _load_samples(
+                sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, count
+            )
+            for i in range(nints):
+                for c in range(width):
+                    col = left + c
+                    g_e = float64(gain[row, col])
+                    r_e = float64(float32(float64(readnoise[row, col]) * g_e * noise_scale))
+                    d_dn = float64(dark[row, col])
+                    jump = 0
+                    for g in range(1, ngroups):
+                        if q[i, g, c] & JUMP:
+                            before = x[i, g - 1, c]
+                            # The size of a jump speaks of groups, not of the zero frame.
+                            if g == 1 and kind[i, c] == ZERO_FRAME:
+                                before = sci[i, groups[0], row, col]
+                            jumps[i, jump, row, col] = float64(x[i, g, c]) - float64(before)
+                            jump += 1
+                    start = float64(x[i, 0, c]) - float64(slope_int[i, row, col]) * delay
+                    pedestal[i, row, col] = start if start == start else 0.0
+                    for s in range(_find_segments(q, i, c, True, segments)):
+                        first, length = segments[s, 0], segments[s, 1]
+                        time = times[kind[i, c]] if length == 1 else times[RAMP]
+                        b = _slope(x, i, c, first, length, time, g_e, r_e, table, norms)
+                        v_p = _poisson_variance(rate[c], d_dn, g_e, time, length)
+                        v_r = _read_variance(r_e, g_e, time, length)
+                        slope[i, s, row, col] = b
+                        var_p[i, s, row, col] = v_p
+                        var_r[i, s, row, col] = v_r
+                        v_e = v_p + v_r
+                        weights[i, s, row, col] = 1.0 / v_r if read_weights else 1.0 / (v_e * v_e)
+                        if length == 2:
+                            intercept[i, s, row, col] = float64(x[i, first, c]) - b * time * first
+                            sigma_slope[i, s, row, col] = math.sqrt(2.0) * r_e
+                            sigma_intercept[i, s, row, col] = math.sqrt(2.0) * r_e
+                        elif length > 2:
+                            signal = float64(x[i, first + length - 1, c]) - float64(x[i, first, c])
+                            weight_class = _weight_class(signal, g_e, r_e)
+                            middle = 0.5 * (length - 1)
+                            sum_w = 0.0
+                            sum_wx = 0.0
+                            sum_wuu = 0.0
+                            for k in range(length):
+                                w = _weight(k, length, weight_class)
+                                value = float64(x[i, first + k, c])
+                                sum_w += w
+                                sum_wx += w * value if value == value else 0.0
+                                sum_wuu += w * (k - middle) * (k - middle)
+                            centre = first + middle
+                            noise = abs(r_e) if 0.0 < abs(r_e) < math.inf else math.nan
+                            intercept[i, s, row, col] = sum_wx / sum_w - b * time * centre
+                            sigma_slope[i, s, row, col] = noise / math.sqrt(sum_wuu)
+                            sigma_intercept[i, s, row, col] = noise * math.sqrt(
+                                1.0 / sum_w + centre * centre / sum_wuu
+                            )

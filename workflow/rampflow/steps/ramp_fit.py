@@ -40,19 +40,18 @@ def to_fit(d,s,*,trim):
     if s[first]: raise NoSlopes("sat")
     return first,last
 
-def _prep(sci,gain,readnoise,dark_rate,zeroframe,tgroup,tframe,nframes):
+def _prep(sci,dark_rate,zeroframe,tgroup,tframe,nframes):
     ni,ng,ny,nx=sci.shape
     if dark_rate is None: dark_rate=np.zeros((ny,nx),np.float32)
     if zeroframe is None: zeroframe=np.zeros((0,ny,nx),np.float32)
     tg=float(np.float32(tgroup)); tf=float(np.float32(tframe))
-    r=(readnoise.astype(float)*gain/np.sqrt(2*nframes)).astype(np.float32)
-    return r,dark_rate,zeroframe,np.array([tg,(nframes+1)*tf/2,tf])
+    return dark_rate,zeroframe,np.array([tg,(nframes+1)*tf/2,tf])
 
 def fit_ramps(sci, groupdq, pixeldq, gain, readnoise, dark_rate=None, zeroframe=None, *, tgroup, tframe, nframes, suppress_one_group, slope_weights, flag_saturated, ignore_persistence, first_kept, last_kept, firstgroup, lastgroup):
     ni,ng,ny,nx=sci.shape
     rate=_new((ny,nx)); ints=_new((ni,ny,nx))
-    r,dark_rate,zeroframe,times=_prep(sci,gain,readnoise,dark_rate,zeroframe,tgroup,tframe,nframes)
-    _ols.fit_rows(sci,groupdq,pixeldq,gain,r,dark_rate,zeroframe,np.array([first_kept,last_kept,*_wanted(ng,firstgroup,lastgroup)]),suppress_one_group and ng>1,ignore_persistence,flag_saturated=="any",slope_weights=="read_noise",times,*rate,*ints)
+    dark_rate,zeroframe,times=_prep(sci,dark_rate,zeroframe,tgroup,tframe,nframes)
+    _ols.fit_rows(sci,groupdq,pixeldq,gain,readnoise,dark_rate,zeroframe,np.array([first_kept,last_kept,*_wanted(ng,firstgroup,lastgroup)]),suppress_one_group and ng>1,ignore_persistence,flag_saturated=="any",slope_weights=="read_noise",times,1/np.sqrt(2*nframes),*rate,*ints)
     return RampFit(rate,ints)
 
 def size(groupdq,zeroframe,*,suppress_one_group,ignore_persistence,first_kept,last_kept,firstgroup,lastgroup):
@@ -64,6 +63,6 @@ def fit_optional(sci, groupdq, pixeldq, gain, readnoise, dark_rate=None, zerofra
     ni,ng,ny,nx=sci.shape
     o={n:np.zeros((ni,nseg,ny,nx),np.float32) for n in ("slope","sigslope","var_poisson","var_rnoise","yint","sigyint","pedestal","weights","crmag")}
     o["pedestal"]=np.zeros((ni,ny,nx),np.float32); o["crmag"]=np.zeros((ni,ncr,ny,nx),np.float32)
-    r,dark_rate,zeroframe,times=_prep(sci,gain,readnoise,dark_rate,zeroframe,tgroup,tframe,nframes)
-    _ols.optional_rows(sci,groupdq,pixeldq,gain,r,dark_rate,zeroframe,np.array([first_kept,last_kept,*_wanted(ng,firstgroup,lastgroup)]),suppress_one_group and ng>1,ignore_persistence,flag_saturated=="any",slope_weights=="read_noise",times,((nframes+1)/2+dropframes1)/(nframes+groupgap),slope,*o.values())
+    dark_rate,zeroframe,times=_prep(sci,dark_rate,zeroframe,tgroup,tframe,nframes)
+    _ols.optional_rows(sci,groupdq,gain,readnoise,dark_rate,zeroframe,slope,np.array([first_kept,last_kept,*_wanted(ng,firstgroup,lastgroup)]),suppress_one_group and ng>1,ignore_persistence,slope_weights=="read_noise",times,1/np.sqrt(2*nframes),((nframes+1)/2+dropframes1)/(nframes+groupgap),*o.values())
     return o
