@@ -1,6 +1,7 @@
 """One run of the workflow: its configuration, its exposures, its plan, and what its jobs may use."""
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -58,6 +59,10 @@ class Run:
             print(f"rampflow: {line}", file=sys.stderr)
         if any(exposure.placeholder for exposure in self.plan.exposures.values()):
             raise SystemExit("rampflow: there is no exposure to run; the graph can be drawn with --rulegraph")
+        # Snakemake's handler takes a lock that the interrupted thread may hold, and would then wait for ever.
+        handler = signal.getsignal(signal.SIGTERM)
+        if callable(handler):
+            signal.signal(signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start())
 
     @staticmethod
     def end():

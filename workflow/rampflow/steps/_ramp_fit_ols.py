@@ -106,7 +106,7 @@ def _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left,
                     flags[i, col] |= q[i, g, col]
 
 
-@njit(int64(_B3, int64, int64, boolean, _I2), **_OPTIONS)
+@njit(inline="always", **_OPTIONS)
 def _find_segments(q, i, col, check_first, segments):
     """Find the runs of good groups to fit; write (start, length) of each, return their number.
 
@@ -141,7 +141,7 @@ def _find_segments(q, i, col, check_first, segments):
     return count
 
 
-@njit(int64(_B3, int64, int64, uint8), **_OPTIONS)
+@njit(inline="always", **_OPTIONS)
 def _unusable(q, i, col, flags):
     """DO_NOT_USE and SATURATED of an integration: nothing to fit in it, or saturated from its start."""
     if q[i, 0, col] & SAT:
@@ -282,36 +282,44 @@ def _weight(index, length, weight_class):
     return float64(float32(abs((index - middle) / middle)) ** EXPONENTS[weight_class])
 
 
-@njit(float64(_F3, int64, int64, int64, int64, int64, _D2, _D2), **_OPTIONS)
-def _weighted_slope(x, i, col, start, length, weight_class, table, norms):
-    """Slope (DN per group) of a segment of three groups or more; a NaN sample counts as 0.
+@njit(void(int64, int64, _D2, _D2), **_OPTIONS)
+def _tabulate(length, weight_class, table, norms):
+    """Tabulate the coefficients of the slope of a segment of three groups or more.
 
     The weights are symmetric about the middle of the segment, so that with u = index - middle the slope is
-    sum(w u x) / sum(w u^2): one coefficient for each pair of groups. They are tabulated when a length first
-    occurs; until then its entry of `norms` is 0.
+    sum(w u x) / sum(w u^2): one coefficient for each pair of groups. `norms` receives the sum, which is
+    never 0.
     """
     half = length // 2
     row = ((length - 1) // 2) * half
-    if norms[weight_class, length] == 0.0:
-        norm = 0.0
-        for k in range(half):
-            u = 0.5 * (length - 1) - k
-            table[weight_class, row + k] = _weight(k, length, weight_class) * u
-            norm += 2.0 * table[weight_class, row + k] * u
-        for k in range(half):
-            table[weight_class, row + k] /= norm
-        norms[weight_class, length] = norm
+    norm = 0.0
+    for k in range(half):
+        u = 0.5 * (length - 1) - k
+        table[row + k, weight_class] = _weight(k, length, weight_class) * u
+        norm += 2.0 * table[row + k, weight_class] * u
+    for k in range(half):
+        table[row + k, weight_class] /= norm
+    norms[length, weight_class] = norm
+
+
+@njit(inline="always", **_OPTIONS)
+def _weighted_slope(x, i, col, start, length, weight_class, table, norms):
+    """Slope (DN per group) of a segment of three groups or more; a NaN sample counts as 0."""
+    half = length // 2
+    row = ((length - 1) // 2) * half
+    if norms[length, weight_class] == 0.0:
+        _tabulate(length, weight_class, table, norms)
     slope = 0.0
     for k in range(half):
         early = float64(x[i, start + k, col])
         late = float64(x[i, start + length - 1 - k, col])
         early = early if early == early else 0.0
         late = late if late == late else 0.0
-        slope += table[weight_class, row + k] * (late - early)
+        slope += table[row + k, weight_class] * (late - early)
     return slope
 
 
-@njit(float64(_F3, int64, int64, int64, int64, float64, float64, float64, _D2, _D2), **_OPTIONS)
+@njit(inline="always", **_OPTIONS)
 def _slope(x, i, col, start, length, time, gain, read_noise, table, norms):
     """Slope (DN/s) of a segment."""
     first = float64(x[i, start, col])
@@ -324,6 +332,39 @@ def _slope(x, i, col, start, length, time, gain, read_noise, table, norms):
         return math.nan
     weight_class = _weight_class(signal, gain, read_noise)
     return _weighted_slope(x, i, col, start, length, weight_class, table, norms) / time
+
+
+@njit(void(_F1, _F1, _D1, _I1, _D1), **_OPTIONS)
+def _add_pair(early, late, coefficients, classes, slopes):
+    """Add the part of one pair of groups to the slopes of a block."""
+    for col in range(early.size):
+        a = float64(early[col])
+        b = float64(late[col])
+        a = a if a == a else 0.0
+        b = b if b == b else 0.0
+        slopes[col] += coefficients[classes[col]] * (b - a)
+
+
+@njit(void(_F2, _F1, _D1, float64, _D2, _D2, _I1, _D1), **_OPTIONS)
+def _clean_slopes(x, gain, noise, time, table, norms, classes, slopes):
+    """Slopes (DN/s) that the pixels of a block have if all their groups are good: `_slope` side by side."""
+    ngroups = x.shape[0]
+    half = ngroups // 2
+    row = ((ngroups - 1) // 2) * half
+    if ngroups <= 2:
+        for col in range(gain.size):
+            slopes[col] = (float64(x[ngroups - 1, col]) - float64(x[0, col])) / time
+        return
+    for col in range(gain.size):
+        signal = float64(x[ngroups - 1, col]) - float64(x[0, col])
+        classes[col] = _weight_class(signal, float64(gain[col]), noise[col])
+        slopes[col] = 0.0 if 0.0 < noise[col] * noise[col] < math.inf else math.nan
+        if norms[ngroups, classes[col]] == 0.0:
+            _tabulate(ngroups, classes[col], table, norms)
+    for k in range(half):
+        _add_pair(x[k, :gain.size], x[ngroups - 1 - k, :gain.size], table[row + k], classes, slopes)
+    for col in range(gain.size):
+        slopes[col] /= time
 
 
 @njit(float64(float64, float64, float64, float64, int64), **_OPTIONS)
@@ -378,8 +419,11 @@ def fit_rows(
     rate = np.empty(block)
     noise = np.empty(block)
     pixel = np.empty(block, dtype=np.int64)
-    # Inverse variances of a ramp without any flag.
-    inv_clean = np.empty((3, block))
+    classes = np.zeros(block, dtype=np.int64)
+    # Of an integration without any flag: slope, inverse variances, products.
+    slope_clean = np.empty(block)
+    inv_clean = np.empty((4, block))
+    clean = np.empty((4, block))
     # Sums over the integrations.
     weights = np.empty(block)
     slopes = np.empty(block)
@@ -391,8 +435,8 @@ def fit_rows(
     bits_all = np.empty(block, dtype=np.int64)
     segments = np.empty((ngroups, 2), dtype=np.int64)
     q_charge = np.empty((1, ngroups, 1), dtype=np.uint8)
-    norms = np.zeros((EXPONENTS.size, ngroups + 1))
-    table = np.empty((EXPONENTS.size, (ngroups // 2) * ((ngroups + 1) // 2)))
+    norms = np.zeros((ngroups + 1, EXPONENTS.size))
+    table = np.empty(((ngroups // 2) * ((ngroups + 1) // 2), EXPONENTS.size))
     for row in range(nrows):
         for left in range(0, nx, block):
             width = min(block, nx - left)
@@ -413,6 +457,14 @@ def fit_rows(
                 inv_clean[0, c] = 1.0 / (v_p + v_r)
                 inv_clean[1, c] = 1.0 / v_p if v_p > 0.0 else 0.0
                 inv_clean[2, c] = 1.0 / v_r
+                valid = pixel[c] & BAD == 0
+                weight = inv_clean[2, c] if read_weights else inv_clean[0, c]
+                inv_clean[3, c] = weight
+                # 1, or NaN where the weight is not a number to divide by.
+                clean[0, c] = weight / weight if valid else math.nan
+                clean[1, c] = math.sqrt(_inverse(inv_clean[0, c])) if valid else 0.0
+                clean[2, c] = _inverse(inv_clean[1, c]) if valid else 0.0
+                clean[3, c] = _inverse(inv_clean[2, c]) if valid else 0.0
                 weights[c] = 0.0
                 slopes[c] = 0.0
                 inv_poisson[c] = 0.0
@@ -422,42 +474,46 @@ def fit_rows(
                 bits_any[c] = 0
                 bits_all[c] = BAD
             for i in range(nints):
+                _clean_slopes(x[i], gain[row, left : left + width], noise, times[RAMP], table, norms, classes, slope_clean)
                 for c in range(width):
                     g_e = float64(gain[row, left + c])
                     flag = flags[i, c]
                     if flag == 0 and kind[i, c] == RAMP:
-                        number = 1
-                        bits = pixel[c]
-                        int_total = inv_clean[0, c]
-                        int_poisson = inv_clean[1, c]
-                        int_rnoise = inv_clean[2, c]
-                        int_weights = int_rnoise if read_weights else int_total
-                        int_slopes = int_weights * _slope(
-                            x, i, c, 0, ngroups, times[RAMP], g_e, noise[c], table, norms
+                        weights[c] += inv_clean[3, c]
+                        slopes[c] += inv_clean[3, c] * slope_clean[c]
+                        inv_poisson[c] += inv_clean[1, c]
+                        inv_rnoise[c] += inv_clean[2, c]
+                        inv_rnoise_charge[c] += 1.0 / clean[3, c] if clean[3, c] != 0.0 else 0.0
+                        bits_any[c] |= pixel[c]
+                        bits_all[c] &= pixel[c]
+                        dq_int[i, row, left + c] = pixel[c]
+                        slope_int[i, row, left + c] = slope_clean[c] * clean[0, c]
+                        err_int[i, row, left + c] = clean[1, c]
+                        var_p_int[i, row, left + c] = clean[2, c]
+                        var_r_int[i, row, left + c] = clean[3, c]
+                        continue
+                    bits = pixel[c] | (flag & JUMP) | _unusable(q, i, c, flag)
+                    if ignore_persistence:
+                        bits |= flag & PERSISTENCE
+                    int_total = 0.0
+                    int_poisson = 0.0
+                    int_rnoise = 0.0
+                    int_weights = 0.0
+                    int_slopes = 0.0
+                    number = _find_segments(q, i, c, True, segments)
+                    for s in range(number):
+                        start, length = segments[s, 0], segments[s, 1]
+                        time = times[kind[i, c]] if length == 1 else times[RAMP]
+                        v_p = _poisson_variance(rate[c], dark[row, left + c], g_e, time, length)
+                        v_r = _read_variance(noise[c], g_e, time, length)
+                        weight = 1.0 / v_r if read_weights else 1.0 / (v_p + v_r)
+                        int_total += 1.0 / (v_p + v_r)
+                        int_poisson += 1.0 / v_p if v_p > 0.0 else 0.0
+                        int_rnoise += 1.0 / v_r
+                        int_weights += weight
+                        int_slopes += weight * _slope(
+                            x, i, c, start, length, time, g_e, noise[c], table, norms
                         )
-                    else:
-                        bits = pixel[c] | (flag & JUMP) | _unusable(q, i, c, flag)
-                        if ignore_persistence:
-                            bits |= flag & PERSISTENCE
-                        int_total = 0.0
-                        int_poisson = 0.0
-                        int_rnoise = 0.0
-                        int_weights = 0.0
-                        int_slopes = 0.0
-                        number = _find_segments(q, i, c, True, segments)
-                        for s in range(number):
-                            start, length = segments[s, 0], segments[s, 1]
-                            time = times[kind[i, c]] if length == 1 else times[RAMP]
-                            v_p = _poisson_variance(rate[c], dark[row, left + c], g_e, time, length)
-                            v_r = _read_variance(noise[c], g_e, time, length)
-                            weight = 1.0 / v_r if read_weights else 1.0 / (v_p + v_r)
-                            int_total += 1.0 / (v_p + v_r)
-                            int_poisson += 1.0 / v_p if v_p > 0.0 else 0.0
-                            int_rnoise += 1.0 / v_r
-                            int_weights += weight
-                            int_slopes += weight * _slope(
-                                x, i, c, start, length, time, g_e, noise[c], table, norms
-                            )
                     weights[c] += int_weights
                     slopes[c] += int_slopes
                     inv_poisson[c] += int_poisson
@@ -605,8 +661,8 @@ def optional_rows(
     count = np.empty(block, dtype=np.uint16)
     rate = np.empty(block)
     segments = np.empty((ngroups, 2), dtype=np.int64)
-    norms = np.zeros((EXPONENTS.size, ngroups + 1))
-    table = np.empty((EXPONENTS.size, (ngroups // 2) * ((ngroups + 1) // 2)))
+    norms = np.zeros((ngroups + 1, EXPONENTS.size))
+    table = np.empty(((ngroups // 2) * ((ngroups + 1) // 2), EXPONENTS.size))
     for row in range(nrows):
         for left in range(0, nx, block):
             width = min(block, nx - left)
