@@ -26,7 +26,9 @@ with Step(snakemake) as step:
     step.pixeldq |= dark_current.combine_dark_dq(reference.read_dq())
     step.groups(
         dark_current.subtract_dark,
-        plane=partial(dark_current.dark_plane, intstart=step.keyword("INTSTART"), n_reference=planes[0] if planes else 1),
+        plane=partial(
+            dark_current.dark_plane, intstart=step.keyword("INTSTART"), n_reference=planes[0] if planes else 1
+        ),
         reference=dark_current.reader(reference.read, plan, has_planes=bool(planes)),
         argument="dark",
     )

@@ -36,7 +36,9 @@ with Step(snakemake) as step:
     count, full = jump.join_blocks(search())
     if np.any(full & ~unused):
         count, full = jump.join_blocks(search(reset_planes=full & ~unused))
-    rates = jump.event_rates(count, 0, dnu_planes=unused, npixels=images["gain"].size, tgroup=step.keyword("TGROUP"))
+    rates = jump.event_rates(
+        count, 0, dnu_planes=unused, npixels=images["gain"].size, tgroup=step.keyword("TGROUP")
+    )
     if rates is not None:
         step.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")
         step.set("EXTNCRS", rates[1], "Extended events per 1e6 pixels and second")

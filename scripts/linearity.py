@@ -11,7 +11,5 @@ with Step(snakemake) as step:
     reference = step.reference("linearity")
     coefficients, flags = linearity.usable_coefficients(reference.read("COEFFS"), reference.read_dq())
     step.pixeldq |= flags
-    step.frames(
-        linearity.linearize, reads=("SCI", "GROUPDQ"), writes=("SCI",), coefficients=coefficients
-    )
+    step.frames(linearity.linearize, reads=("SCI", "GROUPDQ"), writes=("SCI",), coefficients=coefficients)
     step.zeroframes(linearity.linearize_zeroframe, coefficients=coefficients)

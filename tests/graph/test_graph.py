@@ -59,8 +59,12 @@ def test_every_step_of_a_table_has_its_rule_script_and_module_under_one_name(rel
 @pytest.mark.parametrize("script", sorted((HOME / "scripts").glob("*.py")), ids=lambda p: p.stem)
 def test_scripts_are_thin(script):
     tree = ast.parse(script.read_text())
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.BinOp)
-                and not isinstance(getattr(node, "op", None), ast.BitOr)]
+    assert not [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.BinOp)
+        and not isinstance(getattr(node, "op", None), ast.BitOr)
+    ]
     assert len(script.read_text().splitlines()) <= 45
     first = tree.body[1:3]
     assert ast.unparse(first[0]) == "from rampflow.warm import handoff"
@@ -80,7 +84,8 @@ def test_steps_know_arrays_only():
     for path in (HOME / "workflow/rampflow/steps").glob("*.py"):
         assert not re.search(
             r"^\s*(import|from) (astropy|stdatamodels|crds|snakemake|logging|rampflow\.(files|job))\b",
-            path.read_text(), re.M,
+            path.read_text(),
+            re.M,
         ), path
 
 

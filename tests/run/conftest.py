@@ -23,7 +23,13 @@ def exposures():
     """One exposure of every chain that differs: frame 0, a time series, MIRI plain and time series, NIRSpec, FGS."""
     made = [
         ("NRCB1", "SHALLOW4", 5, 1, {"zero_frame": True}),
-        ("NRCALONG", "RAPID", 6, 3, {"tso": True, "exp_type": "NRC_TSGRISM", "pupil": "GRISMR", "filter": "F444W"}),
+        (
+            "NRCALONG",
+            "RAPID",
+            6,
+            3,
+            {"tso": True, "exp_type": "NRC_TSGRISM", "pupil": "GRISMR", "filter": "F444W"},
+        ),
         ("NIS", "NISRAPID", 5, 2, {"exp_type": "NIS_AMI", "filter": "F480M", "pupil": "NRM"}),
         ("NRS1", "NRSRAPID", 4, 1, {}),
         ("MIRIMAGE", "FASTR1", 8, 2, {}),
@@ -102,7 +108,9 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file,) * 2)) if largest_file else None,
+            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file,) * 2))
+            if largest_file
+            else None,
         )
 
     def jobs(self, *arguments, **config):

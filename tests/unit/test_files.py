@@ -22,7 +22,16 @@ def ramp_path(tmp_path):
 
 @pytest.mark.parametrize(
     "index",
-    [(), (1,), (0, 2), (1, -1), (-2,), (0, slice(1, 3)), (slice(None), slice(None), slice(1, 3)), (1, slice(0, 2), slice(2, 4), slice(1, 2))],
+    [
+        (),
+        (1,),
+        (0, 2),
+        (1, -1),
+        (-2,),
+        (0, slice(1, 3)),
+        (slice(None), slice(None), slice(1, 3)),
+        (1, slice(0, 2), slice(2, 4), slice(1, 2)),
+    ],
 )
 def test_a_piece_is_what_astropy_reads(ramp_path, index):
     with files.Product(ramp_path) as product:
@@ -43,7 +52,10 @@ def test_unsigned_32_bit_flags_and_doubles_are_read_natively(ramp_path):
 def test_missing_file_and_extension_are_named(ramp_path, tmp_path):
     with pytest.raises(files.FileProblem, match="nowhere.fits: cannot be opened"):
         files.Product(tmp_path / "nowhere.fits")
-    with files.Product(ramp_path) as product, pytest.raises(files.FileProblem, match="no extension ERR; it has SCI"):
+    with (
+        files.Product(ramp_path) as product,
+        pytest.raises(files.FileProblem, match="no extension ERR; it has SCI"),
+    ):
         product["ERR"]
 
 
@@ -121,7 +133,9 @@ def reference(tmp_path, *, start=(1, 1), shape=(8, 10), flags=None, dq_def=None,
     if keywords:
         primary.header["SUBSTRT1"], primary.header["SUBSTRT2"] = start
         primary.header["SUBSIZE1"], primary.header["SUBSIZE2"] = shape[1], shape[0]
-    hdus = fits.HDUList([primary, fits.ImageHDU(np.arange(np.prod(shape), dtype=np.float32).reshape(shape), name="SCI")])
+    hdus = fits.HDUList(
+        [primary, fits.ImageHDU(np.arange(np.prod(shape), dtype=np.float32).reshape(shape), name="SCI")]
+    )
     if flags is not None:
         hdus.append(fits.ImageHDU(flags, name="DQ"))
     if dq_def is not None:
@@ -141,7 +155,9 @@ def test_a_reference_is_cut_to_the_exposure(tmp_path):
 
 def test_a_reference_that_does_not_cover_the_exposure_is_refused(tmp_path):
     path = reference(tmp_path)
-    with pytest.raises(files.FileProblem, match="covers rows 1-8, columns 1-10 .* needs rows 8-9, columns 1-2"):
+    with pytest.raises(
+        files.FileProblem, match="covers rows 1-8, columns 1-10 .* needs rows 8-9, columns 1-2"
+    ):
         files.Reference(path, files.Window(ystart=7, xstart=0, ny=2, nx=2)).read()
 
 

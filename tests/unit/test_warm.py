@@ -19,17 +19,27 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(WORKFLOW))
     server = subprocess.Popen(
-        [sys.executable, "-c", "import os; from rampflow.warm import Server; Server('s', os.getppid()).serve()"]
+        [
+            sys.executable,
+            "-c",
+            "import os; from rampflow.warm import Server; Server('s', os.getppid()).serve()",
+        ]
     )
     while not os.path.exists("s"):
         assert server.poll() is None
         time.sleep(0.01)
 
     def start(text):
-        Path("script.py").write_text(f"from rampflow.warm import handoff\nhandoff()\nimport os, sys, time\n{text}\n")
+        Path("script.py").write_text(
+            f"from rampflow.warm import handoff\nhandoff()\nimport os, sys, time\n{text}\n"
+        )
         environment = dict(os.environ, **{warm.VARIABLE: "s"})
         return subprocess.Popen(
-            [sys.executable, "script.py"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "script.py"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     start.server = server

@@ -44,7 +44,9 @@ def _pread_into(descriptor, buffer, offset, path):
     while done < len(view):
         got = os.preadv(descriptor, [view[done:]], offset + done)
         if not got:
-            raise FileProblem(f"{path}: the file ends in the middle of an array; it is truncated, fetch it again")
+            raise FileProblem(
+                f"{path}: the file ends in the middle of an array; it is truncated, fetch it again"
+            )
         done += got
 
 
@@ -65,7 +67,9 @@ def _copy_range(source, target, source_offset, target_offset, size):
         if not done:
             piece = os.pread(source, min(size, 1 << 24), source_offset)
             if not piece:
-                raise FileProblem("the file to copy from ends before its header says it does; it is truncated")
+                raise FileProblem(
+                    "the file to copy from ends before its header says it does; it is truncated"
+                )
             _pwrite_all(target, piece, target_offset)
             done = len(piece)
         source_offset += done
@@ -173,7 +177,9 @@ class Array:
         """
         expected = self._result_shape(index)
         if values.shape != expected:
-            raise ValueError(f"{self.path}: a piece of shape {values.shape} does not fit where {expected} is due")
+            raise ValueError(
+                f"{self.path}: a piece of shape {values.shape} does not fit where {expected} is due"
+            )
         values = np.ascontiguousarray(values, self.dtype)
         if not values.flags.writeable:
             values = values.copy()
@@ -424,7 +430,9 @@ def image(name, shape, dtype, *, like=None, unit=None):
     if unit:
         head["BUNIT"] = (unit, "physical units of the array values")
     if like is not None:
-        structural = re.compile(r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|BZERO|EXTNAME|EXTVER|BUNIT|CHECKSUM|DATASUM")
+        structural = re.compile(
+            r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|BZERO|EXTNAME|EXTVER|BUNIT|CHECKSUM|DATASUM"
+        )
         for card in like.cards:
             if not structural.fullmatch(card.keyword):
                 head.append(card, end=True)

@@ -153,7 +153,8 @@ class Job:
             expected = type(error).__name__ in EXPECTED
             text = str(error) if expected else f"{type(error).__name__}: {error}"
             print(
-                f"rampflow: {self.exposure}: {self.name}: {text} (traceback: {self._log_path()})", file=sys.stderr
+                f"rampflow: {self.exposure}: {self.name}: {text} (traceback: {self._log_path()})",
+                file=sys.stderr,
             )
             raise SystemExit(1) from None
         return False
@@ -172,7 +173,9 @@ class Job:
             log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
-        warnings.showwarning = lambda message, category, *_, **__: log.warning("%s: %s", category.__name__, message)
+        warnings.showwarning = lambda message, category, *_, **__: log.warning(
+            "%s: %s", category.__name__, message
+        )
 
     def _record(self):
         """Keep what the job took, measured where it ran, and what it was made of."""
@@ -200,10 +203,12 @@ class Job:
         )
 
 
-def _cut(along, rows):
+def cut_rows(along, rows):
     """Cut arrays to rows; None, an array that the exposure does without, stays None."""
     arrays = (along or {}).items()
-    return {key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays}
+    return {
+        key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays
+    }
 
 
 def write_json(path, content):
@@ -318,7 +323,9 @@ class Step(Job):
 
         pointer = self._pointers.get(kind)
         if pointer is None:
-            raise files.FileProblem(f"no {kind} reference was asked for; this is a fault of the workflow's tables")
+            raise files.FileProblem(
+                f"no {kind} reference was asked for; this is a fault of the workflow's tables"
+            )
         self._note_reference(kind, pointer)
         if pointer["file"] is None:
             return None
@@ -455,7 +462,7 @@ class Step(Job):
 
         def run(integrations, block, _):
             arrays = [self.read_rows(name, integrations, block) for name in reads]
-            cut = _cut(along, block)
+            cut = cut_rows(along, block)
             return function(*arrays, **cut, **options)
 
         return reduce(combine, self._over([(run, *where) for where in self.row_blocks()]))
@@ -466,7 +473,9 @@ class Step(Job):
             return self.read(name, integrations, rows)
         return self.read(name, integrations, slice(None), rows)
 
-    def rows(self, function, *, reads, writes, along=None, halo=0, tell_halo=False, by_integration=False, **options):
+    def rows(
+        self, function, *, reads, writes, along=None, halo=0, tell_halo=False, by_integration=False, **options
+    ):
         """Run a function over blocks of rows with all their groups and write what it returns.
 
         Parameters
@@ -495,7 +504,7 @@ class Step(Job):
 
         def run(integrations, block, wide):
             arrays = [self.read_rows(name, integrations, wide) for name in reads]
-            cut = _cut(along, wide)
+            cut = cut_rows(along, wide)
             before = block.start - wide.start
             if tell_halo:
                 cut["halo"] = (before, wide.stop - block.stop)
@@ -506,7 +515,9 @@ class Step(Job):
             self._store(images, writes, (integrations, slice(None), block))
             return result[len(writes) :]
 
-        return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
+        return self._over(
+            [(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)]
+        )
 
     def row_blocks(self, *, halo=0, by_integration=False):
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo)."""
@@ -571,7 +582,13 @@ class Step(Job):
         if self.target is not None:
             return
         self._stamp(self.snakemake.output.ramp)
-        ramp = {"SCI": np.float32, "PIXELDQ": np.uint32, "GROUPDQ": np.uint8, "ZEROFRAME": np.float32, "REFOUT": np.float32}
+        ramp = {
+            "SCI": np.float32,
+            "PIXELDQ": np.uint32,
+            "GROUPDQ": np.uint8,
+            "ZEROFRAME": np.float32,
+            "REFOUT": np.float32,
+        }
         shapes = {"SCI": self.shape, "PIXELDQ": self.shape[-2:], "GROUPDQ": self.shape}
         plans = []
         for name in ("SCI", "PIXELDQ", "GROUPDQ"):

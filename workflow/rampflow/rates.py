@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from rampflow import files
-from rampflow.job import Job, Step, log
+from rampflow.job import Job, Step, cut_rows, log
 
 #: Extensions of a rate product in file order: type, unit if it has one, and the name that the fit gives it.
 ARRAYS = {
@@ -28,6 +28,10 @@ def is_ifu(header):
 class Fit(Step):
     """The ramp fit of one exposure: a ramp in, count rates of the exposure and of each integration out."""
 
+    def __init__(self, snakemake):
+        super().__init__(snakemake)
+        self.optional = []
+
     def fit(self, function, *, along, **options):
         """Run the fit over blocks of rows and write what it returns.
 
@@ -41,21 +45,66 @@ class Fit(Step):
         """
         self._layout()
 
-        def run(integrations, block, wide):
-            sci = self.read("SCI", integrations, slice(None), wide)
-            groupdq = self.read("GROUPDQ", integrations, slice(None), wide)
-            cut = {
-                key: None if array is None else np.ascontiguousarray(array[..., wide, :])
-                for key, array in along.items()
-            }
-            if "ZEROFRAME" in self.source:
-                cut["zeroframe"] = self.read("ZEROFRAME", integrations, wide)
+        def run(integrations, block, _):
+            sci, groupdq, cut = self._block(integrations, block, along)
             rate, rateints = function(sci, groupdq, **cut, **options)
             for name, (_, _, word) in ARRAYS.items():
                 self.rate[name].write(getattr(rate, word), block)
                 self.rateints[name].write(getattr(rateints, word), slice(None), block)
 
         self._over([(run, *where) for where in self.row_blocks()])
+
+    def fit_optional(self, count, function, *, along, rules, **options):
+        """Write the optional product, ``<exposure>_fitopt.fits`` beside the rates; call `fit` before.
+
+        Parameters
+        ----------
+        count, function : callable
+            `rampflow.steps.ramp_fit.count_segments` and `~rampflow.steps.ramp_fit.fit_optional`.
+        along : dict of arrays
+            As for `fit`.
+        rules : dict
+            What both functions need to know.
+        """
+
+        def most(integrations, block, _):
+            _, groupdq, cut = self._block(integrations, block, {})
+            return count(groupdq, **cut, **rules)
+
+        blocks = self.row_blocks()
+        counts = tuple(map(max, zip(*self._over([(most, *where) for where in blocks]), strict=True)))
+
+        def run(integrations, block, _):
+            sci, groupdq, cut = self._block(integrations, block, along)
+            cut["slope"] = self.rateints["SCI"].read(integrations, block)
+            found = function(sci, groupdq, **cut, counts=counts, **rules, **options)
+            if not self.optional:
+                header = self.rate.header.copy()
+                header["DATAMODL"] = ("RampFitOutputModel", "Type of data model")
+                path = Path(self.snakemake.output.rate).with_name(f"{self.exposure}_fitopt.fits")
+                header["FILENAME"] = (path.name, "Name of the file")
+                shapes = {
+                    key: (*array.shape[:-2], *self.shape[-2:]) for key, array in found._asdict().items()
+                }
+                plans = [files.image(key.upper(), shape, np.float32) for key, shape in shapes.items()]
+                self.optional.append(files.NewProduct(path, header, plans))
+            for key, array in found._asdict().items():
+                self.optional[0][key.upper()].write(array, *[slice(None)] * (array.ndim - 2), block)
+
+        for where in blocks:
+            run(*where)
+
+    def _block(self, integrations, block, along):
+        cut = cut_rows(along, block)
+        if "ZEROFRAME" in self.source:
+            cut["zeroframe"] = self.read("ZEROFRAME", integrations, block)
+        sci, groupdq = (self.read(name, integrations, slice(None), block) for name in ("SCI", "GROUPDQ"))
+        return sci, groupdq, cut
+
+    def set_gain_factor(self, header):
+        """Take GAINFACT over from the gain reference, for gain_scale."""
+        if header.get("GAINFACT") is not None:
+            self.set("GAINFACT", header["GAINFACT"], "Gain factor of the exposure")
 
     def _layout(self):
         if self.target is not None:
@@ -89,13 +138,13 @@ class Fit(Step):
         """Give both products their names."""
         if skipped is not None:
             raise files.FileProblem(f"ramp_fit cannot be skipped, there would be no count rates: {skipped}")
-        self.rate.commit()
-        self.rateints.commit()
+        for new in (self.rate, self.rateints, *self.optional):
+            new.commit()
         self._close()
 
     def discard(self):
         """Remove what was written so far."""
-        for new in (getattr(self, "rate", None), getattr(self, "rateints", None)):
+        for new in (getattr(self, "rate", None), getattr(self, "rateints", None), *self.optional):
             if new is not None:
                 new.discard()
         self._close()
@@ -183,4 +232,3 @@ class Final(Job):
                 header["FILENAME"] = (Path(path).name, "Name of the file")
                 plans = [files.copy_of(source, hdu.name) for hdu in source.hdus[1:]]
                 files.NewProduct(path, header, plans).commit()
-

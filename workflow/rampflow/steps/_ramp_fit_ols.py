@@ -205,9 +205,7 @@ def _usable_differences(x, q, i, col, diffs):
     return usable
 
 
-@njit(
-    void(_F4, _F3, _I1, _D1, int64, int64, int64, _B3, _B2, _B2, _F3, _D1, _D2, _D1, _H1), **_OPTIONS
-)
+@njit(void(_F4, _F3, _I1, _D1, int64, int64, int64, _B3, _B2, _B2, _F3, _D1, _D2, _D1, _H1), **_OPTIONS)
 def _load_samples(
     sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, usable
 ):  # fmt: skip
@@ -362,7 +360,7 @@ def _clean_slopes(x, gain, noise, time, table, norms, classes, slopes):
         if norms[ngroups, classes[col]] == 0.0:
             _tabulate(ngroups, classes[col], table, norms)
     for k in range(half):
-        _add_pair(x[k, :gain.size], x[ngroups - 1 - k, :gain.size], table[row + k], classes, slopes)
+        _add_pair(x[k, : gain.size], x[ngroups - 1 - k, : gain.size], table[row + k], classes, slopes)
     for col in range(gain.size):
         slopes[col] /= time
 
@@ -474,7 +472,16 @@ def fit_rows(
                 bits_any[c] = 0
                 bits_all[c] = BAD
             for i in range(nints):
-                _clean_slopes(x[i], gain[row, left : left + width], noise, times[RAMP], table, norms, classes, slope_clean)
+                _clean_slopes(
+                    x[i],
+                    gain[row, left : left + width],
+                    noise,
+                    times[RAMP],
+                    table,
+                    norms,
+                    classes,
+                    slope_clean,
+                )
                 for c in range(width):
                     g_e = float64(gain[row, left + c])
                     flag = flags[i, c]
@@ -533,8 +540,8 @@ def fit_rows(
                                 raw &= ~(CHARGELOSS | DNU)
                             elif group < groups[2] or group > groups[3]:
                                 raw |= DNU
-                            if ignore_persistence and raw == PERSISTENCE:
-                                raw = 0
+                            if ignore_persistence:
+                                raw &= ~PERSISTENCE
                             q_charge[0, g, 0] = raw
                         for s in range(_find_segments(q_charge, 0, 0, False, segments)):
                             length = segments[s, 1]

@@ -1,68 +1,349 @@
-"""x."""
-import numpy as np
-from typing import NamedTuple
-from rampflow.steps import _ramp_fit_ols as _ols
-from rampflow import dq
+"""Fit slopes to ramps by weighted ordinary least squares (OLS_C).
 
-class NoSlopes(Exception): pass
+A pixel's counts rise while light falls on it; the slope of the ramp is the count rate. The ramp is cut where a
+cosmic ray hit (JUMP_DET) and where groups must not be used; each piece, a *segment*, is fitted by a straight line,
+and the slopes are combined with the inverse of their variances, first over an integration, then over the exposure.
+
+Inside a segment the groups are weighted by its signal-to-noise ratio: with read noise alone the best slope is the
+unweighted one, with photon noise the first and last groups count most (Fixsen et al. 2000, PASP 112, 1350). The
+variance of a slope has a photon part, from the pixel's median rate, and a read-noise part.
+
+Units: SCI in DN, slopes and errors in DN/s, variances in DN²/s². The *gain* reference (electrons/DN) and the
+*readnoise* reference (DN, of the difference of two frames) give the noise. A slope that cannot be had is NaN, its
+error and variances 0, its pixel DO_NOT_USE.
+
+Order of work: `survey` over all blocks, joined by `join`; `choose_groups` for the exposure; `fit_ramps` block by
+block; if the optional product is wanted, `count_segments` over all blocks and `fit_optional`.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/ramp_fitting/description.html
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rampflow.steps import _ramp_fit_ols as ols
+
+
+class NoSlopes(Exception):
+    """There is no slope to fit in the whole exposure; the message says why."""
+
+
+class Planes(NamedTuple):
+    """Groups that all pixels of all integrations have flagged alike.
+
+    Attributes
+    ----------
+    unused, saturated : uint8 `~numpy.ndarray`
+        1 where a group is DO_NOT_USE, or SATURATED, everywhere; shape (ngroups,).
+    """
+
+    unused: np.ndarray
+    saturated: np.ndarray
+
+
+class Groups(NamedTuple):
+    """Which groups are fitted, as indices: the others are dropped (MIRI), or count as DO_NOT_USE."""
+
+    first_kept: int
+    last_kept: int
+    first_wanted: int
+    last_wanted: int
+
 
 class Slopes(NamedTuple):
+    """Slopes of an exposure, shape (rows, nx), or of its integrations, shape (nints, rows, nx).
+
+    Attributes
+    ----------
+    slope, err : float32 `~numpy.ndarray`
+        Count rate and its error (DN/s). NaN, with an error of 0, where there is none.
+    dq : uint32 `~numpy.ndarray`
+        Flags.
+    var_poisson, var_rnoise : float32 `~numpy.ndarray`
+        Variance of the rate due to photon noise and due to read noise (DN²/s²).
+    """
+
     slope: np.ndarray
     dq: np.ndarray
     err: np.ndarray
     var_poisson: np.ndarray
     var_rnoise: np.ndarray
-class RampFit(NamedTuple):
-    rate: Slopes
-    rateints: Slopes
 
-def _new(shape):
-    return Slopes(*(np.empty(shape, np.uint32 if i==1 else np.float32) for i in range(5)))
 
-def _wanted(ng,f,l):
-    f = 0 if f is None or f<0 else f
-    l = ng-1 if l is None or l>=ng else l
-    if f>=l: return 0,ng-1
-    return f,l
+class Optional(NamedTuple):
+    """What `fit_optional` says of the segments: shape (nints, segments, rows, nx) unless noted; 0 where unused.
 
-def planes(groupdq,*,suppress_one_group,ignore_persistence,firstgroup,lastgroup):
-    ng=groupdq.shape[1]
-    d=np.ones(ng,np.uint8); s=np.ones(ng,np.uint8)
-    _ols.whole_planes(groupdq,np.array([0,ng-1,*_wanted(ng,firstgroup,lastgroup)]),suppress_one_group and ng>1,ignore_persistence,d,s)
-    return d,s
+    Attributes
+    ----------
+    slope, sigslope, var_poisson, var_rnoise, yint, sigyint, weights : float32 `~numpy.ndarray`
+        Slope (DN/s) and its uncertainty, variances, intercept (DN) and its uncertainty, weight in the mean.
+    pedestal : float32 `~numpy.ndarray`
+        Counts (DN) at the reset, shape (nints, rows, nx).
+    crmag : float32 `~numpy.ndarray`
+        Height (DN) of each jump, shape (nints, jumps, rows, nx).
+    """
 
-def to_fit(d,s,*,trim):
-    ng=len(d); first,last=0,ng-1
-    if trim and ng>1:
-        while first<ng and d[first]: first+=1
-        if first<ng and d[last]: last-=1
-        if last-first<1: raise NoSlopes("fewer than 2")
-    if s[first]: raise NoSlopes("sat")
-    return first,last
+    slope: np.ndarray
+    sigslope: np.ndarray
+    var_poisson: np.ndarray
+    var_rnoise: np.ndarray
+    yint: np.ndarray
+    sigyint: np.ndarray
+    pedestal: np.ndarray
+    weights: np.ndarray
+    crmag: np.ndarray
 
-def _prep(sci,dark_rate,zeroframe,tgroup,tframe,nframes):
-    ni,ng,ny,nx=sci.shape
-    if dark_rate is None: dark_rate=np.zeros((ny,nx),np.float32)
-    if zeroframe is None: zeroframe=np.zeros((0,ny,nx),np.float32)
-    tg=float(np.float32(tgroup)); tf=float(np.float32(tframe))
-    return dark_rate,zeroframe,np.array([tg,(nframes+1)*tf/2,tf])
 
-def fit_ramps(sci, groupdq, pixeldq, gain, readnoise, dark_rate=None, zeroframe=None, *, tgroup, tframe, nframes, suppress_one_group, slope_weights, flag_saturated, ignore_persistence, first_kept, last_kept, firstgroup, lastgroup):
-    ni,ng,ny,nx=sci.shape
-    rate=_new((ny,nx)); ints=_new((ni,ny,nx))
-    dark_rate,zeroframe,times=_prep(sci,dark_rate,zeroframe,tgroup,tframe,nframes)
-    _ols.fit_rows(sci,groupdq,pixeldq,gain,readnoise,dark_rate,zeroframe,np.array([first_kept,last_kept,*_wanted(ng,firstgroup,lastgroup)]),suppress_one_group and ng>1,ignore_persistence,flag_saturated=="any",slope_weights=="read_noise",times,1/np.sqrt(2*nframes),*rate,*ints)
-    return RampFit(rate,ints)
+def _wanted(ngroups, firstgroup, lastgroup):
+    """Range of groups that the user leaves in; contradictory limits are ignored, as in the oracle."""
+    first = max(firstgroup or 0, 0)
+    last = ngroups - 1 if lastgroup is None else min(lastgroup, ngroups - 1)
+    return (first, last) if first < last else (0, ngroups - 1)
 
-def size(groupdq,zeroframe,*,suppress_one_group,ignore_persistence,first_kept,last_kept,firstgroup,lastgroup):
-    ni,ng,ny,nx=groupdq.shape
-    if zeroframe is None: zeroframe=np.zeros((0,ny,nx),np.float32)
-    return _ols.count_rows(groupdq,zeroframe,np.array([first_kept,last_kept,*_wanted(ng,firstgroup,lastgroup)]),suppress_one_group and ng>1,ignore_persistence)
 
-def fit_optional(sci, groupdq, pixeldq, gain, readnoise, dark_rate=None, zeroframe=None, *, tgroup, tframe, nframes, groupgap,dropframes1,suppress_one_group, slope_weights, flag_saturated, ignore_persistence, first_kept, last_kept, firstgroup, lastgroup,nseg,ncr,slope):
-    ni,ng,ny,nx=sci.shape
-    o={n:np.zeros((ni,nseg,ny,nx),np.float32) for n in ("slope","sigslope","var_poisson","var_rnoise","yint","sigyint","pedestal","weights","crmag")}
-    o["pedestal"]=np.zeros((ni,ny,nx),np.float32); o["crmag"]=np.zeros((ni,ncr,ny,nx),np.float32)
-    dark_rate,zeroframe,times=_prep(sci,dark_rate,zeroframe,tgroup,tframe,nframes)
-    _ols.optional_rows(sci,groupdq,gain,readnoise,dark_rate,zeroframe,slope,np.array([first_kept,last_kept,*_wanted(ng,firstgroup,lastgroup)]),suppress_one_group and ng>1,ignore_persistence,slope_weights=="read_noise",times,1/np.sqrt(2*nframes),((nframes+1)/2+dropframes1)/(nframes+groupgap),*o.values())
-    return o
+def survey(groupdq, *, suppress_one_group, ignore_persistence, firstgroup, lastgroup):
+    """Find the groups that are flagged in every pixel of a block of rows.
+
+    Parameters
+    ----------
+    groupdq : 4D uint8 `~numpy.ndarray`
+        Group flags, shape (nints, ngroups, rows, nx).
+    suppress_one_group : bool
+        Pixels with a single usable group count as unused.
+    ignore_persistence : bool
+        PERSISTENCE does not make a group unusable.
+    firstgroup, lastgroup : int or None
+        Groups before and after these count as DO_NOT_USE.
+
+    Returns
+    -------
+    Planes
+        Of the block; `join` those of all blocks.
+    """
+    ngroups = groupdq.shape[1]
+    groups = np.array([0, ngroups - 1, *_wanted(ngroups, firstgroup, lastgroup)])
+    planes = Planes(np.ones(ngroups, np.uint8), np.ones(ngroups, np.uint8))
+    ols.whole_planes(groupdq, groups, suppress_one_group and ngroups > 1, ignore_persistence, *planes)
+    return planes
+
+
+def join(planes, others):
+    """Join the `Planes` of two blocks."""
+    return Planes(planes.unused & others.unused, planes.saturated & others.saturated)
+
+
+def choose_groups(planes, *, trim, firstgroup, lastgroup):
+    """Choose the groups of an exposure that are fitted.
+
+    Parameters
+    ----------
+    planes : Planes
+        Of the whole exposure.
+    trim : bool
+        Drop leading groups, and the last one, that are DO_NOT_USE everywhere (MIRI: the frames that firstframe,
+        lastframe and rscd have flagged). A jump into the first group that is left is then no jump any more.
+    firstgroup, lastgroup : int or None
+        As for `survey`.
+
+    Returns
+    -------
+    Groups
+
+    Raises
+    ------
+    NoSlopes
+        Fewer than two groups are left, or the first one is saturated everywhere. The oracle writes no product.
+    """
+    ngroups = planes.unused.size
+    first, last = 0, ngroups - 1
+    if trim and ngroups > 1:
+        usable = np.flatnonzero(planes.unused == 0)
+        if usable.size == 0:
+            raise NoSlopes(f"all {ngroups} groups are DO_NOT_USE in every pixel: there is no slope to fit")
+        first, last = usable[0], last - int(planes.unused[last])
+        if last - first < 1:
+            raise NoSlopes(
+                f"only {last - first + 1} of {ngroups} groups is not DO_NOT_USE in every pixel, two are needed: "
+                "there is no slope to fit"
+            )
+    if planes.saturated[first]:
+        raise NoSlopes("every pixel is saturated in its first group: there is no slope to fit")
+    return Groups(int(first), int(last), *_wanted(ngroups, firstgroup, lastgroup))
+
+
+def fit_ramps(
+    sci,
+    groupdq,
+    pixeldq,
+    gain,
+    readnoise,
+    dark_rate=None,
+    zeroframe=None,
+    *,
+    groups,
+    tgroup,
+    tframe,
+    nframes,
+    suppress_one_group,
+    ignore_persistence,
+    slope_weights,
+    flag_saturated,
+):
+    """Fit the ramps of a block of rows.
+
+    Parameters
+    ----------
+    sci : 4D float32 `~numpy.ndarray`
+        Counts (DN), shape (nints, ngroups, rows, nx). NaN is no measurement.
+    groupdq : 4D uint8 `~numpy.ndarray`
+        Group flags, same shape. A group is usable if it has none.
+    pixeldq : 2D uint32 `~numpy.ndarray`
+        Pixel flags, shape (rows, nx); they go into the flags of all slopes.
+    gain, readnoise : 2D float32 `~numpy.ndarray`
+        Gain (electrons/DN) and CDS read noise (DN). A gain that is NaN or not positive is NO_GAIN_VALUE and
+        DO_NOT_USE.
+    dark_rate : 2D float32 `~numpy.ndarray` or None
+        Mean dark current (DN/s), for the photon noise; None is 0.
+    zeroframe : 3D float32 `~numpy.ndarray` or None
+        First frame of each integration (DN), shape (nints, rows, nx), 0 where it is not usable. It stands in where
+        no group is usable, unless ``suppress_one_group``.
+    groups : Groups
+        From `choose_groups`.
+    tgroup, tframe : float
+        Time of a group and of a frame (s).
+    nframes : int
+        Frames averaged into a group.
+    suppress_one_group : bool
+        No slope for integrations with a single usable group (unless the exposure has no more).
+    ignore_persistence : bool
+        PERSISTENCE does not make a group unusable.
+    slope_weights : {"total", "read_noise"}
+        Variance whose inverse weights the slopes in their mean: of everything, or of the read noise.
+    flag_saturated : {"all", "any"}
+        SATURATED is set where all groups are saturated, or where any is.
+
+    Returns
+    -------
+    rate, rateints : Slopes
+        Of the exposure and of its integrations.
+    """
+    nints, ngroups, rows, nx = sci.shape
+    rate, rateints = (
+        Slopes(*(np.empty(shape, np.uint32 if name == "dq" else np.float32) for name in Slopes._fields))
+        for shape in ((rows, nx), (nints, rows, nx))
+    )
+    ols.fit_rows(
+        sci,
+        groupdq,
+        pixeldq,
+        gain,
+        readnoise,
+        *_optional_images(dark_rate, zeroframe, rows, nx),
+        np.array(groups),
+        suppress_one_group and ngroups > 1,
+        ignore_persistence,
+        flag_saturated == "any",
+        slope_weights == "read_noise",
+        _times(tgroup, tframe, nframes),
+        1 / np.sqrt(2 * nframes),
+        *rate,
+        *rateints,
+    )
+    return rate, rateints
+
+
+def count_segments(groupdq, zeroframe=None, *, groups, suppress_one_group, ignore_persistence):
+    """Count the segments and the jumps of the integration that has most: the size of the optional product.
+
+    Parameters
+    ----------
+    groupdq, zeroframe, groups, suppress_one_group, ignore_persistence
+        As for `fit_ramps`.
+
+    Returns
+    -------
+    tuple of int
+        Segments and jumps; over blocks take the larger of each.
+    """
+    _, ngroups, rows, nx = groupdq.shape
+    _, zeroframe = _optional_images(None, zeroframe, rows, nx)
+    suppress = suppress_one_group and ngroups > 1
+    return ols.count_rows(groupdq, zeroframe, np.array(groups), suppress, ignore_persistence)
+
+
+def fit_optional(
+    sci,
+    groupdq,
+    gain,
+    readnoise,
+    slope,
+    dark_rate=None,
+    zeroframe=None,
+    *,
+    counts,
+    groups,
+    tgroup,
+    tframe,
+    nframes,
+    groupgap,
+    dropped,
+    suppress_one_group,
+    ignore_persistence,
+    slope_weights,
+):
+    """Describe every segment of a block of rows.
+
+    Parameters
+    ----------
+    sci, groupdq, gain, readnoise, dark_rate, zeroframe, groups, tgroup, tframe, nframes
+        As for `fit_ramps`.
+    slope : 3D float32 `~numpy.ndarray`
+        Slopes of the integrations from `fit_ramps` (DN/s).
+    counts : tuple of int
+        From `count_segments`, of the whole exposure.
+    groupgap, dropped : int
+        Frames dropped between groups (GROUPGAP) and before the first one (DRPFRMS1).
+    suppress_one_group, ignore_persistence, slope_weights
+        As for `fit_ramps`.
+
+    Returns
+    -------
+    Optional
+    """
+    nints, ngroups, rows, nx = sci.shape
+    segments, jumps = (max(1, count) for count in counts)
+    shapes = {"pedestal": (nints, rows, nx), "crmag": (nints, jumps, rows, nx)}
+    whole = (nints, segments, rows, nx)
+    result = Optional(*(np.zeros(shapes.get(name, whole), np.float32) for name in Optional._fields))
+    ols.optional_rows(
+        sci,
+        groupdq,
+        gain,
+        readnoise,
+        *_optional_images(dark_rate, zeroframe, rows, nx),
+        slope,
+        np.array(groups),
+        suppress_one_group and ngroups > 1,
+        ignore_persistence,
+        slope_weights == "read_noise",
+        _times(tgroup, tframe, nframes),
+        1 / np.sqrt(2 * nframes),
+        ((nframes + 1) / 2 + dropped) / (nframes + groupgap),
+        *result,
+    )
+    return result
+
+
+def _optional_images(dark_rate, zeroframe, rows, nx):
+    if dark_rate is None:
+        dark_rate = np.zeros((rows, nx), np.float32)
+    if zeroframe is None:
+        zeroframe = np.zeros((0, rows, nx), np.float32)
+    return dark_rate, zeroframe
+
+
+def _times(tgroup, tframe, nframes):
+    """Seconds per sample of a ramp, of a lone first group, and of the zero frame; the oracle holds times in float32."""
+    tgroup, tframe = float(np.float32(tgroup)), float(np.float32(tframe))
+    return np.array([tgroup, (nframes + 1) * tframe / 2, tframe])
