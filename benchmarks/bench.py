@@ -160,9 +160,7 @@ class Case:
         """Size of the exposures."""
         nints, ngroups, ny, nx = self.shape
         size = sum(path.stat().st_size for path in self.uncal) / 1e6
-        return (
-            f"{len(self.uncal)} of {nints} integrations x {ngroups} groups x {ny} x {nx}, {size:.0f} MB raw"
-        )
+        return f"{len(self.uncal)} of {nints} integrations x {ngroups} groups x {ny} x {nx}, {size:.0f} MB raw"
 
     def _chain(self):
         from rampflow.run import Run

@@ -16,9 +16,7 @@ with Step(snakemake) as step:
     images = {kind: step.reference(kind).read() for kind in ("gain", "readnoise")}
     step.pixeldq = jump.flag_bad_gain(step.pixeldq, images["gain"])
     unused = step.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)
-    mode = jump.choose_mode(
-        unused, **step.options("min_diffs_single_pass", "minimum_sigclip_groups", "only_use_ints")
-    )
+    mode = jump.choose_mode(unused, **step.options("min_diffs_single_pass", "minimum_sigclip_groups", "only_use_ints"))
     search = partial(
         step.rows,
         jump.detect_jumps,
@@ -36,9 +34,7 @@ with Step(snakemake) as step:
     count, full = jump.join_blocks(search())
     if np.any(full & ~unused):
         count, full = jump.join_blocks(search(reset_planes=full & ~unused))
-    rates = jump.event_rates(
-        count, 0, dnu_planes=unused, npixels=images["gain"].size, tgroup=step.keyword("TGROUP")
-    )
+    rates = jump.event_rates(count, 0, dnu_planes=unused, npixels=images["gain"].size, tgroup=step.keyword("TGROUP"))
     if rates is not None:
         step.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")
         step.set("EXTNCRS", rates[1], "Extended events per 1e6 pixels and second")

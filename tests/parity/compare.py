@@ -97,9 +97,7 @@ def parse(arguments):
     parser.add_argument("--steps", default="*", metavar="PATTERN", help="steps to compare one by one, a glob")
     parser.add_argument("--configfile", type=Path, help="YAML with further configuration, for both sides")
     parser.add_argument("--no-interchange", dest="interchange", action="store_false")
-    parser.add_argument(
-        "--keep", action="store_true", help="keep all products, and use a programme kept before"
-    )
+    parser.add_argument("--keep", action="store_true", help="keep all products, and use a programme kept before")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, default=ROOT / ".parity", help="where everything goes")
     options = parser.parse_args(arguments)
@@ -144,9 +142,7 @@ def choose(programme, options):
     chosen = [each for each in programme["exposures"] if fnmatch.fnmatch(each["exposure"], options.exposures)]
     if options.small:
         # Fewer than four groups leave most steps nothing to do.
-        by_size = sorted(
-            (each for each in chosen if each["shape"][1] > 3), key=lambda each: math.prod(each["shape"])
-        )
+        by_size = sorted((each for each in chosen if each["shape"][1] > 3), key=lambda each: math.prod(each["shape"]))
         kinds = {(each["instrument"], each["tso"]): each for each in reversed(by_size)}
         chosen = [kinds[kind] for kind in SMALL if kind in kinds]
     if not chosen:
@@ -232,9 +228,7 @@ class Comparison:
         for step in task["steps"]:
             expected = products(theirs, exposure, step)
             if not all(path.exists() for path in expected):
-                self.fail(
-                    exposure, "step", step, "product", f"the oracle has none: {last_line(result['error'])}"
-                )
+                self.fail(exposure, "step", step, "product", f"the oracle has none: {last_line(result['error'])}")
                 return
             if fnmatch.fnmatch(step, self.options.steps):
                 made, problem = self.ours.step(step, exposure, inputs, folder)

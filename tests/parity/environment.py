@@ -39,9 +39,7 @@ def oracle_python(release):
     variable = f"RAMPFLOW_ORACLE_{release.replace('.', '_')}"
     if os.environ.get(variable):
         if not os.access(os.environ[variable], os.X_OK):
-            raise SystemExit(
-                f"{variable}={os.environ[variable]}: no such program; name a python that has jwst"
-            )
+            raise SystemExit(f"{variable}={os.environ[variable]}: no such program; name a python that has jwst")
         return os.environ[variable]
     folder = ROOT / ".oracle" / release
     python = folder / "bin" / "python"

@@ -120,9 +120,7 @@ def pipeline(task):
     for name, values in task.get("parameters", {}).items():
         steps[name].update(values)
     start = time.perf_counter()
-    result = Detector1Pipeline.call(
-        task["input"], steps=steps, save_results=True, output_dir=str(task["folder"])
-    )
+    result = Detector1Pipeline.call(task["input"], steps=steps, save_results=True, output_dir=str(task["folder"]))
     if result is None:
         raise RuntimeError(f"jwst's pipeline gave no product for {task['input']}")
     result.close()

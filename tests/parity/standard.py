@@ -63,9 +63,7 @@ def findings(difference, allowed):
             text = f"{name}: {values.nan_mismatches} NaN mismatches, one at {values.worst}"
             found.append(Finding(f"{name} NaN", values.nan_mismatches / values.size, text))
         if values.beyond > allowed * values.size:
-            text = (
-                f"{name}: {values.beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
-            )
+            text = f"{name}: {values.beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
             found.append(Finding(name, values.beyond / values.size, f"{text} at {values.worst}"))
     for name, flags in difference.flags.items():
         if flags.differing > allowed * flags.size:

@@ -56,15 +56,11 @@ def line(row):
     values, flags = row.difference.values, row.difference.flags
     sci = values.get("SCI")
     if sci is not None:
-        cells |= {
-            name: f"{getattr(sci, name):.1e}" for name in ("max_absolute", "max_relative", "max_scaled")
-        }
+        cells |= {name: f"{getattr(sci, name):.1e}" for name in ("max_absolute", "max_relative", "max_scaled")}
         parts = {name: getattr(sci, name) / max(sci.size, 1) for name in ("relative_beyond", "beyond")}
         cells |= {name: f"{part:.1e}" if part else "0" for name, part in parts.items()}
     cells["nan"] = str(sum(each.nan_mismatches for each in values.values()))
-    cells["others_scaled"] = (
-        f"{max((v.max_scaled for k, v in values.items() if k != 'SCI'), default=0.0):.1e}"
-    )
+    cells["others_scaled"] = f"{max((v.max_scaled for k, v in values.items() if k != 'SCI'), default=0.0):.1e}"
     for cell, name in (("pixeldq", "PIXELDQ"), ("pixeldq", "DQ"), ("groupdq", "GROUPDQ")):
         if name in flags:
             cells[cell] = f"{flags[name].differing}"
@@ -95,9 +91,7 @@ def report(rows, folder, options, failure):
 
     print(f"\nRelease {options.release} beside {environment.REQUIREMENTS[options.release][0]}")
     print(standard.heading())
-    print(
-        "SCI: max_absolute to beyond (parts of all elements); pixeldq (or DQ), groupdq: elements that differ;"
-    )
+    print("SCI: max_absolute to beyond (parts of all elements); pixeldq (or DQ), groupdq: elements that differ;")
     print("others_scaled: largest scaled difference of ERR, VAR_*, ZEROFRAME, AVDRKCUR.\n")
     shown = [name for name in COLUMNS if name != "check"]
     for check in ("step", "interchange", "end to end"):
@@ -117,12 +111,8 @@ def report(rows, folder, options, failure):
         for remark, where in remarks.items():
             first = where[0]
             print(f"  {remark}: {len(where)} products, first {first.exposure} {first.check} {first.step}")
-    counts = {
-        verdict: sum(row.verdict == verdict for row in rows) for verdict in ("ok", "accepted", "BEYOND")
-    }
-    print(
-        f"\n{len(rows)} products: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-    )
+    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("ok", "accepted", "BEYOND")}
+    print(f"\n{len(rows)} products: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
     if failure:
         print(failure)
 

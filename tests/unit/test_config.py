@@ -218,18 +218,14 @@ MANUAL = Path(__file__).parents[2] / "config" / "README.md"
 def test_the_manual_has_every_key_with_its_default():
     text = MANUAL.read_text()
     for key, rules in schema("config")["properties"].items():
-        parts = {f"{key}.{inner}": part for inner, part in rules.get("properties", {}).items()} or {
-            key: rules
-        }
+        parts = {f"{key}.{inner}": part for inner, part in rules.get("properties", {}).items()} or {key: rules}
         for name, part in parts.items():
             shown = f'"{part["default"]}"' if key == "release" else word(part["default"])
             assert f"| `{name}` | `{shown}` |" in text
 
 
 def test_the_manual_has_every_parameter_with_its_defaults():
-    found = re.findall(
-        r"^\| (\w+) \| (\w+) \| (\S+|`\[.*?\]`) \| (\S+) \|", MANUAL.read_text(), flags=re.MULTILINE
-    )
+    found = re.findall(r"^\| (\w+) \| (\w+) \| (\S+|`\[.*?\]`) \| (\S+) \|", MANUAL.read_text(), flags=re.MULTILINE)
     manual = {(step, name): values for step, name, *values in found if step in steps()}
     expected = {}
     for step in steps():

@@ -191,9 +191,7 @@ def test_root_name_leaves_out_known_suffixes(path, root):
 @pytest.mark.parametrize("kind", GUIDE_STAR_TYPES)
 def test_guide_star_exposures_are_refused_by_name(tmp_path, kind):
     write(tmp_path, INSTRUME="FGS", DETECTOR="GUIDER1", EXP_TYPE=kind)
-    with pytest.raises(
-        ConfigError, match=f"EXP_TYPE {kind} is guide-star .*, which is not for this pipeline"
-    ):
+    with pytest.raises(ConfigError, match=f"EXP_TYPE {kind} is guide-star .*, which is not for this pipeline"):
         find_exposures({}, tmp_path)
 
 
@@ -516,9 +514,7 @@ def test_header_values_are_those_that_astropy_reads(tmp_path):
     primary.header["HIERARCH a long keyword"] = 3
     for i in range(300):
         primary.header[f"K{i}"] = i
-    fits.HDUList([primary, fits.ImageHDU(np.zeros((2, 3, 4, 5), np.int16), name="SCI")]).writeto(
-        tmp_path / "a.fits"
-    )
+    fits.HDUList([primary, fits.ImageHDU(np.zeros((2, 3, 4, 5), np.int16), name="SCI")]).writeto(tmp_path / "a.fits")
     read, shape = examine(tmp_path / "a.fits")
     assert {key: read[key] for key in values} == values
     assert [read[f"K{i}"] for i in range(300)] == list(range(300))
@@ -558,17 +554,13 @@ def test_real_headers_agree_with_astropy():
 
 @needs_data
 def test_real_guide_star_exposure_is_refused_by_name(tmp_path):
-    with pytest.raises(
-        ConfigError, match="fgs_acq1_guider1.fits: EXP_TYPE FGS_ACQ1 is guide-star acquisition"
-    ):
+    with pytest.raises(ConfigError, match="fgs_acq1_guider1.fits: EXP_TYPE FGS_ACQ1 is guide-star acquisition"):
         find_exposures({"exposures": str(DATA / "headers" / "fgs_acq1*.fits")}, tmp_path)
 
 
 @needs_data
 def test_real_header_with_blanked_pixels_is_refused_for_its_groups(tmp_path):
-    with pytest.raises(
-        ConfigError, match="nrca2_uncal.fits: SCI has 1 groups where the header says NGROUPS 10"
-    ):
+    with pytest.raises(ConfigError, match="nrca2_uncal.fits: SCI has 1 groups where the header says NGROUPS 10"):
         find_exposures({"exposures": str(DATA / "headers" / "*nrca2*.fits")}, tmp_path)
 
 

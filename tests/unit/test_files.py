@@ -155,9 +155,7 @@ def test_a_reference_is_cut_to_the_exposure(tmp_path):
 
 def test_a_reference_that_does_not_cover_the_exposure_is_refused(tmp_path):
     path = reference(tmp_path)
-    with pytest.raises(
-        files.FileProblem, match="covers rows 1-8, columns 1-10 .* needs rows 8-9, columns 1-2"
-    ):
+    with pytest.raises(files.FileProblem, match="covers rows 1-8, columns 1-10 .* needs rows 8-9, columns 1-2"):
         files.Reference(path, files.Window(ystart=7, xstart=0, ny=2, nx=2)).read()
 
 

@@ -25,9 +25,7 @@ def test_detector_frame_of_each_kind_of_detector(detector, expected):
     assert Orientation.from_detector(detector).to_detector(SCIENCE).tolist() == expected
 
 
-@pytest.mark.parametrize(
-    "axes", [(f * a, s * b) for a, b in ((1, 2), (2, 1)) for f in (1, -1) for s in (1, -1)]
-)
+@pytest.mark.parametrize("axes", [(f * a, s * b) for a, b in ((1, 2), (2, 1)) for f in (1, -1) for s in (1, -1)])
 def test_science_frame_is_the_inverse_of_detector_frame(axes):
     orientation = Orientation.from_axes(*axes)
     assert np.array_equal(orientation.to_science(orientation.to_detector(SCIENCE)), SCIENCE)

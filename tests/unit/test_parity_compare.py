@@ -114,13 +114,9 @@ def test_tables_are_compared_by_column():
 
 
 def test_a_missing_extension_is_found_but_not_an_empty_table():
-    assert compare_products(product(), product(table=times(1.0)), 1e-6).problems == [
-        "extension INT_TIMES: missing"
-    ]
+    assert compare_products(product(), product(table=times(1.0)), 1e-6).problems == ["extension INT_TIMES: missing"]
     assert compare_products(product(), product(table=times()), 1e-6).problems == []
-    assert compare_products(product(table=times(1.0)), product(), 1e-6).problems == [
-        "extension INT_TIMES: only ours"
-    ]
+    assert compare_products(product(table=times(1.0)), product(), 1e-6).problems == ["extension INT_TIMES: only ours"]
 
 
 def test_a_status_must_agree_and_other_keywords_are_remarked():

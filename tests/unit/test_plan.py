@@ -67,11 +67,7 @@ GOLDEN = {
         ],
     },
     "3.0": {
-        **{
-            mode: [*NEAR_IR, "dark_current", "jump", "ramp_fit", "gain_scale"]
-            for mode in MODES
-            if mode[0] != "MIRI"
-        },
+        **{mode: [*NEAR_IR, "dark_current", "jump", "ramp_fit", "gain_scale"] for mode in MODES if mode[0] != "MIRI"},
         ("MIRI", False): [
             *("group_scale", "dq_init", "emicorr", "saturation", "lastframe", "reset", "linearity", "rscd"),
             *("dark_current", "jump", "ramp_fit", "gain_scale"),
@@ -212,9 +208,7 @@ def test_no_mode_takes_a_step_that_it_does_not_have(release):
     for mode in MODES:
         for step in set(steps()) - set(EVERYTHING[release][mode]):
             name = f"{mode[0]} {'tso' if mode[1] else 'plain'}"
-            with pytest.raises(
-                ConfigError, match=f"{step}: skip: false: {name} has no {step} in release {release}"
-            ):
+            with pytest.raises(ConfigError, match=f"{step}: skip: false: {name} has no {step} in release {release}"):
                 Plan({"release": release, "steps": {step: {"skip": False}}}, [Exposure("e", *mode)])
 
 
@@ -361,8 +355,7 @@ def test_releases_differ_where_the_field_did():
         ({"NIRCAMM": {}}, "config: steps: 'NIRCAMM' is not known; did you mean 'NIRCAM'?"),
         (
             {"zzz": {}},
-            "config: steps: 'zzz' is not known; write a name, an instrument (and plain or tso), an exposure, "
-            "or a glob",
+            "config: steps: 'zzz' is not known; write a name, an instrument (and plain or tso), an exposure, or a glob",
         ),
         ({"MIRI": {"jmp": {}}}, "config: steps: MIRI: no step 'jmp'; did you mean 'jump'?"),
         ({"MIRI": {"jump": 3}}, "config: steps: MIRI: jump: expected a block of parameters, found 3"),
@@ -385,8 +378,7 @@ def test_releases_differ_where_the_field_did():
         ),
         (
             {"jump": {"maximum_cores": "half"}},
-            "config: steps: jump: maximum_cores: not a parameter here: the cores of the run decide "
-            "(snakemake --cores)",
+            "config: steps: jump: maximum_cores: not a parameter here: the cores of the run decide (snakemake --cores)",
         ),
         (
             {"dark_current": {"override_dark": "my.fits"}},
@@ -409,8 +401,7 @@ def test_releases_differ_where_the_field_did():
         ),
         (
             {"ipc": {"skip": "False"}},
-            "config: steps: ipc: skip: expected true or false, found the text 'False'; write false without "
-            "quotes",
+            "config: steps: ipc: skip: expected true or false, found the text 'False'; write false without quotes",
         ),
         (
             {"ramp_fit": {"slope_weights": "readnoise"}},
@@ -429,9 +420,7 @@ def test_settings_that_do_not_fit_get_one_line(block, line):
 
 
 def test_selectors_that_select_nothing_are_said():
-    plan = Plan(
-        {"steps": {"jw09999*": {"jump": {"edge_size": 1}}}, "references": {"FGS": {"dark": "N/A"}}}, [A]
-    )
+    plan = Plan({"steps": {"jw09999*": {"jump": {"edge_size": 1}}}, "references": {"FGS": {"dark": "N/A"}}}, [A])
     assert "config: steps: jw09999*: matches no exposure of this run" in plan.notices
     assert "config: references: FGS: matches no exposure of this run" in plan.notices
 
@@ -449,9 +438,7 @@ def test_a_step_that_is_on_and_not_there_yet_is_left_out_and_said_once(lacking):
     plan = Plan({}, [B, Exposure("e", "MIRI"), Exposure("f", "MIRI"), A])
     assert "emicorr" not in plan.steps
     assert plan.previous("saturation", B) == "dq_init"
-    assert plan.notices == [
-        "emicorr is not there yet: left out for MIRI tso, MIRI plain (release 1.19 has it)"
-    ]
+    assert plan.notices == ["emicorr is not there yet: left out for MIRI tso, MIRI plain (release 1.19 has it)"]
     assert plan.settings("emicorr", B)["skip"] == {"value": True, "source": "not there yet"}
 
 
@@ -478,9 +465,7 @@ def test_a_value_that_is_not_there_yet_is_refused_when_asked_for(lacking):
 
 
 def test_a_default_that_is_not_there_yet_is_replaced_and_said_once(lacking):
-    lacking(
-        ("rscd", "algorithm", "per_pixel", "", "baseline"), ("linearity", "read_level", "true", "", "false")
-    )
+    lacking(("rscd", "algorithm", "per_pixel", "", "baseline"), ("linearity", "read_level", "true", "", "false"))
     plan = Plan({"release": "3.0"}, [Exposure("e", "MIRI"), Exposure("f", "MIRI"), B])
     assert plan.settings("rscd", "e")["algorithm"] == {
         "value": "baseline",
@@ -529,9 +514,7 @@ def settings():
 
 
 def test_crds_comes_between_the_release_and_the_config(settings):
-    files = {
-        "pars-jumpstep": {"file": "/c/j.asdf", "parameters": {"edge_size": 9, "rejection_threshold": "5"}}
-    }
+    files = {"pars-jumpstep": {"file": "/c/j.asdf", "parameters": {"edge_size": 9, "rejection_threshold": "5"}}}
     merged, notes = merge_parameters(settings, files, "jump")
     assert merged["edge_size"] == {"value": 7, "source": "config"}
     assert merged["rejection_threshold"] == {"value": 5.0, "source": "pars-jumpstep (j.asdf)"}
@@ -613,9 +596,7 @@ def test_a_skip_of_crds_for_a_step_that_is_off_is_reported():
 def test_a_skip_of_crds_that_could_not_be_followed_comes_without_advice(lacking):
     lacking(("persistence", "", "", "", "left out"))
     settings = Plan({}, [A]).settings("persistence", A)
-    _, notes = merge_parameters(
-        settings, {"pars-persistencestep": {"parameters": {"skip": False}}}, "persistence"
-    )
+    _, notes = merge_parameters(settings, {"pars-persistencestep": {"parameters": {"skip": False}}}, "persistence")
     assert notes == ["pars-persistencestep: skip: false is not followed, the plan decides (not there yet)"]
 
 
@@ -754,9 +735,7 @@ def test_a_release_knows_every_mode_and_the_defaults_of_its_steps(release):
     assert set(found.cells) == set(MODES)
     for cells in found.cells.values():
         for step in cells:
-            assert set(found.defaults[step]) <= set(
-                schema("parameters")["properties"][step].get("properties", {})
-            )
+            assert set(found.defaults[step]) <= set(schema("parameters")["properties"][step].get("properties", {}))
 
 
 def test_every_parameter_belongs_to_a_release():

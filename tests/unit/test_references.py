@@ -18,6 +18,7 @@ import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from rampflow import references
 from rampflow.references import ReferenceProblem, check, crds_parameters, load_pointer, resolve
 
@@ -186,9 +187,7 @@ def ask(cache, tmp_path):
 
     def ask(*types, header=HEADER, state=None, overrides=None, **config):
         config = {"path": str(cache), "context": "jwst_0001.pmap", "offline": True} | config
-        return resolve(
-            "jw1", header, types, config=config, overrides=overrides, folder=ask.folder, state=state
-        )
+        return resolve("jw1", header, types, config=config, overrides=overrides, folder=ask.folder, state=state)
 
     ask.folder = tmp_path / "references"
     return ask
@@ -234,9 +233,7 @@ def test_types_that_the_context_does_not_know_are_said_once_and_not_applicable(a
     assert pointers["emicorr"]["crds_uri"] == "N/A"
     assert pointers["dark"]["status"] == "found"
     said = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-    assert said == [
-        "jw1: CRDS context jwst_0001.pmap does not know emicorr, sirskernel; taken as not applicable"
-    ]
+    assert said == ["jw1: CRDS context jwst_0001.pmap does not know emicorr, sirskernel; taken as not applicable"]
 
 
 def test_types_without_a_matching_rule_are_one_error_that_names_all(ask):
@@ -334,9 +331,7 @@ def test_what_is_not_a_pointer_is_refused(tmp_path, text):
     path = tmp_path / "dark.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(
-        ReferenceProblem, match=r"dark\.json: not a reference pointer .*--forcerun references"
-    ):
+    with pytest.raises(ReferenceProblem, match=r"dark\.json: not a reference pointer .*--forcerun references"):
         load_pointer(path)
 
 
@@ -628,9 +623,7 @@ def test_a_missing_mapping_is_named(ask, cache):
 def test_a_corrupt_mapping_is_named(ask, cache):
     path = cache / "mappings/jwst/jwst_nircam_gain_0001.rmap"
     path.write_text(path.read_text().replace("gain_0001.fits", "gain_0007.fits"))
-    with pytest.raises(
-        ReferenceProblem, match=r"mapping .* is corrupt: .*gain_0001.rmap.*; delete that file"
-    ):
+    with pytest.raises(ReferenceProblem, match=r"mapping .* is corrupt: .*gain_0001.rmap.*; delete that file"):
         ask("dark")
     path.write_text(path.read_text()[:100])
     with pytest.raises(ReferenceProblem, match=r"is corrupt: .*gain_0001.rmap"):
@@ -915,9 +908,7 @@ def real_cache(tmp_path):
 
 
 @pytest.mark.parametrize("instrument", REAL)
-def test_selection_equals_that_of_crds_with_the_parameters_of_the_data_model(
-    instrument, real_cache, tmp_path
-):
+def test_selection_equals_that_of_crds_with_the_parameters_of_the_data_model(instrument, real_cache, tmp_path):
     from stdatamodels.jwst import datamodels
 
     path = SHARED / REAL[instrument]

@@ -30,9 +30,7 @@ def run(tmp_path, monkeypatch):
         time.sleep(0.01)
 
     def start(text):
-        Path("script.py").write_text(
-            f"from rampflow.warm import handoff\nhandoff()\nimport os, sys, time\n{text}\n"
-        )
+        Path("script.py").write_text(f"from rampflow.warm import handoff\nhandoff()\nimport os, sys, time\n{text}\n")
         environment = dict(os.environ, **{warm.VARIABLE: "s"})
         return subprocess.Popen(
             [sys.executable, "script.py"],

@@ -133,9 +133,7 @@ def find_exposures(config, directory="."):
     exposures = sorted((one for one in exposures if count[one.root] == 1), key=lambda one: one.root)
     if problems and not (config["skip_bad"] and exposures):
         if exposures:
-            problems.append(
-                f"{len(exposures)} of {len(given)} can be used; skip_bad: true leaves out the others"
-            )
+            problems.append(f"{len(exposures)} of {len(given)} can be used; skip_bad: true leaves out the others")
         raise ConfigError(problems)
     return exposures, [f"left out: {problem}" for problem in problems]
 
@@ -360,9 +358,7 @@ def examine(path):
             if start + length > size:
                 name = cards.get("EXTNAME", "the primary array")
                 end = start + length
-                raise BadExposure(
-                    f"truncated: {size} bytes, where {name} ends at {end}; fetch the file again"
-                )
+                raise BadExposure(f"truncated: {size} bytes, where {name} ends at {end}; fetch the file again")
             if cards.get("EXTNAME") == "SCI" and not shape:
                 shape = axes
             offset = start + -(-length // _BLOCK) * _BLOCK

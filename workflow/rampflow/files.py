@@ -44,9 +44,7 @@ def _pread_into(descriptor, buffer, offset, path):
     while done < len(view):
         got = os.preadv(descriptor, [view[done:]], offset + done)
         if not got:
-            raise FileProblem(
-                f"{path}: the file ends in the middle of an array; it is truncated, fetch it again"
-            )
+            raise FileProblem(f"{path}: the file ends in the middle of an array; it is truncated, fetch it again")
         done += got
 
 
@@ -67,9 +65,7 @@ def _copy_range(source, target, source_offset, target_offset, size):
         if not done:
             piece = os.pread(source, min(size, 1 << 24), source_offset)
             if not piece:
-                raise FileProblem(
-                    "the file to copy from ends before its header says it does; it is truncated"
-                )
+                raise FileProblem("the file to copy from ends before its header says it does; it is truncated")
             _pwrite_all(target, piece, target_offset)
             done = len(piece)
         source_offset += done
@@ -135,9 +131,7 @@ class Array:
 
     def _result_shape(self, index):
         index = tuple(index) + (slice(None),) * (len(self.shape) - len(index))
-        return tuple(
-            len(range(*i.indices(n))) for i, n in zip(index, self.shape, strict=True) if isinstance(i, slice)
-        )
+        return tuple(len(range(*i.indices(n))) for i, n in zip(index, self.shape, strict=True) if isinstance(i, slice))
 
     def read(self, *index):
         """Read a piece.
@@ -177,9 +171,7 @@ class Array:
         """
         expected = self._result_shape(index)
         if values.shape != expected:
-            raise ValueError(
-                f"{self.path}: a piece of shape {values.shape} does not fit where {expected} is due"
-            )
+            raise ValueError(f"{self.path}: a piece of shape {values.shape} does not fit where {expected} is due")
         values = np.ascontiguousarray(values, self.dtype)
         if not values.flags.writeable:
             values = values.copy()

@@ -173,9 +173,7 @@ class Job:
             log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
-        warnings.showwarning = lambda message, category, *_, **__: log.warning(
-            "%s: %s", category.__name__, message
-        )
+        warnings.showwarning = lambda message, category, *_, **__: log.warning("%s: %s", category.__name__, message)
 
     def _record(self):
         """Keep what the job took, measured where it ran, and what it was made of."""
@@ -206,9 +204,7 @@ class Job:
 def cut_rows(along, rows):
     """Cut arrays to rows; None, an array that the exposure does without, stays None."""
     arrays = (along or {}).items()
-    return {
-        key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays
-    }
+    return {key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays}
 
 
 def write_json(path, content):
@@ -323,9 +319,7 @@ class Step(Job):
 
         pointer = self._pointers.get(kind)
         if pointer is None:
-            raise files.FileProblem(
-                f"no {kind} reference was asked for; this is a fault of the workflow's tables"
-            )
+            raise files.FileProblem(f"no {kind} reference was asked for; this is a fault of the workflow's tables")
         self._note_reference(kind, pointer)
         if pointer["file"] is None:
             return None
@@ -473,9 +467,7 @@ class Step(Job):
             return self.read(name, integrations, rows)
         return self.read(name, integrations, slice(None), rows)
 
-    def rows(
-        self, function, *, reads, writes, along=None, halo=0, tell_halo=False, by_integration=False, **options
-    ):
+    def rows(self, function, *, reads, writes, along=None, halo=0, tell_halo=False, by_integration=False, **options):
         """Run a function over blocks of rows with all their groups and write what it returns.
 
         Parameters
@@ -515,9 +507,7 @@ class Step(Job):
             self._store(images, writes, (integrations, slice(None), block))
             return result[len(writes) :]
 
-        return self._over(
-            [(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)]
-        )
+        return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
 
     def row_blocks(self, *, halo=0, by_integration=False):
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo)."""

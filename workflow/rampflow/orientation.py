@@ -77,9 +77,7 @@ class Orientation(NamedTuple):
             If there is no such detector.
         """
         if detector not in DETECTOR_AXES:
-            raise ValueError(
-                f"DETECTOR is {detector!r}; known are {', '.join(DETECTOR_AXES)}. Correct the header."
-            )
+            raise ValueError(f"DETECTOR is {detector!r}; known are {', '.join(DETECTOR_AXES)}. Correct the header.")
         return cls.from_axes(*DETECTOR_AXES[detector])
 
     def to_detector(self, array):

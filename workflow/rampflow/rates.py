@@ -83,9 +83,7 @@ class Fit(Step):
                 header["DATAMODL"] = ("RampFitOutputModel", "Type of data model")
                 path = Path(self.snakemake.output.rate).with_name(f"{self.exposure}_fitopt.fits")
                 header["FILENAME"] = (path.name, "Name of the file")
-                shapes = {
-                    key: (*array.shape[:-2], *self.shape[-2:]) for key, array in found._asdict().items()
-                }
+                shapes = {key: (*array.shape[:-2], *self.shape[-2:]) for key, array in found._asdict().items()}
                 plans = [files.image(key.upper(), shape, np.float32) for key, shape in shapes.items()]
                 self.optional.append(files.NewProduct(path, header, plans))
             for key, array in found._asdict().items():

@@ -164,9 +164,7 @@ def resolve(exposure, header, types, *, config, overrides=None, folder, state=No
     overrides = {kind.lower(): value for kind, value in (overrides or {}).items()}
     asked = [kind for kind in types if kind not in overrides]
     state = Path(state) if state is not None else None
-    pointers = {
-        kind: _overridden(exposure, kind, overrides[kind], state) for kind in types if kind in overrides
-    }
+    pointers = {kind: _overridden(exposure, kind, overrides[kind], state) for kind in types if kind in overrides}
     answer = {"context": "N/A", "server": None}
     if asked:
         settings = _Settings.of(exposure, config)
@@ -238,15 +236,11 @@ def check(pointer):
     except OSError as error:
         raise ReferenceProblem(f"{kind}: {path}: {error.strerror}; it was there before; {cure}") from None
     if now.st_size != pointer["size"]:
-        raise ReferenceProblem(
-            f"{kind}: {path} has changed: {now.st_size} bytes, expected {pointer['size']}; {cure}"
-        )
+        raise ReferenceProblem(f"{kind}: {path} has changed: {now.st_size} bytes, expected {pointer['size']}; {cure}")
     if now.st_mtime_ns != pointer.get("mtime_ns"):
         found = _digest(path)["sha256"]
         if found != pointer["sha256"]:
-            raise ReferenceProblem(
-                f"{kind}: {path} has changed: sha256 {found}, expected {pointer['sha256']}; {cure}"
-            )
+            raise ReferenceProblem(f"{kind}: {path} has changed: sha256 {found}, expected {pointer['sha256']}; {cure}")
     return path
 
 

@@ -62,9 +62,7 @@ class Run:
         # Snakemake's handler takes a lock that the interrupted thread may hold, and would then wait for ever.
         handler = signal.getsignal(signal.SIGTERM)
         if callable(handler):
-            signal.signal(
-                signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start()
-            )
+            signal.signal(signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start())
 
     @staticmethod
     def end():

@@ -91,8 +91,7 @@ def test_read_noise_has_its_nominal_width():
 
 def test_reset_noise_is_constant_within_an_integration_and_new_in_the_next():
     first, second = (
-        found.groups.astype(float) - ramp(expose())
-        for found in integrations(expose(Effects(reset_noise=1.0), nints=2))
+        found.groups.astype(float) - ramp(expose()) for found in integrations(expose(Effects(reset_noise=1.0), nints=2))
     )
     assert np.ptp(first, axis=0).max() <= 1
     assert first[0].std() == pytest.approx(properties("NIS").reset_noise, rel=0.1)
@@ -109,9 +108,7 @@ def test_bias_is_that_of_the_superbias():
 def test_patterns_belong_to_the_pixel_whatever_the_window():
     effects = Effects(bias=1.0)
     large = det.maps("NIS", Window(190, 250, 100, 100), effects).bias
-    assert np.array_equal(
-        large[INNER.within(Window(190, 250, 100, 100))], det.maps("NIS", INNER, effects).bias
-    )
+    assert np.array_equal(large[INNER.within(Window(190, 250, 100, 100))], det.maps("NIS", INNER, effects).bias)
 
 
 def test_dark_current_adds_rate_and_settling():
@@ -157,9 +154,7 @@ def test_cosmic_rays_step_where_and_when_the_truth_says():
     found = next(integrations(exposure))
     assert found.hits.frame.size > 10
     expected = np.zeros((5, 24, 32))
-    for frame, y, x, charge in zip(
-        found.hits.frame, found.hits.y, found.hits.x, found.hits.charge, strict=True
-    ):
+    for frame, y, x, charge in zip(found.hits.frame, found.hits.y, found.hits.x, found.hits.charge, strict=True):
         for group in range(5):
             seen = sum(number >= frame for number in exposure.frame_numbers(group)) / exposure.nframes
             expected[group, y, x] += seen * charge / properties("NIS").gain
@@ -214,9 +209,7 @@ def test_a_single_output_has_one_offset_that_changes_with_the_frame():
     ("detector", "readpatt", "first_is_even"), [("NRCB1", "RAPID", True), ("NRCA1", "RAPID", False)]
 )
 def test_odd_and_even_columns_are_those_of_the_detector(detector, readpatt, first_is_even):
-    counts = ramp(
-        expose(Effects(odd_even_columns=1.0), detector, readpatt, window=Window(1, 1, 8, 8), scene=Scene())
-    )
+    counts = ramp(expose(Effects(odd_even_columns=1.0), detector, readpatt, window=Window(1, 1, 8, 8), scene=Scene()))
     columns = counts[0, 0]
     assert len(set(columns[::2])) == len(set(columns[1::2])) == 1
     # Reading NRCA1 starts at the last science column, so its even columns are odd ones here.
@@ -225,9 +218,7 @@ def test_odd_and_even_columns_are_those_of_the_detector(detector, readpatt, firs
 
 @pytest.mark.parametrize(("detector", "readpatt", "axis"), [("NRCB1", "RAPID", 1), ("NRS1", "NRSRAPID", 0)])
 def test_row_noise_is_constant_along_the_fast_axis_and_smooth_along_the_slow_one(detector, readpatt, axis):
-    counts = ramp(
-        expose(Effects(row_noise=5.0), detector, readpatt, window=Window(1, 1, 64, 64), scene=Scene())
-    )[0]
+    counts = ramp(expose(Effects(row_noise=5.0), detector, readpatt, window=Window(1, 1, 64, 64), scene=Scene()))[0]
     assert np.ptp(counts, axis=axis).max() == 0
     profile = counts.mean(axis=axis)
     assert 0 < np.diff(profile).std() < 0.7 * profile.std()

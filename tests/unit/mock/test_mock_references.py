@@ -125,9 +125,7 @@ def test_the_reset_reference_holds_the_anomaly_of_three_integrations(tmp_path):
 def test_the_ipc_kernel_undoes_the_coupling_to_first_order(tmp_path):
     kernel = fits.getdata(written(tmp_path, "ipc", exposure(effects=Effects(ipc=1.0))))
     coupling = det.ipc_kernel(1.0)
-    both = sum(
-        kernel[j, i] * np.pad(coupling, 1)[2 - j : 5 - j, 2 - i : 5 - i] for j in range(3) for i in range(3)
-    )
+    both = sum(kernel[j, i] * np.pad(coupling, 1)[2 - j : 5 - j, 2 - i : 5 - i] for j in range(3) for i in range(3))
     assert both == pytest.approx(np.pad([[1.0]], 1), abs=1e-3)
     assert kernel.sum() == pytest.approx(1.0)
 

@@ -96,8 +96,6 @@ def test_result_does_not_depend_on_the_blocks_of_rows(rows):
     for start in range(0, 12, rows):
         stop = min(start + rows, 12)
         low, high = max(start - HALO, 0), min(stop + HALO, 12)
-        block = flag_charge_migration(
-            sci[:, low:high].copy(), before[:, low:high].copy(), signal_threshold=100
-        )
+        block = flag_charge_migration(sci[:, low:high].copy(), before[:, low:high].copy(), signal_threshold=100)
         joined[:, start:stop] = block[:, start - low : stop - low]
     np.testing.assert_array_equal(joined, whole)

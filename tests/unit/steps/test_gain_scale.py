@@ -5,9 +5,7 @@ from rampflow.steps import NotApplicable
 from rampflow.steps.gain_scale import gain_factor, scale
 
 
-@pytest.mark.parametrize(
-    ("exposure", "reference", "expected"), [(2.0, 3.0, 2.0), (None, 3.0, 3.0), (2.0, None, 2.0)]
-)
+@pytest.mark.parametrize(("exposure", "reference", "expected"), [(2.0, 3.0, 2.0), (None, 3.0, 3.0), (2.0, None, 2.0)])
 def test_factor_of_the_product_comes_before_that_of_the_reference(exposure, reference, expected):
     assert gain_factor(exposure, reference) == expected
 

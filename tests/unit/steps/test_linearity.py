@@ -12,9 +12,7 @@ def coefficients(*values, shape=(1, 3)):
 
 def test_polynomial_is_applied_to_unsaturated_groups_alone():
     sci = np.array([[[10, 10, 10]], [[20, 20, np.nan]]], dtype=np.float32)
-    groupdq = np.array(
-        [[[0, dq.DO_NOT_USE, dq.JUMP_DET]], [[0, dq.SATURATED | dq.DO_NOT_USE, 0]]], dtype=np.uint8
-    )
+    groupdq = np.array([[[0, dq.DO_NOT_USE, dq.JUMP_DET]], [[0, dq.SATURATED | dq.DO_NOT_USE, 0]]], dtype=np.uint8)
     assert linearize(sci, groupdq, coefficients(5, 2, 0.5)) is sci
     # 5 + 2 x + 0.5 x²
     np.testing.assert_array_equal(sci, np.float32([[[75, 75, 75]], [[245, 20, np.nan]]]))
@@ -90,7 +88,6 @@ def test_result_does_not_depend_on_the_chunks():
     by_group = [linearize(sci[g : g + 1].copy(), groupdq[g : g + 1], poly) for g in range(3)]
     np.testing.assert_array_equal(np.concatenate(by_group), whole)
     by_rows = [
-        linearize(sci[:, y : y + 4].copy(), groupdq[:, y : y + 4].copy(), poly[:, y : y + 4].copy())
-        for y in (0, 4)
+        linearize(sci[:, y : y + 4].copy(), groupdq[:, y : y + 4].copy(), poly[:, y : y + 4].copy()) for y in (0, 4)
     ]
     np.testing.assert_array_equal(np.concatenate(by_rows, axis=1), whole)

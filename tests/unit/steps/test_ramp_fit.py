@@ -10,9 +10,7 @@ RELEASE_1_19 = {"slope_weights": "total", "flag_saturated": "all", "ignore_persi
 RELEASE_3_0 = {"slope_weights": "read_noise", "flag_saturated": "any", "ignore_persistence": True}
 
 
-def fit(
-    data, flags=0, *, pixeldq=0, gain=2.0, readnoise=10.0, dark=None, zeroframe=None, time=10.0, **options
-):
+def fit(data, flags=0, *, pixeldq=0, gain=2.0, readnoise=10.0, dark=None, zeroframe=None, time=10.0, **options):
     """Fit ramps of shape (ngroups,) or (nints, ngroups) as one pixel, or (nints, ngroups, rows, nx)."""
     sci = np.array(data, np.float32)
     sci = sci if sci.ndim == 4 else np.atleast_2d(sci)[..., np.newaxis, np.newaxis]
@@ -59,9 +57,7 @@ def test_two_segments_are_joined_by_the_inverse_of_their_variances():
 def test_a_lone_group_is_fitted_from_the_reset_unless_suppressed():
     flags = [0, SAT, SAT]
     found = one(fit([10, 20, 30], flags, suppress_one_group=False)[0])
-    assert (found["slope"], found["var_poisson"], found["var_rnoise"]) == pytest.approx(
-        (1.0, 0.05, 1.0), rel=1e-6
-    )
+    assert (found["slope"], found["var_poisson"], found["var_rnoise"]) == pytest.approx((1.0, 0.05, 1.0), rel=1e-6)
     assert found["err"] == pytest.approx(1.024695, rel=1e-6)
     found = one(fit([10, 20, 30], flags)[0])
     assert np.isnan(found["slope"]) and found["dq"] & DNU
@@ -101,9 +97,7 @@ def test_an_exposure_is_the_mean_of_its_integrations_where_they_are_alike():
     assert one(rate)["slope"] == pytest.approx(2.0, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("rule", "rate_dq", "ints_dq"), [("all", 0, [0, DNU | SAT]), ("any", SAT, [SAT, DNU | SAT])]
-)
+@pytest.mark.parametrize(("rule", "rate_dq", "ints_dq"), [("all", 0, [0, DNU | SAT]), ("any", SAT, [SAT, DNU | SAT])])
 def test_saturation_is_flagged_by_the_release_s_rule(rule, rate_dq, ints_dq):
     flags = [[0, 0, 0, SAT], [SAT] * 4]
     rate, ints = fit([[0, 10, 20, 30]] * 2, flags, flag_saturated=rule)
@@ -208,9 +202,7 @@ def random_ramps(seed, shape=(2, 6, 11, 37)):
     rng = np.random.default_rng(seed)
     steps = rng.poisson(rng.uniform(1, 200, shape[-2:]), shape)
     sci = (np.cumsum(steps, axis=1) + rng.normal(0, 5, shape)).astype(np.float32)
-    flags = rng.choice(
-        np.array([0, DNU, SAT, JUMP, JUMP | DNU], np.uint8), shape, p=[0.8, 0.05, 0.05, 0.08, 0.02]
-    )
+    flags = rng.choice(np.array([0, DNU, SAT, JUMP, JUMP | DNU], np.uint8), shape, p=[0.8, 0.05, 0.05, 0.08, 0.02])
     return sci, flags
 
 

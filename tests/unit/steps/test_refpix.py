@@ -35,9 +35,7 @@ def correct(frame, pixeldq=None, *, detector="NRCA1", zero=False, **options):
     if pixeldq is None:
         pixeldq = np.zeros(frame.shape, np.uint32)
     header = {**NIRCAM, "detector": detector, **at_detector_corner(detector, frame.shape)}
-    plan = plan_correction(
-        np.ascontiguousarray(orientation.to_science(pixeldq)), **{**header, **PARAMETERS, **options}
-    )
+    plan = plan_correction(np.ascontiguousarray(orientation.to_science(pixeldq)), **{**header, **PARAMETERS, **options})
     sci = np.array(orientation.to_science(frame)[np.newaxis], np.float32, order="C")
     out = (correct_zeroframes if zero else correct_frames)(sci, plan)
     assert out is sci
@@ -272,9 +270,7 @@ def test_frames_one_by_one_give_the_bits_of_all_together(detector):
     rng = np.random.default_rng(5)
     pixeldq = np.where(rng.random((24, 32)) < 0.1, dq.DO_NOT_USE, 0).astype(np.uint32)
     header = {**NIRCAM, "detector": detector, **at_detector_corner(detector, (24, 32))}
-    plan = plan_correction(
-        pixeldq, **{**header, **PARAMETERS, "use_side_ref_pixels": True, "xstart": 1, "ystart": 1}
-    )
+    plan = plan_correction(pixeldq, **{**header, **PARAMETERS, "use_side_ref_pixels": True, "xstart": 1, "ystart": 1})
     sci = rng.normal(100, 10, (5, 24, 32)).astype(np.float32)
     together = correct_frames(sci.copy(), plan)
     one_by_one = [correct_frames(frame[np.newaxis].copy(), plan)[0] for frame in sci]
@@ -329,9 +325,7 @@ def test_miri_frames_do_not_depend_on_each_other():
     rng = np.random.default_rng(8)
     sci = np.stack([first, second, second + rng.normal(0, 5, MIRI_SHAPE).astype(np.float32)])
     together = correct_frames(sci.copy(), plan_miri(), first_group=first)
-    one_by_one = [
-        correct_frames(frame[np.newaxis].copy(), plan_miri(), first_group=first)[0] for frame in sci
-    ]
+    one_by_one = [correct_frames(frame[np.newaxis].copy(), plan_miri(), first_group=first)[0] for frame in sci]
     assert np.array_equal(together, one_by_one)
 
 

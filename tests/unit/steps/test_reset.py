@@ -8,9 +8,7 @@ from rampflow.steps.reset import reset_plane, subtract_reset, usable_reset
     ("integration", "intstart", "expected"),
     [(0, None, 0), (0, 1, 0), (1, 1, 1), (2, 1, 2), (3, 1, 2), (0, 2, 1), (5, 4, 2)],
 )
-def test_integrations_are_counted_over_the_whole_exposure_and_the_last_plane_is_reused(
-    integration, intstart, expected
-):
+def test_integrations_are_counted_over_the_whole_exposure_and_the_last_plane_is_reused(integration, intstart, expected):
     assert reset_plane(integration, intstart=intstart, n_reference=3) == expected
 
 

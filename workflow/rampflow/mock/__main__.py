@@ -13,9 +13,7 @@ def main(arguments=None):
     parser.add_argument("output", help="folder for data/, truth/, crds/ and programme.json")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first exposure (default: 1)")
     options = parser.parse_args(arguments)
-    record = make(
-        options.programme, options.output, options.seed, report=lambda line: print(line, flush=True)
-    )
+    record = make(options.programme, options.output, options.seed, report=lambda line: print(line, flush=True))
     print(f"{len(record['exposures'])} exposures; CRDS context {record['context']}")
     return 0
 

@@ -249,9 +249,7 @@ def revise(folder, exposures, detector, reftype, base=CONTEXT, context="jwst_900
         if kind == reftype and users[0].detector == detector
     }
     if not entries:
-        raise ValueError(
-            f"no {reftype} of {detector} in use; detectors: {sorted({e.detector for e in exposures})}"
-        )
+        raise ValueError(f"no {reftype} of {detector} in use; detectors: {sorted({e.detector for e in exposures})}")
     instrument = next(iter(entries.values()))[0].instrument
     old, new = (name.removesuffix(".pmap")[-4:] for name in (base, context))
     rule = f"jwst_{instrument.lower()}_{reftype}_{old}.rmap"
@@ -453,9 +451,7 @@ def _header_text(header):
 
 
 def _selector_text(selection):
-    return (
-        "selector = {\n" + "".join(f"    {key!r} : {value!r},\n" for key, value in selection.items()) + "}\n"
-    )
+    return "selector = {\n" + "".join(f"    {key!r} : {value!r},\n" for key, value in selection.items()) + "}\n"
 
 
 def _signed(text):

@@ -184,9 +184,7 @@ def maps(detector, window, effects):
     if effects.dark_current:
         level = np.exp(0.5 * scatter(detector, "dark", window))
         dark[:] = effects.dark_current * nominal.dark * level
-        settling[:] = (
-            effects.dark_current * nominal.settling * (1 + 0.2 * scatter(detector, "settling", window))
-        )
+        settling[:] = effects.dark_current * nominal.settling * (1 + 0.2 * scatter(detector, "settling", window))
     curve = effects.nonlinearity * (1 + 0.05 * scattered("curve", effects.nonlinearity))
     well = np.full(window.shape, BOTTOMLESS, np.float32)
     if effects.saturation:

@@ -117,9 +117,7 @@ def _integrate(exposure, maps, rate, index):
         for frame in exposure.frame_numbers(group):
             charge += _arrived(rate, (frame - previous) * exposure.tframe, maps, effects, streams["photons"])
             new = hits.between(previous, frame)
-            np.add.at(
-                charge, (hits.y[new], hits.x[new]), hits.charge[new] / maps.gain[hits.y[new], hits.x[new]]
-            )
+            np.add.at(charge, (hits.y[new], hits.x[new]), hits.charge[new] / maps.gain[hits.y[new], hits.x[new]])
             previous = frame
             over = charge >= full
             if effects.saturation and over.any():
@@ -206,6 +204,4 @@ def _reference_output(exposure, index):
     nominal = det.properties(exposure.detector)
     rng = random_stream(exposure, "reference output", index)
     noise = rng.standard_normal((exposure.ngroups, ny, nx // 4), np.float32)
-    return np.rint(nominal.pedestal + exposure.effects.read_noise * nominal.read_noise * noise).astype(
-        np.uint16
-    )
+    return np.rint(nominal.pedestal + exposure.effects.read_noise * nominal.read_noise * noise).astype(np.uint16)

@@ -118,9 +118,7 @@ def superbias(path, exposure, window):
     hdus = [_image(bias), _image(np.full(window.shape, 0.5), "ERR"), *_quality(window.shape, flags)]
     _write(
         path,
-        _header(
-            exposure, "superbias", "Superbias of the synthetic detector", window, READPATT=exposure.readpatt
-        ),
+        _header(exposure, "superbias", "Superbias of the synthetic detector", window, READPATT=exposure.readpatt),
         hdus,
     )
 
@@ -161,9 +159,7 @@ def readnoise(path, exposure, window):
     """Noise of the difference of two reads (correlated double sampling)."""
     effects = exposure.effects.but(read_noise=exposure.effects.read_noise or 1.0)
     maps = det.maps(exposure.detector, window, effects)
-    header = _header(
-        exposure, "readnoise", "Read noise of the synthetic detector", window, READPATT=exposure.readpatt
-    )
+    header = _header(exposure, "readnoise", "Read noise of the synthetic detector", window, READPATT=exposure.readpatt)
     _write(path, header, [_image(np.sqrt(2) * maps.read_noise)])
 
 
@@ -284,9 +280,7 @@ def emicorr(path, exposure, window):  # noqa: ARG001 - a table of waves
     waves = {
         name: {
             "frequency": frequency,
-            "phase_amplitudes": (amplitude * drifts.waveform(np.arange(samples) / samples)).astype(
-                np.float32
-            ),
+            "phase_amplitudes": (amplitude * drifts.waveform(np.arange(samples) / samples)).astype(np.float32),
         }
         for name, (frequency, amplitude) in det.EMI.items()
     }
@@ -377,8 +371,7 @@ def parameters(path, instrument, step_class, values, steps=None):
     }
     if steps is not None:
         tree["steps"] = [
-            {"class": full_name, "name": alias, "parameters": own}
-            for (alias, full_name), own in steps.items()
+            {"class": full_name, "name": alias, "parameters": own} for (alias, full_name), own in steps.items()
         ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

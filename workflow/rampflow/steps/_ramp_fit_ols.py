@@ -438,9 +438,7 @@ def fit_rows(
     for row in range(nrows):
         for left in range(0, nx, block):
             width = min(block, nx - left)
-            _load_flags(
-                gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count
-            )
+            _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
             _load_samples(
                 sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, count
             )
@@ -518,9 +516,7 @@ def fit_rows(
                         int_poisson += 1.0 / v_p if v_p > 0.0 else 0.0
                         int_rnoise += 1.0 / v_r
                         int_weights += weight
-                        int_slopes += weight * _slope(
-                            x, i, c, start, length, time, g_e, noise[c], table, norms
-                        )
+                        int_slopes += weight * _slope(x, i, c, start, length, time, g_e, noise[c], table, norms)
                     weights[c] += int_weights
                     slopes[c] += int_slopes
                     inv_poisson[c] += int_poisson
@@ -624,9 +620,7 @@ def count_rows(gdq, zeroframe, groups, suppress, ignore_persistence):
     for row in range(nrows):
         for left in range(0, nx, block):
             width = min(block, nx - left)
-            _load_flags(
-                gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count
-            )
+            _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
             for i in range(nints):
                 for c in range(width):
                     jumps = 0
@@ -673,9 +667,7 @@ def optional_rows(
     for row in range(nrows):
         for left in range(0, nx, block):
             width = min(block, nx - left)
-            _load_flags(
-                gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count
-            )
+            _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
             _load_samples(
                 sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, count
             )
@@ -728,6 +720,4 @@ def optional_rows(
                             noise = abs(r_e) if 0.0 < abs(r_e) < math.inf else math.nan
                             intercept[i, s, row, col] = sum_wx / sum_w - b * time * centre
                             sigma_slope[i, s, row, col] = noise / math.sqrt(sum_wuu)
-                            sigma_intercept[i, s, row, col] = noise * math.sqrt(
-                                1.0 / sum_w + centre * centre / sum_wuu
-                            )
+                            sigma_intercept[i, s, row, col] = noise * math.sqrt(1.0 / sum_w + centre * centre / sum_wuu)

@@ -39,9 +39,7 @@ def check_groups(ngroups):
         If there are fewer than 3 groups.
     """
     if ngroups < 3:
-        raise NotApplicable(
-            f"{ngroups} groups per integration; at least 3 are needed to leave out bright ones"
-        )
+        raise NotApplicable(f"{ngroups} groups per integration; at least 3 are needed to leave out bright ones")
 
 
 def flag_charge_migration(sci, groupdq, *, signal_threshold):
@@ -70,9 +68,7 @@ def flag_charge_migration(sci, groupdq, *, signal_threshold):
         If the shapes differ.
     """
     if sci.shape != groupdq.shape:
-        raise ValueError(
-            f"SCI has shape {sci.shape} but GROUPDQ {groupdq.shape}; give the same rows of both."
-        )
+        raise ValueError(f"SCI has shape {sci.shape} but GROUPDQ {groupdq.shape}; give the same rows of both.")
     onset = np.empty(sci.shape[1:], np.int32)
     _find_onset(sci, groupdq, np.float32(signal_threshold), onset)
     _flag_from_onset(groupdq, onset)

@@ -94,9 +94,7 @@ def plan_dark(science, dark):
     for name in ("nframes", "groupgap"):
         ours, theirs = getattr(science, name), getattr(dark, name)
         if theirs > ours:
-            raise NotApplicable(
-                f"the dark has {name.upper()}={theirs}, the exposure only {ours}: no match is possible"
-            )
+            raise NotApplicable(f"the dark has {name.upper()}={theirs}, the exposure only {ours}: no match is possible")
     extrapolated = science.frames > dark.frames
     if extrapolated and dark.ngroups < 2:
         raise ValueError(

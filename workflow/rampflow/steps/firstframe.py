@@ -32,9 +32,7 @@ def check_groups(ngroups):
         If there are 3 groups or fewer.
     """
     if ngroups <= 3:
-        raise NotApplicable(
-            f"{ngroups} groups per integration; more than 3 are needed to leave out the first"
-        )
+        raise NotApplicable(f"{ngroups} groups per integration; more than 3 are needed to leave out the first")
 
 
 def flag_first_group(first, third, *, bright_use_group1):
@@ -66,9 +64,7 @@ def flag_first_group(first, third, *, bright_use_group1):
         first |= dq.DO_NOT_USE
         return np.zeros(first.shape, dtype=bool)
     if first.shape != third.shape:
-        raise ValueError(
-            f"Group 0 has shape {first.shape} and group 2 {third.shape}; give the same rows of both."
-        )
+        raise ValueError(f"Group 0 has shape {first.shape} and group 2 {third.shape}; give the same rows of both.")
     kept = (third & dq.SATURATED) != 0
     np.bitwise_or(first, dq.DO_NOT_USE, out=first, where=~kept)
     return kept

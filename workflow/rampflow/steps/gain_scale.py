@@ -36,9 +36,7 @@ def gain_factor(exposure_factor, reference_factor):
     """
     factor = reference_factor if exposure_factor is None else exposure_factor
     if factor is None:
-        raise NotApplicable(
-            "GAINFACT is neither in the product nor in the gain reference: the gain is standard"
-        )
+        raise NotApplicable("GAINFACT is neither in the product nor in the gain reference: the gain is standard")
     return float(factor)
 
 

@@ -40,18 +40,12 @@ def scale_factor(nframes, frame_divisor):
         raise NotApplicable("NFRAMES is not in the header, so the on-board average cannot be checked")
     if frame_divisor is None:
         if nframes.bit_count() == 1:
-            raise NotApplicable(
-                f"NFRAMES={nframes} is a power of two, which the on-board average divides by exactly"
-            )
-        raise NotApplicable(
-            f"FRMDIVSR is not in the header, so groups of NFRAMES={nframes} cannot be rescaled"
-        )
+            raise NotApplicable(f"NFRAMES={nframes} is a power of two, which the on-board average divides by exactly")
+        raise NotApplicable(f"FRMDIVSR is not in the header, so groups of NFRAMES={nframes} cannot be rescaled")
     if nframes == frame_divisor:
         raise NotApplicable(f"NFRAMES and FRMDIVSR are both {nframes}: the groups are true averages")
     if nframes < 1 or frame_divisor < 1:
-        raise ValueError(
-            f"NFRAMES={nframes} and FRMDIVSR={frame_divisor} must be 1 or more. Correct the header."
-        )
+        raise ValueError(f"NFRAMES={nframes} and FRMDIVSR={frame_divisor} must be 1 or more. Correct the header.")
     return frame_divisor / nframes
 
 

@@ -86,11 +86,7 @@ def convolve_ipc(sci, kernel, *, margins):
         If the kernel has another number of axes, an even number of rows or columns (then no pixel is its
         centre; the oracle counts one weight twice and drops another), or does not fit the frames.
     """
-    if (
-        kernel.ndim < 2
-        or kernel.shape[2:] not in ((), sci.shape[1:])
-        or not all(n % 2 for n in kernel.shape[:2])
-    ):
+    if kernel.ndim < 2 or kernel.shape[2:] not in ((), sci.shape[1:]) or not all(n % 2 for n in kernel.shape[:2]):
         raise ValueError(
             f"The IPC kernel has shape {kernel.shape}; expected odd numbers of rows and columns, alone or "
             f"followed by the frame's {sci.shape[1:]}. Cut the reference to the exposure's subarray, or use "

@@ -529,9 +529,7 @@ def _typical_size(ascending, n):
     return _middle(ascending[(kept - 1) // 2], ascending[kept // 2])
 
 
-@_kernel(
-    f"void({_TILE}, {_TILE}, int64[::1], float32[::1], int64, UniTuple(float64, 3), float32[::1], {_JUMPS})"
-)
+@_kernel(f"void({_TILE}, {_TILE}, int64[::1], float32[::1], int64, UniTuple(float64, 3), float32[::1], {_JUMPS})")
 def _mark_iterative(differences, ascending, count, variance, nframes, thresholds, sizes, jumps):
     """Mark the most significant difference of a pixel, leave it out, look again, until none is significant.
 

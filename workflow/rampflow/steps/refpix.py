@@ -159,9 +159,7 @@ def plan_correction(
         return _plan_miri(usable, odd_even_rows, siglimit)
     shape = pixeldq.shape
     if max(shape) > NIR_SIZE:
-        raise NotImplementedError(
-            f"Refpix: frames of {shape[0]} x {shape[1]} pixels (IRS2) are not supported yet."
-        )
+        raise NotImplementedError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels (IRS2) are not supported yet.")
     if xstart < 1 or ystart < 1 or xstart + shape[1] > NIR_SIZE + 1 or ystart + shape[0] > NIR_SIZE + 1:
         raise NotApplicable(
             f"the subarray starts at x={xstart}, y={ystart} and has {shape[1]} x {shape[0]} pixels: "
@@ -183,9 +181,7 @@ def plan_correction(
     if refpix_algorithm == "sirs" and "FULL" in subarray:
         raise NotImplementedError('Refpix: refpix_algorithm "sirs" is not supported yet; set it to "median".')
     if use_side_ref_pixels and not 1 <= side_smoothing_length < 2 * NIR_SIZE:
-        raise ValueError(
-            f"Refpix: side_smoothing_length is {side_smoothing_length}, expected 1 to {2 * NIR_SIZE - 1}."
-        )
+        raise ValueError(f"Refpix: side_smoothing_length is {side_smoothing_length}, expected 1 to {2 * NIR_SIZE - 1}.")
     corner = orientation.corner_in_detector((ystart - 1, xstart - 1), shape, NIR_SIZE)
     window = side_smoothing_length if use_side_ref_pixels else 0
     return _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
@@ -367,9 +363,7 @@ def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window,
     levels = _Levels()
     level_of_column = np.full(column.size, _NO_LEVEL)
     for amp in range(_AMPLIFIERS):
-        owned = [
-            columns & (column // _AMPLIFIER_COLUMNS == amp) for columns in _parities(column, odd_even_columns)
-        ]
+        owned = [columns & (column // _AMPLIFIER_COLUMNS == amp) for columns in _parities(column, odd_even_columns)]
         measured = []
         for columns in owned:
             both_ends = (np.ix_(end, columns) for end in ends)

@@ -121,14 +121,11 @@ def flag_saturation(sci, groupdq, threshold, bias, unchecked, *, n_pix_grow_sat,
             f"unchecked {unchecked.shape} must agree. Cut the references to the rows of the block."
         )
     if bias is not None and bias.shape != sci.shape[1:]:
-        raise ValueError(
-            f"Saturation: the superbias has shape {bias.shape}, the block needs {sci.shape[1:]}."
-        )
+        raise ValueError(f"Saturation: the superbias has shape {bias.shape}, the block needs {sci.shape[1:]}.")
     _check_growth(n_pix_grow_sat)
     if use_readpatt and (nframes is None or nframes < 1):
         raise ValueError(
-            f"Saturation: NFRAMES is {nframes}, expected 1 or more. "
-            "Correct the header, or set use_readpatt to false."
+            f"Saturation: NFRAMES is {nframes}, expected 1 or more. Correct the header, or set use_readpatt to false."
         )
     _flag_full_wells(sci, groupdq, threshold, n_pix_grow_sat)
     if use_readpatt:
@@ -169,9 +166,7 @@ def flag_zeroframe(zeroframe, threshold, *, n_pix_grow_sat):
         If the shapes disagree or ``n_pix_grow_sat`` is negative.
     """
     if zeroframe.shape[-2:] != threshold.shape:
-        raise ValueError(
-            f"Saturation: zero frame {zeroframe.shape} and threshold {threshold.shape} must agree."
-        )
+        raise ValueError(f"Saturation: zero frame {zeroframe.shape} and threshold {threshold.shape} must agree.")
     _check_growth(n_pix_grow_sat)
     for frame in zeroframe.reshape(-1, *threshold.shape):
         flags = np.zeros((1, *frame.shape), np.uint8)
