@@ -264,7 +264,7 @@ class Product:
         return any(hdu.name == name for hdu in self.hdus)
 
     def hdu(self, name):
-        """The first header-data unit of that EXTNAME."""
+        """Return the first header-data unit of that EXTNAME."""
         for hdu in self.hdus:
             if hdu.name == name:
                 return hdu
@@ -279,7 +279,7 @@ class Product:
         return Array(self.descriptor, hdu.header, hdu.offset, self.path)
 
     def table(self, name):
-        """A binary table as a structured array (`~astropy.io.fits.FITS_rec`)."""
+        """Read a binary table as a structured array (`~astropy.io.fits.FITS_rec`)."""
         self.hdu(name)
         return fits.getdata(self.path, name)
 
@@ -318,6 +318,7 @@ class Plan:
 
     @property
     def size(self):
+        """Bytes of the data."""
         return _data_size(self.header)
 
 
@@ -536,7 +537,7 @@ class Window:
         return cls(ystart - 1, xstart - 1, ny, nx)
 
     def keywords(self):
-        """The window as steps take it: first column and row from 1, and size."""
+        """Return the window as steps take it: first column and row from 1, and size."""
         return {"xstart": self.xstart + 1, "ystart": self.ystart + 1, "xsize": self.nx, "ysize": self.ny}
 
 
@@ -597,7 +598,7 @@ class Reference:
         return array.read().astype(np.float32, copy=False) if len(array.shape) == 2 else self.read()
 
     def shape(self, name="SCI"):
-        """Shape of an array as stored."""
+        """Return the shape of an array as stored."""
         return self.product[name].shape
 
     def read_dq(self, *index):
@@ -630,7 +631,7 @@ class Reference:
         return _image_shape(first.header)[-2:]
 
     def table(self, name):
-        """A binary table."""
+        """Read a binary table."""
         return self.product.table(name)
 
     def close(self):

@@ -281,11 +281,11 @@ class Step(Job):
         return {name: pointer for name, pointer in self._pointers.items() if name.startswith("pars-")}
 
     def options(self, *names):
-        """The named parameters, as keyword arguments for a step's function."""
+        """Return the named parameters, as keyword arguments for a step's function."""
         return {name: self.parameters[name] for name in names}
 
     def keyword(self, name, default=None):
-        """A keyword of the exposure's primary header."""
+        """Return a keyword of the exposure's primary header."""
         return self.header.get(name, default)
 
     @property
@@ -445,7 +445,7 @@ class Step(Job):
         Parameters
         ----------
         function : callable
-            Called as ``function(*arrays, **along, **options)`` with arrays of shape (integrations, groups, rows, columns).
+            Called as ``function(*arrays, **along, **options)``, arrays of shape (integrations, groups, rows, columns).
         reads : tuple of str
             Extensions read.
         combine : callable
@@ -473,9 +473,9 @@ class Step(Job):
         Parameters
         ----------
         function : callable
-            Called as ``function(*arrays, **along, **options)``, arrays of shape (integrations, groups, rows, columns), or
-            (groups, rows, columns) when ``by_integration``; returns arrays in the order of ``writes``, with the same
-            rows as it was given, and whatever else it has to say.
+            Called as ``function(*arrays, **along, **options)``, arrays of shape (integrations, groups, rows,
+            columns), or (groups, rows, columns) when ``by_integration``; returns arrays in the order of ``writes``,
+            with the same rows as it was given, and whatever else it has to say.
         reads, writes : tuple of str
             Extensions read and written.
         along : dict of arrays, optional

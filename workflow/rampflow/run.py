@@ -89,7 +89,7 @@ class Run:
         return keep == "all" or (keep != "none" and step in keep)
 
     def before_fit(self, exposure):
-        """The step whose product is the calibrated ramp."""
+        """Name the step whose product is the calibrated ramp."""
         chain = self.plan.chain(exposure)
         return self.plan.previous("ramp_fit", exposure) if "ramp_fit" in chain else chain[-1]
 
@@ -102,7 +102,7 @@ class Run:
         return self.plan.reference_types(step, exposure) + parameters
 
     def overrides(self, exposure):
-        """Reference files that the user names: type to absolute path, or "N/A"."""
+        """Return the reference files that the user names: type to absolute path, or "N/A"."""
         return {
             kind: path if path == "N/A" else os.path.abspath(path)
             for kind, path in self.plan.overrides(exposure).items()

@@ -39,14 +39,14 @@ def reader(read, *, n_groups):
     Parameters
     ----------
     read : callable
-        ``read(name, plane, groups)`` returns consecutive groups of an integration of the reference, shape (n, rows, nx).
+        ``read(name, plane, groups)`` returns groups of an integration of the reference, shape (n, rows, nx).
     n_groups : int
         Groups in the reference.
 
     Returns
     -------
     callable
-        ``(plane, group)`` to the reset signal (DN), shape (1, rows, nx), or (0, rows, nx) for a group beyond the reference.
+        ``(plane, group)`` to the reset signal (DN), shape (1, rows, nx); (0, rows, nx) beyond the reference.
     """
 
     def reset(plane, group):
