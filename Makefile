@@ -16,7 +16,7 @@ $(VENV)/installed: requirements.txt
 # A small mock observing programme and the workflow on it.
 demo: $(VENV)/installed
 	@test -f demo/programme.json || $(BIN)/python -m rampflow.mock demo demo
-	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --cores $(CORES) --quiet rules host
 	@echo "Products: results/<exposure>/<exposure>_rate.fits, _rateints.fits and one file per step."
 
 test: $(VENV)/installed

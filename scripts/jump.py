@@ -31,9 +31,9 @@ with Step(snakemake) as step:
         median_gain=jump.median_gain(images["gain"]),
         **step.options(*jump.OPTIONS),
     )
-    count, full = jump.join_blocks(search())
-    if np.any(full & ~unused):
-        count, full = jump.join_blocks(search(reset_planes=full & ~unused))
+    count, void = jump.join_blocks(search(), unused)
+    if void.any():
+        count, _ = jump.join_blocks(search(reset_planes=void), unused)
     rates = jump.event_rates(count, 0, dnu_planes=unused, npixels=images["gain"].size, tgroup=step.keyword("TGROUP"))
     if rates is not None:
         step.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")

@@ -528,14 +528,16 @@ def test_a_block_of_halo_rows_only_is_refused():
 
 def test_blocks_join_to_the_exposure():
     first, second = np.array([[True, True, False]]), np.array([[True, False, True]])
-    count, full = jump.join_blocks([(3, first), (4, second)])
+    none, all_dnu = np.zeros((1, 3), bool), np.array([[True, False, False]])
+    count, void = jump.join_blocks([(3, first), (4, second)], none)
     assert count == 7
-    assert full.tolist() == [[True, False, False]]
+    assert void.tolist() == [[True, False, False]]
+    assert not jump.join_blocks([(3, first), (4, second)], all_dnu)[1].any()
 
 
 def test_blocks_that_were_not_searched_stay_so():
     planes = np.zeros((1, 3), bool)
-    count, _ = jump.join_blocks([(jump.NOT_SEARCHED, planes), (jump.NOT_SEARCHED, planes)])
+    count, _ = jump.join_blocks([(jump.NOT_SEARCHED, planes), (jump.NOT_SEARCHED, planes)], planes)
     assert count == jump.NOT_SEARCHED
 
 

@@ -226,9 +226,8 @@ def detect_jumps(
     Mode "sigma_clip" has a rule about whole planes: if every pixel of the image is JUMP_DET or DO_NOT_USE in
     some group of some integration, those flagged JUMP_DET and nothing else are cleared again, before the
     neighbours. Whether a plane is full is known when all blocks were seen; it practically never is. So: call
-    without `reset_planes`, "and" the `full_planes` of all blocks, drop those of :func:`all_dnu_planes`
-    (nothing to clear there), and only if some remain call again for all blocks, with the original flags and
-    the remaining planes as `reset_planes`.
+    without `reset_planes`, :func:`join_blocks`, and only if planes remain call again for all blocks, with the
+    original flags and these planes as `reset_planes`.
 
     Borderline cases are decided as by jwst 1.19: differences and medians are float32 electrons, sigma and
     significance float64. (jwst 3.0 takes medians in float64 and differs where a value is on the border.)
@@ -282,24 +281,26 @@ def detect_jumps(
     return Jumps(groupdq, n_primary, full_planes)
 
 
-def join_blocks(found):
+def join_blocks(found, dnu_planes):
     """Join what :func:`detect_jumps` found in the blocks of an exposure.
 
     Parameters
     ----------
     found : iterable of (n_primary, full_planes)
         See `Jumps`.
+    dnu_planes : bool ndarray (nints, ngroups)
+        :func:`all_dnu_planes` of the whole exposure.
 
     Returns
     -------
     n_primary : int
         Jumps of the exposure, or `NOT_SEARCHED`.
-    full_planes : bool ndarray (nints, ngroups)
-        Planes that are full in every block.
+    void_planes : bool ndarray (nints, ngroups)
+        Planes that are full in every block, and not for being DO_NOT_USE: the `reset_planes` of a second search.
     """
     counts, planes = zip(*found, strict=True)
     n_primary = NOT_SEARCHED if NOT_SEARCHED in counts else sum(counts)
-    return n_primary, np.logical_and.reduce(planes)
+    return n_primary, np.logical_and.reduce(planes) & ~dnu_planes
 
 
 def flag_bad_gain(pixeldq, gain):
