@@ -43,7 +43,7 @@ def exposures():
             nints,
             window=Window(1, 1, 40, 32),
             scene=SCENE,
-            effects=Effects.nominal(INSTRUMENTS[detector]),
+            effects=Effects.nominal(INSTRUMENTS[detector], ipc=1),
             seed=seed,
             **more,
         )

@@ -341,15 +341,22 @@ class NewProduct:
         self.header, self.plans = header, plans
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        offset = self._primary_size = len(_header_bytes(header, spare=_SPARE_CARDS))
-        for plan in plans:
+        try:
+            self._lay_out()
+        except BaseException:
+            self.discard()
+            raise
+
+    def _lay_out(self):
+        offset = self._primary_size = len(_header_bytes(self.header, spare=_SPARE_CARDS))
+        for plan in self.plans:
             text = _header_bytes(plan.header)
             _pwrite_all(self.descriptor, text, offset)
             plan.offset = offset + len(text)
             offset = plan.offset + _padded(plan.size)
         # What is never written reads as zero bytes and takes no space on the disk.
         os.ftruncate(self.descriptor, offset)
-        for plan in plans:
+        for plan in self.plans:
             if plan.source is not None:
                 _copy_range(plan.descriptor, self.descriptor, plan.source.offset, plan.offset, plan.size)
             elif plan.payload is not None:

@@ -169,6 +169,13 @@ def test_limits_that_contradict_each_other_are_ignored():
     assert choose(none, firstgroup=-2, lastgroup=99)[2:] == (0, 4)
 
 
+def test_limits_beyond_the_ramp_leave_what_there_is():
+    assert choose(planes([0] * 5), firstgroup=4, lastgroup=9)[2:] == (4, 4)
+    nothing = choose(planes([0] * 5), firstgroup=6, lastgroup=9)
+    found = one(fit([10, 20, 30, 40, 50], groups=nothing)[0])
+    assert np.isnan(found["slope"]) and found["dq"] == DNU
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [

@@ -98,8 +98,9 @@ class Optional(NamedTuple):
 def _wanted(ngroups, firstgroup, lastgroup):
     """Range of groups that the user leaves in; contradictory limits are ignored, as in the oracle."""
     first = max(firstgroup or 0, 0)
-    last = ngroups - 1 if lastgroup is None else min(lastgroup, ngroups - 1)
-    return (first, last) if first < last else (0, ngroups - 1)
+    last = ngroups - 1 if lastgroup is None else lastgroup
+    # Limits beyond the ramp contradict nothing: they leave what there is, maybe nothing.
+    return (min(first, ngroups), min(last, ngroups - 1)) if first < last else (0, ngroups - 1)
 
 
 def survey(groupdq, *, suppress_one_group, ignore_persistence, firstgroup, lastgroup):
