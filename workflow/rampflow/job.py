@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rampflow import __version__, files
+from rampflow import __version__, files, memory
 from rampflow.steps import NotApplicable
 
 #: Header keyword that records the outcome of a step.
@@ -77,9 +77,6 @@ REFERENCE_KEYWORDS = {
 
 #: Errors whose message says all that the user needs; others are named by their type, too.
 EXPECTED = ("FileProblem", "ReferenceProblem", "ConfigError", "NoSlopes", "ValueError", "OSError")
-
-#: Bytes of one piece of an exposure; a job holds a few pieces per thread.
-PIECE = 24 << 20
 
 log = logging.getLogger("rampflow")
 
@@ -246,6 +243,7 @@ class Step(Job):
         self.parameters = self._resolve_parameters()
         self._extra, self._written, self._references = [], set(), []
         self._pixeldq = None
+        self._piece = memory.piece_size(self.snakemake.resources.get("mem_mb", 2000), self.shape, self.threads)
 
     @property
     def _input(self):
@@ -395,7 +393,7 @@ class Step(Job):
             Further arguments that depend on the place: called with (integration, slice of groups).
         """
         nints, ngroups, ny, nx = self.shape
-        step = max(1, PIECE // (ny * nx * 4))
+        step = max(1, self._piece // (ny * nx * 4))
         pieces = [slice(g, min(g + step, ngroups)) for g in range(0, ngroups, step)]
         self._layout()
         self._written.update(writes)
@@ -513,7 +511,7 @@ class Step(Job):
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo)."""
         nints, ngroups, ny, nx = self.shape
         planes = ngroups if by_integration else nints * ngroups
-        step = max(1, min(ny, PIECE // (planes * nx * 4)))
+        step = max(1, min(ny, self._piece // (planes * nx * 4)))
         blocks = []
         for integration in range(nints) if by_integration else [slice(None)]:
             for r in range(0, ny, step):

@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+from rampflow import memory
 from rampflow.config import ConfigError, check_config
 from rampflow.exposures import find_exposures
 from rampflow.plan import Plan
@@ -121,7 +122,4 @@ class Run:
 
     def memory(self, exposure, threads):
         """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
-        ny, nx = self.plan.exposures[exposure].shape[-2:]
-        images = 30 * ny * nx * 4 >> 20
-        pieces = min(self._bytes(exposure) >> 20, 24 * (threads + 1)) * 6
-        return 400 + images + pieces
+        return memory.needed(self._bytes(exposure), self.plan.exposures[exposure].shape, threads)

@@ -283,9 +283,11 @@ def start(folder):
 
     Returns
     -------
-    `~subprocess.Popen`
-        The server; hand it to `stop`.
+    `~subprocess.Popen` or None
+        The server; hand it to `stop`. None where `VARIABLE` is set and empty: the user wants none.
     """
+    if os.environ.get(VARIABLE) == "":
+        return None
     folder = Path(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     address = os.path.relpath(folder / f"{os.getpid()}.socket")
@@ -303,6 +305,8 @@ def start(folder):
 
 def stop(process):
     """End a server that `start` returned."""
+    if process is None:
+        return
     os.environ.pop(VARIABLE, None)
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,0 +1,29 @@
+"""How much memory a job asks for, and how large its pieces of the exposure may then be: one model, both ways."""
+
+#: Bytes of one piece, if memory allows: enough to keep the disk busy, little enough for the caches.
+PIECE = 24 << 20
+#: What a job needs before it holds anything (bytes): the interpreter and what is imported.
+_BASE = 400 << 20
+#: Images of one frame (float32) that a job may hold: references, their coefficients, flags.
+_IMAGES = 30
+#: Copies of a piece that a step makes, for each thread and one more that is on its way.
+_COPIES = 6
+
+
+def _fixed(shape):
+    return _BASE + _IMAGES * shape[-2] * shape[-1] * 4
+
+
+def needed(size, shape, threads):
+    """Return the memory to ask for (MB) for an exposure of so many bytes as float32 and of that shape."""
+    pieces = min(size, PIECE) * _COPIES * (threads + 1)
+    return -(-(_fixed(shape) + pieces) >> 20)
+
+
+def piece_size(budget, shape, threads):
+    """Return the bytes of a piece with which a job stays within its budget (MB).
+
+    0 if the budget is less than what the job needs anyway: pieces are then single rows or frames.
+    """
+    left = (budget << 20) - _fixed(shape)
+    return max(0, min(PIECE, left // (_COPIES * (threads + 1))))
