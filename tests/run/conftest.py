@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -95,6 +96,13 @@ class Run:
 
     def start(self, *arguments, environment=None, largest_file=None, **config):
         """Start Snakemake; ``largest_file`` limits what its jobs can write, as a full disk does."""
+
+        def prepare():
+            # Whoever runs the tests in the background has interrupts ignored.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if largest_file:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
         self.config.update(config)
         (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--snakefile", self.home / "Snakefile"]
@@ -108,9 +116,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file,) * 2))
-            if largest_file
-            else None,
+            preexec_fn=prepare,
         )
 
     def jobs(self, *arguments, **config):
