@@ -33,7 +33,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/snakemake --lint
+	$(BIN)/snakemake --lint --config instrument=MIRI tso=False
 
 rulegraph: $(VENV)/installed
 	$(BIN)/snakemake --rulegraph

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow.steps.reset import reset_plane, subtract_reset, usable_reset
+from rampflow.steps.reset import reader, reset_plane, subtract_reset, usable_reset
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,11 @@ def test_result_does_not_depend_on_the_chunks():
     whole = subtract_reset(sci.copy(), signal)
     chunks = [subtract_reset(sci[g : g + 3].copy(), signal[g : g + 3]) for g in (0, 3, 6)]
     np.testing.assert_array_equal(np.concatenate(chunks), whole)
+
+
+def test_the_reader_gives_a_group_of_a_plane_and_nothing_beyond_the_reference():
+    stored = np.arange(2 * 3 * 2 * 2, dtype=np.float32).reshape(2, 3, 2, 2)
+    stored[1, 2, 0, 0] = np.nan
+    read = reader(lambda name, plane, groups: stored[plane, groups], n_groups=3)
+    assert read(1, 2).tolist() == [[[0.0, 21.0], [22.0, 23.0]]]
+    assert read(0, 3).shape == (0, 2, 2)
