@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow.steps import NotApplicable
+from rampflow.steps import NotApplicable, dark_current
 from rampflow.steps.dark_current import (
     ReadPattern,
     average_dark_current,
@@ -9,7 +9,6 @@ from rampflow.steps.dark_current import (
     combine_dark_dq,
     dark_plane,
     plan_dark,
-    reader,
     subtract_dark,
 )
 
@@ -206,7 +205,7 @@ def test_the_reader_averages_the_frames_of_a_group_with_and_without_planes():
     stored = np.arange(2 * 4, dtype=np.float32).reshape(2, 4, 1, 1)
     header = {"NFRAMES": 2, "GROUPGAP": 0}
     plan = plan_dark(ReadPattern.of(header, 2), ReadPattern.of({"NFRAMES": 1, "GROUPGAP": 0}, 4))
-    planes = reader(lambda name, plane, group: stored[plane, group], plan, has_planes=True)
-    single = reader(lambda name, group: stored[0, group], plan, has_planes=False)
+    planes = dark_current.reader(lambda _, plane, group: stored[plane, group], plan, has_planes=True)
+    single = dark_current.reader(lambda _, group: stored[0, group], plan, has_planes=False)
     assert planes(1, 1).tolist() == [[6.5]]
     assert single(0, 1).tolist() == [[2.5]]

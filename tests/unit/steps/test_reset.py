@@ -46,6 +46,6 @@ def test_result_does_not_depend_on_the_chunks():
 def test_the_reader_gives_a_group_of_a_plane_and_nothing_beyond_the_reference():
     stored = np.arange(2 * 3 * 2 * 2, dtype=np.float32).reshape(2, 3, 2, 2)
     stored[1, 2, 0, 0] = np.nan
-    read = reader(lambda name, plane, groups: stored[plane, groups], n_groups=3)
+    read = reader(lambda _, plane, groups: stored[plane, groups], n_groups=3)
     assert read(1, 2).tolist() == [[[0.0, 21.0], [22.0, 23.0]]]
     assert read(0, 3).shape == (0, 2, 2)
