@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from rampflow import exposures, references
-from rampflow.mock import SERVERLESS, write_references
+from rampflow.mock import SERVERLESS, Effects, Exposure, Scene, detector, read_truth, write_exposure, write_references
 
 DATA = Path(__file__).parents[3] / "shared/data"
 RAMP = DATA / "ramps/jw00793001001_01101_00001_nis_uncal.fits"
@@ -21,28 +21,31 @@ pytestmark = pytest.mark.skipif(not RAMP.exists(), reason="../shared/data is not
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """The real mappings, and references of the synthetic detector under the names that they select."""
+    """A copy of the real mappings, named by the environment."""
     folder = tmp_path / "crds"
     shutil.copytree(DATA / "crds", folder)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     for key, value in {"CRDS_PATH": folder, "CRDS_CONTEXT": CONTEXT, "CRDS_SERVER_URL": SERVERLESS}.items():
         monkeypatch.setenv(key, str(value))
-    crds = pytest.importorskip("crds")
-    header = exposures.read_header(RAMP)
-    names = crds.getrecommendations(
-        references.crds_parameters(header), reftypes=list(TYPES), context=CONTEXT, observatory="jwst"
-    )
-    place = folder / "references/jwst/niriss"
-    place.mkdir(parents=True)
-    write_references(header, names, place)
-    return folder, names
+    return folder
+
+
+def selected(path):
+    """Names of the files that the real context selects for an exposure."""
+    import crds
+
+    parameters = references.crds_parameters(exposures.read_header(path))
+    return crds.getrecommendations(parameters, reftypes=list(TYPES), context=CONTEXT, observatory="jwst")
 
 
 def test_the_simulators_ramp_is_calibrated_with_what_the_real_context_selects(cache, new_run):
-    folder, names = cache
+    names = selected(RAMP)
+    place = cache / "references/jwst/niriss"
+    place.mkdir(parents=True)
+    write_references(exposures.read_header(RAMP), names, place)
     run = new_run("none")
-    run(exposures=str(RAMP), crds={"path": str(folder), "context": CONTEXT, "offline": True})
+    run(exposures=str(RAMP), crds={"path": str(cache), "context": CONTEXT, "offline": True})
     (result,) = run.folder.glob("results/*")
     for kind in TYPES:
         assert json.loads((result / f"references/{kind}.json").read_text())["name"] == names[kind]
@@ -54,3 +57,46 @@ def test_the_simulators_ramp_is_calibrated_with_what_the_real_context_selects(ca
     assert header["R_SUPERB"] == f"crds://{names['superbias']}"
     assert fits.getdata(rate, "SCI").shape == (80, 80)
     assert np.isfinite(fits.getdata(rate, "SCI")).mean() > 0.5
+
+
+def test_a_ramp_built_on_the_real_superbias_and_dark_gives_its_truth_back(cache, new_run, tmp_path):
+    real = {
+        "superbias": DATA / "references/jwst_nirspec_superbias_0075.fits",
+        "dark": DATA / "references/jwst_nirspec_dark_0046.fits",
+    }
+    exposure = Exposure(
+        "NRS1",
+        "NRSRAPID",
+        8,
+        3,
+        subarray="SUB512",
+        tso=True,
+        exp_type="NRS_BRIGHTOBJ",
+        scene=Scene(sky=1, trace=9000.0, fwhm=2.0),
+        effects=Effects.nominal("NIRSPEC"),
+        start="2015-06-01T12:00:00.000",
+    )
+    levels = {kind: fits.getdata(path, "SCI") for kind, path in real.items()}
+    maps = detector.with_references(detector.maps(exposure.detector, exposure.window, exposure.effects), **levels)
+    uncal = write_exposure(exposure, tmp_path, tmp_path, maps=maps)
+    names = selected(uncal)
+    place = cache / "references/jwst/nirspec"
+    place.mkdir(parents=True)
+    for kind, path in real.items():
+        assert names[kind] == path.name
+        (place / path.name).write_bytes(path.read_bytes())
+    others = {kind: name for kind, name in names.items() if kind not in real}
+    write_references(exposures.read_header(uncal), others, place, effects=exposure.effects)
+    run = new_run("none")
+    run(exposures=str(uncal), crds={"path": str(cache), "context": CONTEXT, "offline": True})
+    (rateints,) = run.folder.glob("results/*/*_rateints.fits")
+    truth = read_truth(next(tmp_path.glob("*_truth.fits")))
+    with fits.open(rateints) as hdus:
+        expected = np.array([truth.rate(i) for i in range(3)])
+        good = (hdus["DQ"].data == 0) & np.isfinite(hdus["SCI"].data) & (hdus["ERR"].data > 0)
+        pulls = ((hdus["SCI"].data - expected) / hdus["ERR"].data)[good]
+    assert good.mean() > 0.2
+    assert abs(np.median(pulls)) < 0.2
+    # The middle two thirds of the pulls, so that single pixels do not decide.
+    low, high = np.percentile(pulls, [15.9, 84.1])
+    assert 0.85 < (high - low) / 2 < 1.2
