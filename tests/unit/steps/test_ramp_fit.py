@@ -129,6 +129,70 @@ def test_the_dark_current_adds_to_the_photon_noise_only():
     assert dark["var_poisson"] / plain["var_poisson"] == pytest.approx(1.5, rel=1e-6)
 
 
+def test_a_jump_into_the_first_kept_group_is_no_jump():
+    flags = [DNU, JUMP, 0, 0, DNU]
+    found = one(fit([9, 110, 120, 130, 9], flags, groups=Groups(1, 3, 0, 4))[0])
+    # Three groups: var_r = 12 (R/10)²/(24·4), R² = 200.
+    assert found["dq"] == 0 and found["slope"] == pytest.approx(1.0, rel=1e-6)
+    assert found["var_rnoise"] == pytest.approx(0.25, rel=1e-6)
+
+
+def test_lone_groups_are_suppressed_before_groups_are_dropped():
+    data, flags, kept = [9, 110, 120, 9], [DNU, JUMP, 0, DNU], Groups(1, 2, 0, 3)
+    assert one(fit(data, flags, groups=kept)[0])["dq"] == DNU
+    found = one(fit(data, flags, groups=kept, suppress_one_group=False)[0])
+    assert found["dq"] == 0 and found["slope"] == pytest.approx(1.0, rel=1e-6)
+
+
+def test_of_single_groups_the_first_is_fitted():
+    found = one(fit([10, 25, 30], [0, DNU, 0])[0])
+    assert found["slope"] == pytest.approx(1.0, rel=1e-6)
+    assert found["var_rnoise"] == pytest.approx(1.0, rel=1e-6)
+
+
+def test_single_groups_give_way_to_longer_segments():
+    rate, _ = fit([10, 99, 20, 30], [0, DNU, 0, 0])
+    assert one(rate)["slope"] == pytest.approx(1.0, rel=1e-6)
+    assert one(rate)["var_rnoise"] == pytest.approx(1.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(("release", "slope"), [(RELEASE_1_19, np.nan), (RELEASE_3_0, 0.0)])
+def test_a_pixel_without_segments_is_not_flagged_unused(release, slope):
+    rate, ints = fit([50, 40, 30], [DNU, JUMP, DNU], **release)
+    assert one(rate)["dq"] == one(ints)["dq"] == JUMP
+    np.testing.assert_equal(one(rate)["slope"], np.float32(slope))
+    assert one(ints)["slope"] == 0
+
+
+def test_an_integration_without_segments_adds_nothing():
+    rate, _ = fit([[50, 40, 30], [10, 20, 30]], [[JUMP] * 3, [0] * 3])
+    assert one(rate)["slope"] == pytest.approx(1.0, rel=1e-6)
+    assert one(rate)["var_rnoise"] == pytest.approx(0.25, rel=1e-6)
+
+
+def test_no_measurement_counts_as_zero_in_a_line_and_spoils_a_difference():
+    # (50 - 0)/4 groups with the weights of the brightest ramps, which all but leave out the groups between.
+    assert one(fit([np.nan, 20, 30, 40, 50])[0])["slope"] == pytest.approx(1.249939, rel=1e-6)
+    found = one(fit([10, np.nan])[0])
+    assert np.isnan(found["slope"]) and found["dq"] == 0
+
+
+def test_an_unknown_read_noise_gives_no_slope_and_no_flag():
+    found = one(fit([10, 20, 30], readnoise=np.nan)[0])
+    assert np.isnan([found["slope"], found["err"], found["var_rnoise"]]).all() and found["dq"] == 0
+
+
+def test_a_variance_beyond_all_use_is_zero():
+    found = one(fit([10, 20, 30, 40, 50], readnoise=1e6)[0])
+    assert found["var_rnoise"] == 0 and found["var_poisson"] == pytest.approx(1 / 80, rel=1e-6)
+
+
+def test_the_median_rate_ignores_jumps_and_averages_integrations():
+    # Differences 10 and (without the jump of 500) 10; then 30 and 30: M = 2 DN/s, photon noise M/(t g (n - 1)).
+    _, ints = fit([[0, 10, 510, 520], [0, 30, 60, 90]], [[0, 0, JUMP, 0], [0] * 4])
+    assert ints.var_poisson.ravel()[1] == pytest.approx(2 / (10 * 2 * 3), rel=1e-6)
+
+
 def test_charge_loss_changes_the_read_noise_but_not_the_error():
     flags = [0, 0, 0, dq.CHARGELOSS | DNU, dq.CHARGELOSS | DNU]
     with_loss, without = (
@@ -138,6 +202,13 @@ def test_charge_loss_changes_the_read_noise_but_not_the_error():
     # Five groups instead of three: (n³ - n) is 120 instead of 24.
     assert with_loss["var_rnoise"] / without["var_rnoise"] == pytest.approx(24 / 120, rel=1e-6)
     assert with_loss["err"] == without["err"] and with_loss["slope"] == without["slope"]
+
+
+def test_charge_loss_gives_back_only_the_groups_that_it_took():
+    loss = dq.CHARGELOSS | DNU
+    found = one(fit([0, 10, 20, 30, 40, 50], [0, 0, DNU, loss, loss, loss])[0])
+    # Two groups and three: 1/var_r = 1/1 + 1/0.25.
+    assert found["var_rnoise"] == pytest.approx(0.2, rel=1e-6)
 
 
 def test_persistence_is_ignored_when_asked_for():
