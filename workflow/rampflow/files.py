@@ -55,7 +55,7 @@ def _pwrite_all(descriptor, buffer, offset):
         done += os.pwrite(descriptor, view[done:], offset + done)
 
 
-def _copy_range(source, target, source_offset, target_offset, size):
+def copy_range(source, target, source_offset, target_offset, size):
     """Copy bytes between two files inside the kernel; plain reads and writes where it cannot."""
     while size:
         try:
@@ -358,7 +358,7 @@ class NewProduct:
         os.ftruncate(self.descriptor, offset)
         for plan in self.plans:
             if plan.source is not None:
-                _copy_range(plan.descriptor, self.descriptor, plan.source.offset, plan.offset, plan.size)
+                copy_range(plan.descriptor, self.descriptor, plan.source.offset, plan.offset, plan.size)
             elif plan.payload is not None:
                 _pwrite_all(self.descriptor, plan.payload, plan.offset)
 
@@ -395,6 +395,27 @@ def _header_bytes(header, *, spare=0, size=0):
         return (cards + "END".ljust(80)).ljust(size).encode("ascii")
     end = size - 80 if _padded(len(cards) + 80) < size else len(cards)
     return (cards.ljust(end) + "END".ljust(80)).ljust(size).encode("ascii")
+
+
+def copied(source, path, header):
+    """Begin a product that holds what an open one does, under another header.
+
+    Parameters
+    ----------
+    source : Product
+        The product; all its extensions are copied.
+    path : path-like
+        Final name; FILENAME of the header is set to it.
+    header : `~astropy.io.fits.Header`
+        Primary header, changed in place.
+
+    Returns
+    -------
+    NewProduct
+        Complete but for `NewProduct.commit`; pieces may be written over before that.
+    """
+    header["FILENAME"] = (Path(path).name, "Name of the file")
+    return NewProduct(path, header, [copy_of(source, hdu.name) for hdu in source.hdus[1:]])
 
 
 def image(name, shape, dtype, *, like=None, unit=None):

@@ -267,16 +267,13 @@ class Step(Job):
         from rampflow.plan import merge_parameters
 
         settings = self.snakemake.params.get("settings", {})
-        resolved, notes = merge_parameters(settings, self._crds_parameters(), self.name)
+        resolved, notes = merge_parameters(settings, self._pointers, self.name)
         for note in notes:
             log.warning("%s", note)
         path = self.snakemake.output.get("parameters")
         if path is not None:
             write_json(path, resolved)
         return {name: entry["value"] for name, entry in resolved.items()}
-
-    def _crds_parameters(self):
-        return {name: pointer for name, pointer in self._pointers.items() if name.startswith("pars-")}
 
     def options(self, *names):
         """Return the named parameters, as keyword arguments for a step's function."""
@@ -437,25 +434,21 @@ class Step(Job):
 
         self._over([(run, group) for group in range(self.shape[1])])
 
-    def survey(self, function, *, reads, combine, along=None, **options):
+    def survey(self, function, *, reads, combine, **options):
         """Gather a property of the whole exposure from blocks of rows.
 
         Parameters
         ----------
         function : callable
-            Called as ``function(*arrays, **along, **options)``, arrays of shape (integrations, groups, rows, columns).
+            Called as ``function(*arrays, **options)``, arrays of shape (integrations, groups, rows, columns).
         reads : tuple of str
             Extensions read.
         combine : callable
             Joins the results of two blocks.
-        along : dict of arrays, optional
-            Arrays whose last two axes are rows and columns, handed over cut to the block.
         """
 
         def run(integrations, block, _):
-            arrays = [self.read_rows(name, integrations, block) for name in reads]
-            cut = cut_rows(along, block)
-            return function(*arrays, **cut, **options)
+            return function(*(self.read_rows(name, integrations, block) for name in reads), **options)
 
         return reduce(combine, self._over([(run, *where) for where in self.row_blocks()]))
 
@@ -622,7 +615,7 @@ class Step(Job):
         source, target = self.source[name], self.target[name]
         if source.raw == target.raw and source.shift == target.shift:
             size = int(np.prod(source.shape, dtype=np.int64)) * source.raw.itemsize
-            files._copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
+            files.copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
             return
         for index in np.ndindex(source.shape[:-2]):
             target.write(source.read(*index).astype(target.dtype), *index)

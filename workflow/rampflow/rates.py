@@ -95,8 +95,8 @@ class Fit(Step):
     def _block(self, integrations, block, along):
         cut = cut_rows(along, block)
         if "ZEROFRAME" in self.source:
-            cut["zeroframe"] = self.read("ZEROFRAME", integrations, block)
-        sci, groupdq = (self.read(name, integrations, slice(None), block) for name in ("SCI", "GROUPDQ"))
+            cut["zeroframe"] = self.read_rows("ZEROFRAME", integrations, block)
+        sci, groupdq = (self.read_rows(name, integrations, block) for name in ("SCI", "GROUPDQ"))
         return sci, groupdq, cut
 
     def set_gain_factor(self, header):
@@ -196,9 +196,7 @@ class Rescale(Step):
             for keyword in self._keywords:
                 files.set_keyword(header, *keyword)
             header.add_history(self.note)
-            header["FILENAME"] = (Path(path).name, "Name of the file")
-            plans = [files.copy_of(source, hdu.name) for hdu in source.hdus[1:]]
-            self.targets.append(files.NewProduct(path, header, plans))
+            self.targets.append(files.copied(source, path, header))
 
     def finish(self, skipped=None):
         """Write the keywords and give both products their names."""
@@ -224,9 +222,5 @@ class Final(Job):
     def finish(self, skipped=None):  # noqa: ARG002
         """Copy every input to the output of the same name."""
         for kind, path in self.snakemake.output.items():
-            source_path = self.snakemake.input[kind]
-            with files.Product(source_path) as source:
-                header = source.header.copy()
-                header["FILENAME"] = (Path(path).name, "Name of the file")
-                plans = [files.copy_of(source, hdu.name) for hdu in source.hdus[1:]]
-                files.NewProduct(path, header, plans).commit()
+            with files.Product(self.snakemake.input[kind]) as source:
+                files.copied(source, path, source.header.copy()).commit()
