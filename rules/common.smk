@@ -66,15 +66,15 @@ def logfile(step):
     return f"{FOLDER}/logs/{step}.log"
 
 
-def asked():
-    return f"{FOLDER}/references/asked.json"
+def answers():
+    return f"{RUN.results}/references.json"
 
 
 def references(step):
-    """What CRDS answered for a step: one small file per type, known once the exposure's answer is there."""
+    """What CRDS answered for a step: one small file per type, known once the answers are there."""
 
     def pointers(wildcards):
-        checkpoints.references.get(exposure=wildcards.exposure)
+        checkpoints.references.get()
         kinds = RUN.reference_types(step, wildcards.exposure)
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
@@ -99,12 +99,12 @@ def calibrated_ramp(wildcards):
     return f"{FOLDER}/{{exposure}}_{RUN.before_fit(wildcards.exposure)}.fits"
 
 
-def reference_types(wildcards):
-    return PLAN.all_reference_types(wildcards.exposure)
+def every_uncal(wildcards):
+    return [exposure.path for exposure in PLAN.exposures.values() if exposure.path]
 
 
-def overrides(wildcards):
-    return RUN.overrides(wildcards.exposure)
+def reference_requests(wildcards):
+    return {exposure: RUN.reference_request(exposure) for exposure in PLAN.exposures}
 
 
 def crds_settings(wildcards):
@@ -119,7 +119,7 @@ def start_server():
 
 def stop_server():
     warm.stop(SERVER)
-    RUN.end()
+    RUN.end(answers())
 
 
 def threads_for(wildcards):

@@ -1,17 +1,17 @@
 checkpoint references:
-    """Ask CRDS which reference files the exposure needs."""
+    """Ask CRDS which reference files the exposures need: one job for the run, and the only one with a network."""
     input:
-        uncal=uncal,
+        uncal=every_uncal,
     output:
-        asked=asked(),
+        answers=answers(),
     log:
-        logfile("references"),
+        f"{RUN.results}/logs/references.log",
     conda:
         "../envs/rampflow.yaml"
+    localrule: True
     params:
-        types=reference_types,
-        overrides=overrides,
+        requests=reference_requests,
         crds=crds_settings,
-        folder=f"{FOLDER}/references",
+        results=subpath(output.answers, parent=True),
     script:
         "../scripts/references.py"

@@ -1,19 +1,17 @@
-"""Ask CRDS which reference files the exposure needs, and write what it answers."""
+"""Ask CRDS which reference files the exposures need, and write what it answers."""
 
 from rampflow.warm import handoff
 
 handoff()
 
-from rampflow import exposures, references
-from rampflow.job import Job
+from rampflow import references
+from rampflow.job import Job, write_json
 
 with Job(snakemake) as job:
-    references.resolve(
-        job.exposure,
-        exposures.read_header(snakemake.input.uncal),
-        snakemake.params.types,
+    failed = references.resolve_all(
+        snakemake.params.requests,
         config=snakemake.params.crds,
-        overrides=snakemake.params.overrides,
-        folder=snakemake.params.folder,
+        results=snakemake.params.results,
         state=".rampflow",
     )
+    write_json(snakemake.output.answers, {"failed": failed})

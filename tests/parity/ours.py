@@ -102,9 +102,6 @@ class Workflow:
             input=Named(references=[str(home / "references" / f"{kind}.json") for kind in types]),
             output=Named(parameters=str(folder / f"{name}.json"), record=str(folder / f"{name}.record.json")),
         )
-        asked = home / "references" / "asked.json"
-        if asked.exists():
-            stand_in.input["asked"] = str(asked)
         kinds = ("", "ints") if name in RATES else ("",)
         products = [folder / f"{exposure}_{name}{kind}.fits" for kind in kinds]
         makes = ("rate", "rateints") if name in RATES else ("ramp",)

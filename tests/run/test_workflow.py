@@ -136,6 +136,31 @@ def test_a_broken_exposure_is_named_and_the_others_finish(new_run, tmp_path):
     assert "superbias" not in {rule for rule, _ in ran}
 
 
+def test_an_exposure_without_a_reference_fails_alone_and_is_asked_for_again(new_run, programme):
+    run = new_run("nrs1", "guider1")
+    (dark,) = programme.folder.glob("crds/references/jwst/nirspec/*dark*")
+    content = dark.read_bytes()
+    try:
+        dark.unlink()
+        text = run(status=1)
+    finally:
+        dark.write_bytes(content)
+    lines = [line for line in text.splitlines() if line.startswith("rampflow: jw")]
+    assert len(lines) == 1 and "_nrs1: group_scale: references: " in lines[0] and dark.name in lines[0]
+    assert list(run.folder.glob("results/*_guider1/*_rate.fits"))
+    assert not list(run.folder.glob("results/*_nrs1/*.fits"))
+    assert {exposure for _, exposure in run.jobs()} == {"nrs1"}
+    assert list(run.folder.glob("results/*_nrs1/*_rate.fits"))
+    assert run.planned() == set()
+
+
+def test_without_a_cache_nothing_runs_and_one_line_says_so(new_run, tmp_path):
+    run = new_run("nrs1", "guider1")
+    text = run(status=1, crds={"path": str(tmp_path / "nowhere"), "context": "jwst_0001.pmap", "offline": True})
+    (line,) = [line for line in text.splitlines() if line.startswith("rampflow: references: ")]
+    assert "all exposures: " in line and "nowhere" in line
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_a_killed_workflow_completes_with_the_same_bits(finished, run, number):
     process = run.start()
@@ -166,7 +191,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_half_written(new_run,
 def test_two_runs_in_one_folder_are_refused(new_run):
     run = new_run("nrs1", "nis")
     process = run.start()
-    while not list(run.folder.glob("results/*/*.fits")):
+    while not list(run.folder.glob(".snakemake/locks/*")):
         assert process.poll() is None
         time.sleep(0.02)
     text = run(status=1)

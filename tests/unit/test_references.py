@@ -943,3 +943,29 @@ def test_selection_equals_that_of_crds_with_the_parameters_of_the_data_model(ins
     if unmatched:
         with pytest.raises(ReferenceProblem, match="no rule that matches"):
             resolve(instrument, header, STAGE_1, config=config, folder=tmp_path / "pointers")
+
+
+def test_of_several_exposures_one_that_fails_says_so_in_its_pointers_and_the_others_go_on(cache, tmp_path):
+    requests = {}
+    for name, detector in (("jw1", "NRCALONG"), ("jw2", "NRCBLONG")):
+        header = fits.PrimaryHDU()
+        header.header.update({key: value for key, value in HEADER.items()} | {"DETECTOR": detector})
+        fits.HDUList([header]).writeto(tmp_path / f"{name}.fits")
+        requests[name] = {"uncal": str(tmp_path / f"{name}.fits"), "types": ["dark", "gain"], "overrides": {}}
+    requests["jw3"] = requests["jw1"] | {"uncal": str(tmp_path / "absent.fits")}
+    config = {"path": str(cache), "context": "jwst_0001.pmap", "offline": True}
+    results = tmp_path / "results"
+    failed = references.resolve_all(requests, config=config, results=results, state=None)
+    assert set(failed) == {"jw2", "jw3"}
+    assert "dark" in failed["jw2"] and "absent.fits" in failed["jw3"]
+    assert load_pointer(results / "jw1/references/dark.json")["name"] == "jwst_nircam_dark_0001.fits"
+    with pytest.raises(ReferenceProblem, match="no rule that matches this exposure"):
+        load_pointer(results / "jw2/references/gain.json")
+
+
+def test_without_a_cache_no_exposure_is_asked_for(tmp_path):
+    requests = {"jw1": {"uncal": str(tmp_path / "absent.fits"), "types": ["dark"], "overrides": {}}}
+    config = {"path": str(tmp_path / "nowhere"), "context": "jwst_0001.pmap", "offline": True}
+    with pytest.raises(ReferenceProblem, match="all exposures: the CRDS cache .*nowhere does not exist"):
+        references.resolve_all(requests, config=config, results=tmp_path, state=None)
+    assert not list(tmp_path.rglob("*.json"))

@@ -114,7 +114,7 @@ class Job:
     def __init__(self, snakemake):
         self.snakemake = snakemake
         self.name = snakemake.rule
-        self.exposure = snakemake.wildcards.exposure
+        self.exposure = snakemake.wildcards.get("exposure")
         self.threads = max(1, snakemake.threads)
         self._started = time.time(), time.monotonic()
 
@@ -149,10 +149,8 @@ class Job:
             log.error("%s", "".join(traceback.format_exception(error)))
             expected = type(error).__name__ in EXPECTED
             text = str(error) if expected else f"{type(error).__name__}: {error}"
-            print(
-                f"rampflow: {self.exposure}: {self.name}: {text} (traceback: {self._log_path()})",
-                file=sys.stderr,
-            )
+            place = f"{self.exposure}: {self.name}" if self.exposure else self.name
+            print(f"rampflow: {place}: {text} (traceback: {self._log_path()})", file=sys.stderr)
             raise SystemExit(1) from None
         return False
 

@@ -17,6 +17,7 @@ found              a file of the cache
 override           a file that the user named instead
 not applicable     CRDS, or the user, says "N/A": the step does without
 unknown type       this context is older than the type; as not applicable, and said once in the log
+failed             none could be had; ``problem`` says why, and the exposure's first step fails with it
 ================== ================================================================================
 
 When CRDS knows the type but its rules match nothing, jwst stops for a reference file and goes on without
@@ -47,6 +48,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rampflow import files
+from rampflow.exposures import BadExposure, read_header
 
 _log = logging.getLogger(__name__)
 
@@ -180,6 +182,45 @@ def resolve(exposure, header, types, *, config, overrides=None, folder, state=No
     return _write(Path(folder), pointers, answer)
 
 
+def resolve_all(requests, *, config, results, state):
+    """Resolve the exposures of a run one after the other; one that fails does not stop the others.
+
+    An exposure that fails gets pointers that say so, and its first step fails with their message.
+
+    Parameters
+    ----------
+    requests : mapping
+        Exposure to its raw file, ``uncal``, and the ``types`` and ``overrides`` that `resolve` takes.
+    config, state
+        As `resolve` takes them.
+    results : path-like
+        Folder of the results: pointers go to ``<results>/<exposure>/references``.
+
+    Returns
+    -------
+    dict
+        Exposure to message, of those that failed.
+
+    Raises
+    ------
+    ReferenceProblem
+        The cache or the server cannot be used for any exposure.
+    """
+    if any(set(request["types"]) - set(request["overrides"]) for request in requests.values()):
+        _Settings.of("all exposures", config)
+    failed = {}
+    for exposure, request in requests.items():
+        folder, types = Path(results) / exposure / "references", request["types"]
+        try:
+            header = read_header(request["uncal"])
+            resolve(exposure, header, types, config=config, overrides=request["overrides"], folder=folder, state=state)
+        except (ReferenceProblem, BadExposure, files.FileProblem, OSError) as error:
+            failed[exposure] = str(error).removeprefix(f"{exposure}: ")
+            _log.error("%s: %s", exposure, failed[exposure])
+            _write(folder, {kind: _without(kind, "failed") | {"problem": failed[exposure]} for kind in types}, {})
+    return failed
+
+
 def load_pointer(path):
     """Read a pointer file.
 
@@ -195,7 +236,7 @@ def load_pointer(path):
     Raises
     ------
     ReferenceProblem
-        The file is missing or not a pointer.
+        The file is missing or not a pointer, or CRDS had no answer: the message is that of `resolve`.
     """
     path = Path(path)
     try:
@@ -203,6 +244,8 @@ def load_pointer(path):
         pointer["type"], pointer["status"], pointer["file"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ReferenceProblem(f"{path}: not a reference pointer ({error}); {_ASK_AGAIN}") from None
+    if pointer["status"] == "failed":
+        raise ReferenceProblem(f"references: {pointer['problem']}")
     seen = _read_json(path.parent / ".seen.json") or {}
     return pointer | {"mtime_ns": seen.get(pointer["type"])}
 

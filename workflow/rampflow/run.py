@@ -1,5 +1,7 @@
 """One run of the workflow: its configuration, its exposures, its plan, and what its jobs may use."""
 
+import contextlib
+import json
 import os
 import signal
 import sys
@@ -66,8 +68,14 @@ class Run:
             signal.signal(signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start())
 
     @staticmethod
-    def end():
-        """Let the workflow's process end at once: timers of its scheduler would hold it for another second."""
+    def end(answers):
+        """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
+
+        Timers of Snakemake's scheduler would hold it for another second.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(Path(answers).read_text())["failed"]:
+                Path(answers).unlink()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
                 thread.cancel()
@@ -102,11 +110,16 @@ class Run:
         parameters = [t for t in self.plan.parameter_types(exposure) if t in (own, "pars-detector1pipeline")]
         return self.plan.reference_types(step, exposure) + parameters
 
-    def overrides(self, exposure):
-        """Return the reference files that the user names: type to absolute path, or "N/A"."""
-        return {
+    def reference_request(self, exposure):
+        """What CRDS is asked for an exposure: its file, the types, and the files that the user names instead."""
+        overrides = {
             kind: path if path == "N/A" else os.path.abspath(path)
             for kind, path in self.plan.overrides(exposure).items()
+        }
+        return {
+            "uncal": str(self.plan.exposures[exposure].path),
+            "types": self.plan.all_reference_types(exposure),
+            "overrides": overrides,
         }
 
     def _bytes(self, exposure):
