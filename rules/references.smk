@@ -6,9 +6,9 @@ checkpoint references:
         answers=answers(),
     log:
         f"{RUN.results}/logs/references.log",
+    localrule: True
     conda:
         "../envs/rampflow.yaml"
-    localrule: True
     params:
         requests=reference_requests,
         crds=crds_settings,

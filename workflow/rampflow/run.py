@@ -111,7 +111,7 @@ class Run:
         return self.plan.reference_types(step, exposure) + parameters
 
     def reference_request(self, exposure):
-        """What CRDS is asked for an exposure: its file, the types, and the files that the user names instead."""
+        """Return what CRDS is asked for an exposure: its file, the types, and the files that the user names instead."""
         overrides = {
             kind: path if path == "N/A" else os.path.abspath(path)
             for kind, path in self.plan.overrides(exposure).items()
