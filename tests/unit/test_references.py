@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rampflow import references
-from rampflow.references import ReferenceProblem, check, crds_parameters, load_pointer, resolve
+from rampflow import integrity, references
+from rampflow.pointers import ReferenceProblem, check, load_pointer
+from rampflow.references import crds_parameters, resolve
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 HEADER = {
@@ -440,7 +441,7 @@ def test_a_file_that_is_cut_anywhere_is_refused(tmp_path):
     for size in set(range(0, len(whole), 720)) - set(between):
         path.write_bytes(whole[:size])
         with pytest.raises(references.files.FileProblem, match="dark.fits"):
-            references._check_complete(path)
+            integrity.check_complete(path)
 
 
 def test_a_damaged_header_is_refused(tmp_path):
@@ -448,7 +449,7 @@ def test_a_damaged_header_is_refused(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[:2880] + bytes(2880) + whole[2880:])
     with pytest.raises(references.files.FileProblem, match="no FITS header where one is due"):
-        references._check_complete(path)
+        integrity.check_complete(path)
 
 
 def test_a_truncated_cache_file_is_an_error_with_the_cure(ask, cache):
@@ -473,8 +474,8 @@ def test_a_cache_file_that_differs_from_the_servers_catalogue_is_refused(ask, ca
 
 
 def test_exposures_of_a_run_read_a_reference_once(ask, cache, tmp_path, monkeypatch):
-    read, digest = [], references._digest
-    monkeypatch.setattr(references, "_digest", lambda path: read.append(path.name) or digest(path))
+    read, digest = [], integrity.digest_of
+    monkeypatch.setattr(integrity, "digest_of", lambda path: read.append(path.name) or digest(path))
     state = tmp_path / "state"
     first = ask("dark", state=state)
     assert ask("dark", state=state) == first
@@ -506,7 +507,7 @@ def test_a_reference_that_changed_after_it_was_resolved_is_refused_at_use(ask, c
 def test_using_a_reference_needs_neither_crds_nor_asdf(ask):
     ask("pars-jumpstep")
     script = (
-        "import sys; from rampflow.references import check, load_pointer\n"
+        "import sys; from rampflow.pointers import check, load_pointer\n"
         "check(load_pointer(sys.argv[1])); print({'crds', 'asdf'} & set(sys.modules))"
     )
     run = subprocess.run(

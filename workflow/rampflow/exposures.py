@@ -13,12 +13,12 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rampflow.config import ConfigError, check_config, read_table, schema, steps, suggestion
+from rampflow.records import replace
 
 #: The cache, in the run's folder.
 CACHE = Path(".rampflow") / "headers.json"
@@ -297,15 +297,7 @@ def _load_cache(path):
 def _save_cache(path, files):
     # A cache that cannot be written (a read-only folder) costs time and nothing else.
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(json.dumps({"format": _CACHE_FORMAT, "files": files}))
-            os.replace(partial, path)
-        except BaseException:
-            os.unlink(partial)
-            raise
+        replace(path, json.dumps({"format": _CACHE_FORMAT, "files": files}))
 
 
 def read_header(path):

@@ -13,7 +13,6 @@ import contextlib
 import importlib
 import json
 import logging
-import os
 import pkgutil
 import resource
 import socket
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from rampflow import __version__, files, memory
+from rampflow.records import replace
 from rampflow.steps import NotApplicable
 
 #: Header keyword that records the outcome of a step.
@@ -204,11 +204,7 @@ def cut_rows(along, rows):
 
 def write_json(path, content):
     """Write JSON under its final name only when complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(partial, path)
+    replace(Path(path), json.dumps(content, indent=1) + "\n")
 
 
 class Step(Job):
@@ -257,7 +253,7 @@ class Step(Job):
     # --- what was resolved for the exposure -----------------------------------------------------------
 
     def _read_pointers(self):
-        from rampflow.references import load_pointer
+        from rampflow.pointers import load_pointer
 
         return {Path(p).stem: load_pointer(p) for p in self.snakemake.input.get("references", [])}
 
@@ -308,7 +304,7 @@ class Step(Job):
 
     def optional_reference(self, kind, *, cut=True):
         """Open a reference file as `reference` does, or None where CRDS has none."""
-        from rampflow.references import check
+        from rampflow.pointers import check
 
         pointer = self._pointers.get(kind)
         if pointer is None:

@@ -33,22 +33,20 @@ https://jwst-crds.stsci.edu, "CRDS User Guide"; https://jwst-pipeline.readthedoc
 
 import ast
 import contextlib
-import fcntl
-import hashlib
-import importlib.metadata
 import json
 import logging
 import os
 import re
 import socket
 import time
-import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from rampflow import files
 from rampflow.exposures import BadExposure, read_header
+from rampflow.integrity import one_line, verified
+from rampflow.pointers import ReferenceProblem, pointer_to, without, write
+from rampflow.records import exclusive, read_json, replace
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +61,6 @@ _SILENCE_HOLDS = 60
 _TIMEOUT = 60
 #: What crds has for that, in seconds.
 _CRDS_TIMEOUT = "3600"
-_ASK_AGAIN = "run the rule `references` again (snakemake --forcerun references)"
 #: The environment variables that say where crds's cache is.
 _CACHE_VARIABLE = re.compile(r"CRDS_\w*PATH(_SINGLE)?")
 
@@ -104,10 +101,6 @@ _SELECTORS = {
     "TSOVISIT": "META.VISIT.TSOVISIT",
     "VISITYPE": "META.VISIT.TYPE",
 }
-
-
-class ReferenceProblem(Exception):
-    """A reference file cannot be had or trusted; the message says which, what was found, and the cure."""
 
 
 def crds_parameters(header):
@@ -179,7 +172,7 @@ def resolve(exposure, header, types, *, config, overrides=None, folder, state=No
     for kind in types:
         pointer = pointers[kind]
         _log.info("%s: %s: %s", exposure, kind, pointer["crds_uri"])
-    return _write(Path(folder), pointers, answer)
+    return write(Path(folder), pointers, answer)
 
 
 def resolve_all(requests, *, config, results, state):
@@ -217,74 +210,8 @@ def resolve_all(requests, *, config, results, state):
         except (ReferenceProblem, BadExposure, files.FileProblem, OSError) as error:
             failed[exposure] = str(error).removeprefix(f"{exposure}: ")
             _log.error("%s: %s", exposure, failed[exposure])
-            _write(folder, {kind: _without(kind, "failed") | {"problem": failed[exposure]} for kind in types}, {})
+            write(folder, {kind: without(kind, "failed") | {"problem": failed[exposure]} for kind in types}, {})
     return failed
-
-
-def load_pointer(path):
-    """Read a pointer file.
-
-    Returns
-    -------
-    dict
-        ``type``; ``status`` (see the module's text); ``file``: absolute path or None; ``name``: its base
-        name or ``"N/A"``; ``size``, ``sha1``, ``sha256`` (None without a file); ``crds_uri``: the value of
-        the product's R_* keyword, ``crds://<name>``, the path of an override, or ``"N/A"``; for ``pars-*``
-        types ``parameters`` and ``steps``, the latter {step: parameters} in a pipeline's file. ``mtime_ns``,
-        kept outside the pointer, is what `check` compares first.
-
-    Raises
-    ------
-    ReferenceProblem
-        The file is missing or not a pointer, or CRDS had no answer: the message is that of `resolve`.
-    """
-    path = Path(path)
-    try:
-        pointer = json.loads(path.read_text())
-        pointer["type"], pointer["status"], pointer["file"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ReferenceProblem(f"{path}: not a reference pointer ({error}); {_ASK_AGAIN}") from None
-    if pointer["status"] == "failed":
-        raise ReferenceProblem(f"references: {pointer['problem']}")
-    seen = _read_json(path.parent / ".seen.json") or {}
-    return pointer | {"mtime_ns": seen.get(pointer["type"])}
-
-
-def check(pointer):
-    """Make sure that the file of a pointer is still the one that was verified.
-
-    Size and modification time decide; where the time differs the whole file is read.
-
-    Parameters
-    ----------
-    pointer : dict
-        As `load_pointer` returns it.
-
-    Returns
-    -------
-    `~pathlib.Path` or None
-        The file; None where there is none to use.
-
-    Raises
-    ------
-    ReferenceProblem
-        The file is gone or has other content.
-    """
-    if pointer["file"] is None:
-        return None
-    path, kind = Path(pointer["file"]), pointer["type"]
-    cure = f"restore it, or take what is there now: {_ASK_AGAIN}"
-    try:
-        now = path.stat()
-    except OSError as error:
-        raise ReferenceProblem(f"{kind}: {path}: {error.strerror}; it was there before; {cure}") from None
-    if now.st_size != pointer["size"]:
-        raise ReferenceProblem(f"{kind}: {path} has changed: {now.st_size} bytes, expected {pointer['size']}; {cure}")
-    if now.st_mtime_ns != pointer.get("mtime_ns"):
-        found = _digest(path)["sha256"]
-        if found != pointer["sha256"]:
-            raise ReferenceProblem(f"{kind}: {path} has changed: sha256 {found}, expected {pointer['sha256']}; {cure}")
-    return path
 
 
 def preload():
@@ -439,7 +366,7 @@ def _select(exposure, header, types, settings, state):
     try:
         known, answers, mappings = _with_mappings(exposure, context, settings, ask)
     except CrdsError as error:
-        raise ReferenceProblem(f"{exposure}: CRDS context {context}: {_one_line(error)}") from None
+        raise ReferenceProblem(f"{exposure}: CRDS context {context}: {one_line(error)}") from None
     if (bad := sorted(mappings & bad_files)) and not config.ALLOW_BAD_RULES:
         raise ReferenceProblem(
             f"{exposure}: the rules {', '.join(bad)} of CRDS context {context} are marked as scientifically "
@@ -456,7 +383,7 @@ def _select(exposure, header, types, settings, state):
         elif answer.upper().endswith("N/A") or kind.startswith("pars-"):
             names[kind] = "N/A"
         else:
-            failures.append(f"{kind} ({_one_line(answer[len('NOT FOUND') :])})")
+            failures.append(f"{kind} ({one_line(answer[len('NOT FOUND') :])})")
     if unknown := [kind for kind in types if names.get(kind, "") is None]:
         _log.warning(
             "%s: CRDS context %s does not know %s; taken as not applicable",
@@ -500,7 +427,7 @@ def _with_mappings(exposure, context, settings, ask):
     except MappingError as error:
         raise ReferenceProblem(
             f"{exposure}: CRDS context {context}: a mapping in {settings.root} is corrupt: "
-            f"{_one_line(error)}; delete that file; {_how_to_fill(context)}"
+            f"{one_line(error)}; delete that file; {_how_to_fill(context)}"
         ) from None
     raise ReferenceProblem(
         f"{exposure}: CRDS context {context} is not complete in the cache {settings.root}: "
@@ -526,7 +453,7 @@ def _context(exposure, settings, state):
         except (Exception, SystemExit) as error:
             raise ReferenceProblem(
                 f"{exposure}: no server, and the cache {settings.root} does not record a default context "
-                f"({_one_line(error)}); name one: `crds: {{context: jwst_….pmap}}`"
+                f"({one_line(error)}); name one: `crds: {{context: jwst_….pmap}}`"
             ) from None
     answer = _server_answer(settings, state)
     if "error" not in answer:
@@ -549,8 +476,8 @@ def _server_answer(settings, state):
 
     record = state / "crds_server.json" if state is not None else None
     question = {"server": settings.server, "wanted": settings.context, "cache": settings.root}
-    with _exclusive(record) if record else contextlib.nullcontext():
-        known = _read_json(record) if record else None
+    with exclusive(record) if record else contextlib.nullcontext():
+        known = read_json(record) if record else None
         if known and known["question"] == question:
             holds = _SILENCE_HOLDS if "error" in known["answer"] else _ANSWER_HOLDS
             if 0 <= time.time() - known["time"] < holds:
@@ -563,9 +490,9 @@ def _server_answer(settings, state):
                 _log.warning("%s says that this version of crds is too old; update it", settings.server)
             answer = {"context": context, "bad_files": sorted(info.get("bad_files_list", ()))}
         except (Exception, SystemExit) as error:
-            answer = {"error": _one_line(error)}
+            answer = {"error": one_line(error)}
         if record:
-            _replace(record, json.dumps({"question": question, "time": time.time(), "answer": answer}))
+            replace(record, json.dumps({"question": question, "time": time.time(), "answer": answer}))
     return answer
 
 
@@ -617,7 +544,7 @@ def _fetching(exposure, what, settings, path):
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _exclusive(path):
+        with exclusive(path):
             before = path.exists()
             try:
                 yield
@@ -627,144 +554,26 @@ def _fetching(exposure, what, settings, path):
                     path.unlink(missing_ok=True)
                 raise
     except Exception as error:
-        raise ReferenceProblem(f"{trouble}: {_one_line(error)}; {cure}") from None
+        raise ReferenceProblem(f"{trouble}: {one_line(error)}; {cure}") from None
     if not path.exists():
         # crds does nothing, and says nothing, when the cache is declared read-only.
         raise ReferenceProblem(f"{trouble}: nothing came; {cure}, and that CRDS_READONLY_CACHE is not set")
 
 
-def _verified(path, state, *, catalogue):
-    """Verify a file unless that was done before; returns its size, time and checksums.
-
-    Parameters
-    ----------
-    path : `~pathlib.Path`
-        The file.
-    state : `~pathlib.Path` or None
-        Folder of the run that remembers, per file, what was verified at which size and time.
-    catalogue : bool
-        Compare with what the server said of the file, where the cache remembers it.
-    """
-    record = None
-    if state is not None:
-        place = hashlib.sha1(str(path).encode()).hexdigest()[:12]
-        record = state / "checksums" / f"{path.name}.{place}.json"
-    with _exclusive(record) if record else contextlib.nullcontext():
-        before = path.stat()
-        stamp = {"size": before.st_size, "mtime_ns": before.st_mtime_ns}
-        known = _read_json(record) if record else None
-        if known and all(known.get(key) == value for key, value in stamp.items()):
-            return known
-        _check_complete(path)
-        found = stamp | _digest(path)
-        if catalogue:
-            _check_catalogue(path, found)
-        after = path.stat()
-        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise files.FileProblem(f"{path} changed while it was read; wait until it is complete")
-        if record:
-            _replace(record, json.dumps(found | {"file": str(path)}))
-    return found
-
-
-def _check_complete(path):
-    """Raise `FileProblem` unless the file is whole as far as its own structure tells."""
-    if path.stat().st_size == 0:
-        raise files.FileProblem(f"{path} is empty")
-    try:
-        if path.suffix == ".fits":
-            _check_fits(path)
-        elif path.suffix == ".asdf":
-            _check_asdf(path)
-        elif path.suffix == ".json":
-            json.loads(path.read_text())
-        else:
-            raise files.FileProblem(f"{path}: unknown kind of file; expected .fits, .asdf or .json")
-    except files.FileProblem:
-        raise
-    except Exception as error:
-        raise files.FileProblem(f"{path} cannot be read: {_one_line(error)}; it is corrupt") from None
-
-
-def _check_fits(path):
-    """Raise `FileProblem` unless every extension is there whole; a missing last one cannot be told."""
-    with warnings.catch_warnings():
-        # What is wrong with a card does not concern us, what is wrong with a header does.
-        warnings.simplefilter("ignore")
-        files.Product(path).close()
-    if left := path.stat().st_size % files.BLOCK:
-        raise files.FileProblem(f"{path} is truncated: its last FITS block has {left} of {files.BLOCK} bytes")
-
-
-def _check_catalogue(path, found):
-    """Compare with size and checksum in the server's catalogue, as the cache remembers it."""
+def _catalogued(path):
+    """Return what the server's catalogue says of a file, as the cache remembers it."""
     from crds.client import proxy
 
     coded = _cached_server_config().get("download_metadata")
     entry = (proxy.crds_decode(coded) if coded else {}).get(path.name)
-    if not isinstance(entry, dict):
-        return
-    if int(entry["size"]) != found["size"]:
-        raise files.FileProblem(f"{path} has {found['size']} bytes, expected {entry['size']} as CRDS says")
-    if entry.get("sha1sum", "none") not in ("", "none", found["sha1"]):
-        raise files.FileProblem(f"{path} has sha1 {found['sha1']}, expected {entry['sha1sum']} as CRDS says")
-
-
-def _digest(path):
-    def digest(name):
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, name).hexdigest()
-
-    # Each in a thread of its own: together they take as long as one.
-    names = ("sha1", "sha256")
-    with ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(digest, names), strict=True))
-
-
-def _tree(path):
-    """Read the tree of an ASDF file as plain values: no extension of asdf is loaded, which would take seconds."""
-    import asdf.util
-
-    tree = asdf.util.load_yaml(path)
-    if not set(tree) - {"asdf_library", "history"}:
-        raise files.FileProblem(f"{path} holds nothing; it is truncated")
-    return tree
-
-
-def _check_asdf(path):
-    """Raise unless the tree is there to its end and, if arrays follow it, they are whole."""
-    _tree(path)
-    content = path.read_bytes()
-    end = re.search(rb"^\.\.\.\r?$", content, re.M)
-    if end is None:
-        raise files.FileProblem(f"{path} is truncated: its tree has no end")
-    if content[end.end() :].strip():
-        import asdf
-
-        with warnings.catch_warnings():
-            # Extensions that wrote the file and are not installed here.
-            warnings.simplefilter("ignore")
-            asdf.open(path, lazy_load=False, memmap=False, validate_checksums=True).close()
-
-
-def _plain(node):
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_plain(value) for value in node]
-    if node is None or isinstance(node, str | int | float | bool):
-        return node
-    return str(node)
-
-
-# --- pointers --------------------------------------------------------------------------------------------
+    return entry if isinstance(entry, dict) else None
 
 
 def _answered(exposure, kind, name, path, state):
     if path is None:
-        return _without(kind, "not applicable" if name else "unknown type")
+        return without(kind, "not applicable" if name else "unknown type")
     try:
-        return _pointer(kind, "found", path, f"crds://{name}", _verified(path, state, catalogue=True))
+        return pointer_to(kind, "found", path, f"crds://{name}", verified(path, state, promised=_catalogued))
     except (files.FileProblem, OSError) as error:
         raise ReferenceProblem(
             f"{exposure}: {kind}: {error}. Delete it and run again with a server to fetch it anew, or copy "
@@ -774,10 +583,10 @@ def _answered(exposure, kind, name, path, state):
 
 def _overridden(exposure, kind, value, state):
     if str(value).strip().upper() == "N/A":
-        return _without(kind, "not applicable")
+        return without(kind, "not applicable")
     path = Path(os.path.abspath(os.path.expanduser(value)))
     try:
-        return _pointer(kind, "override", path, str(path), _verified(path, state, catalogue=False))
+        return pointer_to(kind, "override", path, str(path), verified(path, state))
     except OSError as error:
         trouble = f"{path}: {error.strerror}"
     except files.FileProblem as error:
@@ -788,56 +597,6 @@ def _overridden(exposure, kind, value, state):
     ) from None
 
 
-def _without(kind, status):
-    pointer = {"type": kind, "status": status, "file": None, "name": "N/A", "crds_uri": "N/A"}
-    pointer |= {"size": None, "sha1": None, "sha256": None, "mtime_ns": None}
-    return pointer | ({"parameters": {}, "steps": {}} if kind.startswith("pars-") else {})
-
-
-def _pointer(kind, status, path, uri, facts):
-    pointer = {"type": kind, "status": status, "file": str(path), "name": path.name, "crds_uri": uri}
-    pointer |= {key: facts[key] for key in ("size", "sha1", "sha256", "mtime_ns")}
-    return pointer | (_parameters(path) if kind.startswith("pars-") else {})
-
-
-def _parameters(path):
-    """Read a parameter file: {"parameters": {…}, "steps": {step: {…}}}, values as the file has them.
-
-    There are two layouts: steps as a list of trees, and, in files of before 2021, everything inside
-    ``parameters``, steps by their names.
-    """
-    tree = _plain(_tree(path))
-    found = tree.get("parameters")
-    if not isinstance(found, dict):
-        raise files.FileProblem(f"{path} is not a parameter file: it has no `parameters`")
-    steps = {step["name"]: step["parameters"] for step in tree.get("steps", ())}
-    steps |= found.get("steps") or {}
-    return {
-        "parameters": _without_names(found),
-        "steps": {name: _without_names(parameters) for name, parameters in steps.items()},
-    }
-
-
-def _without_names(parameters):
-    return {key: value for key, value in parameters.items() if key not in ("class", "name", "steps")}
-
-
-def _write(folder, pointers, answer):
-    """Write pointers, times and the summary; files whose content stays the same are left alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind, pointer in pointers.items():
-        kept = {key: value for key, value in pointer.items() if key != "mtime_ns"}
-        _replace(folder / f"{kind}.json", json.dumps(kept, indent=1, sort_keys=True) + "\n")
-    seen = {kind: pointer["mtime_ns"] for kind, pointer in pointers.items() if pointer["file"]}
-    _replace(folder / ".seen.json", json.dumps(seen, sort_keys=True))
-    summary = answer | {
-        "crds_version": importlib.metadata.version("crds"),
-        "references": {kind: pointer["name"] for kind, pointer in pointers.items()},
-    }
-    _replace(folder / "asked.json", json.dumps(summary, indent=1, sort_keys=True) + "\n")
-    return pointers
-
-
 # --- small things ----------------------------------------------------------------------------------------
 
 
@@ -845,60 +604,8 @@ def _is_simple(value):
     return isinstance(value, str | int | float | bool)
 
 
-def _one_line(error):
-    return " ".join(str(error).split())
-
-
 def _how_to_fill(context):
     return (
         f"fill the cache where there is a network (crds sync --contexts {context} --fetch-references), or "
         f"name a server: `crds: {{server: {_PUBLIC_SERVER}, offline: false}}`"
     )
-
-
-def _read_json(path):
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _replace(path, text):
-    """Give a file this content in one step, unless it has it already."""
-    with contextlib.suppress(OSError):
-        if path.read_text() == text:
-            return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
-    try:
-        temporary.write_text(text)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _exclusive(path):
-    """Let one process at a time, on any host that sees the folder, work on ``path``.
-
-    The lock belongs to the process and ends with it; the file that carries it is removed by the one who
-    holds it, so a process that was waiting looks whether it has got the file of that name or its ghost.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f".{path.name}.lock")
-    while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
-                    break
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
