@@ -127,6 +127,7 @@ def _find_jump(d, use, first, count, rate, weight, table, work):
     at_one = 0
     at_two = 0
     lowest = math.inf
+    variance = 1.0 / weight
     # Of the difference after this one: z, C^-1 1, diagonal of C^-1 and of G.
     z_after = 0.0
     y_after = 0.0
@@ -138,17 +139,17 @@ def _find_jump(d, use, first, count, rate, weight, table, work):
         z = (work[3, j] - rate * work[2, j]) * inverse - below * z_after
         y = work[2, j] * inverse - below * y_after
         c = inverse + below * below * c_after
-        g = c - y * y / weight
+        g = c - y * y * variance
+        # What is saved is compared with the threshold before the division, which few need.
         if use[j]:
-            gain = z * z / g
-            if gain > best_one:
-                best_one = gain
+            if z * z > ONE_LESS * g and z * z / g > best_one:
+                best_one = z * z / g
                 at_one = j
-            if count > 2 and j + 1 < d.size and use[j + 1] and table[PAIR, j] != 0.0:
-                beside = -below * c_after - y * y_after / weight
-                gain = (g_after * z * z - 2.0 * beside * z * z_after + g * z_after * z_after) / (
-                    g * g_after - beside * beside
-                )
+            beside = -below * c_after - y * y_after * variance
+            determinant = g * g_after - beside * beside
+            saved = g_after * z * z - 2.0 * beside * z * z_after + g * z_after * z_after
+            if saved > TWO_LESS * determinant and count > 2 and j + 1 < d.size and use[j + 1] and table[PAIR, j] != 0.0:
+                gain = saved / determinant
                 if count == FEWEST:
                     # One difference would be left, and chi-squared be 0 whichever: the lowest is free of a jump.
                     left = math.inf
@@ -166,14 +167,14 @@ def _find_jump(d, use, first, count, rate, weight, table, work):
         y_after = y
         c_after = c
         g_after = g
-    if best_one > ONE_LESS and best_one - ONE_LESS > best_two - TWO_LESS:
+    if best_one > 0.0 and best_one - ONE_LESS > best_two - TWO_LESS:
         if count == 2:
             # As above: of two differences the larger one holds the jump.
             for k in range(first, d.size):
                 if use[k] and d[k] > d[at_one]:
                     at_one = k
         return at_one, 1
-    if best_two > TWO_LESS:
+    if best_two > 0.0:
         return at_two, 2
     return 0, 0
 
