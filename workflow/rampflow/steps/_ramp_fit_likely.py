@@ -260,12 +260,13 @@ def _combine(found, nints, middle, result):
 # ---- blocks of rows
 
 
-@njit(void(_D2, _D3, boolean, float64, int64, _D2, _D2, _D1, _I1), **_OPTIONS)
+@njit(void(_F2, _D3, boolean, float32, int64, _D2, _D2, _D1, _I1), **_OPTIONS)
 def _differences(x, tables, extra, frames, width, d, scratch, median, lone):
     """Find the differences `d` of the resultants `x` of a block, (differences, columns), and their medians.
 
     With `extra`, resultant 0 is the zero frame, and the group after it becomes the rest of its frames. Where there is
     no zero frame (`lone` is 1) the group stays whole, the second table holds, and difference 0 does not count.
+    Samples are subtracted in their own precision, as the oracle does; all else is done in double precision.
     """
     n = d.shape[0]
     for c in range(width):
@@ -277,10 +278,10 @@ def _differences(x, tables, extra, frames, width, d, scratch, median, lone):
                 lone[c] = 1
                 x[0, c] = x[1, c]
             else:
-                x[1, c] = (frames * x[1, c] - zero) / (frames - 1.0)
+                x[1, c] = (frames * x[1, c] - zero) / (frames - float32(1))
     for j in range(n):
         for c in range(width):
-            d[j, c] = (x[j + 1, c] - x[j, c]) * tables[lone[c], INVERSE_DELTA, j]
+            d[j, c] = float64(x[j + 1, c] - x[j, c]) * tables[lone[c], INVERSE_DELTA, j]
             scratch[j, c] = d[j, c]
             # A sample that is not a number spoils the ramp.
             median[c] += 0.0 * d[j, c]
@@ -314,7 +315,7 @@ def _load_flags(gdq, wanted, i, row, left, width, q, flags, common):
 
 @njit(
     void(
-        _F4, _B4, _U2, _F2, _F2, _F2, _F3, _I1, boolean, float64, _D3, _D1,
+        _F4, _B4, _U2, _F2, _F2, _F2, _F3, _I1, boolean, float32, _D3, _D1,
         _F2, _U2, _F2, _F2, _F2, _F3, _U3, _F3, _F3, _F3, _F2,
     ),
     **_OPTIONS,
@@ -327,7 +328,7 @@ def fit_rows(
     nints, ngroups, nrows, nx = sci.shape
     n = tables.shape[2]
     shift = n + 1 - ngroups
-    x = np.empty((n + 1, _BLOCK))
+    x = np.empty((n + 1, _BLOCK), dtype=np.float32)
     d = np.empty((n, _BLOCK))
     scratch = np.empty((n, _BLOCK))
     median = np.empty(_BLOCK)
