@@ -62,7 +62,8 @@ def dense(values, times, use, photon, read_variance):
     poisson = differences @ (photon * np.minimum.outer(reads, reads)) @ differences.T
     noise = differences @ (read_variance * np.eye(reads.size)) @ differences.T
     inverse = np.linalg.inv(poisson + noise)
-    d = (np.diff(values) / delta)[rows]
+    # The samples are in single precision, and so is what is subtracted of them.
+    d = (np.diff(values.astype(np.float32)) / delta)[rows]
     weights = inverse.sum(axis=0) / inverse.sum()
     rate = weights @ d
     residual = d - rate
@@ -214,8 +215,7 @@ def test_the_zero_frame_is_a_sample_of_its_own():
     times = frame_times(6, 4, 1)
     times = [times[0][:1], times[0][1:], *times[1:]]
     for y, x in np.ndindex(4, 5):
-        values = sci[0, :, y, x].astype(float)
-        zero = float(first[0, y, x])
+        values, zero = sci[0, :, y, x], first[0, y, x]
         values = np.array([zero, (4 * values[0] - zero) / 3, *values[1:]])
         guess = np.median(np.diff(values) / np.diff([each.mean() for each in times]))
         guess = dense(values, times, np.ones(6, bool), guess / 2, 50.0)[0]
