@@ -45,7 +45,7 @@ FEWEST = 3
 INVERSE_DELTA, PHOTON, PHOTON_BESIDE, READ, READ_BESIDE, PAIR = range(6)
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
-_F2, _F3, _F4 = float32[:, ::1], float32[:, :, ::1], float32[:, :, :, ::1]
+_F1, _F2, _F3, _F4 = float32[::1], float32[:, ::1], float32[:, :, ::1], float32[:, :, :, ::1]
 _B1, _B2, _B4 = uint8[::1], uint8[:, ::1], uint8[:, :, :, ::1]
 _D1, _D2, _D3 = float64[::1], float64[:, ::1], float64[:, :, ::1]
 _I1 = int64[::1]
@@ -220,15 +220,21 @@ def _fit_ramp(d, use, first, photon, noise, table, work, result):
     result[3] = chisq
 
 
-@njit(void(_D2, int64, _D1, _D1), **_OPTIONS)
-def _combine(found, nints, middle, result):
+@njit(void(_F2, _F1, _F2, _D1), **_OPTIONS)
+def _combine(found, middle, weights, result):
     """Combine the rates of the integrations; write the rate and its variances (photon noise, read noise).
 
-    The photon noise of an integration follows from its own rate; in the weights it is brought to the common rate,
-    lest integrations that happen to be low weigh more.
+    `found` has rate and variances of each; `middle` and `weights` are scratch. The photon noise of an integration
+    follows from its own rate; in the weights it is brought to the common rate, lest integrations that happen to be
+    low weigh more. In single precision, as the oracle: rates near 0, where integrations cancel, then agree, too.
     """
+    if found.shape[0] == 1:
+        result[0] = found[0, 0]
+        result[1] = found[0, 1]
+        result[2] = found[0, 2]
+        return
     n = 0
-    for i in range(nints):
+    for i in range(found.shape[0]):
         if found[i, 0] == found[i, 0]:
             middle[n] = found[i, 0]
             n += 1
@@ -236,25 +242,29 @@ def _combine(found, nints, middle, result):
     if n == 0:
         return
     values = np.sort(middle[:n])
-    rate = 0.5 * (values[(n - 1) // 2] + values[n // 2])
+    rate = (values[(n - 1) // 2] + values[n // 2]) / float32(2)
     for _ in range(2):
-        total = 0.0
-        weighted = 0.0
-        var_p = 0.0
-        var_r = 0.0
-        for i in range(nints):
+        total = float32(0)
+        for i in range(found.shape[0]):
             ratio = rate / found[i, 0]
-            photon = found[i, 1] * (0.0 if ratio < 0.0 else ratio)
-            weight = 1.0 / (photon + found[i, 2])
-            if weight == weight and found[i, 0] == found[i, 0]:
-                total += weight
-                weighted += weight * found[i, 0]
-                var_p += weight * weight * photon
+            photon = found[i, 1] * (float32(0) if ratio < 0 else ratio)
+            weight = float32(1) / (photon + found[i, 2])
+            usable = weight == weight and found[i, 0] == found[i, 0]
+            weights[i, 0] = weight if usable else float32(0)
+            weights[i, 1] = photon if usable else float32(0)
+            total += weights[i, 0]
+        rate = float32(0)
+        var_p = float32(0)
+        var_r = float32(0)
+        for i in range(found.shape[0]):
+            weight = weights[i, 0] / total
+            if found[i, 0] == found[i, 0]:
+                rate += weight * found[i, 0]
+                var_p += weight * weight * weights[i, 1]
                 var_r += weight * weight * found[i, 2]
-        rate = weighted / total
         result[0] = rate
-        result[1] = var_p / (total * total)
-        result[2] = var_r / (total * total)
+        result[1] = var_p
+        result[2] = var_r
 
 
 # ---- blocks of rows
@@ -266,7 +276,7 @@ def _differences(x, tables, extra, frames, width, d, scratch, median, lone):
 
     With `extra`, resultant 0 is the zero frame, and the group after it becomes the rest of its frames. Where there is
     no zero frame (`lone` is 1) the group stays whole, the second table holds, and difference 0 does not count.
-    Samples are subtracted in their own precision, as the oracle does; all else is done in double precision.
+    Samples are subtracted in their own precision, as the oracle does.
     """
     n = d.shape[0]
     for c in range(width):
@@ -339,13 +349,14 @@ def fit_rows(
     bits_any = np.empty(_BLOCK, dtype=np.uint32)
     bits_all = np.empty(_BLOCK, dtype=np.uint32)
     total = np.empty(_BLOCK)
-    found = np.empty((_BLOCK, nints, 3))
+    found = np.empty((_BLOCK, nints, 3), dtype=np.float32)
+    weights = np.empty((nints, 2), dtype=np.float32)
     # Of one ramp.
     ramp = np.empty(n)
     use = np.empty(n, dtype=np.uint8)
     work = np.empty((4, n))
     result = np.empty(4)
-    middle = np.empty(nints)
+    middle = np.empty(nints, dtype=np.float32)
     for row in range(nrows):
         for left in range(0, nx, _BLOCK):
             width = min(_BLOCK, nx - left)
@@ -391,7 +402,9 @@ def fit_rows(
                         bits |= JUMP
                     if limits.size > 0 and count > 1 and result[3] > limits[count]:
                         bits |= UNRELIABLE
-                    found[c, i] = result[:3]
+                    found[c, i, 0] = result[0]
+                    found[c, i, 1] = result[1]
+                    found[c, i, 2] = result[2]
                     bits_any[c] |= bits
                     bits_all[c] &= bits
                     dq_int[i, row, col] = bits
@@ -406,8 +419,8 @@ def fit_rows(
                 if any_saturated:
                     dq_out[row, col] |= bits_any[c] & SAT
                 chisq[row, col] = total[c]
-                _combine(found[c], nints, middle, result)
+                _combine(found[c], middle, weights, result)
                 slope[row, col] = result[0]
-                err[row, col] = math.sqrt(result[1] + result[2])
+                err[row, col] = math.sqrt(float32(result[1]) + float32(result[2]))
                 var_p[row, col] = result[1]
                 var_r[row, col] = result[2]
