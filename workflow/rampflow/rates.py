@@ -32,22 +32,30 @@ class Fit(Step):
         super().__init__(snakemake)
         self.optional = []
 
-    def fit(self, function, *, along, **options):
+    def fit(self, function, *, along, chisq=False, **options):
         """Run the fit over blocks of rows and write what it returns.
 
         Parameters
         ----------
         function : callable
             Called as ``function(sci, groupdq, **along, **options)``, arrays of shape (integrations, groups, rows,
-            columns); returns ``(rate, rateints)``, each with the arrays of `ARRAYS` under the names given there.
+            columns); returns ``(rate, rateints)``, each with the arrays of `ARRAYS` under the names given there, and
+            maybe an image of chi-squared.
         along : dict of arrays
             Arrays whose last two axes are rows and columns, handed over cut to the block.
+        chisq : bool
+            Write chi-squared as ``<exposure>_likely_chisq.fits`` beside the rates.
         """
         self._layout()
+        if chisq:
+            image = files.image("SCI", self.shape[-2:], np.float32)
+            self._add_optional("likely_chisq", "ImageModel", [image])
 
         def run(integrations, block, _):
             sci, groupdq, cut = self._block(integrations, block, along)
-            rate, rateints = function(sci, groupdq, **cut, **options)
+            rate, rateints, *more = function(sci, groupdq, **cut, **options)
+            if chisq:
+                self.optional[0]["SCI"].write(more[0], block)
             for name, (_, _, word) in ARRAYS.items():
                 self.rate[name].write(getattr(rate, word), block)
                 self.rateints[name].write(getattr(rateints, word), slice(None), block)
@@ -79,18 +87,21 @@ class Fit(Step):
             cut["slope"] = self.rateints["SCI"].read(integrations, block)
             found = function(sci, groupdq, **cut, counts=counts, **rules, **options)
             if not self.optional:
-                header = self.rate.header.copy()
-                header["DATAMODL"] = ("RampFitOutputModel", "Type of data model")
-                path = Path(self.snakemake.output.rate).with_name(f"{self.exposure}_fitopt.fits")
-                header["FILENAME"] = (path.name, "Name of the file")
                 shapes = {key: (*array.shape[:-2], *self.shape[-2:]) for key, array in found._asdict().items()}
                 plans = [files.image(key.upper(), shape, np.float32) for key, shape in shapes.items()]
-                self.optional.append(files.NewProduct(path, header, plans))
+                self._add_optional("fitopt", "RampFitOutputModel", plans)
             for key, array in found._asdict().items():
                 self.optional[0][key.upper()].write(array, *[slice(None)] * (array.ndim - 2), block)
 
         for where in blocks:
             run(*where)
+
+    def _add_optional(self, suffix, model, plans):
+        header = self.rate.header.copy()
+        header["DATAMODL"] = (model, "Type of data model")
+        path = Path(self.snakemake.output.rate).with_name(f"{self.exposure}_{suffix}.fits")
+        header["FILENAME"] = (path.name, "Name of the file")
+        self.optional.append(files.NewProduct(path, header, plans))
 
     def _block(self, integrations, block, along):
         cut = cut_rows(along, block)

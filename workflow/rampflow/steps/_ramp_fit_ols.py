@@ -160,7 +160,7 @@ def _unusable(q, i, col, flags):
 
 
 @njit(void(_D2, int64, int64), **_OPTIONS)
-def _sort_columns(values, n, width):
+def sort_columns(values, n, width):
     """Sort the first `n` rows of every column: a merging network, the same steps whatever the values."""
     size = 1
     while size < n:
@@ -228,7 +228,7 @@ def _load_samples(
                 if kind[i, col] == ZERO_FRAME:
                     x[i, 0, col] = zeroframe[i, row, left + col]
                 usable[col] = _usable_differences(x, q, i, col, diffs)
-        _sort_columns(diffs, ngroups - 1, width)
+        sort_columns(diffs, ngroups - 1, width)
         for col in range(width):
             first = float64(x[i, 0, col])
             n = int64(usable[col])

@@ -21,8 +21,13 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/ramp_fitting/descrip
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
+from rampflow.steps import _ramp_fit_likely as likely
 from rampflow.steps import _ramp_fit_ols as ols
+
+#: Groups from which on LIKELY is used; with fewer its search for jumps would have nothing to go by.
+FEWEST_GROUPS = 4
 
 
 class NoSlopes(Exception):
@@ -230,10 +235,7 @@ def fit_ramps(
         Of the exposure and of its integrations.
     """
     nints, ngroups, rows, nx = sci.shape
-    rate, rateints = (
-        Slopes(*(np.empty(shape, np.uint32 if name == "dq" else np.float32) for name in Slopes._fields))
-        for shape in ((rows, nx), (nints, rows, nx))
-    )
+    rate, rateints = _empty_slopes(nints, rows, nx)
     ols.fit_rows(
         sci,
         groupdq,
@@ -252,6 +254,93 @@ def fit_ramps(
         *rateints,
     )
     return rate, rateints
+
+
+def fit_likely(
+    sci,
+    groupdq,
+    pixeldq,
+    gain,
+    readnoise,
+    dark_rate=None,
+    zeroframe=None,
+    *,
+    firstgroup,
+    lastgroup,
+    tframe,
+    nframes,
+    groupgap,
+    flag_saturated,
+    flag_chisq_pvalue,
+):
+    """Fit the ramps of a block of rows by maximum likelihood (LIKELY).
+
+    The differences of successive groups are fitted by one rate, by generalised least squares with their full
+    covariance: of the read noise, and of the photons, which arrive within the groups that are averages, too (Brandt
+    2024, PASP 136, 045004). The covariance needs a rate: first the median difference, then, lest it be biased, the
+    rate that comes out of that fit. The fit has a search for jumps of its own (Brandt 2024, PASP 136, 045005): as
+    long as leaving out a difference, or two adjacent ones where groups are averages, lowers chi-squared by more than
+    20.25 (23.8) and more than three are left, the worst go. JUMP_DET tells so.
+
+    Integrations are combined with weights in which the photon noise is that of the common rate.
+
+    Parameters
+    ----------
+    sci, groupdq, pixeldq, dark_rate, flag_saturated
+        As for `fit_ramps`; `FEWEST_GROUPS` or more groups.
+    gain, readnoise : 2D float32 `~numpy.ndarray`
+        As for `fit_ramps`, but a gain that is NaN or not positive gives no slope and no flag, as in the oracle.
+    zeroframe : 3D float32 `~numpy.ndarray` or None
+        First frame of each integration (DN), shape (nints, rows, nx), 0 or NaN where it is not usable. If groups are
+        averages it is the first sample of the ramp, and taken out of the first group.
+    firstgroup, lastgroup : int or None
+        Groups before and after these count as DO_NOT_USE.
+    tframe : float
+        Time of a frame (s).
+    nframes, groupgap : int
+        Frames averaged into a group, and dropped between groups.
+    flag_chisq_pvalue : float or None
+        UNRELIABLE_SLOPE is set where chi-squared of an integration's fit has a smaller chance than this to be as
+        large if the ramp is a straight line with the noise expected. None is never.
+
+    Returns
+    -------
+    rate, rateints : Slopes
+        Of the exposure and of its integrations. Without two usable groups in succession all is NaN, errors and
+        variances, too.
+    chisq : 2D float32 `~numpy.ndarray`
+        Chi-squared of the fits, summed over the integrations, shape (rows, nx); NaN where one has none.
+    """
+    nints, ngroups, rows, nx = sci.shape
+    rate, rateints = _empty_slopes(nints, rows, nx)
+    chisq = np.empty((rows, nx), np.float32)
+    tframe = float(np.float32(tframe))
+    frames = np.arange(nframes) + 1 + (nframes + groupgap) * np.arange(ngroups)[:, np.newaxis]
+    times = list(frames * tframe)
+    tables = [likely.read_pattern(times)]
+    if zeroframe is not None and nframes > 1:
+        # Where the zero frame is not usable the differences are counted from 1.
+        tables = [likely.read_pattern([times[0][:1], times[0][1:], *times[1:]]), np.pad(tables[0], ((0, 0), (1, 0)))]
+    limits = np.empty(0)
+    if flag_chisq_pvalue is not None:
+        limits = stats.chi2.isf(flag_chisq_pvalue, np.maximum(1, np.arange(tables[0].shape[1] + 1) - 1))
+    likely.fit_rows(
+        sci,
+        groupdq,
+        pixeldq,
+        gain,
+        readnoise,
+        *_optional_images(dark_rate, zeroframe, rows, nx),
+        np.array(_wanted(ngroups, firstgroup, lastgroup)),
+        flag_saturated == "any",
+        nframes,
+        np.array(tables),
+        limits,
+        *rate,
+        *rateints,
+        chisq,
+    )
+    return rate, rateints, chisq
 
 
 def count_segments(groupdq, zeroframe=None, *, groups, suppress_one_group, ignore_persistence):
@@ -334,6 +423,13 @@ def fit_optional(
         *result,
     )
     return result
+
+
+def _empty_slopes(nints, rows, nx):
+    return (
+        Slopes(*(np.empty(shape, np.uint32 if name == "dq" else np.float32) for name in Slopes._fields))
+        for shape in ((rows, nx), (nints, rows, nx))
+    )
 
 
 def _optional_images(dark_rate, zeroframe, rows, nx):
