@@ -1,4 +1,4 @@
-"""FITS in and out: chunked arrays, products, reference files.
+"""FITS in and out: chunked arrays, products, reference files; and the few files that are ASDF.
 
 The only module that knows FITS. Arrays are read and written piece by piece with positioned reads and
 writes, so that memory follows the piece and not the exposure, several threads share one open file, and
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product as cartesian
 from pathlib import Path
@@ -492,6 +493,44 @@ def metadata_tree(source):
     header["NAXIS1"] = len(payload)
     header["TFORM1"] = f"{len(payload)}B"
     return Plan("ASDF", header, payload=payload)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# ASDF files
+
+
+def read_tree(path):
+    """Read an ASDF file as dictionaries, lists and arrays, all in memory.
+
+    Raises
+    ------
+    FileProblem
+        The file cannot be read.
+    """
+    import asdf
+
+    def plain(node):
+        if isinstance(node, Mapping):
+            return {key: plain(value) for key, value in node.items()}
+        if isinstance(node, Sequence) and not isinstance(node, str | bytes):
+            return [plain(value) for value in node]
+        return np.array(node) if isinstance(node, asdf.tags.core.NDArrayType | np.ndarray) else node
+
+    try:
+        with asdf.open(path, lazy_load=False, memmap=False) as content:
+            return plain(content.tree)
+    except (OSError, ValueError) as error:
+        raise FileProblem(f"{path}: cannot be read as ASDF ({error}); fetch it again") from None
+
+
+def write_tree(path, tree):
+    """Write an ASDF file, under its final name only when complete."""
+    import asdf
+
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.part")
+    asdf.AsdfFile(tree).write_to(partial)
+    os.replace(partial, path)
 
 
 # ---------------------------------------------------------------------------------------------------------

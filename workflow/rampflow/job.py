@@ -20,6 +20,7 @@ import sys
 import time
 import traceback
 import warnings
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import reduce
 from pathlib import Path
@@ -304,6 +305,22 @@ class Step(Job):
 
     def optional_reference(self, kind, *, cut=True):
         """Open a reference file as `reference` does, or None where CRDS has none."""
+        path = self._reference_path(kind)
+        if path is None:
+            return None
+        reference = files.Reference(path, self.window if cut else None)
+        self._references.append(reference)
+        return reference
+
+    def reference_tree(self, kind):
+        """Read a reference that is an ASDF file, as dictionaries, lists and arrays; raises as `reference` does."""
+        path = self._reference_path(kind)
+        if path is None:
+            raise NotApplicable(f"CRDS has no {kind} reference for this exposure (N/A)")
+        return files.read_tree(path)
+
+    def _reference_path(self, kind):
+        """Note a reference in the header, check the file, and return its path; None where CRDS has none."""
         from rampflow.pointers import check
 
         pointer = self._pointers.get(kind)
@@ -314,9 +331,7 @@ class Step(Job):
             return None
         check(pointer)
         log.info("%s: %s", kind, pointer["file"])
-        reference = files.Reference(pointer["file"], self.window if cut else None)
-        self._references.append(reference)
-        return reference
+        return pointer["file"]
 
     def _note_reference(self, kind, pointer):
         if kind in REFERENCE_KEYWORDS:
@@ -347,6 +362,11 @@ class Step(Job):
     def image(self, name):
         """Read an optional image of the ramp, such as AVDRKCUR; None where it has none."""
         return self.source[name].read() if name in self.source else None
+
+    @staticmethod
+    def place(integration, groups):
+        """Tell a step's function where its groups are: (integration, slice of groups), for `frames`."""
+        return integration, groups
 
     def first_group(self, integration, _groups):
         """Read the first group of an integration, for `frames`."""
@@ -446,6 +466,44 @@ class Step(Job):
 
         return reduce(combine, self._over([(run, *where) for where in self.row_blocks()]))
 
+    def blocks(self, integration):
+        """Read an integration in blocks of rows, in order, for steps that go through the exposure themselves.
+
+        Yields
+        ------
+        rows : slice
+            Rows of the block.
+        sci : 3D float32 `~numpy.ndarray`
+            Shape (groups, rows, columns).
+        """
+        ny = self.shape[2]
+        step = self._rows_at_once(self.shape[1])
+        for r in range(0, ny, step):
+            rows = slice(r, min(r + step, ny))
+            yield rows, self.read_rows("SCI", integration, rows)
+
+    @property
+    def room(self):
+        """Bytes that a step may gather from the whole exposure."""
+        return 2 * self._piece
+
+    def each(self, function, items):
+        """Call a function with each item, in the job's threads; yields the results in order.
+
+        At most one result more than there are threads waits to be taken.
+        """
+        if self.threads == 1:
+            yield from map(function, items)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            waiting = deque()
+            for item in items:
+                if len(waiting) > self.threads:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(function, item))
+            while waiting:
+                yield waiting.popleft().result()
+
     def read_rows(self, name, integrations, rows):
         """Read rows of an array with all its groups; the zero frames have none."""
         if name == "ZEROFRAME":
@@ -496,15 +554,18 @@ class Step(Job):
 
     def row_blocks(self, *, halo=0, by_integration=False):
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo)."""
-        nints, ngroups, ny, nx = self.shape
-        planes = ngroups if by_integration else nints * ngroups
-        step = max(1, min(ny, self._piece // (planes * nx * 4)))
+        nints, ngroups, ny, _ = self.shape
+        step = self._rows_at_once(ngroups if by_integration else nints * ngroups)
         blocks = []
         for integration in range(nints) if by_integration else [slice(None)]:
             for r in range(0, ny, step):
                 block = slice(r, min(r + step, ny))
                 blocks.append((integration, block, slice(max(0, r - halo), min(ny, block.stop + halo))))
         return blocks
+
+    def _rows_at_once(self, planes):
+        _, _, ny, nx = self.shape
+        return max(1, min(ny, self._piece // (planes * nx * 4)))
 
     def zeroframes(self, function, **options):
         """Run a function over the zero frames, shape (1, rows, columns) each, where ZEROFRAM is true."""
@@ -546,6 +607,12 @@ class Step(Job):
     def add(self, name, values):
         """Add a small image extension to the product; call it before the exposure is worked on."""
         self._extra.append((name, values))
+
+    def write_tree(self, kind, tree):
+        """Write an ASDF product beside the ramp, ``<exposure>_<kind>.asdf``."""
+        path = Path(self.snakemake.output.ramp).with_name(f"{self.exposure}_{kind}.asdf")
+        files.write_tree(path, tree)
+        log.info("%s: %s", kind, path)
 
     def set(self, key, value, comment=""):
         """Set a keyword of the new product; the header has room for a few that come late."""

@@ -1,0 +1,351 @@
+import numpy as np
+import pytest
+from scipy.interpolate import CubicSpline
+
+from rampflow.mock import Effects, Exposure, Scene, drifts, integrations
+from rampflow.mock import detector as det
+from rampflow.steps import NotApplicable, _emicorr_joint, _emicorr_sequential, emicorr
+from rampflow.steps._emicorr_clock import Clock, period_of
+
+WAVES = {
+    name: {"frequency": frequency, "phase_amplitudes": amplitude * drifts.waveform(np.arange(500) / 500)}
+    for name, (frequency, amplitude) in det.EMI.items()
+}
+REFERENCE = {
+    "frequencies": WAVES,
+    "subarray_cases": {
+        "SUB64": {"rowclocks": 28, "frameclocks": 8512, "freqs": {"FAST": ["Hz390"], "SLOW": {"MIRIMAGE": ["Hz10"]}}},
+        "FULL_FAST": {"rowclocks": 271, "frameclocks": 277504, "freqs": {"FAST": ["Hz390", "Hz10"]}},
+    },
+}
+DEFAULTS = {
+    "algorithm": "joint",
+    "nints_to_phase": None,
+    "nbins": None,
+    "scale_reference": True,
+    "use_n_cycles": 3,
+    "fit_ints_separately": False,
+}
+
+
+def ramp_of(data, rows_at_once=None, room=1 << 24):
+    step = rows_at_once or data.shape[2]
+
+    def rows(integration):
+        for start in range(0, data.shape[2], step):
+            block = slice(start, min(start + step, data.shape[2]))
+            yield block, data[integration, :, block].copy()
+
+    return emicorr.Ramp(data.shape, rows, lambda i, g: data[i, g].copy(), map, room)
+
+
+def interference(exposure, **effects):
+    """Counts of an exposure with and without interference, float32, apart from that the same."""
+    pair = []
+    for emi in (1.0, 0.0):
+        seen = exposure.but(effects=exposure.effects.but(emi=emi, **effects))
+        pair.append(np.array([each.groups for each in integrations(seen)], np.float32))
+    return pair
+
+
+def exposure(ngroups=8, nints=2, readpatt="FASTR1", subarray="SUB64", seed=3, **effects):
+    strengths = Effects(**{"read_noise": 1.0, "photon_noise": 1.0, "bias": 1.0, **effects})
+    scene = Scene(sky=5.0, stars=3)
+    return Exposure("MIRIMAGE", readpatt, ngroups, nints, subarray=subarray, effects=strengths, scene=scene, seed=seed)
+
+
+def corrected(data, of, case=None, pixeldq=None, ramp=None, **options):
+    place = {"subarray": of.subarray, "readpatt": of.readpatt}
+    both = {"SUB64": {"rowclocks": 28, "frameclocks": 8512, "freqs": {"FAST": ["Hz390", "Hz10"]}}}
+    case = case or emicorr.known_waves(REFERENCE | {"subarray_cases": both}, detector="MIRIMAGE", **place)
+    found = emicorr.fit_waves(
+        ramp or ramp_of(data),
+        case,
+        pixeldq=np.zeros(data.shape[2:], np.uint32) if pixeldq is None else pixeldq,
+        readpatt=of.readpatt,
+        nsamples=of.pattern.nsamples,
+        xstart=of.window.xstart,
+        **(DEFAULTS | options),
+    )
+    result = data.copy()
+    for integration, groups in enumerate(result):
+        emicorr.subtract_waves(groups, place=(integration, slice(0, len(groups))), correction=found)
+    return result, found
+
+
+def power(residual, of, frequency):
+    """Power of residuals at a frequency (DN2): squared amplitude of the sine that fits best, of all pixels at once."""
+    clock = Clock.of(
+        rowclocks=28,
+        frameclocks=8512,
+        nsamples=of.pattern.nsamples,
+        readpatt=of.readpatt,
+        ngroups=of.ngroups,
+        rows=of.window.ysize,
+    )
+    grid = np.ogrid[tuple(slice(n) for n in (*residual.shape[:3], residual.shape[3] // 4))]
+    clocks = grid[0] * clock.integration + grid[1] * clock.frame + grid[2] * clock.row + grid[3] * clock.sample
+    wave = np.exp(2j * np.pi * clocks / period_of(frequency))
+    wave -= wave.mean(axis=1, keepdims=True)
+    quarter = residual.reshape(*residual.shape[:3], -1, 4).mean(axis=4)
+    quarter = quarter - np.median(quarter, axis=1, keepdims=True)
+    return 4 * abs((quarter * wave.conj()).mean()) ** 2
+
+
+# --- what is corrected ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"instrument": "NIRCAM"}, "the interference is MIRI's"),
+        ({"readpatt": "FASTGRPAVG"}, "no timing is known for READPATT=FASTGRPAVG"),
+        ({"ngroups": 2}, "2 groups where at least 3 are needed"),
+    ],
+)
+def test_exposures_that_cannot_be_corrected_are_left_alone(changes, message):
+    usual = {"instrument": "MIRI", "readpatt": "SLOWR1", "ngroups": 3}
+    emicorr.check_exposure(**usual)
+    with pytest.raises(NotApplicable, match=message):
+        emicorr.check_exposure(**(usual | changes))
+
+
+@pytest.mark.parametrize(
+    ("subarray", "readpatt", "names"),
+    [("SUB64", "FASTR1", ["Hz390"]), ("SUB64", "SLOW", ["Hz10"]), ("FULL", "FAST", ["Hz390", "Hz10"])],
+)
+def test_the_waves_of_a_subarray_and_pattern_come_from_the_reference(subarray, readpatt, names):
+    case = emicorr.known_waves(REFERENCE, subarray=subarray, readpatt=readpatt, detector="MIRIMAGE")
+    assert [wave.name for wave in case.waves] == names
+    assert case.waves[0].frequency == WAVES[names[0]]["frequency"]
+
+
+@pytest.mark.parametrize(
+    ("subarray", "readpatt", "detector"),
+    [("SUB128", "FAST", "MIRIMAGE"), ("FULL", "SLOW", "MIRIMAGE"), ("SUB64", "SLOW", "MIRIFULONG")],
+)
+def test_what_the_reference_does_not_know_is_left_alone(subarray, readpatt, detector):
+    with pytest.raises(NotApplicable, match="the emicorr reference has no"):
+        emicorr.known_waves(REFERENCE, subarray=subarray, readpatt=readpatt, detector=detector)
+
+
+def test_on_the_fly_the_clocking_is_built_in():
+    case = emicorr.unknown_waves([218, 10.5], subarray="FULL", readpatt="SLOWR1")
+    assert [wave[:3] for wave in case.waves] == [("218.0", 218.0, None), ("10.5", 10.5, None)]
+    assert case[1:] == (2333, 2388992)
+    with pytest.raises(NotApplicable, match="the clocking of subarray SUB32 is not known"):
+        emicorr.unknown_waves([218], subarray="SUB32", readpatt="FAST")
+
+
+def test_a_reset_between_integrations_takes_a_frame():
+    common = {"rowclocks": 28, "frameclocks": 8512, "nsamples": 1, "ngroups": 10, "rows": 64}
+    assert Clock.of(readpatt="FAST", **common) == (28, 1, 8512, 85120, 8512)
+    assert Clock.of(readpatt="FASTR1", **common).integration == 11 * 8512
+
+
+# --- what comes out ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"fit_ints_separately": True}, {"algorithm": "sequential"}])
+@pytest.mark.parametrize(("readpatt", "nints"), [("FASTR1", 3), ("FAST", 2)])
+def test_the_power_at_the_frequencies_is_gone(readpatt, nints, options):
+    of = exposure(20, nints, readpatt)
+    data, clean = interference(of)
+    result, _ = corrected(data, of, **options)
+    before, after = power(data, of, 390.625), power(result, of, 390.625)
+    assert before > 0.5 * 12.0**2
+    assert after < 1e-3 * before
+    if options.get("algorithm") != "sequential":
+        # Less than a period in an integration: in a test with ramps it can be told from them by what they are.
+        before, after = (power(each - clean, of, 10.039216) for each in (data, result))
+        assert before > 0.2 * 2.0**2
+        assert after < 0.01 * before
+
+
+@pytest.mark.parametrize("options", [{}, {"fit_ints_separately": True}])
+def test_without_noise_the_ramps_come_back(options):
+    of = exposure(12, 3, read_noise=0.0, photon_noise=0.0)
+    data, truth = interference(of)
+    result, found = corrected(data, of, **options)
+    # Counts are whole numbers: up to half a count is lost in each of the four that make a difference.
+    differences = np.diff(result - truth, axis=1)
+    assert np.abs(differences).max() < 2.1
+    assert differences.std() < 0.65
+    assert abs(differences.mean()) < 0.02
+    np.testing.assert_allclose([wave.amplitudes for wave in found.waves], 1, atol=0.02)
+
+
+def test_the_correction_lowers_the_noise_of_the_slopes_to_that_without_interference():
+    of = exposure(15, 4)
+    data, clean = interference(of)
+    result, _ = corrected(data, of)
+    noise = [np.std(np.diff(each - truth, axis=1)) for each, truth in ((data, clean), (result, clean))]
+    assert noise[0] > 5
+    assert noise[1] < 0.6
+
+
+def test_waves_measured_on_the_fly_are_those_that_are_there():
+    of = exposure(20, 2)
+    data, _ = interference(of)
+    place = {"subarray": "SUB64", "readpatt": "FASTR1"}
+    case = emicorr.unknown_waves([390.625], **place)
+    result, found = corrected(data, of, case)
+    assert power(result, of, 390.625) < 2e-3 * power(data, of, 390.625)
+    measured = found.waves[0].measured
+    assert measured.shape == (128,)
+    known = WAVES["Hz390"]["phase_amplitudes"][::4]
+    likeness = max(
+        np.corrcoef(np.roll(np.interp(np.arange(128) / 128, np.arange(125) / 125, known), k), measured)[0, 1]
+        for k in range(128)
+    )
+    assert likeness > 0.99
+
+
+def test_what_was_measured_on_the_fly_serves_as_a_reference():
+    of = exposure(20, 2)
+    data, _ = interference(of)
+    place = {"subarray": "SUB64", "readpatt": "FASTR1"}
+    case = emicorr.unknown_waves([390.625], **place)
+    _, found = corrected(data, of, case)
+    tree = emicorr.measured_reference(case, found, detector="MIRIMAGE", date="2024-06-01T00:00:00.000", **place)
+    again = emicorr.known_waves(tree, detector="MIRIMAGE", **place)
+    assert again[1:] == case[1:]
+    result, _ = corrected(data, of, again)
+    assert power(result, of, 390.625) < 2e-3 * power(data, of, 390.625)
+    assert tree["subarray_cases"]["SUB64"]["freqs"]["FASTR1"] == ["390.625"]
+    assert tree["meta"]["useafter"] == "2024-06-01T00:00:00"
+
+
+# --- edges ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"fit_ints_separately": True}, {"algorithm": "sequential"}])
+def test_result_does_not_depend_on_the_chunks(options):
+    of = exposure(9, 2)
+    data, _ = interference(of)
+    whole, found = corrected(data, of, **options)
+    pieces, other = corrected(data, of, ramp=ramp_of(data, rows_at_once=7, room=20000), **options)
+    np.testing.assert_array_equal(pieces, whole)
+    groups = data[1, 4:7].copy()
+    emicorr.subtract_waves(groups, place=(1, slice(4, 7)), correction=other)
+    np.testing.assert_array_equal(groups, whole[1, 4:7])
+    rows = data[1, :, 11:20].copy()
+    found.subtract(rows, integration=1, row=11)
+    np.testing.assert_array_equal(rows, whole[1, :, 11:20])
+
+
+@pytest.mark.parametrize("options", [{}, {"fit_ints_separately": True}])
+def test_where_all_pixels_are_flagged_nothing_is_subtracted(options):
+    of = exposure(5, 2)
+    data, _ = interference(of)
+    result, found = corrected(data, of, pixeldq=np.ones(data.shape[2:], np.uint32), **options)
+    np.testing.assert_array_equal(result, data)
+    assert [wave.amplitudes.tolist() for wave in found.waves] == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("options", [{}, {"algorithm": "sequential"}])
+def test_counts_that_never_change_stay(options):
+    data = np.full((1, 5, 64, 72), 1000, np.float32)
+    result, _ = corrected(data, exposure(5, 1), **options)
+    np.testing.assert_array_equal(result, data)
+
+
+def test_flagged_pixels_and_unsteady_ones_are_not_used_but_corrected():
+    of = exposure(10, 1)
+    data, _ = interference(of)
+    flags = np.zeros(data.shape[2:], np.uint32)
+    flags[10:20] = 1
+    spoilt = data.copy()
+    spoilt[:, ::2, 10:20] += 5000
+    spoilt[:, 5:, 30, 20:30] += 3000
+    plain, _ = corrected(data, of, pixeldq=flags)
+    result, _ = corrected(spoilt, of, pixeldq=flags)
+    # The pixels of row 30 drop out of the fit, which does not move it by more than its noise.
+    np.testing.assert_allclose(result - spoilt, plain - data, atol=0.15)
+
+
+def test_three_groups_leave_the_sequential_algorithm_nothing_to_measure():
+    of = exposure(3, 2)
+    data, _ = interference(of)
+    result, found = corrected(data, of, algorithm="sequential")
+    np.testing.assert_array_equal(result, data)
+    assert np.isnan(found.waves[0].measured).all()
+
+
+def test_an_inverted_wave_half_a_period_later_is_not_preferred():
+    # 46.5 periods in a frame of SUB128: even harmonics are the same in all frames, so both phases fit alike.
+    of = exposure(6, 1, subarray="SUB128")
+    data = np.array([each.groups for each in integrations(of.but(effects=of.effects.but(emi=1.0)))], np.float32)
+    wave = emicorr.Wave("Hz390", 390.625, WAVES["Hz390"]["phase_amplitudes"])
+    _, found = corrected(data, of, emicorr.Case((wave,), 44, 11904))
+    assert found.waves[0].amplitudes[0] == pytest.approx(1, abs=0.02)
+
+
+def test_the_integrations_to_phase_follow_from_the_first_wave(monkeypatch):
+    asked = []
+    measure = _emicorr_sequential.fit_wave
+    monkeypatch.setattr(
+        _emicorr_sequential, "fit_wave", lambda *a, nints, **k: asked.append(nints) or measure(*a, nints=nints, **k)
+    )
+    of = exposure(4, 2)
+    data, _ = interference(of)
+    # 3 periods of 9961 clocks in integrations of 4 x 8512 clocks: 0.88, rounded up; 30 periods of 256: 0.23.
+    for frequencies, options in (
+        ([10.039216, 390.625], {}),
+        ([390.625], {"use_n_cycles": 300}),
+        ([390.625], {"use_n_cycles": None}),
+        ([390.625], {"nints_to_phase": 2}),
+    ):
+        corrected(data, of, emicorr.unknown_waves(frequencies, subarray="SUB64", readpatt="FAST"), **options)
+    assert asked == [1, 1, 3, None, 2]
+
+
+# --- pieces --------------------------------------------------------------------------------------------------
+
+
+def test_the_spline_runs_through_the_samples_and_is_scipys():
+    wave = np.random.default_rng(1).normal(size=20)
+    coefficients = _emicorr_joint.spline(wave)
+    places = np.linspace(0, 1, 77)[:-1]
+    expected = CubicSpline((np.arange(22) - 0.5) / 20, [wave[-1], *wave, wave[0]])(places)
+    sci = np.zeros((1, 76, 4), np.float32)
+    fitted = _emicorr_joint.FittedWave(coefficients, 76.0, np.ones(1), np.zeros(1))
+    fitted.subtract(sci, Clock(1, 1, 76, 76, 76), integration=0, group=0, row=0)
+    np.testing.assert_allclose(-sci[0, :, 0], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 4, 8), (3, 4, 5, 12)])
+def test_the_median_scatter_is_exact(shape):
+    data = np.random.default_rng(2).normal(0, 5, shape).astype(np.float32)
+    expected = np.median(data.astype(np.float64).std(axis=1).astype(np.float32))
+    assert _emicorr_joint._median_scatter(ramp_of(data, 3)) == expected
+
+
+def test_the_parabola_and_its_degenerate_case():
+    assert _emicorr_joint._vertex(np.array([0.0, 1, 2]), np.array([4.0, 1, 0])) == pytest.approx(2)
+    assert _emicorr_joint._vertex(np.array([0.0, 1, 2]), np.array([1.0, 1, 1])) == 1
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"), [(0, 0), (0.0021, 2), (0.002, 1), (0.999, 0), (1.75, 375), (-0.25, 375)]
+)
+def test_the_trial_phase_that_follows(phase, expected):
+    assert _emicorr_joint._trial_after(phase, 500) == expected
+
+
+def test_clipped_mean():
+    values = np.sort(np.array([*[1.0, 2, 3, 4, 5] * 10, 1000.0]))
+    assert _emicorr_sequential._clipped_mean(values) == 3
+    assert np.isnan(_emicorr_sequential._clipped_mean(np.empty(0)))
+
+
+def test_bins_are_batched_by_the_room_there_is():
+    counts = np.array([3, 3, 3, 10, 1])
+    assert list(_emicorr_sequential._batches(counts, 6)) == [(0, 2), (2, 3), (3, 4), (4, 5)]
+    assert list(_emicorr_sequential._batches(counts, 100)) == [(0, 5)]
+
+
+def test_a_period_is_stretched_to_clocks():
+    values = np.array([1.0, 2, 3])
+    np.testing.assert_array_equal(_emicorr_sequential._resampled(values, 6.0), [1, 1, 2, 2, 3, 3])
+    np.testing.assert_array_equal(_emicorr_sequential._resampled(values, 4.5), [1, 1, 2, 3, 3])
