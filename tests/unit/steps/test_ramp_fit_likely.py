@@ -195,6 +195,19 @@ def test_a_jump_of_many_standard_deviations_is_always_found_and_does_no_harm():
     assert abs(pulls.mean()) < 0.1 and pulls.std() == pytest.approx(1, abs=0.06)
 
 
+@pytest.mark.parametrize("unused", [[], [0], [0, 1, 2, 3], [4, 9]])
+def test_jumps_are_found_where_there_is_no_light_and_groups_are_flagged(unused):
+    rng = np.random.default_rng(12)
+    sci, _ = ramps(rng, 0.0, ngroups=10, shape=(1, 30, 40))
+    flags = np.zeros(sci.shape, np.uint8)
+    flags[:, unused] = DNU
+    sci[:, 7:] += 150  # 15 standard deviations of a difference
+    found, _, _ = fit(sci, flags)
+    assert np.all(found.dq == JUMP)
+    pulls = found.slope / found.err
+    assert abs(pulls.mean()) < 0.15 and pulls.std() == pytest.approx(1, abs=0.1)
+
+
 def test_integrations_are_combined_without_bias():
     rng = np.random.default_rng(6)
     sci, _ = ramps(rng, 3.0, shape=(20, 30, 40), ngroups=5)

@@ -314,7 +314,6 @@ def fit_likely(
     nints, ngroups, rows, nx = sci.shape
     rate, rateints = _empty_slopes(nints, rows, nx)
     chisq = np.empty((rows, nx), np.float32)
-    tframe = float(np.float32(tframe))
     frames = np.arange(nframes) + 1 + (nframes + groupgap) * np.arange(ngroups)[:, np.newaxis]
     times = list(frames * tframe)
     tables = [likely.read_pattern(times)]
