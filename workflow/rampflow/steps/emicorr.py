@@ -170,7 +170,7 @@ def known_waves(tree, *, subarray, readpatt, detector):
     Raises
     ------
     NotApplicable
-        If the reference has no such subarray, or no waves for the pattern.
+        If the reference has no such subarray, or no waves of it for the pattern.
     """
     name = case_name(subarray, readpatt)
     case = tree["subarray_cases"].get(name)
@@ -179,7 +179,7 @@ def known_waves(tree, *, subarray, readpatt, detector):
     names = case["freqs"].get(_speed(readpatt))
     if _speed(readpatt) == "SLOW" and names is not None:
         names = names.get(detector)
-    if names is None:
+    if not names:
         raise NotApplicable(f"the emicorr reference has no frequencies of {name} for {readpatt} on {detector}")
     found = [tree["frequencies"][each] for each in names]
     waves = (
