@@ -215,6 +215,19 @@ def unknown_waves(frequencies, *, subarray, readpatt):
     return Case(tuple(Wave(str(float(each)), float(each), None) for each in frequencies), *_CLOCKS[name])
 
 
+def known_clock(*, subarray, readpatt, nsamples, ngroups, rows):
+    """Return the timing of an exposure from the clocking that is built in; raises as `unknown_waves`."""
+    case = unknown_waves([], subarray=subarray, readpatt=readpatt)
+    return Clock.of(
+        rowclocks=case.rowclocks,
+        frameclocks=case.frameclocks,
+        nsamples=nsamples,
+        readpatt=readpatt,
+        ngroups=ngroups,
+        rows=rows,
+    )
+
+
 def fit_waves(
     ramp,
     case,
