@@ -15,6 +15,7 @@ REFERENCE = {
     "frequencies": WAVES,
     "subarray_cases": {
         "SUB64": {"rowclocks": 28, "frameclocks": 8512, "freqs": {"FAST": ["Hz390"], "SLOW": {"MIRIMAGE": ["Hz10"]}}},
+        "SUB256": {"rowclocks": 96, "frameclocks": 29952, "freqs": {"FAST": []}},
         "FULL_FAST": {"rowclocks": 271, "frameclocks": 277504, "freqs": {"FAST": ["Hz390", "Hz10"]}},
     },
 }
@@ -122,7 +123,12 @@ def test_the_waves_of_a_subarray_and_pattern_come_from_the_reference(subarray, r
 
 @pytest.mark.parametrize(
     ("subarray", "readpatt", "detector"),
-    [("SUB128", "FAST", "MIRIMAGE"), ("FULL", "SLOW", "MIRIMAGE"), ("SUB64", "SLOW", "MIRIFULONG")],
+    [
+        ("SUB128", "FAST", "MIRIMAGE"),
+        ("SUB256", "FAST", "MIRIMAGE"),
+        ("FULL", "SLOW", "MIRIMAGE"),
+        ("SUB64", "SLOW", "MIRIFULONG"),
+    ],
 )
 def test_what_the_reference_does_not_know_is_left_alone(subarray, readpatt, detector):
     with pytest.raises(NotApplicable, match="the emicorr reference has no"):

@@ -216,9 +216,7 @@ def _parity():
                 "FASTR1",
                 3,
                 2,
-                subarray="MASK1065",
-                exp_type="MIR_4QPM",
-                filter="F1065C",
+                subarray="SUB256",
                 scene=MID_INFRARED,
                 number=4,
             ),
@@ -235,6 +233,7 @@ def _parity_full():
             _exposure("NRCB3", "BRIGHT2", 4, zero_frame=True, scene=FIELD.but(stars=300, brightest=5e3)),
             _exposure("NRS2", "NRSRAPID", 4, exp_type="NRS_IFU", scene=SPECTRUM),
             _exposure("MIRIFUSHORT", "FASTR1", 6, 2, scene=SPECTRUM.but(sky=3.0)),
+            _exposure("MIRIFULONG", "SLOWR1", 4, scene=SPECTRUM.but(sky=0.3)),
         ),
         whole=frozenset({"mask", "saturation", "gain"}),
     )

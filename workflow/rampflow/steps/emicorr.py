@@ -170,7 +170,7 @@ def known_waves(tree, *, subarray, readpatt, detector):
     Raises
     ------
     NotApplicable
-        If the reference has no such subarray, or no waves for the pattern.
+        If the reference has no such subarray, or no waves of it for the pattern.
     """
     name = case_name(subarray, readpatt)
     case = tree["subarray_cases"].get(name)
@@ -179,7 +179,7 @@ def known_waves(tree, *, subarray, readpatt, detector):
     names = case["freqs"].get(_speed(readpatt))
     if _speed(readpatt) == "SLOW" and names is not None:
         names = names.get(detector)
-    if names is None:
+    if not names:
         raise NotApplicable(f"the emicorr reference has no frequencies of {name} for {readpatt} on {detector}")
     found = [tree["frequencies"][each] for each in names]
     waves = (
@@ -213,6 +213,19 @@ def unknown_waves(frequencies, *, subarray, readpatt):
     if name not in _CLOCKS:
         raise NotApplicable(f"the clocking of subarray {name} is not known; known: {', '.join(_CLOCKS)}")
     return Case(tuple(Wave(str(float(each)), float(each), None) for each in frequencies), *_CLOCKS[name])
+
+
+def known_clock(*, subarray, readpatt, nsamples, ngroups, rows):
+    """Return the timing of an exposure from the clocking that is built in; raises as `unknown_waves`."""
+    case = unknown_waves([], subarray=subarray, readpatt=readpatt)
+    return Clock.of(
+        rowclocks=case.rowclocks,
+        frameclocks=case.frameclocks,
+        nsamples=nsamples,
+        readpatt=readpatt,
+        ngroups=ngroups,
+        rows=rows,
+    )
 
 
 def fit_waves(
