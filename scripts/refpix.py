@@ -4,36 +4,48 @@ from rampflow.warm import handoff
 
 handoff()
 
+from operator import add
+
 from rampflow.job import Step
-from rampflow.steps import refpix
+from rampflow.steps import _refpix_irs2, refpix
 
 with Step(snakemake) as step:
-    window = step.window.keywords()
-    plan = refpix.plan_correction(
-        step.pixeldq,
-        instrument=step.instrument,
-        detector=step.keyword("DETECTOR"),
-        subarray=step.keyword("SUBARRAY"),
-        noutputs=step.keyword("NOUTPUTS"),
-        xstart=window["xstart"],
-        ystart=window["ystart"],
-        fastaxis=step.keyword("FASTAXIS"),
-        slowaxis=step.keyword("SLOWAXIS"),
-        **step.options(
-            "odd_even_columns",
-            "use_side_ref_pixels",
-            "side_smoothing_length",
-            "side_gain",
-            "odd_even_rows",
-            "refpix_algorithm",
-            "siglimit",
-        ),
-    )
-    step.frames(
-        refpix.correct_frames,
-        reads=("SCI",),
-        writes=("SCI",),
-        at={"first_group": step.first_group} if plan.from_first_group else None,
-        plan=plan,
-    )
-    step.zeroframes(refpix.correct_zeroframes, plan=plan)
+    if step.normal_rows is not None:
+        reference = step.reference("refpix", cut=False)
+        statistics = step.survey(
+            _refpix_irs2.read_statistics, reads=("SCI",), combine=add, rows=_refpix_irs2.reference_blocks()
+        )
+        step.pixeldq = _refpix_irs2.flag_reads(step.pixeldq, statistics, **step.options("ovr_corr_mitigation_ftr"))
+        plan = _refpix_irs2.plan_correction(
+            step.pixeldq,
+            reference.table("IRS2"),
+            reference.table("DQ") if "DQ" in reference else None,
+            detector=step.keyword("DETECTOR"),
+            **step.options(*_refpix_irs2.OPTIONS),
+        )
+        if not step.parameters["preserve_irs2_refpix"]:
+            step.keep_rows(step.normal_rows)
+        mean = step.group_means(_refpix_irs2.prepare_frames, plan=plan)
+        step.frames(_refpix_irs2.correct_frames, reads=("SCI",), writes=("SCI",), at={"mean": mean}, plan=plan)
+    else:
+        window = step.window.keywords()
+        plan = refpix.plan_correction(
+            step.pixeldq,
+            instrument=step.instrument,
+            detector=step.keyword("DETECTOR"),
+            subarray=step.keyword("SUBARRAY"),
+            noutputs=step.keyword("NOUTPUTS"),
+            xstart=window["xstart"],
+            ystart=window["ystart"],
+            fastaxis=step.keyword("FASTAXIS"),
+            slowaxis=step.keyword("SLOWAXIS"),
+            **step.options(*refpix.OPTIONS),
+        )
+        step.frames(
+            refpix.correct_frames,
+            reads=("SCI",),
+            writes=("SCI",),
+            at={"first_group": step.first_group} if plan.from_first_group else None,
+            plan=plan,
+        )
+        step.zeroframes(refpix.correct_zeroframes, plan=plan)

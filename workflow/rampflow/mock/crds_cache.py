@@ -43,8 +43,9 @@ _KEYS = {
     "mask": {
         "": ("DETECTOR", "[SUBARRAY]"),
         "FGS": ("DETECTOR", "[SUBARRAY]", "[EXP_TYPE]"),
-        "NIRSPEC": ("DETECTOR", "[SUBARRAY]", "[READPATT]"),
+        "NIRSPEC": ("DETECTOR", "[SUBARRAY]", "READPATT"),
     },
+    "refpix": {"": ("DETECTOR", "READPATT")},
     "saturation": {"": ("DETECTOR",), "NIRSPEC": ("DETECTOR", "[SUBARRAY]")},
     "superbias": {
         "": ("DETECTOR", "READPATT", "SUBARRAY"),
@@ -79,7 +80,7 @@ _NIR = {"mask", "saturation", "superbias", "ipc", "linearity", "dark", "gain", "
 _TYPES = {
     "NIRCAM": _NIR | {"trapdensity", "trappars", "persat"},
     "NIRISS": _NIR | {"trapdensity", "trappars", "persat"},
-    "NIRSPEC": _NIR,
+    "NIRSPEC": _NIR | {"refpix"},
     "MIRI": (_NIR - {"superbias"}) | {"reset", "rscd", "emicorr"},
     "FGS": _NIR | {"trapdensity", "trappars", "persat"},
 }
@@ -109,7 +110,6 @@ _STEP_NAMES = (
 # Every type that some release of the pipeline asks for: a rule must answer, if only with N/A.
 _ALL_TYPES = (
     *_KEYS,
-    "refpix",
     "sirskernel",
     "pictureframe",
     "pastasoss",
@@ -138,6 +138,8 @@ def _entries(exposures, traps=()):
     for exposure in exposures:
         for reftype in sorted(_TYPES[exposure.instrument]):
             if reftype in _TRAPS and exposure.detector not in traps:
+                continue
+            if reftype == "refpix" and not exposure.irs2:
                 continue
             _, keys = _parkey(exposure.instrument, reftype)
             values = tuple(_value(exposure, key) for key in keys)

@@ -22,7 +22,7 @@ of float32.
 
 Sources: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise). NIRSpec's IRS2
-readout and the optimised side filter ("sirs") are not treated here.
+readout is in `_refpix_irs2`; the optimised side filter ("sirs") is not treated here.
 """
 
 from dataclasses import dataclass
@@ -39,6 +39,17 @@ NIR_SIZE = 2048
 BORDER = 4
 #: Rows and columns of a MIRI detector.
 MIRI_SHAPE = (1024, 1032)
+
+#: Parameters of `plan_correction`.
+OPTIONS = (
+    "odd_even_columns",
+    "use_side_ref_pixels",
+    "side_smoothing_length",
+    "side_gain",
+    "odd_even_rows",
+    "refpix_algorithm",
+    "siglimit",
+)
 
 _AMPLIFIERS = 4
 _AMPLIFIER_COLUMNS = NIR_SIZE // _AMPLIFIERS
@@ -148,9 +159,9 @@ def plan_correction(
         For MIRI subarrays, subarrays that do not fit on the detector, and single-amplifier subarrays with
         reference pixels in odd or in even columns only (where the oracle stops with an error).
     NotImplementedError
-        For IRS2 exposures, and full frames with ``refpix_algorithm="sirs"``.
+        For full frames with ``refpix_algorithm="sirs"``.
     ValueError
-        If a parameter or header value makes no sense.
+        If a parameter or header value makes no sense, or the frames are larger than the detector (IRS2).
     """
     if siglimit <= 0:
         raise ValueError(f"Refpix: siglimit is {siglimit}, expected a positive number.")
@@ -159,7 +170,7 @@ def plan_correction(
         return _plan_miri(usable, odd_even_rows, siglimit)
     shape = pixeldq.shape
     if max(shape) > NIR_SIZE:
-        raise NotImplementedError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels (IRS2) are not supported yet.")
+        raise ValueError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels are larger than the detector.")
     if xstart < 1 or ystart < 1 or xstart + shape[1] > NIR_SIZE + 1 or ystart + shape[0] > NIR_SIZE + 1:
         raise NotApplicable(
             f"the subarray starts at x={xstart}, y={ystart} and has {shape[1]} x {shape[0]} pixels: "
@@ -263,7 +274,7 @@ def correct_zeroframes(zeroframes, plan):
     return zeroframes
 
 
-class _Levels:
+class Levels:
     """Collects sets and levels while a plan is being made."""
 
     def __init__(self):
@@ -291,7 +302,7 @@ class _Levels:
 
 
 #: Level number of pixels from which nothing is subtracted, until the count of levels is known.
-_NO_LEVEL = -1
+NO_LEVEL = -1
 
 
 def _no_sides():
@@ -307,9 +318,9 @@ def _flat_indices(shape):
     return np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
 
 
-def _plan_nir(levels, level_of_column, shape, orientation, siglimit, sides):
+def plan_columns(levels, level_of_column, shape, orientation, siglimit, sides=None):
     """Turn levels per detector column into a plan in the science frame."""
-    level_of_column[level_of_column == _NO_LEVEL] = levels.count
+    level_of_column[level_of_column == NO_LEVEL] = levels.count
     flipped = orientation.flip_rows if orientation.transpose else orientation.flip_columns
     kinds = np.arange(level_of_column.size)[:: -1 if flipped else 1].copy()
     same = np.zeros(shape[1 if orientation.transpose else 0], np.int64)
@@ -321,7 +332,7 @@ def _plan_nir(levels, level_of_column, shape, orientation, siglimit, sides):
         shape=shape,
         **levels.arrays(),
         **layout,
-        **sides,
+        **(sides or _no_sides()),
         transpose=orientation.transpose,
         siglimit=siglimit,
         from_first_group=False,
@@ -338,8 +349,8 @@ def _parities(column, odd_even_columns):
 def _plan_single_amplifier(good, orientation, odd_even_columns, siglimit):
     index = orientation.to_detector(_flat_indices(good.shape))
     good_here = orientation.to_detector(good)
-    levels = _Levels()
-    level_of_column = np.full(index.shape[1], _NO_LEVEL)
+    levels = Levels()
+    level_of_column = np.full(index.shape[1], NO_LEVEL)
     if good.any():
         # Which parity is called odd makes no difference here, so columns count from the subarray's first.
         for columns in _parities(np.arange(index.shape[1]), odd_even_columns):
@@ -351,7 +362,7 @@ def _plan_single_amplifier(good, orientation, odd_even_columns, siglimit):
                     "odd_even_columns=False would subtract one level from all columns"
                 )
             level_of_column[columns] = levels.add([pixels])
-    return _plan_nir(levels, level_of_column, good.shape, orientation, siglimit, _no_sides())
+    return plan_columns(levels, level_of_column, good.shape, orientation, siglimit)
 
 
 def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit):
@@ -360,8 +371,8 @@ def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window,
     row, column = (first + np.arange(size) for first, size in zip(corner, index.shape, strict=True))
     ends = (row < BORDER, row >= NIR_SIZE - BORDER)
 
-    levels = _Levels()
-    level_of_column = np.full(column.size, _NO_LEVEL)
+    levels = Levels()
+    level_of_column = np.full(column.size, NO_LEVEL)
     for amp in range(_AMPLIFIERS):
         owned = [columns & (column // _AMPLIFIER_COLUMNS == amp) for columns in _parities(column, odd_even_columns)]
         measured = []
@@ -390,7 +401,7 @@ def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window,
                 if 0 <= x < column.size:
                     here = seen[present]
                     tables[side, present, k] = np.where(good[here, x], index[here, x], -1)
-                    if level_of_column[x] != _NO_LEVEL:
+                    if level_of_column[x] != NO_LEVEL:
                         side_levels[side, k] = level_of_column[x]
         if (tables >= 0).any():
             flipped = orientation.flip_columns if orientation.transpose else orientation.flip_rows
@@ -400,7 +411,7 @@ def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window,
                 "window": window,
                 "side_gain": float(side_gain),
             }
-    return _plan_nir(levels, level_of_column, usable.shape, orientation, siglimit, sides)
+    return plan_columns(levels, level_of_column, usable.shape, orientation, siglimit, sides)
 
 
 def _plan_miri(usable, odd_even_rows, siglimit):
@@ -410,7 +421,7 @@ def _plan_miri(usable, odd_even_rows, siglimit):
             f"only the full frame of {MIRI_SHAPE[0]} x {MIRI_SHAPE[1]} is corrected"
         )
     index = _flat_indices(usable.shape)
-    levels = _Levels()
+    levels = Levels()
     nparities = 2 if odd_even_rows else 1
     measured = [
         [index[rows, column][usable[rows, column]] for column in (output, MIRI_SHAPE[1] - BORDER + output)]
