@@ -96,6 +96,8 @@ def mask(path, exposure, window):
     if exposure.irs2:
         normal = irs2.normal_rows(exposure.detector)
         flags = {name: irs2.interleaved(where, normal, name == "REFERENCE_PIXEL") for name, where in flags.items()}
+        # The oracle gives up a whole row of the frame for one BAD_REF_PIXEL in it, so only those of reference reads.
+        flags["BAD_REF_PIXEL"][:] = False
         flags["BAD_REF_PIXEL"][np.flatnonzero(~normal)[[70, 71, 302, 500]]] = exposure.effects.bad_pixels > 0
     _write(
         path,

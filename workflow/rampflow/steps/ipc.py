@@ -89,7 +89,7 @@ def convolve_ipc(sci, kernel, *, margins, normal=None):
         centre; the oracle counts one weight twice and drops another), or does not fit the frames.
     """
     if normal is not None:
-        sci[:, normal] = convolve_ipc(sci[:, normal], kernel, margins=margins)
+        sci[:, normal] = convolve_ipc(np.compress(normal, sci, axis=1), kernel, margins=margins)
         return sci
     if kernel.ndim < 2 or kernel.shape[2:] not in ((), sci.shape[1:]) or not all(n % 2 for n in kernel.shape[:2]):
         raise ValueError(

@@ -135,11 +135,10 @@ def flag_saturation(sci, groupdq, threshold, bias, unchecked, normal=None, *, n_
         )
     if normal is not None:
         rows = normal[:, 0]
-        flags = groupdq[:, rows]
+        frames = np.compress(rows, sci, axis=1)
+        flags = np.compress(rows, groupdq, axis=1)
         bias = np.zeros_like(threshold) if bias is None else bias
-        _flag_normal_pixels(
-            sci[:, rows], flags, threshold[rows], bias[rows], nframes if use_readpatt else 0, n_pix_grow_sat
-        )
+        _flag_normal_pixels(frames, flags, threshold[rows], bias[rows], nframes if use_readpatt else 0, n_pix_grow_sat)
         groupdq[:, rows] = flags
         return groupdq
     _flag_full_wells(sci, groupdq, threshold, n_pix_grow_sat)
