@@ -7,7 +7,7 @@ handoff()
 from operator import add
 
 from rampflow.job import Step
-from rampflow.steps import _refpix_irs2, refpix
+from rampflow.steps import _refpix_irs2, _refpix_sirs, refpix
 
 with Step(snakemake) as step:
     if step.normal_rows is not None:
@@ -28,17 +28,21 @@ with Step(snakemake) as step:
         mean = step.group_means(_refpix_irs2.prepare_frames, plan=plan)
         step.frames(_refpix_irs2.correct_frames, reads=("SCI",), writes=("SCI",), at={"mean": mean}, plan=plan)
     else:
-        window = step.window.keywords()
+        window, subarray = step.window.keywords(), step.keyword("SUBARRAY")
+        sirs = refpix.wants_kernels(step.instrument, subarray, step.parameters["refpix_algorithm"])
         plan = refpix.plan_correction(
             step.pixeldq,
             instrument=step.instrument,
             detector=step.keyword("DETECTOR"),
-            subarray=step.keyword("SUBARRAY"),
+            subarray=subarray,
             noutputs=step.keyword("NOUTPUTS"),
             xstart=window["xstart"],
             ystart=window["ystart"],
             fastaxis=step.keyword("FASTAXIS"),
             slowaxis=step.keyword("SLOWAXIS"),
+            sirs_coefficients=_refpix_sirs.coefficients(
+                step.optional_tree("sirskernel") if sirs else None, step.keyword("DETECTOR")
+            ),
             **step.options(*refpix.OPTIONS),
         )
         step.frames(

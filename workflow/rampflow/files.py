@@ -675,3 +675,11 @@ class Reference:
     def close(self):
         """Close the file."""
         self.product.close()
+
+
+def read_tree(path):
+    """Read an ASDF file, with its arrays, as nested mappings."""
+    import asdf
+
+    with asdf.open(path, lazy_load=False, memmap=False) as content:
+        return dict(content.tree)

@@ -311,19 +311,29 @@ class Step(Job):
 
     def optional_reference(self, kind, *, cut=True):
         """Open a reference file as `reference` does, or None where CRDS has none."""
+        path = self._reference_path(kind)
+        if path is None:
+            return None
+        reference = files.Reference(path, self.window if cut else None)
+        self._references.append(reference)
+        return reference
+
+    def optional_tree(self, kind):
+        """Read a reference that is an ASDF file, or None where CRDS has none."""
+        path = self._reference_path(kind)
+        return None if path is None else files.read_tree(path)
+
+    def _reference_path(self, kind):
         from rampflow.references import check
 
         pointer = self._pointers.get(kind)
         if pointer is None:
             raise files.FileProblem(f"no {kind} reference was asked for; this is a fault of the workflow's tables")
         self._note_reference(kind, pointer)
-        if pointer["file"] is None:
-            return None
-        check(pointer)
-        log.info("%s: %s", kind, pointer["file"])
-        reference = files.Reference(pointer["file"], self.window if cut else None)
-        self._references.append(reference)
-        return reference
+        if pointer["file"] is not None:
+            check(pointer)
+            log.info("%s: %s", kind, pointer["file"])
+        return pointer["file"]
 
     def _note_reference(self, kind, pointer):
         if kind in REFERENCE_KEYWORDS:

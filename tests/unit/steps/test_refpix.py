@@ -380,8 +380,6 @@ def test_frames_of_another_shape_are_refused():
         correct_frames(np.zeros((1, 9, 8), np.float32), plan)
 
 
-def test_what_is_not_supported_yet_says_so():
+def test_frames_larger_than_the_detector_are_refused():
     with pytest.raises(ValueError, match="larger than the detector"):
         correct(np.zeros((3, 3200)), detector="NRS1", instrument="NIRSPEC", xstart=1, ystart=1)
-    with pytest.raises(NotImplementedError, match='"sirs" is not supported yet'):
-        correct(levels(12, 10), subarray="FULL", refpix_algorithm="sirs")

@@ -46,6 +46,7 @@ _KEYS = {
         "NIRSPEC": ("DETECTOR", "[SUBARRAY]", "READPATT"),
     },
     "refpix": {"": ("DETECTOR", "READPATT")},
+    "sirskernel": {"": ("INSTRUME",)},
     "saturation": {"": ("DETECTOR",), "NIRSPEC": ("DETECTOR", "[SUBARRAY]")},
     "superbias": {
         "": ("DETECTOR", "READPATT", "SUBARRAY"),
@@ -78,9 +79,9 @@ _KEYS = {
 }
 _NIR = {"mask", "saturation", "superbias", "ipc", "linearity", "dark", "gain", "readnoise", "flat"}
 _TYPES = {
-    "NIRCAM": _NIR | {"trapdensity", "trappars", "persat"},
-    "NIRISS": _NIR | {"trapdensity", "trappars", "persat"},
-    "NIRSPEC": _NIR | {"refpix"},
+    "NIRCAM": _NIR | {"sirskernel", "trapdensity", "trappars", "persat"},
+    "NIRISS": _NIR | {"sirskernel", "trapdensity", "trappars", "persat"},
+    "NIRSPEC": _NIR | {"refpix", "sirskernel"},
     "MIRI": (_NIR - {"superbias"}) | {"reset", "rscd", "emicorr"},
     "FGS": _NIR | {"trapdensity", "trappars", "persat"},
 }
@@ -91,7 +92,7 @@ _EXACT = _UNCUT | {"superbias"}
 #: The persistence of jwst takes the size of the detector from the trap density.
 _ALWAYS_WHOLE = {"trapdensity"}
 _TRAPS = {"trapdensity", "trappars", "persat"}
-_ASDF = {"emicorr"}
+_ASDF = {"emicorr", "sirskernel"}
 
 _CLASSES = {
     "emicorr": "jwst.emicorr.EmiCorrStep",
@@ -110,7 +111,6 @@ _STEP_NAMES = (
 # Every type that some release of the pipeline asks for: a rule must answer, if only with N/A.
 _ALL_TYPES = (
     *_KEYS,
-    "sirskernel",
     "pictureframe",
     "pastasoss",
     "area",

@@ -14,10 +14,12 @@ from astropy.io import fits
 from rampflow import dq, irs2
 from rampflow.mock import detector as det
 from rampflow.mock import drifts
-from rampflow.mock.configurations import full_frame, orientation, row_clocks
+from rampflow.mock.configurations import DETECTORS, full_frame, instrument_of, orientation, row_clocks
 
 #: Saturation is declared a little below the true full well.
 SATURATION_MARGIN = 0.95
+#: Frequencies in the kernels of the side pixels.
+SIRS_FREQUENCIES = 513
 #: A dark is not taken with more frames than this; longer exposures make the pipeline extrapolate it.
 LONGEST_DARK = 60
 
@@ -154,6 +156,18 @@ def refpix(path, exposure, window):  # noqa: ARG001 - a table
     bad = np.array([(1, 1, 1 << 4), (2, 1, 1 << 9 | 1 << 10), (4, 2, 1 << 31)], layout)
     header = _header(exposure, "refpix", "IRS2 coefficients, synthetic", READPATT=exposure.readpatt)
     _write(path, header, [fits.BinTableHDU(table, name="IRS2"), fits.BinTableHDU(bad, name="DQ")])
+
+
+def sirskernel(path, exposure, window):  # noqa: ARG001 - Fourier coefficients
+    """Kernels that smooth the side pixels over some ten rows, for all detectors of the instrument."""
+    frequency = np.arange(SIRS_FREQUENCIES)
+    # Each side gives half; the wider kernels are those of the amplifiers farther away.
+    widths = np.array([[70.0, 60.0, 50.0, 45.0], [45.0, 50.0, 60.0, 70.0]])
+    gamma, zeta = 0.5 * np.exp(-((frequency / widths[..., np.newaxis]) ** 2)).astype(np.complex128)
+    tree = {"meta": _meta("sirskernel", exposure.instrument)}
+    for detector in (name for name in DETECTORS if instrument_of(name) == exposure.instrument):
+        tree[detector.lower()] = {"gamma": gamma, "zeta": zeta}
+    asdf.AsdfFile(tree).write_to(path)
 
 
 def ipc(path, exposure, window):  # noqa: ARG001 - one kernel holds for the whole detector
@@ -418,6 +432,7 @@ WRITERS = {
     "saturation": saturation,
     "superbias": superbias,
     "refpix": refpix,
+    "sirskernel": sirskernel,
     "ipc": ipc,
     "linearity": linearity,
     "dark": dark,

@@ -22,17 +22,17 @@ of float32.
 
 Sources: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise). NIRSpec's IRS2
-readout is in `_refpix_irs2`; the optimised side filter ("sirs") is not treated here.
+readout is in `_refpix_irs2`, the optimised side filter ("sirs") in `_refpix_sirs`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import boolean, float32, float64, int32, int64, njit, void
 
 from rampflow import dq as bits
 from rampflow.orientation import Orientation
-from rampflow.steps import NotApplicable
+from rampflow.steps import NotApplicable, _refpix_sirs
 
 #: Rows and columns of a near-infrared detector, and the width of its border of reference pixels.
 NIR_SIZE = 2048
@@ -48,6 +48,9 @@ OPTIONS = (
     "side_gain",
     "odd_even_rows",
     "refpix_algorithm",
+    "sigreject",
+    "gaussmooth",
+    "halfwidth",
     "siglimit",
 )
 
@@ -89,13 +92,22 @@ class Plan:
     #: The rows of the detector are columns of the science frame.
     transpose: bool
     siglimit: float
+    #: Kernels of `_refpix_sirs` for the side pixels, instead of the running median; None: not used.
+    kernels: np.ndarray | None
+    sigreject: float
+    orientation: Orientation | None
     #: The correction is of the change since the first group of the integration (MIRI).
     from_first_group: bool
 
     @property
     def acts(self):
         """Whether there are good reference pixels at all; if not, data stay as they are."""
-        return self.set_level.size + self.sides.size > 0
+        return self.set_level.size + self.sides.size > 0 or self.kernels is not None
+
+
+def wants_kernels(instrument, subarray, refpix_algorithm):
+    """Tell whether an exposure is to be corrected with the kernels of the sirskernel reference."""
+    return refpix_algorithm == "sirs" and instrument != "MIRI" and "FULL" in subarray
 
 
 def plan_correction(
@@ -115,6 +127,10 @@ def plan_correction(
     side_gain,
     odd_even_rows,
     refpix_algorithm="median",
+    sirs_coefficients=None,
+    sigreject=4.0,
+    gaussmooth=1.0,
+    halfwidth=30,
     siglimit=3.0,
 ):
     """Decide from PIXELDQ and the header how an exposure is corrected.
@@ -143,7 +159,11 @@ def plan_correction(
     odd_even_rows : bool
         Separate levels for odd and even rows (MIRI).
     refpix_algorithm : str
-        Treatment of the side pixels: "median". Full frames may ask for "sirs", which is not available yet.
+        Treatment of the side pixels: "median", or "sirs" for full frames.
+    sirs_coefficients : tuple of 2D `~numpy.ndarray` or None
+        Coefficients for "sirs", see `_refpix_sirs.make_kernels`. None: the running median serves instead.
+    sigreject, gaussmooth, halfwidth : float, float, int
+        Parameters of "sirs", see `_refpix_sirs`.
     siglimit : float
         Pixels farther than so many standard deviations from the mean are left out of a level; repeated until
         nothing changes.
@@ -158,8 +178,6 @@ def plan_correction(
     NotApplicable
         For MIRI subarrays, subarrays that do not fit on the detector, and single-amplifier subarrays with
         reference pixels in odd or in even columns only (where the oracle stops with an error).
-    NotImplementedError
-        For full frames with ``refpix_algorithm="sirs"``.
     ValueError
         If a parameter or header value makes no sense, or the frames are larger than the detector (IRS2).
     """
@@ -189,12 +207,14 @@ def plan_correction(
 
     if refpix_algorithm not in ("median", "sirs"):
         raise ValueError(f'Refpix: refpix_algorithm is "{refpix_algorithm}", expected "median" or "sirs".')
-    if refpix_algorithm == "sirs" and "FULL" in subarray:
-        raise NotImplementedError('Refpix: refpix_algorithm "sirs" is not supported yet; set it to "median".')
     if use_side_ref_pixels and not 1 <= side_smoothing_length < 2 * NIR_SIZE:
         raise ValueError(f"Refpix: side_smoothing_length is {side_smoothing_length}, expected 1 to {2 * NIR_SIZE - 1}.")
     corner = orientation.corner_in_detector((ystart - 1, xstart - 1), shape, NIR_SIZE)
     window = side_smoothing_length if use_side_ref_pixels else 0
+    if window and wants_kernels(instrument, subarray, refpix_algorithm) and sirs_coefficients is not None:
+        kernels = _refpix_sirs.make_kernels(*sirs_coefficients, gaussmooth=gaussmooth, halfwidth=halfwidth)
+        plan = _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, 0, side_gain, siglimit)
+        return replace(plan, kernels=kernels, sigreject=sigreject)
     return _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
 
 
@@ -247,9 +267,20 @@ def correct_frames(sci, plan, *, first_group=None):
         plan.transpose,
         plan.siglimit,
     )
+    if plan.kernels is not None:
+        for frame in plan.orientation.to_detector(sci):
+            _subtract_templates(frame, plan)
     if plan.from_first_group:
         sci += first_group
     return sci
+
+
+def _subtract_templates(frame, plan):
+    left, right = frame[:, :BORDER], frame[:, -BORDER:]
+    templates = _refpix_sirs.side_templates(left, right, plan.kernels, sigreject=plan.sigreject)
+    amplifiers = np.split(frame, _AMPLIFIERS, axis=1)
+    for amplifier, template in zip(amplifiers, templates, strict=True):
+        np.subtract(amplifier, template[:, np.newaxis], out=amplifier, casting="same_kind")
 
 
 def correct_zeroframes(zeroframes, plan):
@@ -335,6 +366,9 @@ def plan_columns(levels, level_of_column, shape, orientation, siglimit, sides=No
         **(sides or _no_sides()),
         transpose=orientation.transpose,
         siglimit=siglimit,
+        kernels=None,
+        sigreject=0.0,
+        orientation=orientation,
         from_first_group=False,
     )
 
@@ -443,6 +477,9 @@ def _plan_miri(usable, odd_even_rows, siglimit):
         **_no_sides(),
         transpose=False,
         siglimit=siglimit,
+        kernels=None,
+        sigreject=0.0,
+        orientation=None,
         from_first_group=True,
     )
 
