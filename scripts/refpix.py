@@ -10,46 +10,33 @@ from rampflow.job import Step
 from rampflow.steps import _refpix_irs2, _refpix_sirs, refpix
 
 with Step(snakemake) as step:
-    if step.normal_rows is not None:
-        reference = step.reference("refpix", cut=False)
-        statistics = step.survey(
-            _refpix_irs2.read_statistics, reads=("SCI",), combine=add, rows=_refpix_irs2.reference_blocks()
-        )
-        step.pixeldq = _refpix_irs2.flag_reads(step.pixeldq, statistics, **step.options("ovr_corr_mitigation_ftr"))
-        plan = _refpix_irs2.plan_correction(
-            step.pixeldq,
-            reference.table("IRS2"),
-            reference.table("DQ") if "DQ" in reference else None,
-            detector=step.keyword("DETECTOR"),
-            **step.options(*_refpix_irs2.OPTIONS),
-        )
-        if not step.parameters["preserve_irs2_refpix"]:
-            step.keep_rows(step.normal_rows)
-        mean = step.group_means(_refpix_irs2.prepare_frames, plan=plan)
-        step.frames(_refpix_irs2.correct_frames, reads=("SCI",), writes=("SCI",), at={"mean": mean}, plan=plan)
-    else:
-        window, subarray = step.window.keywords(), step.keyword("SUBARRAY")
-        sirs = refpix.wants_kernels(step.instrument, subarray, step.parameters["refpix_algorithm"])
+    window, detector = step.window.keywords(), step.keyword("DETECTOR")
+    images = {"reads": ("SCI",), "writes": ("SCI",)}
+    if step.normal_rows is None:
+        sirs = refpix.wants_kernels(step.instrument, step.keyword("SUBARRAY"), step.parameters["refpix_algorithm"])
         plan = refpix.plan_correction(
             step.pixeldq,
             instrument=step.instrument,
-            detector=step.keyword("DETECTOR"),
-            subarray=subarray,
-            noutputs=step.keyword("NOUTPUTS"),
             xstart=window["xstart"],
             ystart=window["ystart"],
-            fastaxis=step.keyword("FASTAXIS"),
-            slowaxis=step.keyword("SLOWAXIS"),
-            sirs_coefficients=_refpix_sirs.coefficients(
-                step.optional_tree("sirskernel") if sirs else None, step.keyword("DETECTOR")
-            ),
+            sirs_coefficients=_refpix_sirs.coefficients(step.optional_tree("sirskernel") if sirs else None, detector),
+            **step.keywords("DETECTOR", "SUBARRAY", "NOUTPUTS", "FASTAXIS", "SLOWAXIS"),
             **step.options(*refpix.OPTIONS),
         )
-        step.frames(
-            refpix.correct_frames,
-            reads=("SCI",),
-            writes=("SCI",),
-            at={"first_group": step.first_group} if plan.from_first_group else None,
-            plan=plan,
-        )
+        first_group = {"first_group": step.first_group} if plan.from_first_group else None
+        step.frames(refpix.correct_frames, **images, at=first_group, plan=plan)
         step.zeroframes(refpix.correct_zeroframes, plan=plan)
+    else:
+        reference = step.reference("refpix", cut=False)
+        known = reference.table("DQ") if "DQ" in reference else None
+        blocks = _refpix_irs2.reference_blocks()
+        statistics = step.survey(_refpix_irs2.read_statistics, reads=("SCI",), combine=add, rows=blocks)
+        flagged = _refpix_irs2.flag_reads(
+            step.pixeldq, statistics, detector=detector, **step.options("ovr_corr_mitigation_ftr")
+        )
+        options = step.options(*_refpix_irs2.OPTIONS)
+        plan = _refpix_irs2.plan_correction(flagged, reference.table("IRS2"), known, detector=detector, **options)
+        if not plan.keep_reads:
+            step.keep_rows(step.normal_rows)
+        mean = step.group_means(_refpix_irs2.prepare_frames, plan=plan)
+        step.frames(_refpix_irs2.correct_frames, **images, at={"mean": mean}, plan=plan)

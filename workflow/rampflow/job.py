@@ -284,6 +284,10 @@ class Step(Job):
         """Return a keyword of the exposure's primary header."""
         return self.header.get(name, default)
 
+    def keywords(self, *names):
+        """Return keywords of the exposure's primary header by their names in lower case, None where absent."""
+        return {name.lower(): self.keyword(name) for name in names}
+
     @property
     def instrument(self):
         """Name of the instrument, upper case."""

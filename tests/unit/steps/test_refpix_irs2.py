@@ -170,7 +170,7 @@ def test_reads_unlike_the_others_are_flagged(odd):
     else:
         data[:, pair[0]] += 30
     pixeldq = np.zeros((irs2.ROWS, 64), np.uint32)
-    assert flag_reads(pixeldq, statistics(data), ovr_corr_mitigation_ftr=5.0) is pixeldq
+    assert flag_reads(pixeldq, statistics(data), detector="NRS1", ovr_corr_mitigation_ftr=5.0) is pixeldq
     assert np.flatnonzero(pixeldq.any(axis=1)).tolist() == pair
     assert (pixeldq[pair] == dq.BAD_REF_PIXEL | dq.DO_NOT_USE).all()
 
@@ -186,7 +186,7 @@ def test_one_bad_integration_is_enough_and_known_reads_do_not_count():
     pixeldq[known, 5] = dq.BAD_REF_PIXEL
     normal = 640 + 20 + 3
     pixeldq[normal, 2] = dq.BAD_REF_PIXEL
-    flag_reads(pixeldq, statistics(good) + statistics(bad), ovr_corr_mitigation_ftr=5.0)
+    flag_reads(pixeldq, statistics(good) + statistics(bad), detector="NRS1", ovr_corr_mitigation_ftr=5.0)
     assert np.flatnonzero(pixeldq.all(axis=1)).tolist() == sorted(found + known)
     assert np.count_nonzero(pixeldq[normal]) == 1, "a bad reference pixel in the border costs no science row"
 

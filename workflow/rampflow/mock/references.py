@@ -98,9 +98,12 @@ def mask(path, exposure, window):
     if exposure.irs2:
         normal = irs2.normal_rows(exposure.detector)
         flags = {name: irs2.interleaved(where, normal, name == "REFERENCE_PIXEL") for name, where in flags.items()}
-        # The oracle gives up a whole row of the frame for one BAD_REF_PIXEL in it, so only those of reference reads.
+        # The oracle gives up a whole row of the frame for one BAD_REF_PIXEL in it, so none among normal pixels.
         flags["BAD_REF_PIXEL"][:] = False
-        flags["BAD_REF_PIXEL"][np.flatnonzero(~normal)[[70, 71, 302, 500]]] = exposure.effects.bad_pixels > 0
+        if exposure.effects.bad_pixels:
+            reads = np.flatnonzero(np.tile(irs2.section_references(), irs2.SECTIONS))
+            output = 100 if not normal[100] else irs2.ROWS - 100
+            flags["BAD_REF_PIXEL"][[*reads[[70, 71, 302, 500]], output]] = True
     _write(
         path,
         _header(exposure, "mask", "Bad pixels of the synthetic detector", window),

@@ -97,12 +97,12 @@ def read_statistics(sci):
     return [np.stack([differences.mean(axis=(0, 2)), pairs.mean(axis=(0, 2, 3)), pairs.std(axis=(0, 2, 3))], axis=1)]
 
 
-def flag_reads(pixeldq, statistics, *, ovr_corr_mitigation_ftr):
+def flag_reads(pixeldq, statistics, *, detector, ovr_corr_mitigation_ftr):
     """Flag the rows of bad reference reads, in place.
 
     A pair of reads is bad if one of its statistics is above the mean of those of its section by more than
     ``ovr_corr_mitigation_ftr`` standard deviations, mean and deviation being taken without outliers, in any
-    integration. A row with a single BAD_REF_PIXEL counts as bad altogether.
+    integration. A row of reference reads or of the reference output with a single BAD_REF_PIXEL is bad altogether.
 
     Parameters
     ----------
@@ -110,6 +110,8 @@ def flag_reads(pixeldq, statistics, *, ovr_corr_mitigation_ftr):
         Pixel flags, shape (3200, columns). Rows of bad reads get BAD_REF_PIXEL and DO_NOT_USE.
     statistics : list of 2D `~numpy.ndarray`
         From `read_statistics`, of all blocks of the first integration, then of the second, and so on.
+    detector : str
+        NRS1 or NRS2.
     ovr_corr_mitigation_ftr : float
         Number of standard deviations.
 
@@ -119,7 +121,7 @@ def flag_reads(pixeldq, statistics, *, ovr_corr_mitigation_ftr):
         ``pixeldq``.
     """
     starts = np.array([block.start for block in reference_blocks()])
-    known = (pixeldq & np.uint32(bits.BAD_REF_PIXEL)).any(axis=1)
+    known = _bad_rows(pixeldq, detector)
     pair_rows = starts.reshape(irs2.SECTIONS, -1, 1) + np.array([0, 2])
     usable = ~(known[pair_rows] | known[pair_rows + 1])
     values = np.array(statistics).reshape(-1, *pair_rows.shape, 3)
@@ -131,9 +133,13 @@ def flag_reads(pixeldq, statistics, *, ovr_corr_mitigation_ftr):
                 found |= good & (section[..., k] > mean + ovr_corr_mitigation_ftr * deviation)
     rows = pair_rows[bad]
     known[np.concatenate([rows, rows + 1])] = True
-    known &= np.tile(irs2.section_references(), irs2.SECTIONS)
     pixeldq[known] |= np.uint32(bits.BAD_REF_PIXEL | bits.DO_NOT_USE)
     return pixeldq
+
+
+def _bad_rows(pixeldq, detector):
+    # The oracle gives up rows of normal pixels, too, for a bad reference pixel at their ends.
+    return (pixeldq & np.uint32(bits.BAD_REF_PIXEL)).any(axis=1) & ~irs2.normal_rows(detector)
 
 
 def _clipped(values, limit):
@@ -185,8 +191,7 @@ def plan_correction(
     if len(table) != 2 * SAMPLES:
         raise NotApplicable(f"the table of the refpix reference has {len(table)} rows, expected {2 * SAMPLES}")
     orientation = Orientation.from_detector(detector)
-    bad = (pixeldq & np.uint32(bits.BAD_REF_PIXEL)).any(axis=1)
-    bad &= np.tile(irs2.section_references(), irs2.SECTIONS)
+    bad = _bad_rows(pixeldq, detector)
     first = np.flatnonzero(bad)
     sources = [_stand_ins(row, bad) for row in first]
     known = _known_reads(dq_table)

@@ -96,6 +96,9 @@ def side_templates(left, right, kernels, *, sigreject):
         share = good.sum(axis=1) / pixels.shape[1]
         for template, kernel in zip(templates, side, strict=True):
             # Rows without some of their pixels count less; the ends keep the weight that the kernel has there.
-            weight = np.convolve(np.ones_like(share), kernel, mode="same") / np.convolve(share, kernel, mode="same")
-            template += np.convolve(total, kernel, mode="same") * weight
+            seen = np.convolve(share, kernel, mode="same")
+            weight = np.convolve(np.ones_like(share), kernel, mode="same")
+            template += np.convolve(total, kernel, mode="same") * np.divide(
+                weight, seen, out=np.zeros_like(seen), where=seen != 0
+            )
     return templates
