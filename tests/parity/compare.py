@@ -380,7 +380,9 @@ def scales_of(theirs, check, before):
                     continue
                 size = np.abs(source[name].data.astype(np.float64))
                 if irs2.is_interleaved(size.shape) and not irs2.is_interleaved(theirs[name].shape):
+                    # The mean over the groups is taken out and put back, so all groups of a pixel count.
                     size = size[..., irs2.normal_rows(source[0].header["DETECTOR"]), :]
+                    size = np.broadcast_to(size.max(axis=1, keepdims=True), size.shape)
                 if size.shape == theirs[name].shape:
                     scales[name] = np.fmax(scales.get(name, 0.0), size)
     return scales
