@@ -362,7 +362,8 @@ _BLOCK = 16
 
 @njit([void(_frame, float64[:, ::1], int64[:, ::1], boolean, float32[:, :, ::1])], **_JIT)
 def _order_in_time(frame, mean, slots, flip, series):
-    """Put a frame, less the mean, in the order of time: (sections, lines, slots)."""
+    """Put a frame, less the mean, in the order of time: (sections, lines, slots), zero where nothing is read."""
+    series[:] = 0
     nsections, nrows = slots.shape
     nlines = frame.shape[1]
     for first in range(0, nlines, _BLOCK):
@@ -374,12 +375,6 @@ def _order_in_time(frame, mean, slots, flip, series):
                 for line in range(first, min(first + _BLOCK, nlines)):
                     c = nlines - 1 - line if flip else line
                     series[s, line, slots[s, j]] = np.float32(np.float64(frame[r, c]) - mean[r, c])
-    for s in range(nsections):
-        for line in range(nlines):
-            for slot in range(series.shape[2]):
-                k = slot % 22
-                if slot >= 704 or k == 8 or k == 13:
-                    series[s, line, slot] = 0
 
 
 @njit(
