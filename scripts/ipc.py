@@ -9,5 +9,7 @@ from rampflow.steps import ipc
 
 with Step(snakemake) as step:
     kernel = step.reference("ipc").read_kernel()
-    margins = ipc.reference_pixel_margins(step.instrument, **step.window.keywords())
-    step.frames(ipc.convolve_ipc, reads=("SCI",), writes=("SCI",), kernel=kernel, margins=margins)
+    margins = ipc.reference_pixel_margins(step.instrument, **step.window.of_normal_pixels().keywords())
+    step.frames(
+        ipc.convolve_ipc, reads=("SCI",), writes=("SCI",), kernel=kernel, margins=margins, normal=step.normal_rows
+    )

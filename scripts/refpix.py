@@ -4,36 +4,39 @@ from rampflow.warm import handoff
 
 handoff()
 
+from operator import add
+
 from rampflow.job import Step
-from rampflow.steps import refpix
+from rampflow.steps import _refpix_irs2, _refpix_sirs, refpix
 
 with Step(snakemake) as step:
-    window = step.window.keywords()
-    plan = refpix.plan_correction(
-        step.pixeldq,
-        instrument=step.instrument,
-        detector=step.keyword("DETECTOR"),
-        subarray=step.keyword("SUBARRAY"),
-        noutputs=step.keyword("NOUTPUTS"),
-        xstart=window["xstart"],
-        ystart=window["ystart"],
-        fastaxis=step.keyword("FASTAXIS"),
-        slowaxis=step.keyword("SLOWAXIS"),
-        **step.options(
-            "odd_even_columns",
-            "use_side_ref_pixels",
-            "side_smoothing_length",
-            "side_gain",
-            "odd_even_rows",
-            "refpix_algorithm",
-            "siglimit",
-        ),
-    )
-    step.frames(
-        refpix.correct_frames,
-        reads=("SCI",),
-        writes=("SCI",),
-        at={"first_group": step.first_group} if plan.from_first_group else None,
-        plan=plan,
-    )
-    step.zeroframes(refpix.correct_zeroframes, plan=plan)
+    window, detector = step.window.keywords(), step.keyword("DETECTOR")
+    images = {"reads": ("SCI",), "writes": ("SCI",)}
+    if step.normal_rows is None:
+        sirs = refpix.wants_kernels(step.instrument, step.keyword("SUBARRAY"), step.parameters["refpix_algorithm"])
+        plan = refpix.plan_correction(
+            step.pixeldq,
+            instrument=step.instrument,
+            xstart=window["xstart"],
+            ystart=window["ystart"],
+            sirs_coefficients=_refpix_sirs.coefficients(step.optional_tree("sirskernel") if sirs else None, detector),
+            **step.keywords("DETECTOR", "SUBARRAY", "NOUTPUTS", "FASTAXIS", "SLOWAXIS"),
+            **step.options(*refpix.OPTIONS),
+        )
+        first_group = {"first_group": step.first_group} if plan.from_first_group else None
+        step.frames(refpix.correct_frames, **images, at=first_group, plan=plan)
+        step.zeroframes(refpix.correct_zeroframes, plan=plan)
+    else:
+        reference = step.reference("refpix", cut=False)
+        known = reference.table("DQ") if "DQ" in reference else None
+        blocks = _refpix_irs2.reference_blocks()
+        statistics = step.survey(_refpix_irs2.read_statistics, reads=("SCI",), combine=add, rows=blocks)
+        flagged = _refpix_irs2.flag_reads(
+            step.pixeldq, statistics, detector=detector, **step.options("ovr_corr_mitigation_ftr")
+        )
+        options = step.options(*_refpix_irs2.OPTIONS)
+        plan = _refpix_irs2.plan_correction(flagged, reference.table("IRS2"), known, detector=detector, **options)
+        if not plan.keep_reads:
+            step.keep_rows(step.normal_rows)
+        mean = step.group_means(_refpix_irs2.prepare_frames, plan=plan)
+        step.frames(_refpix_irs2.correct_frames, **images, at={"mean": mean}, plan=plan)

@@ -370,12 +370,20 @@ def scales_of(theirs, check, before):
             return {}
         error = theirs["ERR"].data.astype(np.float64)
         return {"SCI": error, "VAR_POISSON": error**2, "VAR_RNOISE": error**2}
+    from rampflow import irs2
+
     scales = {}
     for path in before:
         with fits.open(path) as source:
             for name in ("SCI", "ZEROFRAME"):
-                if name in source and source[name].shape == theirs[name].shape:
-                    size = np.abs(source[name].data.astype(np.float64))
+                if name not in source or name not in theirs:
+                    continue
+                size = np.abs(source[name].data.astype(np.float64))
+                if irs2.is_interleaved(size.shape) and not irs2.is_interleaved(theirs[name].shape):
+                    # The mean over the groups is taken out and put back, so all groups of a pixel count.
+                    size = size[..., irs2.normal_rows(source[0].header["DETECTOR"]), :]
+                    size = np.broadcast_to(size.max(axis=1, keepdims=True), size.shape)
+                if size.shape == theirs[name].shape:
                     scales[name] = np.fmax(scales.get(name, 0.0), size)
     return scales
 

@@ -4,7 +4,8 @@ Two numbers agree when ``|ours - theirs| <= tolerance * max(|theirs|, scale)``. 
 honest for differences of large numbers: a step that subtracts 12000 DN of bias from 12001 DN leaves 1 DN, of
 which single precision knows 1e-3 DN. It is never larger than what the numbers were made from:
 
-* ramps: what the same sample was before, |SCI| of the step's input;
+* ramps: what the same sample was before, |SCI| of the step's input; for refpix of IRS2 frames, which takes out the
+  mean of the groups and puts it back, the largest of the groups;
 * rates of one step on the oracle's own input: none, the fit works in double precision;
 * rates of several steps: ERR that the oracle gives the pixel for SCI, its square for VAR_*;
 * ERR: none.

@@ -14,14 +14,14 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product as cartesian
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
-from rampflow import dq
+from rampflow import dq, irs2
 
 BLOCK = 2880
 _RAW = {8: np.uint8, 16: np.int16, 32: np.int32, 64: np.int64, -32: np.float32, -64: np.float64}
@@ -603,6 +603,10 @@ class Window:
         # The array itself is what counts where SUBSIZE disagrees with it.
         return cls(ystart - 1, xstart - 1, ny, nx)
 
+    def of_normal_pixels(self):
+        """Return the window without the interleaved rows of IRS2 frames."""
+        return replace(self, ny=irs2.NORMAL_ROWS) if self.ny == irs2.ROWS else self
+
     def keywords(self):
         """Return the window as steps take it: first column and row from 1, and size."""
         return {"xstart": self.xstart + 1, "ystart": self.ystart + 1, "xsize": self.nx, "ysize": self.ny}
@@ -616,7 +620,8 @@ class Reference:
     path : path-like
         The file.
     window : `Window`, optional
-        The exposure's place on the detector; None: arrays are taken as they are.
+        The exposure's place on the detector; None: arrays are taken as they are. A file without the interleaved
+        rows of IRS2 frames is cut to the normal pixels of such an exposure.
     """
 
     def __init__(self, path, window=None):
@@ -627,18 +632,21 @@ class Reference:
     def __contains__(self, name):
         return name in self.product
 
+    def _window_in(self, shape):
+        return self.window if irs2.is_interleaved(shape) else self.window.of_normal_pixels()
+
     def _cut(self, array):
         if self.window is None:
             return slice(None), slice(None)
-        own = Window.of(self.header, array.shape, self.path)
-        y0, x0 = self.window.ystart - own.ystart, self.window.xstart - own.xstart
-        y1, x1 = y0 + self.window.ny, x0 + self.window.nx
+        own, window = Window.of(self.header, array.shape, self.path), self._window_in(array.shape)
+        y0, x0 = window.ystart - own.ystart, window.xstart - own.xstart
+        y1, x1 = y0 + window.ny, x0 + window.nx
         if y0 < 0 or x0 < 0 or y1 > array.shape[-2] or x1 > array.shape[-1]:
             raise FileProblem(
                 f"{self.path}: covers rows {own.ystart + 1}-{own.ystart + own.ny}, columns "
                 f"{own.xstart + 1}-{own.xstart + own.nx} of the detector, the exposure needs rows "
-                f"{self.window.ystart + 1}-{self.window.ystart + self.window.ny}, columns "
-                f"{self.window.xstart + 1}-{self.window.xstart + self.window.nx}; choose a reference that covers it"
+                f"{window.ystart + 1}-{window.ystart + window.ny}, columns "
+                f"{window.xstart + 1}-{window.xstart + window.nx}; choose a reference that covers it"
             )
         return slice(y0, y1), slice(x0, x1)
 
@@ -692,10 +700,12 @@ class Reference:
         return translated
 
     def _dq_shape(self):
-        if self.window is not None:
-            return self.window.ny, self.window.nx
         first = next(h for h in self.product.hdus[1:] if h.header.get("NAXIS", 0) >= 2)
-        return _image_shape(first.header)[-2:]
+        shape = _image_shape(first.header)[-2:]
+        if self.window is None:
+            return shape
+        window = self._window_in(shape)
+        return window.ny, window.nx
 
     def table(self, name):
         """Read a binary table."""

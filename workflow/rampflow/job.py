@@ -17,6 +17,7 @@ import pkgutil
 import resource
 import socket
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rampflow import __version__, files, memory
+from rampflow import __version__, files, irs2, memory
 from rampflow.records import replace
 from rampflow.steps import NotApplicable
 
@@ -237,7 +238,7 @@ class Step(Job):
         self._pointers = self._read_pointers()
         self.parameters = self._resolve_parameters()
         self._extra, self._written, self._references = [], set(), []
-        self._pixeldq = None
+        self._pixeldq = self._kept = None
         self._piece = memory.piece_size(self.snakemake.resources.get("mem_mb", 2000), self.shape, self.threads)
 
     @property
@@ -278,6 +279,10 @@ class Step(Job):
         """Return a keyword of the exposure's primary header."""
         return self.header.get(name, default)
 
+    def keywords(self, *names):
+        """Return keywords of the exposure's primary header by their names in lower case, None where absent."""
+        return {name.lower(): self.keyword(name) for name in names}
+
     @property
     def instrument(self):
         """Name of the instrument, upper case."""
@@ -314,10 +319,15 @@ class Step(Job):
 
     def reference_tree(self, kind):
         """Read a reference that is an ASDF file, as dictionaries, lists and arrays; raises as `reference` does."""
-        path = self._reference_path(kind)
-        if path is None:
+        tree = self.optional_tree(kind)
+        if tree is None:
             raise NotApplicable(f"CRDS has no {kind} reference for this exposure (N/A)")
-        return files.read_tree(path)
+        return tree
+
+    def optional_tree(self, kind):
+        """Read a reference that is an ASDF file, or None where CRDS has none."""
+        path = self._reference_path(kind)
+        return None if path is None else files.read_tree(path)
 
     def _reference_path(self, kind):
         """Note a reference in the header, check the file, and return its path; None where CRDS has none."""
@@ -343,6 +353,11 @@ class Step(Job):
             self.set("CRDS_VER", answer["crds_version"], "Version of CRDS file selection software")
             self.set("CRDS_CTX", answer["context"], "CRDS context (.pmap) used to select ref files")
 
+    @property
+    def normal_rows(self):
+        """Mask of the rows of normal pixels in IRS2 frames; None for frames without interleaved rows."""
+        return irs2.normal_rows(self.keyword("DETECTOR")) if irs2.is_interleaved(self.shape) else None
+
     # --- the exposure, piece by piece -------------------------------------------------------------------
 
     @property
@@ -367,6 +382,60 @@ class Step(Job):
     def place(integration, groups):
         """Tell a step's function where its groups are: (integration, slice of groups), for `frames`."""
         return integration, groups
+
+    def keep_rows(self, rows):
+        """Leave all other rows out of the product; call it before the exposure is worked on.
+
+        Steps then return pieces without them, and what the step does not touch is stripped likewise.
+
+        Parameters
+        ----------
+        rows : 1D bool `~numpy.ndarray`
+            The rows to keep.
+        """
+        self._kept = rows
+
+    def _stripped(self, values):
+        return values if self._kept is None else np.ascontiguousarray(values[..., self._kept, :])
+
+    def _stripped_shape(self, shape):
+        return shape if self._kept is None else (*shape[:-2], np.count_nonzero(self._kept), shape[-1])
+
+    def group_means(self, function, **options):
+        """Make the means over the groups of an integration available to `frames`.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(group, **options)`` with one group, shape (1, rows, columns), before it counts;
+            returns an array of that shape.
+
+        Returns
+        -------
+        callable
+            Takes (integration, groups) and returns the mean, float64 of shape (rows, columns), which is worked out
+            once for all pieces of an integration and not to be changed.
+        """
+
+        def mean(integration):
+            total = np.zeros(self.shape[-2:])
+            for group in range(self.shape[1]):
+                total += function(self.read("SCI", integration, slice(group, group + 1)), **options)[0]
+            total /= self.shape[1]
+            return total
+
+        lock, made = threading.Lock(), {}
+
+        def give(integration, _groups):
+            with lock:
+                if integration not in made:
+                    # Pieces come in order, so integrations that are further back are done with.
+                    for done in [i for i in made if i < integration - self.threads]:
+                        del made[done]
+                    made[integration] = mean(integration)
+                return made[integration]
+
+        return give
 
     def first_group(self, integration, _groups):
         """Read the first group of an integration, for `frames`."""
@@ -448,7 +517,7 @@ class Step(Job):
 
         self._over([(run, group) for group in range(self.shape[1])])
 
-    def survey(self, function, *, reads, combine, **options):
+    def survey(self, function, *, reads, combine, rows=None, **options):
         """Gather a property of the whole exposure from blocks of rows.
 
         Parameters
@@ -459,12 +528,17 @@ class Step(Job):
             Extensions read.
         combine : callable
             Joins the results of two blocks.
+        rows : list of slice, optional
+            Blocks of rows to look at, integration by integration; by default all rows of all integrations.
         """
 
         def run(integrations, block, _):
             return function(*(self.read_rows(name, integrations, block) for name in reads), **options)
 
-        return reduce(combine, self._over([(run, *where) for where in self.row_blocks()]))
+        blocks = self.row_blocks()
+        if rows is not None:
+            blocks = [(slice(i, i + 1), block, block) for i in range(self.shape[0]) for block in rows]
+        return reduce(combine, self._over([(run, *where) for where in blocks]))
 
     def blocks(self, integration):
         """Read an integration in blocks of rows, in order, for steps that go through the exposure themselves.
@@ -631,14 +705,16 @@ class Step(Job):
             "ZEROFRAME": np.float32,
             "REFOUT": np.float32,
         }
-        shapes = {"SCI": self.shape, "PIXELDQ": self.shape[-2:], "GROUPDQ": self.shape}
+        shape = self._stripped_shape(self.shape)
+        shapes = {"SCI": shape, "PIXELDQ": shape[-2:], "GROUPDQ": shape}
         plans = []
         for name in ("SCI", "PIXELDQ", "GROUPDQ"):
             like = self.source.hdu(name).header if name in self.source else None
             plans.append(files.image(name, shapes[name], ramp[name], like=like))
         for hdu in self.source.hdus[1:]:
             if hdu.name in ("ZEROFRAME", "REFOUT"):
-                plans.append(files.image(hdu.name, self.source[hdu.name].shape, np.float32, like=hdu.header))
+                shape = self._stripped_shape(self.source[hdu.name].shape)
+                plans.append(files.image(hdu.name, shape, np.float32, like=hdu.header))
             elif hdu.name not in ("SCI", "PIXELDQ", "GROUPDQ", "ASDF", *(name for name, _ in self._extra)):
                 plans.append(files.copy_of(self.source, hdu.name))
         plans += [files.image(name, values.shape, values.dtype) for name, values in self._extra]
@@ -674,26 +750,26 @@ class Step(Job):
         if name not in self.source:
             return  # absent flags are zero, and zero bytes are what an unwritten array reads as
         source, target = self.source[name], self.target[name]
-        if source.raw == target.raw and source.shift == target.shift:
+        if source.raw == target.raw and source.shift == target.shift and source.shape == target.shape:
             size = int(np.prod(source.shape, dtype=np.int64)) * source.raw.itemsize
             files.copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
             return
         for index in np.ndindex(source.shape[:-2]):
-            target.write(source.read(*index).astype(target.dtype), *index)
+            target.write(self._stripped(source.read(*index)).astype(target.dtype), *index)
 
     def finish(self, skipped=None):
         """Write what the step left untouched, the keywords, and give the product its name."""
         if skipped is not None:
             if self.target is not None:
                 self.target.discard()
-            self._written, self._pixeldq, self.target = set(), None, None
+            self._written, self._pixeldq, self._kept, self.target = set(), None, None, None
             log.info("skipped: %s", skipped)
         self._layout()
         if skipped is not None:
             self.header[self.status_keyword] = "SKIPPED"
         for name, values in self._extra:
             self.target[name].write(values)
-        self.target["PIXELDQ"].write(self.pixeldq)
+        self.target["PIXELDQ"].write(self._stripped(self.pixeldq))
         for plan in self.target.plans:
             if plan.name in ("SCI", "GROUPDQ", "ZEROFRAME", "REFOUT") and plan.name not in self._written:
                 self._carry(plan.name)

@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 from stdatamodels.jwst import datamodels
 
-from rampflow import dq
+from rampflow import dq, irs2
 from rampflow.mock import Effects, Exposure, Window, references, write_references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame
@@ -17,7 +17,7 @@ def exposure(detector="NRCB1", readpatt="SHALLOW4", ngroups=4, nints=1, **more):
 
 
 def written(tmp_path, reftype, of, window=WINDOW, **options):
-    path = tmp_path / f"{reftype}.{'asdf' if reftype == 'emicorr' else 'fits'}"
+    path = tmp_path / f"{reftype}.{'asdf' if reftype in ('emicorr', 'sirskernel') else 'fits'}"
     references.WRITERS[reftype](path, of, window, **options)
     return path
 
@@ -165,8 +165,8 @@ def test_references_are_made_for_any_header_under_given_names(tmp_path):
     made = write_references(header, names, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(p.name for p in made.values())
     assert fits.getdata(made["dark"]).shape == (8, 80, 80)
-    with pytest.raises(ValueError, match=r"cannot make \['sirskernel'\]"):
-        write_references(header, {"sirskernel": "a.fits"}, tmp_path)
+    with pytest.raises(ValueError, match=r"cannot make \['pastasoss'\]"):
+        write_references(header, {"pastasoss": "a.fits"}, tmp_path)
 
 
 def test_a_trap_density_covers_the_whole_detector(tmp_path):
@@ -176,3 +176,41 @@ def test_a_trap_density_covers_the_whole_detector(tmp_path):
     }  # fmt: skip
     made = write_references(header, {"trapdensity": "a.fits"}, tmp_path)
     assert fits.getdata(made["trapdensity"]).shape == full_frame("GUIDER1").shape
+
+
+def test_references_of_interleaved_frames_have_the_rows_of_the_reads():
+    normal = irs2.normal_rows("NRS2")
+    one = Exposure("NRS2", "NRSIRS2RAPID", 2, effects=Effects.nominal("NIRSPEC"))
+    assert one.shape == (1, 2, 3200, 2048) and one.noutputs == 5
+    assert one.tframe == pytest.approx(14.58888)
+    header = {keyword: value for keyword, _, value in one.header()}
+    assert (header["NRS_NORM"], header["NRS_REF"], header["SUBSIZE2"]) == (16, 4, 2048)
+    bias = det.interleaved_bias("NRS2", one.effects)
+    assert not bias[normal].any() and bias[~normal].std() > 100
+
+
+def test_the_mask_and_superbias_of_interleaved_frames(tmp_path):
+    one = Exposure("NRS1", "NRSIRS2", 1, effects=Effects.nominal("NIRSPEC"))
+    normal = irs2.normal_rows("NRS1")
+    with datamodels.MaskModel(written(tmp_path, "mask", one, one.window)) as model:
+        assert model.dq.shape == (3200, 2048)
+        assert (model.dq[~normal] & dq.REFERENCE_PIXEL).all()
+        bad = (model.dq & dq.BAD_REF_PIXEL) > 0
+        assert bad.any() and not bad[normal].any()
+    with datamodels.SuperBiasModel(written(tmp_path, "superbias", one, one.window)) as model:
+        expected = det.maps("NRS1", one.window, one.effects).bias
+        unknown = np.isnan(model.data[normal])
+        assert unknown.any()
+        np.testing.assert_array_equal(model.data[normal][~unknown], expected[~unknown])
+
+
+def test_interleaved_frames_are_whole():
+    with pytest.raises(ValueError, match="reads whole frames only, not SUB512"):
+        Exposure("NRS1", "NRSIRS2", 1, subarray="SUB512")
+
+
+def test_kernels_serve_all_detectors_of_the_instrument(tmp_path):
+    with datamodels.SIRSKernelModel(written(tmp_path, "sirskernel", exposure())) as model:
+        assert np.asarray(model.nrcb1.gamma).shape == np.asarray(model.nrcalong.zeta).shape == (4, 513)
+        # The kernels sum to one, half for each side.
+        assert model.nrca2.gamma[0][0] + model.nrca2.zeta[0][0] == 1

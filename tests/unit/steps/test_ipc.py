@@ -105,3 +105,17 @@ def test_result_does_not_depend_on_the_chunks():
     whole = convolve_ipc(sci.copy(), kernel, margins=NONE)
     chunks = [convolve_ipc(sci[g : g + 2].copy(), kernel, margins=NONE) for g in (0, 2, 4)]
     np.testing.assert_array_equal(np.concatenate(chunks), whole)
+
+
+@pytest.mark.parametrize("per_pixel", [False, True])
+def test_interleaved_rows_are_neither_changed_nor_used(per_pixel):
+    rng = np.random.default_rng(9)
+    normal = np.ones(12, bool)
+    normal[4:8] = False
+    sci = rng.normal(100, 10, (2, 12, 6)).astype(np.float32)
+    kernel = rng.random((3, 3, 8, 6) if per_pixel else (3, 3)).astype(np.float32)
+    margins = Margins(1, 0, 1, 1)
+    expected = sci.copy()
+    expected[:, normal] = convolve_ipc(np.compress(normal, sci, axis=1), kernel, margins=margins)
+    assert convolve_ipc(sci, kernel, margins=margins, normal=normal) is sci
+    np.testing.assert_array_equal(sci, expected)

@@ -5,7 +5,15 @@ from scipy.stats import sigmaclip
 from rampflow import dq
 from rampflow.orientation import Orientation
 from rampflow.steps import NotApplicable
-from rampflow.steps.refpix import MIRI_SHAPE, NIR_SIZE, correct_frames, correct_zeroframes, plan_correction
+from rampflow.steps._refpix_sirs import coefficients, make_kernels, side_templates
+from rampflow.steps.refpix import (
+    MIRI_SHAPE,
+    NIR_SIZE,
+    correct_frames,
+    correct_zeroframes,
+    plan_correction,
+    wants_kernels,
+)
 
 PARAMETERS = {
     "odd_even_columns": True,
@@ -380,8 +388,89 @@ def test_frames_of_another_shape_are_refused():
         correct_frames(np.zeros((1, 9, 8), np.float32), plan)
 
 
-def test_what_is_not_supported_yet_says_so():
-    with pytest.raises(NotImplementedError, match="IRS2"):
+def test_frames_larger_than_the_detector_are_refused():
+    with pytest.raises(ValueError, match="larger than the detector"):
         correct(np.zeros((3, 3200)), detector="NRS1", instrument="NIRSPEC", xstart=1, ystart=1)
-    with pytest.raises(NotImplementedError, match='"sirs" is not supported yet'):
-        correct(levels(12, 10), subarray="FULL", refpix_algorithm="sirs")
+
+
+SIRS = {
+    **{**NIRCAM, "subarray": "FULL"},
+    **{**PARAMETERS, "use_side_ref_pixels": True},
+    "refpix_algorithm": "sirs",
+    "xstart": 1,
+    "ystart": 1,
+}
+
+
+def full_frame_with_bumps():
+    """A frame in the detector frame whose side pixels show a bump of three rows, and an outlier."""
+    frame = np.zeros((NIR_SIZE, NIR_SIZE), np.float32)
+    frame[:, :4] = frame[:, -4:] = np.tile([1.0, -1.0], (NIR_SIZE, 2))
+    frame[1000:1003] += 3
+    frame[500, 2] = 1e4
+    return frame
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_kernels_predict_the_drift_of_each_amplifier_from_both_sides(detector):
+    orientation = Orientation.from_detector(detector)
+    # A flat spectrum is a kernel of one row; amplifiers take different shares of the two sides.
+    gamma, zeta = np.ones((4, 65)) * [[0.5], [0.25], [1.0], [0.0]], np.ones((4, 65)) * [[0.5], [0.25], [0.0], [0.0]]
+    pixeldq = np.zeros((NIR_SIZE, NIR_SIZE), np.uint32)
+    plan = plan_correction(
+        pixeldq, **{**SIRS, "detector": detector}, sirs_coefficients=(gamma, zeta), gaussmooth=1e-3, halfwidth=5
+    )
+    sci = np.array(orientation.to_science(full_frame_with_bumps())[np.newaxis], order="C")
+    corrected = orientation.to_detector(correct_frames(sci, plan)[0])
+    for amplifier, remains in enumerate([0.0, 1.5, 0.0, 3.0]):
+        column = corrected[:, 512 * amplifier + 100]
+        np.testing.assert_allclose(column[1000:1003], remains, atol=1e-5)
+        np.testing.assert_allclose(column[[999, 1003]], 0, atol=1e-5)
+        # The mean of the three good pixels of the row of the outlier is -1/3.
+        np.testing.assert_allclose(column[500], gamma[amplifier, 0] / 3, atol=1e-5)
+
+
+def test_kernels_are_smooth_and_cut_from_the_middle():
+    coefficients = np.ones((4, 65))
+    kernels = make_kernels(coefficients, 2 * coefficients, gaussmooth=1.0, halfwidth=8)
+    assert kernels.shape == (2, 4, 17)
+    gaussian = np.exp(-0.5 * np.arange(-8, 9) ** 2)
+    np.testing.assert_allclose(kernels[1, 0], 2 * gaussian / gaussian.sum(), atol=1e-12)
+
+
+def test_outliers_of_a_side_lower_the_weight_of_their_row_only():
+    left = np.full((40, 4), 2.0) + np.tile([-0.1, 0.1], 2)
+    left[20, 1] = 1e6
+    kernels = np.zeros((2, 1, 3))
+    kernels[0, 0] = 0.25, 0.5, 0.25
+    template = side_templates(left, np.zeros((40, 4)), kernels, sigreject=4.0)[0]
+    np.testing.assert_allclose(template[5:15], 2.0, atol=1e-6)
+    # Three of four pixels are left in one row; the mean of what is there does not change much.
+    np.testing.assert_allclose(template[19:22], 2.0, atol=0.03)
+    # At the ends the kernel sees three quarters of its weight.
+    np.testing.assert_allclose(template[[0, -1]], 1.5, atol=1e-6)
+
+
+def test_without_a_kernel_the_running_median_serves():
+    assert coefficients(None, "NRCA1") is None
+    assert coefficients({"nrs1": {}}, "NRCA1") is None
+    pixeldq = np.zeros((NIR_SIZE, NIR_SIZE), np.uint32)
+    frame = full_frame_with_bumps()[np.newaxis]
+    median = correct_frames(frame.copy(), plan_correction(pixeldq, **{**SIRS, "refpix_algorithm": "median"}))
+    fallback = correct_frames(frame.copy(), plan_correction(pixeldq, **SIRS))
+    assert fallback.tobytes() == median.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("instrument", "subarray", "wanted"),
+    [("NIRCAM", "FULL", True), ("NIRCAM", "FULLP", True), ("NIRCAM", "SUB64", False), ("MIRI", "FULL", False)],
+)
+def test_kernels_are_for_full_frames_of_the_near_infrared(instrument, subarray, wanted):
+    assert wants_kernels(instrument, subarray, "sirs") is wanted
+    assert not wants_kernels(instrument, subarray, "median")
+
+
+@pytest.mark.parametrize("options", [{"gaussmooth": 0}, {"halfwidth": 64}])
+def test_impossible_kernels_are_refused(options):
+    with pytest.raises(ValueError, match="halfwidth"):
+        make_kernels(np.ones((4, 65)), np.ones((4, 65)), **{"gaussmooth": 1.0, "halfwidth": 5, **options})

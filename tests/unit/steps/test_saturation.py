@@ -319,3 +319,68 @@ def test_shapes_that_disagree_are_refused():
         flag_zeroframe(np.ones((2, 2), np.float32), plane, n_pix_grow_sat=1)
     with pytest.raises(ValueError, match=r"flags of shape \(2, 2\)"):
         prepare_threshold(plane, np.zeros((2, 2), np.uint32))
+
+
+def interleaved_ramp():
+    """Five normal rows, a block of four reference reads, five normal rows; nothing is saturated."""
+    normal = np.ones((14, 1), bool)
+    normal[5:9] = False
+    sci = np.full((4, 14, 9), 100, np.float32)
+    sci[:, ~normal[:, 0]] = 60000
+    return sci, normal
+
+
+def flag_interleaved(sci, normal, n=1, nframes=1, use_readpatt=True):
+    threshold = np.where(normal, 1000, UNREACHABLE).astype(np.float32) * np.ones(sci.shape[1:], np.float32)
+    return flag_saturation(
+        sci,
+        np.zeros(sci.shape, np.uint8),
+        threshold,
+        np.zeros(sci.shape[1:], np.float32),
+        np.zeros(sci.shape[1:], bool),
+        normal,
+        n_pix_grow_sat=n,
+        use_readpatt=use_readpatt,
+        nframes=nframes,
+    )
+
+
+def test_interleaved_reads_are_no_neighbours_and_never_flagged():
+    sci, normal = interleaved_ramp()
+    sci[1, 4, 4] = 2000
+    sci[2, 9, 8] = 0
+    flags = flag_interleaved(sci, normal)
+    expected = np.zeros(sci.shape, np.uint8)
+    for row in (3, 4, 9):  # 9 is next to 4 on the detector
+        expected[1:, row, 3:6] = dq.SATURATED
+    expected[2, 9, 8] = dq.AD_FLOOR | dq.DO_NOT_USE
+    np.testing.assert_array_equal(flags, expected)
+
+
+def test_growth_stays_in_interleaved_frames_although_the_pixel_falls_below():
+    sci, normal = interleaved_ramp()
+    sci[1, 2, 2] = 2000
+    flags = flag_interleaved(sci, normal)
+    assert (flags[1:, 1:4, 1:4] == dq.SATURATED).all() and not flags[0].any()
+
+
+def test_the_second_group_of_interleaved_frames_is_saturated_with_its_neighbours():
+    sci, normal = interleaved_ramp()
+    sci[0, 11, 4], sci[1, 11, 4], sci[2:, 11, 4] = 10, 900, 2000
+    flags = flag_interleaved(sci, normal, nframes=5)
+    assert (flags[1:, 10:13, 3:6] == dq.SATURATED).all() and not flags[0].any()
+    assert np.count_nonzero(flags[1]) == 9
+    assert not flag_interleaved(sci, normal, nframes=5, use_readpatt=False)[1].any()
+
+
+@pytest.mark.parametrize("rows", [1, 4, 7])
+def test_blocks_of_interleaved_rows_give_the_bits_of_the_whole_frame(rows):
+    rng = np.random.default_rng(8)
+    normal = ((np.arange(60) - 8) % 20 >= 4)[:, np.newaxis]
+    sci = rng.choice([0, 100, 900, 2000], (4, 60, 12), p=[0.02, 0.8, 0.1, 0.08]).astype(np.float32)
+    whole = flag_interleaved(sci, normal, n=2, nframes=5)
+    for start in range(0, 60, rows):
+        low, high = max(start - halo(2), 0), min(start + rows + halo(2), 60)
+        block = flag_interleaved(sci[:, low:high].copy(), normal[low:high], n=2, nframes=5)
+        stop = min(start + rows, 60)
+        assert np.array_equal(block[:, start - low : stop - low], whole[:, start:stop])

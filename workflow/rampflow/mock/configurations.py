@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from rampflow import irs2
+
 #: Time to sample one pixel [s]; every JWST read-out runs on this clock.
 PIXEL_CLOCK = 1e-5
 
@@ -199,6 +201,11 @@ def properties(detector):
     return next(value for prefix, value in _PROPERTIES.items() if detector.startswith(prefix))
 
 
+def is_irs2(readpatt):
+    """Whether reference pixels are interleaved with the others."""
+    return readpatt.startswith("NRSIRS2")
+
+
 def row_clocks(detector, window, readpatt):
     """Pixel clocks that MIRI spends on one row of a window; for an artificial one, those of its width."""
     if readpatt.startswith("SLOW"):
@@ -220,5 +227,7 @@ def frame_time(detector, window, noutputs, readpatt):
     fast, slow = window.xsize, window.ysize
     if abs(orientation(detector)[0]) == 2:
         fast, slow = slow, fast
+    if is_irs2(readpatt):
+        return irs2.LINE_SLOTS * (slow + 1) * PIXEL_CLOCK
     extra_rows = 1 if noutputs == 4 else 2
     return (fast // noutputs + 12) * (slow + extra_rows) * PIXEL_CLOCK

@@ -43,8 +43,10 @@ _KEYS = {
     "mask": {
         "": ("DETECTOR", "[SUBARRAY]"),
         "FGS": ("DETECTOR", "[SUBARRAY]", "[EXP_TYPE]"),
-        "NIRSPEC": ("DETECTOR", "[SUBARRAY]", "[READPATT]"),
+        "NIRSPEC": ("DETECTOR", "[SUBARRAY]", "READPATT"),
     },
+    "refpix": {"": ("DETECTOR", "READPATT")},
+    "sirskernel": {"": ("INSTRUME",)},
     "saturation": {"": ("DETECTOR",), "NIRSPEC": ("DETECTOR", "[SUBARRAY]")},
     "superbias": {
         "": ("DETECTOR", "READPATT", "SUBARRAY"),
@@ -77,9 +79,9 @@ _KEYS = {
 }
 _NIR = {"mask", "saturation", "superbias", "ipc", "linearity", "dark", "gain", "readnoise", "flat"}
 _TYPES = {
-    "NIRCAM": _NIR | {"trapdensity", "trappars", "persat"},
-    "NIRISS": _NIR | {"trapdensity", "trappars", "persat"},
-    "NIRSPEC": _NIR,
+    "NIRCAM": _NIR | {"sirskernel", "trapdensity", "trappars", "persat"},
+    "NIRISS": _NIR | {"sirskernel", "trapdensity", "trappars", "persat"},
+    "NIRSPEC": _NIR | {"refpix", "sirskernel"},
     "MIRI": (_NIR - {"superbias"}) | {"reset", "rscd", "emicorr"},
     "FGS": _NIR | {"trapdensity", "trappars", "persat"},
 }
@@ -90,7 +92,7 @@ _EXACT = _UNCUT | {"superbias"}
 #: The persistence of jwst takes the size of the detector from the trap density.
 _ALWAYS_WHOLE = {"trapdensity"}
 _TRAPS = {"trapdensity", "trappars", "persat"}
-_ASDF = {"emicorr"}
+_ASDF = {"emicorr", "sirskernel"}
 
 _CLASSES = {
     "emicorr": "jwst.emicorr.EmiCorrStep",
@@ -109,8 +111,6 @@ _STEP_NAMES = (
 # Every type that some release of the pipeline asks for: a rule must answer, if only with N/A.
 _ALL_TYPES = (
     *_KEYS,
-    "refpix",
-    "sirskernel",
     "pictureframe",
     "pastasoss",
     "area",
@@ -138,6 +138,8 @@ def _entries(exposures, traps=()):
     for exposure in exposures:
         for reftype in sorted(_TYPES[exposure.instrument]):
             if reftype in _TRAPS and exposure.detector not in traps:
+                continue
+            if reftype == "refpix" and not exposure.irs2:
                 continue
             _, keys = _parkey(exposure.instrument, reftype)
             values = tuple(_value(exposure, key) for key in keys)

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from rampflow.mock.configurations import full_frame, instrument_of, orientation, properties
+from rampflow import irs2
+from rampflow.mock.configurations import Window, full_frame, instrument_of, orientation, properties
 
 #: Kinds of bad pixels and the share of pixels of each at strength 1.
 BAD_PIXELS = {
@@ -241,6 +242,17 @@ def with_references(maps, superbias=None, dark=None):
         none = np.zeros_like(maps.dark)
         changes |= {"dark_groups": np.nan_to_num(dark).astype(np.float32), "dark": none, "settling": none}
     return replace(maps, **changes)
+
+
+def interleaved_bias(detector, effects):
+    """Levels without signal of what IRS2 interleaves, 0 in the rows of normal pixels; float32 (3200, nx) [DN]."""
+    nominal, whole = properties(detector), full_frame(detector)
+    levels = np.full((irs2.ROWS, whole.xsize), nominal.pedestal, np.float32)
+    if effects.bias:
+        window = Window(1, 1, whole.xsize, irs2.ROWS)
+        levels += np.float32(effects.bias * nominal.bias_scatter) * scatter(detector, "interleaved bias", window)
+    levels[irs2.normal_rows(detector)] = 0
+    return levels
 
 
 def measured(linear, maps, detector):

@@ -1,15 +1,20 @@
 """Signals of the read-out electronics that come and go with the frame: reference pixels see them too."""
 
 import numpy as np
+from scipy import fft
 from scipy.signal import lfilter
 
+from rampflow import irs2
 from rampflow.mock.configurations import PIXEL_CLOCK, full_frame, row_clocks
 from rampflow.mock.detector import EMI, flips
+from rampflow.orientation import Orientation
 
 #: Scatter of the level of an output from frame to frame, and of its odd against its even columns [DN].
 AMPLIFIER, ODD_EVEN, ODD_EVEN_DRIFT = 4.0, 8.0, 1.5
 #: 1/f noise along the slow axis: scatter [DN] and correlation length [rows].
 ROW_NOISE, ROW_LENGTH = 3.0, 60.0
+#: IRS2: highest frequency of the 1/f noise [per clock].
+IRS2_FASTEST = 0.004
 #: MIRI: scatter of the level of odd and even rows of an output from frame to frame [DN].
 MIRI_ROWS = 2.0
 
@@ -40,6 +45,25 @@ def near_infrared(exposure, rng):
         along_x = along_x[::-1]
     cut_y, cut_x = exposure.window.within(full_frame(exposure.detector))
     return (along_y[cut_y, None] + along_x[cut_x]).astype(np.float32)
+
+
+def interleaved(exposure, rng):
+    """Drift of one IRS2 frame in science orientation, float32 (3200, 2048) [DN].
+
+    All amplifiers and the reference output show the same 1/f noise in the order of time; each has a level of its
+    own, which changes from frame to frame.
+    """
+    effects = exposure.effects
+    size = 2048 * irs2.LINE_SLOTS
+    amplitude = np.zeros(size // 2 + 1, np.complex64)
+    last = round(IRS2_FASTEST * size)
+    noise = rng.standard_normal((2, last - 1), np.float32)
+    amplitude[1:last] = (noise[0] + 1j * noise[1]) / np.sqrt(np.arange(1, last))
+    series = fft.irfft(amplitude, size)
+    series *= effects.row_noise * ROW_NOISE / series.std()
+    levels = effects.amplifier_offsets * AMPLIFIER * rng.standard_normal(irs2.SECTIONS)
+    frame = series.reshape(2048, irs2.LINE_SLOTS)[:, irs2.slots().ravel()] + np.repeat(levels, irs2.SECTION_ROWS)
+    return Orientation.from_detector(exposure.detector).to_science(frame.astype(np.float32))
 
 
 def mid_infrared(exposure, rng):

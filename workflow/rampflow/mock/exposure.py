@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from astropy.time import Time
 
+from rampflow import irs2
 from rampflow.mock import configurations
 from rampflow.mock.configurations import Window
 from rampflow.mock.effects import Effects
@@ -95,7 +96,7 @@ class Exposure:
         known = configurations.subarray(self.detector, self.subarray)
         defaults = {
             "window": known.window,
-            "noutputs": known.noutputs[0],
+            "noutputs": irs2.SECTIONS if self.irs2 else known.noutputs[0],
             "nframes": pattern.nframes,
             "groupgap": pattern.groupgap,
             "last": self.nints,
@@ -116,7 +117,9 @@ class Exposure:
             raise ValueError(f"integrations {self.first}..{self.last} are not part of 1..{self.nints}")
         if (self.first, self.last) != (1, self.nints) and self.segment is None:
             raise ValueError("a file that does not hold all integrations needs a segment number")
-        if self.noutputs not in known.noutputs and self.instrument != "MIRI":
+        if self.irs2 and self.window != configurations.full_frame(self.detector):
+            raise ValueError(f"{self.readpatt} reads whole frames only, not {self.subarray}")
+        if self.noutputs not in known.noutputs and self.instrument != "MIRI" and not self.irs2:
             raise ValueError(f"{self.subarray} is read with {known.noutputs} outputs, not {self.noutputs}")
         self.window.within(configurations.full_frame(self.detector))
 
@@ -165,7 +168,7 @@ class Exposure:
         if {"detector", "subarray"} & changes.keys():
             changes = {"window": None, "noutputs": None} | changes
         if "readpatt" in changes:
-            changes = {"nframes": None, "groupgap": None} | changes
+            changes = {"noutputs": None, "nframes": None, "groupgap": None} | changes
         if {"readpatt", "nframes"} & changes.keys():
             changes = {"frame_divisor": None} | changes
         if "nints" in changes:
@@ -190,7 +193,17 @@ class Exposure:
     @property
     def shape(self):
         """Shape of the SCI array of the file: (integrations, groups, ny, nx)."""
-        return self.last - self.first + 1, self.ngroups, *self.window.shape
+        return (
+            self.last - self.first + 1,
+            self.ngroups,
+            irs2.ROWS if self.irs2 else self.window.ysize,
+            self.window.xsize,
+        )
+
+    @property
+    def irs2(self):
+        """Whether frames have interleaved reference pixels."""
+        return configurations.is_irs2(self.readpatt)
 
     @cached_property
     def tframe(self):
@@ -299,6 +312,8 @@ class Exposure:
             ("GROUPGAP", "exposure.groupgap", self.groupgap),
             ("DRPFRMS1", "exposure.drop_frames1", self.dropped_frames),
             ("DRPFRMS3", "exposure.drop_frames3", 0),
+            ("NRS_NORM", "exposure.nrs_normal", irs2.NORMAL if self.irs2 else None),
+            ("NRS_REF", "exposure.nrs_reference", irs2.REFERENCE if self.irs2 else None),
             ("NSAMPLES", "exposure.nsamples", self.pattern.nsamples),
             ("TSAMPLE", "exposure.sample_time", 10.0),
             ("TFRAME", "exposure.frame_time", self.tframe),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from rampflow import irs2
 from rampflow.mock import detector as det
 from rampflow.mock import drifts, particles
 from rampflow.mock.scene import light_curve, render
@@ -108,12 +109,14 @@ def _integrate(exposure, maps, rate, index):
     rate = rate + maps.dark
 
     charge = np.zeros((ny, nx), np.float32)
-    groups = np.empty((exposure.ngroups, ny, nx), np.uint16)
+    normal = irs2.normal_rows(exposure.detector) if exposure.irs2 else None
+    interleaved = det.interleaved_bias(exposure.detector, effects) if exposure.irs2 else 0
+    groups = np.empty(exposure.shape[1:], np.uint16)
     saturated = np.full((ny, nx), _NEVER, np.int16)
     zero_frame = None
     previous = 0
     for group in range(exposure.ngroups):
-        total = np.zeros((ny, nx), np.float32)
+        total = np.zeros(exposure.shape[2:], np.float32)
         for frame in exposure.frame_numbers(group):
             charge += _arrived(rate, (frame - previous) * exposure.tframe, maps, effects, streams["photons"])
             new = hits.between(previous, frame)
@@ -133,7 +136,7 @@ def _integrate(exposure, maps, rate, index):
             if kernel is not None:
                 seen = ndimage.convolve(seen, kernel, mode="constant")
                 seen[maps.reference] = 0
-            read = seen + level
+            read = irs2.interleaved(seen + level, normal, 0) + interleaved
             read += _electronics(exposure, maps, index, group, frame, streams)
             np.rint(read, out=read)
             np.clip(read, 0, _CEILING, out=read)
@@ -174,9 +177,17 @@ def _spill(charge, full, fraction, reference):
 def _electronics(exposure, maps, index, group, frame, streams):
     """Everything that a frame shows besides charge, float32 (ny, nx) [DN]."""
     effects = exposure.effects
-    extra = np.zeros(exposure.window.shape, np.float32)
+    extra = np.zeros(exposure.shape[2:], np.float32)
     if effects.read_noise:
-        extra += maps.read_noise * streams["reads"].standard_normal(extra.shape, np.float32)
+        normal = irs2.normal_rows(exposure.detector) if exposure.irs2 else None
+        nominal = effects.read_noise * det.properties(exposure.detector).read_noise
+        extra += irs2.interleaved(maps.read_noise, normal, nominal) * streams["reads"].standard_normal(
+            extra.shape, np.float32
+        )
+    if exposure.irs2:
+        if effects.amplifier_offsets or effects.row_noise:
+            extra += drifts.interleaved(exposure, streams["drifts"])
+        return extra
     if exposure.instrument != "MIRI":
         if effects.amplifier_offsets or effects.odd_even_columns or effects.row_noise:
             extra += drifts.near_infrared(exposure, streams["drifts"])

@@ -11,13 +11,15 @@ import asdf
 import numpy as np
 from astropy.io import fits
 
-from rampflow import dq
+from rampflow import dq, irs2
 from rampflow.mock import detector as det
 from rampflow.mock import drifts
-from rampflow.mock.configurations import full_frame, orientation, row_clocks
+from rampflow.mock.configurations import DETECTORS, full_frame, instrument_of, orientation, row_clocks
 
 #: Saturation is declared a little below the true full well.
 SATURATION_MARGIN = 0.95
+#: Frequencies in the kernels of the side pixels.
+SIRS_FREQUENCIES = 513
 #: A dark is not taken with more frames than this; longer exposures make the pipeline extrapolate it.
 LONGEST_DARK = 60
 
@@ -93,10 +95,19 @@ def mask(path, exposure, window):
         "OPEN": det.is_kind(bad, "open"),
         "BAD_REF_PIXEL": broken,
     }
+    if exposure.irs2:
+        normal = irs2.normal_rows(exposure.detector)
+        flags = {name: irs2.interleaved(where, normal, name == "REFERENCE_PIXEL") for name, where in flags.items()}
+        # The oracle gives up a whole row of the frame for one BAD_REF_PIXEL in it, so none among normal pixels.
+        flags["BAD_REF_PIXEL"][:] = False
+        if exposure.effects.bad_pixels:
+            reads = np.flatnonzero(np.tile(irs2.section_references(), irs2.SECTIONS))
+            output = 100 if not normal[100] else irs2.ROWS - 100
+            flags["BAD_REF_PIXEL"][[*reads[[70, 71, 302, 500]], output]] = True
     _write(
         path,
         _header(exposure, "mask", "Bad pixels of the synthetic detector", window),
-        _quality(window.shape, flags, standard=exposure.instrument == "FGS"),
+        _quality(flags["HOT"].shape, flags, standard=exposure.instrument == "FGS"),
     )
 
 
@@ -115,12 +126,51 @@ def superbias(path, exposure, window):
     maps = det.maps(exposure.detector, window, exposure.effects)
     bias = np.where(maps.is_bad("nan_bias"), np.nan, maps.bias)
     flags = {"UNRELIABLE_BIAS": maps.is_bad("nan_bias", "telegraph"), "HOT": maps.is_bad("hot")}
-    hdus = [_image(bias), _image(np.full(window.shape, 0.5), "ERR"), *_quality(window.shape, flags)]
+    if exposure.irs2:
+        normal = irs2.normal_rows(exposure.detector)
+        bias = irs2.interleaved(bias, normal, 0) + det.interleaved_bias(exposure.detector, exposure.effects)
+        flags = {name: irs2.interleaved(where, normal, False) for name, where in flags.items()}
+    hdus = [_image(bias), _image(np.full(bias.shape, 0.5), "ERR"), *_quality(bias.shape, flags)]
     _write(
         path,
         _header(exposure, "superbias", "Superbias of the synthetic detector", window, READPATT=exposure.readpatt),
         hdus,
     )
+
+
+def refpix(path, exposure, window):  # noqa: ARG001 - a table
+    """Coefficients that tell the drift of IRS2 frames from reference output and reference reads, and bad reads.
+
+    Slow drifts are taken from both in equal parts; the reads fill 8 of 22 slots in a line of 712.
+    """
+    lines = full_frame(exposure.detector).xsize
+    frequency = np.abs(np.fft.fftfreq(lines * irs2.LINE_SLOTS))
+    edge = drifts.IRS2_FASTEST
+    passed = np.where(frequency < edge, 1.0, np.exp(-(((frequency - edge) / (0.5 * edge)) ** 2)))
+    share = irs2.SECTION_ROWS // irs2.PERIOD * 8 / irs2.LINE_SLOTS
+    columns = [(f"{name}_{output}", "f4") for name in ("alpha", "beta") for output in range(irs2.SECTIONS - 1)]
+    table = np.zeros(2 * passed.size, columns)
+    for output in range(irs2.SECTIONS - 1):
+        # No two amplifiers are alike, and reads come a little late.
+        turn = np.exp(2j * np.pi * np.fft.fftfreq(passed.size) * (output - 1.5))
+        for name, factor in (("alpha", 0.5 + 0 * turn), ("beta", 0.5 * turn / share)):
+            table[f"{name}_{output}"] = (factor * passed).astype(np.complex64).view(np.float32)
+    layout = [("OUTPUT", "u2"), ("ODD_EVEN", "u2"), ("MASK", "u4")]
+    bad = np.array([(1, 1, 1 << 4), (2, 1, 1 << 9 | 1 << 10), (4, 2, 1 << 31)], layout)
+    header = _header(exposure, "refpix", "IRS2 coefficients, synthetic", READPATT=exposure.readpatt)
+    _write(path, header, [fits.BinTableHDU(table, name="IRS2"), fits.BinTableHDU(bad, name="DQ")])
+
+
+def sirskernel(path, exposure, window):  # noqa: ARG001 - Fourier coefficients
+    """Kernels that smooth the side pixels over some ten rows, for all detectors of the instrument."""
+    frequency = np.arange(SIRS_FREQUENCIES)
+    # Each side gives half; the wider kernels are those of the amplifiers farther away.
+    widths = np.array([[70.0, 60.0, 50.0, 45.0], [45.0, 50.0, 60.0, 70.0]])
+    gamma, zeta = 0.5 * np.exp(-((frequency / widths[..., np.newaxis]) ** 2)).astype(np.complex128)
+    tree = {"meta": _meta("sirskernel", exposure.instrument)}
+    for detector in (name for name in DETECTORS if instrument_of(name) == exposure.instrument):
+        tree[detector.lower()] = {"gamma": gamma, "zeta": zeta}
+    asdf.AsdfFile(tree).write_to(path)
 
 
 def ipc(path, exposure, window):  # noqa: ARG001 - one kernel holds for the whole detector
@@ -384,6 +434,8 @@ WRITERS = {
     "mask": mask,
     "saturation": saturation,
     "superbias": superbias,
+    "refpix": refpix,
+    "sirskernel": sirskernel,
     "ipc": ipc,
     "linearity": linearity,
     "dark": dark,

@@ -79,7 +79,7 @@ def write_exposure(exposure, folder, truth_folder, maps=None):
     reference_output = None
     if exposure.instrument == "MIRI":
         reference_output = np.empty((*shape[:3], shape[3] // 4), np.uint16)
-    saturated = np.empty((shape[0], *shape[2:]), np.int16)
+    saturated = np.empty((shape[0], *exposure.window.shape), np.int16)
     hits = []
     for number, integration in enumerate(integrations(exposure, maps)):
         data[number] = integration.groups

@@ -59,11 +59,10 @@ def _margin(start, size, detector_size):
     return max(0, 5 - start), max(0, start - 1 + size - (detector_size - 4))
 
 
-def convolve_ipc(sci, kernel, *, margins):
+def convolve_ipc(sci, kernel, *, margins, normal=None):
     """Convolve every group with the kernel, in place.
 
-    Frames must be whole in both directions. Of IRS2 frames give the rows of normal pixels alone, and put the
-    result back.
+    Frames must be whole in both directions.
 
     Parameters
     ----------
@@ -74,6 +73,9 @@ def convolve_ipc(sci, kernel, *, margins):
         the exposure's subarray.
     margins : Margins
         From `reference_pixel_margins`. These rows and columns are neither changed nor used.
+    normal : 1D bool `~numpy.ndarray` or None
+        IRS2: which rows hold normal pixels. The others are neither changed nor used, and the kernel per pixel and
+        the margins do not count them.
 
     Returns
     -------
@@ -86,6 +88,9 @@ def convolve_ipc(sci, kernel, *, margins):
         If the kernel has another number of axes, an even number of rows or columns (then no pixel is its
         centre; the oracle counts one weight twice and drops another), or does not fit the frames.
     """
+    if normal is not None:
+        sci[:, normal] = convolve_ipc(np.compress(normal, sci, axis=1), kernel, margins=margins)
+        return sci
     if kernel.ndim < 2 or kernel.shape[2:] not in ((), sci.shape[1:]) or not all(n % 2 for n in kernel.shape[:2]):
         raise ValueError(
             f"The IPC kernel has shape {kernel.shape}; expected odd numbers of rows and columns, alone or "

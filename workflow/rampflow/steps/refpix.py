@@ -22,23 +22,37 @@ of float32.
 
 Sources: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise). NIRSpec's IRS2
-readout and the optimised side filter ("sirs") are not treated here.
+readout is in `_refpix_irs2`, the optimised side filter ("sirs") in `_refpix_sirs`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import boolean, float32, float64, int32, int64, njit, void
 
 from rampflow import dq as bits
 from rampflow.orientation import Orientation
-from rampflow.steps import NotApplicable
+from rampflow.steps import NotApplicable, _refpix_sirs
 
 #: Rows and columns of a near-infrared detector, and the width of its border of reference pixels.
 NIR_SIZE = 2048
 BORDER = 4
 #: Rows and columns of a MIRI detector.
 MIRI_SHAPE = (1024, 1032)
+
+#: Parameters of `plan_correction`.
+OPTIONS = (
+    "odd_even_columns",
+    "use_side_ref_pixels",
+    "side_smoothing_length",
+    "side_gain",
+    "odd_even_rows",
+    "refpix_algorithm",
+    "sigreject",
+    "gaussmooth",
+    "halfwidth",
+    "siglimit",
+)
 
 _AMPLIFIERS = 4
 _AMPLIFIER_COLUMNS = NIR_SIZE // _AMPLIFIERS
@@ -78,13 +92,22 @@ class Plan:
     #: The rows of the detector are columns of the science frame.
     transpose: bool
     siglimit: float
+    #: Kernels of `_refpix_sirs` for the side pixels, instead of the running median; None: not used.
+    kernels: np.ndarray | None
+    sigreject: float
+    orientation: Orientation | None
     #: The correction is of the change since the first group of the integration (MIRI).
     from_first_group: bool
 
     @property
     def acts(self):
         """Whether there are good reference pixels at all; if not, data stay as they are."""
-        return self.set_level.size + self.sides.size > 0
+        return self.set_level.size + self.sides.size > 0 or self.kernels is not None
+
+
+def wants_kernels(instrument, subarray, refpix_algorithm):
+    """Tell whether an exposure is to be corrected with the kernels of the sirskernel reference."""
+    return refpix_algorithm == "sirs" and instrument != "MIRI" and "FULL" in subarray
 
 
 def plan_correction(
@@ -104,6 +127,10 @@ def plan_correction(
     side_gain,
     odd_even_rows,
     refpix_algorithm="median",
+    sirs_coefficients=None,
+    sigreject=4.0,
+    gaussmooth=1.0,
+    halfwidth=30,
     siglimit=3.0,
 ):
     """Decide from PIXELDQ and the header how an exposure is corrected.
@@ -132,7 +159,11 @@ def plan_correction(
     odd_even_rows : bool
         Separate levels for odd and even rows (MIRI).
     refpix_algorithm : str
-        Treatment of the side pixels: "median". Full frames may ask for "sirs", which is not available yet.
+        Treatment of the side pixels: "median", or "sirs" for full frames.
+    sirs_coefficients : tuple of 2D `~numpy.ndarray` or None
+        Coefficients for "sirs", see `_refpix_sirs.make_kernels`. None: the running median serves instead.
+    sigreject, gaussmooth, halfwidth : float, float, int
+        Parameters of "sirs", see `_refpix_sirs`.
     siglimit : float
         Pixels farther than so many standard deviations from the mean are left out of a level; repeated until
         nothing changes.
@@ -147,10 +178,8 @@ def plan_correction(
     NotApplicable
         For MIRI subarrays, subarrays that do not fit on the detector, and single-amplifier subarrays with
         reference pixels in odd or in even columns only (where the oracle stops with an error).
-    NotImplementedError
-        For IRS2 exposures, and full frames with ``refpix_algorithm="sirs"``.
     ValueError
-        If a parameter or header value makes no sense.
+        If a parameter or header value makes no sense, or the frames are larger than the detector (IRS2).
     """
     if siglimit <= 0:
         raise ValueError(f"Refpix: siglimit is {siglimit}, expected a positive number.")
@@ -159,7 +188,7 @@ def plan_correction(
         return _plan_miri(usable, odd_even_rows, siglimit)
     shape = pixeldq.shape
     if max(shape) > NIR_SIZE:
-        raise NotImplementedError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels (IRS2) are not supported yet.")
+        raise ValueError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels are larger than the detector.")
     if xstart < 1 or ystart < 1 or xstart + shape[1] > NIR_SIZE + 1 or ystart + shape[0] > NIR_SIZE + 1:
         raise NotApplicable(
             f"the subarray starts at x={xstart}, y={ystart} and has {shape[1]} x {shape[0]} pixels: "
@@ -178,12 +207,14 @@ def plan_correction(
 
     if refpix_algorithm not in ("median", "sirs"):
         raise ValueError(f'Refpix: refpix_algorithm is "{refpix_algorithm}", expected "median" or "sirs".')
-    if refpix_algorithm == "sirs" and "FULL" in subarray:
-        raise NotImplementedError('Refpix: refpix_algorithm "sirs" is not supported yet; set it to "median".')
     if use_side_ref_pixels and not 1 <= side_smoothing_length < 2 * NIR_SIZE:
         raise ValueError(f"Refpix: side_smoothing_length is {side_smoothing_length}, expected 1 to {2 * NIR_SIZE - 1}.")
     corner = orientation.corner_in_detector((ystart - 1, xstart - 1), shape, NIR_SIZE)
     window = side_smoothing_length if use_side_ref_pixels else 0
+    if window and wants_kernels(instrument, subarray, refpix_algorithm) and sirs_coefficients is not None:
+        kernels = _refpix_sirs.make_kernels(*sirs_coefficients, gaussmooth=gaussmooth, halfwidth=halfwidth)
+        plan = _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, 0, side_gain, siglimit)
+        return replace(plan, kernels=kernels, sigreject=sigreject)
     return _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
 
 
@@ -236,9 +267,20 @@ def correct_frames(sci, plan, *, first_group=None):
         plan.transpose,
         plan.siglimit,
     )
+    if plan.kernels is not None:
+        for frame in plan.orientation.to_detector(sci):
+            _subtract_templates(frame, plan)
     if plan.from_first_group:
         sci += first_group
     return sci
+
+
+def _subtract_templates(frame, plan):
+    left, right = frame[:, :BORDER], frame[:, -BORDER:]
+    templates = _refpix_sirs.side_templates(left, right, plan.kernels, sigreject=plan.sigreject)
+    amplifiers = np.split(frame, _AMPLIFIERS, axis=1)
+    for amplifier, template in zip(amplifiers, templates, strict=True):
+        np.subtract(amplifier, template[:, np.newaxis], out=amplifier, casting="same_kind")
 
 
 def correct_zeroframes(zeroframes, plan):
@@ -263,7 +305,7 @@ def correct_zeroframes(zeroframes, plan):
     return zeroframes
 
 
-class _Levels:
+class Levels:
     """Collects sets and levels while a plan is being made."""
 
     def __init__(self):
@@ -291,7 +333,7 @@ class _Levels:
 
 
 #: Level number of pixels from which nothing is subtracted, until the count of levels is known.
-_NO_LEVEL = -1
+NO_LEVEL = -1
 
 
 def _no_sides():
@@ -307,9 +349,9 @@ def _flat_indices(shape):
     return np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
 
 
-def _plan_nir(levels, level_of_column, shape, orientation, siglimit, sides):
+def plan_columns(levels, level_of_column, shape, orientation, siglimit, sides=None):
     """Turn levels per detector column into a plan in the science frame."""
-    level_of_column[level_of_column == _NO_LEVEL] = levels.count
+    level_of_column[level_of_column == NO_LEVEL] = levels.count
     flipped = orientation.flip_rows if orientation.transpose else orientation.flip_columns
     kinds = np.arange(level_of_column.size)[:: -1 if flipped else 1].copy()
     same = np.zeros(shape[1 if orientation.transpose else 0], np.int64)
@@ -321,9 +363,12 @@ def _plan_nir(levels, level_of_column, shape, orientation, siglimit, sides):
         shape=shape,
         **levels.arrays(),
         **layout,
-        **sides,
+        **(sides or _no_sides()),
         transpose=orientation.transpose,
         siglimit=siglimit,
+        kernels=None,
+        sigreject=0.0,
+        orientation=orientation,
         from_first_group=False,
     )
 
@@ -338,8 +383,8 @@ def _parities(column, odd_even_columns):
 def _plan_single_amplifier(good, orientation, odd_even_columns, siglimit):
     index = orientation.to_detector(_flat_indices(good.shape))
     good_here = orientation.to_detector(good)
-    levels = _Levels()
-    level_of_column = np.full(index.shape[1], _NO_LEVEL)
+    levels = Levels()
+    level_of_column = np.full(index.shape[1], NO_LEVEL)
     if good.any():
         # Which parity is called odd makes no difference here, so columns count from the subarray's first.
         for columns in _parities(np.arange(index.shape[1]), odd_even_columns):
@@ -351,7 +396,7 @@ def _plan_single_amplifier(good, orientation, odd_even_columns, siglimit):
                     "odd_even_columns=False would subtract one level from all columns"
                 )
             level_of_column[columns] = levels.add([pixels])
-    return _plan_nir(levels, level_of_column, good.shape, orientation, siglimit, _no_sides())
+    return plan_columns(levels, level_of_column, good.shape, orientation, siglimit)
 
 
 def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit):
@@ -360,8 +405,8 @@ def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window,
     row, column = (first + np.arange(size) for first, size in zip(corner, index.shape, strict=True))
     ends = (row < BORDER, row >= NIR_SIZE - BORDER)
 
-    levels = _Levels()
-    level_of_column = np.full(column.size, _NO_LEVEL)
+    levels = Levels()
+    level_of_column = np.full(column.size, NO_LEVEL)
     for amp in range(_AMPLIFIERS):
         owned = [columns & (column // _AMPLIFIER_COLUMNS == amp) for columns in _parities(column, odd_even_columns)]
         measured = []
@@ -390,7 +435,7 @@ def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window,
                 if 0 <= x < column.size:
                     here = seen[present]
                     tables[side, present, k] = np.where(good[here, x], index[here, x], -1)
-                    if level_of_column[x] != _NO_LEVEL:
+                    if level_of_column[x] != NO_LEVEL:
                         side_levels[side, k] = level_of_column[x]
         if (tables >= 0).any():
             flipped = orientation.flip_columns if orientation.transpose else orientation.flip_rows
@@ -400,7 +445,7 @@ def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window,
                 "window": window,
                 "side_gain": float(side_gain),
             }
-    return _plan_nir(levels, level_of_column, usable.shape, orientation, siglimit, sides)
+    return plan_columns(levels, level_of_column, usable.shape, orientation, siglimit, sides)
 
 
 def _plan_miri(usable, odd_even_rows, siglimit):
@@ -410,7 +455,7 @@ def _plan_miri(usable, odd_even_rows, siglimit):
             f"only the full frame of {MIRI_SHAPE[0]} x {MIRI_SHAPE[1]} is corrected"
         )
     index = _flat_indices(usable.shape)
-    levels = _Levels()
+    levels = Levels()
     nparities = 2 if odd_even_rows else 1
     measured = [
         [index[rows, column][usable[rows, column]] for column in (output, MIRI_SHAPE[1] - BORDER + output)]
@@ -432,6 +477,9 @@ def _plan_miri(usable, odd_even_rows, siglimit):
         **_no_sides(),
         transpose=False,
         siglimit=siglimit,
+        kernels=None,
+        sigreject=0.0,
+        orientation=None,
         from_first_group=True,
     )
 

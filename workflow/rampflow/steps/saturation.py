@@ -18,13 +18,16 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/saturation/descripti
 https://jwst-docs.stsci.edu (NIR detector performance, "Saturation"). The mixture of single and double
 precision below is the oracle's, measured on values at the very boundary; it decides which way a tie falls.
 
-NIRSpec's IRS2 readout follows other rules and is not treated here.
+In frames of NIRSpec's IRS2 readout the interleaved reference pixels are left out, what is flagged by growth stays
+flagged, there is no test of the group before a saturated one, and what the test of the second group finds is
+SATURATED and grown.
 """
 
 import numpy as np
 from numba import boolean, float32, int64, njit, uint8, uint16, void
 
 from rampflow import dq as bits
+from rampflow import irs2
 
 #: No 16-bit count reaches this threshold (DN).
 UNREACHABLE = 65536.0
@@ -75,12 +78,13 @@ def halo(n_pix_grow_sat):
     """Rows to add on each side of a block so that its own rows come out as in the whole frame.
 
     Growth acts twice. What saturates spreads by so many pixels; a pixel reached in this way may then count as
-    partly saturated in the group before, and that spreads by as many again.
+    partly saturated in the group before, and that spreads by as many again. In IRS2 frames growth acts once, but
+    there may be interleaved rows on the way.
     """
-    return 2 * n_pix_grow_sat
+    return 2 * n_pix_grow_sat + irs2.REFERENCE
 
 
-def flag_saturation(sci, groupdq, threshold, bias, unchecked, *, n_pix_grow_sat, use_readpatt, nframes):
+def flag_saturation(sci, groupdq, threshold, bias, unchecked, normal=None, *, n_pix_grow_sat, use_readpatt, nframes):
     """Flag the saturated groups and the A/D floor of one integration.
 
     Works on blocks of rows. All arrays must hold ``halo(n_pix_grow_sat)`` more rows on each side, where
@@ -98,6 +102,8 @@ def flag_saturation(sci, groupdq, threshold, bias, unchecked, *, n_pix_grow_sat,
         From `prepare_threshold`, cut to the same rows.
     bias : 2D float32 `~numpy.ndarray` or None
         Superbias (DN); None means zero (MIRI).
+    normal : 2D bool `~numpy.ndarray` or None
+        IRS2: where a row holds normal pixels, shape (rows, 1), cut likewise. None: there are no others.
     n_pix_grow_sat : int
         Pixels to flag around a saturated one, in each direction.
     use_readpatt : bool
@@ -127,6 +133,14 @@ def flag_saturation(sci, groupdq, threshold, bias, unchecked, *, n_pix_grow_sat,
         raise ValueError(
             f"Saturation: NFRAMES is {nframes}, expected 1 or more. Correct the header, or set use_readpatt to false."
         )
+    if normal is not None:
+        rows = normal[:, 0]
+        frames = np.compress(rows, sci, axis=1)
+        flags = np.compress(rows, groupdq, axis=1)
+        bias = np.zeros_like(threshold) if bias is None else bias
+        _flag_normal_pixels(frames, flags, threshold[rows], bias[rows], nframes if use_readpatt else 0, n_pix_grow_sat)
+        groupdq[:, rows] = flags
+        return groupdq
     _flag_full_wells(sci, groupdq, threshold, n_pix_grow_sat)
     if use_readpatt:
         if nframes > 1:
@@ -277,6 +291,17 @@ def _flag_partial_averages(sci, groupdq, threshold, unchecked, nframes, n):
                 _join(ring, filled, groupdq[g, y - n], _DNU)
 
 
+@njit([boolean(sci_type, sci_type, float32, float32, int64) for sci_type in (float32, uint16)], **_JIT)
+def _saturates_in_second(first, second, threshold, bias, nframes):
+    """Tell from the first two groups of a pixel that is full in the third whether it filled during the second."""
+    first = np.float32(first)
+    step = np.float32(second) - first
+    # The flux of the first group, steady, would not have filled the well within the third …
+    steady = np.float64(first - bias) / ((nframes + 1) / 2) * (3 * nframes) + np.float64(bias)
+    # … and the second is higher than it would be if its last frame alone were at the threshold.
+    return steady < threshold and step > (threshold - first) / np.float32(nframes)
+
+
 @njit(
     [
         void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], float32[:, ::1], int64)
@@ -286,17 +311,55 @@ def _flag_partial_averages(sci, groupdq, threshold, unchecked, nframes, n):
 )
 def _flag_second_group(sci, groupdq, threshold, bias, nframes):
     rows, nx = threshold.shape
-    mean_frame = (nframes + 1) / 2
-    last_frame = 3 * nframes
     for y in range(rows):
         for x in range(nx):
             if (groupdq[2, y, x] & _SATURATED) == 0 or (groupdq[1, y, x] & _SATURATED) != 0:
                 continue
-            first = np.float32(sci[0, y, x])
-            step = np.float32(sci[1, y, x]) - first
-            # The flux of the first group, steady, would not have filled the well within the third …
-            steady = np.float64(first - bias[y, x]) / mean_frame * last_frame + np.float64(bias[y, x])
-            # … and the second is higher than it would be if its last frame alone were at the threshold.
-            one_full_frame = (threshold[y, x] - first) / np.float32(nframes)
-            if steady < threshold[y, x] and step > one_full_frame:
+            if _saturates_in_second(sci[0, y, x], sci[1, y, x], threshold[y, x], bias[y, x], nframes):
                 groupdq[1, y, x] |= _DNU
+
+
+@njit(
+    [
+        void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], float32[:, ::1], int64, int64)
+        for sci_type in (float32, uint16)
+    ],
+    **_JIT,
+)
+def _flag_normal_pixels(sci, groupdq, threshold, bias, nframes, n):
+    """Flag the normal pixels of IRS2 frames; without a read pattern ``nframes`` is 0."""
+    ngroups, rows, nx = sci.shape
+    full = np.zeros((rows, nx), np.uint8)
+    early = np.zeros((rows, nx), np.uint8)
+    sources, sources_early = np.empty(nx, np.uint8), np.zeros(nx, np.uint8)
+    ring, ring_early = np.empty((2 * n + 1, nx), np.uint8), np.empty((2 * n + 1, nx), np.uint8)
+    filled, filled_early = np.zeros(2 * n + 1, np.bool_), np.zeros(2 * n + 1, np.bool_)
+    for g in range(ngroups):
+        look_back = g == 2 and nframes > 0
+        filled[:] = False
+        filled_early[:] = False
+        for y in range(rows + n):
+            slot = y % (2 * n + 1)
+            filled[slot] = filled_early[slot] = False
+            if y < rows:
+                for x in range(nx):
+                    counts = np.float32(sci[g, y, x])
+                    sources[x] = np.uint8(counts >= threshold[y, x])
+                    groupdq[g, y, x] |= np.uint8(counts <= 0) * _FLOOR
+                filled[slot] = _spread(sources, ring[slot], n)
+                if look_back:
+                    for x in range(nx):
+                        sources_early[x] = np.uint8(
+                            sources[x] != 0
+                            and _saturates_in_second(sci[0, y, x], sci[1, y, x], threshold[y, x], bias[y, x], nframes)
+                        )
+                    filled_early[slot] = _spread(sources_early, ring_early[slot], n)
+            if y >= n:
+                # What is full once stays so, and so does what it spreads to.
+                _join(ring, filled, full[y - n], np.uint8(1))
+                _join(ring_early, filled_early, early[y - n], np.uint8(1))
+                for x in range(nx):
+                    groupdq[g, y - n, x] |= full[y - n, x] * _SATURATED
+                if look_back:
+                    for x in range(nx):
+                        groupdq[1, y - n, x] |= early[y - n, x] * _SATURATED

@@ -1,0 +1,103 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from rampflow.job import Step
+
+ROWS = np.array([False, True, True, False, True])
+SHAPE = (2, 3, 5, 4)
+
+
+class Named(dict):
+    __getattr__ = dict.get
+
+
+@pytest.fixture
+def ramp(tmp_path):
+    """A product of two integrations of three groups of 5 x 4 pixels."""
+    rng = np.random.default_rng(1)
+    primary = fits.PrimaryHDU()
+    primary.header["INSTRUME"] = "NIRSPEC"
+    for key, value in {"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 4, "SUBSIZE2": 5}.items():
+        primary.header[key] = value
+    hdus = [
+        primary,
+        fits.ImageHDU(rng.integers(0, 99, SHAPE).astype(np.float32), name="SCI"),
+        fits.ImageHDU(rng.integers(0, 9, SHAPE[2:]).astype(np.uint32), name="PIXELDQ"),
+        fits.ImageHDU(rng.integers(0, 9, SHAPE).astype(np.uint8), name="GROUPDQ"),
+    ]
+    path = tmp_path / "x_superbias.fits"
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+def snakemake(ramp, threads=1, mem_mb=2000):
+    return SimpleNamespace(
+        rule="refpix",
+        wildcards=Named(exposure="x"),
+        threads=threads,
+        resources=Named(mem_mb=mem_mb),
+        params=Named(settings={}),
+        log=[],
+        input=Named(ramp=str(ramp)),
+        output=Named(ramp=str(ramp.with_name(f"x_refpix_{threads}_{mem_mb}.fits"))),
+    )
+
+
+def keep(sci, mean):
+    return (sci - mean).astype(np.float32)[:, ROWS]
+
+
+def run(ramp, **settings):
+    job = snakemake(ramp, **settings)
+    with Step(job) as step:
+        step.keep_rows(ROWS)
+        mean = step.group_means(lambda group: 2 * group)
+        step.frames(keep, reads=("SCI",), writes=("SCI",), at={"mean": mean})
+    return job.output.ramp
+
+
+def test_a_step_may_leave_rows_out_of_all_that_it_writes_and_carries(ramp):
+    with fits.open(run(ramp)) as product, fits.open(ramp) as source:
+        sci = source["SCI"].data
+        expected = (sci - (2 * sci).mean(axis=1, keepdims=True, dtype=np.float64))[..., ROWS, :]
+        assert product["SCI"].data.shape == (2, 3, 3, 4)
+        np.testing.assert_allclose(product["SCI"].data, expected, rtol=1e-6)
+        np.testing.assert_array_equal(product["PIXELDQ"].data, source["PIXELDQ"].data[ROWS])
+        np.testing.assert_array_equal(product["GROUPDQ"].data, source["GROUPDQ"].data[:, :, ROWS])
+        assert product[0].header["S_REFPIX"] == "COMPLETE"
+
+
+@pytest.mark.parametrize("settings", [{"threads": 3}, {"mem_mb": 1}, {"threads": 2, "mem_mb": 1}])
+def test_threads_and_memory_do_not_change_the_bits(ramp, settings):
+    with fits.open(run(ramp)) as one, fits.open(run(ramp, **settings)) as other:
+        for name in ("SCI", "PIXELDQ", "GROUPDQ"):
+            assert one[name].data.tobytes() == other[name].data.tobytes()
+
+
+def test_a_step_that_is_skipped_after_all_keeps_all_rows(ramp):
+    from rampflow.steps import NotApplicable
+
+    job = snakemake(ramp)
+    with Step(job) as step:
+        step.keep_rows(ROWS)
+        raise NotApplicable("no use")
+    with fits.open(job.output.ramp) as product, fits.open(ramp) as source:
+        assert product[0].header["S_REFPIX"] == "SKIPPED"
+        for name in ("SCI", "PIXELDQ", "GROUPDQ"):
+            np.testing.assert_array_equal(product[name].data, source[name].data)
+
+
+def test_a_survey_may_look_at_some_rows_of_each_integration(ramp):
+    job = snakemake(ramp, threads=2)
+    with Step(job) as step:
+        found = step.survey(
+            lambda sci: [sci.copy()], reads=("SCI",), combine=list.__add__, rows=[slice(0, 2), slice(4, 5)]
+        )
+    sci = fits.getdata(ramp, "SCI")
+    expected = [sci[i : i + 1, :, rows] for i in range(2) for rows in (slice(0, 2), slice(4, 5))]
+    assert len(found) == 4
+    for got, want in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got, want)
