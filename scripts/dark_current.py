@@ -16,8 +16,10 @@ with Step(snakemake) as step:
         parameter=step.parameters["average_dark_current"],
         image=reference.read("AVDRKCUR") if "AVDRKCUR" in reference else None,
         keyword=reference.header.get("AVDRKCUR"),
+        use_image=step.parameters["use_average_image"],
     )
-    step.add("AVDRKCUR", average)
+    if average is not None:
+        step.add("AVDRKCUR", average)
     *planes, ngroups, _, _ = reference.shape()
     plan = dark_current.plan_dark(
         dark_current.ReadPattern.of(step.header, step.shape[1]),

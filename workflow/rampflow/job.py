@@ -324,6 +324,13 @@ class Step(Job):
         self._references.append(reference)
         return reference
 
+    def user_image(self, parameter):
+        """Read the first image of the file that a parameter names, uncut; None where it names none."""
+        if not self.parameters[parameter]:
+            return None
+        with files.Product(self.parameters[parameter]) as product:
+            return product.first_image().read()
+
     def _note_reference(self, kind, pointer):
         if kind in REFERENCE_KEYWORDS:
             self.set(REFERENCE_KEYWORDS[kind], pointer["crds_uri"], f"{kind} reference file name")

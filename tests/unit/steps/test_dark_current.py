@@ -184,6 +184,15 @@ def test_average_dark_current_is_parameter_then_image_then_keyword(parameter, im
     np.testing.assert_array_equal(average, expected)
 
 
+@pytest.mark.parametrize(
+    ("parameter", "image", "expected"),
+    [(None, IMAGE, None), (None, 0 * IMAGE, 0.25), (None, None, 0.25), (0.5, IMAGE, 0.5)],
+)
+def test_a_reference_with_an_image_can_count_as_without_dark_current(parameter, image, expected):
+    average = average_dark_current((1, 2), parameter=parameter, image=image, keyword=0.25, use_image=False)
+    assert average is None if expected is None else (average == np.float32(expected)).all()
+
+
 def test_result_does_not_depend_on_the_chunks():
     rng = np.random.default_rng(7)
     sci = rng.normal(1000, 50, (3, 6, 5)).astype(np.float32)

@@ -91,6 +91,9 @@ _EXACT = _UNCUT | {"superbias"}
 _ALWAYS_WHOLE = {"trapdensity"}
 _TRAPS = {"trapdensity", "trappars", "persat"}
 _ASDF = {"emicorr"}
+#: What references have that jwst 1.19 does not read: the first integration's own column, which 1.19 refuses, and
+#: the way back from linear signals.
+_RECENT = {"rscd": {"first_integration": True}, "linearity": {"inverse": True}}
 
 _CLASSES = {
     "emicorr": "jwst.emicorr.EmiCorrStep",
@@ -160,7 +163,7 @@ def _window(reftype, users, whole):
     return box
 
 
-def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), report=None):
+def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), recent=False, report=None):
     """Write the cache for a list of exposures.
 
     Parameters
@@ -179,6 +182,8 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
         Detectors that get the references of the persistence step (20 MB each); N/A for the others.
     without : collection of str
         Types that the context knows, but answers N/A for.
+    recent : bool
+        Make references with what came after jwst 1.19: see `_RECENT`.
     report : callable, optional
         Called with a line of text for every file.
 
@@ -209,7 +214,8 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
                 references.emicorr(path, user, user.window)
         else:
             window = _window(reftype, users, whole)
-            references.WRITERS[reftype](path, _longest(users), window)
+            options = _RECENT.get(reftype, {}) if recent else {}
+            references.WRITERS[reftype](path, _longest(users), window, **options)
         rules.setdefault((instrument, reftype), {})[values] = name
         if report:
             report(f"{name}  {path.stat().st_size / 1e6:.1f} MB")

@@ -249,7 +249,7 @@ def combine_dark_dq(dq):
     return dq if dq.ndim == 2 else np.bitwise_or.reduce(dq[:, 0], axis=0)
 
 
-def average_dark_current(shape, *, parameter, image, keyword):
+def average_dark_current(shape, *, parameter, image, keyword, use_image=True):
     """Choose the mean dark current that ramp fitting adds to the photon noise.
 
     Parameters
@@ -263,14 +263,18 @@ def average_dark_current(shape, *, parameter, image, keyword):
         another shape cannot be used, and the dark current is then taken as 0, as in the oracle.
     keyword : float or None
         AVDRKCUR keyword of the reference (electrons/s), for want of an image.
+    use_image : bool
+        False as in jwst 3.0.0, which loses the dark current of a reference that has an image of it.
 
     Returns
     -------
-    2D float32 `~numpy.ndarray`
+    2D float32 `~numpy.ndarray` or None
         Dark current of each pixel (electrons/s), for the AVDRKCUR extension. Needed even if the dark itself
-        is not applicable.
+        is not applicable. None, no extension, where an image must not be used.
     """
     if parameter is None and image is not None and image.sum() != 0:
+        if not use_image:
+            return None
         return image.astype(np.float32) if image.shape == tuple(shape) else np.zeros(shape, np.float32)
     value = keyword if parameter is None else parameter
     return np.full(shape, value or 0, dtype=np.float32)
