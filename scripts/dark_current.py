@@ -21,16 +21,20 @@ with Step(snakemake) as step:
     if average is not None:
         step.add("AVDRKCUR", average)
     *planes, ngroups, _, _ = reference.shape()
-    plan = dark_current.plan_dark(
-        dark_current.ReadPattern.of(step.header, step.shape[1]),
-        dark_current.ReadPattern.of(reference.header, ngroups),
-    )
-    step.pixeldq |= dark_current.combine_dark_dq(reference.read_dq())
+    pattern = dark_current.ReadPattern.of(step.header, step.shape[1])
+    plan = dark_current.plan_dark(pattern, dark_current.ReadPattern.of(reference.header, ngroups))
+    flags = reference.read_dq()
+    step.pixeldq |= dark_current.combine_dark_dq(flags)
+    dark = dark_current.reader(reference.read, plan, has_planes=bool(planes))
     step.groups(
         dark_current.subtract_dark,
         plane=partial(
             dark_current.dark_plane, intstart=step.keyword("INTSTART"), n_reference=planes[0] if planes else 1
         ),
-        reference=dark_current.reader(reference.read, plan, has_planes=bool(planes)),
+        reference=dark,
         argument="dark",
     )
+    if step.parameters["dark_output"]:
+        pieces = dark_current.dark_pieces(dark, planes=planes[0] if planes else None, ngroups=step.shape[1])
+        images = {"SCI": ((*planes, *step.shape[1:]), "f4", pieces), "DQ": (flags.shape, "u4", [((), flags)])}
+        step.save_beside(step.parameters["dark_output"], reference.header, images, **pattern.keywords())

@@ -158,6 +158,17 @@ def test_dark_of_another_shape_is_refused():
         subtract_dark(np.zeros((4, 2, 3), np.float32), np.zeros((1, 3), np.float32))
 
 
+@pytest.mark.parametrize(("planes", "first", "last"), [(None, (0,), (2,)), (2, (0, 0), (1, 2))])
+def test_the_dark_of_an_exposure_comes_group_by_group(planes, first, last):
+    pieces = list(
+        dark_current.dark_pieces(lambda plane, group: np.full((1, 2), 10.0 * plane + group), planes=planes, ngroups=3)
+    )
+    assert len(pieces) == 3 * (planes or 1)
+    (index, dark), (end, _) = pieces[0], pieces[-1]
+    assert (index, end, dark.dtype) == (first, last, np.float32)
+    assert pieces[-1][1].tolist() == [[2.0 + 10 * ((planes or 1) - 1)] * 2]
+
+
 def test_flags_of_all_integrations_of_the_dark_are_joined():
     np.testing.assert_array_equal(combine_dark_dq(np.uint32([[[[1, 0]]], [[[4, 2]]]])), [[5, 2]])
     np.testing.assert_array_equal(combine_dark_dq(np.uint32([[1, 2]])), [[1, 2]])

@@ -51,7 +51,7 @@ _KEYS = {
         "NIRSPEC": ("DETECTOR", "READPATT", "SUBARRAY", *_PLACE),
     },
     "ipc": {"": ("DETECTOR",)},
-    "linearity": {"": ("DETECTOR", "[SUBARRAY]"), "MIRI": ("DETECTOR", "[SUBARRAY]", "[BAND]", "[FILTER]")},
+    "linearity": {"": ("DETECTOR", "[SUBARRAY]"), "MIRI": ("DETECTOR", "[SUBARRAY]", "BAND", "FILTER")},
     "dark": {
         "": ("DETECTOR", "READPATT", "SUBARRAY"),
         "NIRCAM": ("[EXP_TYPE]", "DETECTOR", "NOUTPUTS", "SUBARRAY"),
@@ -127,7 +127,8 @@ def _value(exposure, key):
         return "N/A"
     # Left-out keywords too: the rule then has the file, and the header cannot select it.
     header = {keyword: value for keyword, _, value in exposure.but(omit=()).header()}
-    return str(header[key])
+    # The imager has no BAND, the spectrometer no FILTER.
+    return str(header.get(key) or "N/A") if key in ("BAND", "FILTER") else str(header[key])
 
 
 def _parkey(instrument, reftype):

@@ -146,8 +146,9 @@ def linearity(path, exposure, window, inverse=False):
     hdus = [_image(coefficients, "COEFFS"), *_quality(window.shape, flags)]
     if inverse:
         _, one, second, third, fourth = coefficients
-        # The series that undoes y = x + a x**2 + b x**3 + c x**4, as far as the power of c.
+        # The series that undoes y = x + a x**2 + b x**3 + c x**4.
         back = [0 * one, one, -second, 2 * second**2 - third, 5 * second * third - fourth - 5 * second**3]
+        back.append(14 * second**4 - 21 * second**2 * third + 6 * second * fourth + 3 * third**2)
         hdus.insert(1, _image(back, "INV_COEFFS"))
     _write(path, _header(exposure, "linearity", "Linearity of the synthetic detector", window), hdus)
 

@@ -43,6 +43,10 @@ class ReadPattern(NamedTuple):
         """Take NFRAMES and GROUPGAP from a header (a mapping) and the groups from the array that goes with it."""
         return cls(ngroups, keywords["NFRAMES"], keywords["GROUPGAP"])
 
+    def keywords(self):
+        """Return the header's words for it."""
+        return {"NGROUPS": self.ngroups, "NFRAMES": self.nframes, "GROUPGAP": self.groupgap}
+
     @property
     def frames(self):
         """Frames from the first to the last that was averaged, with the dropped ones between."""
@@ -203,6 +207,31 @@ def reader(read, plan, *, has_planes):
         return read("SCI", *((plane, group) if has_planes else (group,)))
 
     return lambda plane, group: averaged_dark(read_dark, plan, plane=plane, group=group)
+
+
+def dark_pieces(make, *, planes, ngroups):
+    """Give the dark of an exposure piece by piece, for a file of its own.
+
+    Parameters
+    ----------
+    make : callable
+        ``(plane, group)`` to the dark of a group of the exposure, from `reader`.
+    planes : int or None
+        Integrations of the reference; None for a 3-D one.
+    ngroups : int
+        Groups of the exposure.
+
+    Yields
+    ------
+    index : tuple of int
+        (group,), or (plane, group).
+    dark : 2D float32 `~numpy.ndarray`
+        Dark (DN).
+    """
+    for plane in range(planes or 1):
+        for group in range(ngroups):
+            index = (group,) if planes is None else (plane, group)
+            yield index, make(plane, group).astype(np.float32, copy=False)
 
 
 def subtract_dark(sci, dark):
