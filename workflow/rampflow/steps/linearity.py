@@ -219,6 +219,20 @@ def _linear(counts, flag, coefficients, y, x):
     return total
 
 
+@njit(void(float64[:, ::1], float64[::1], float64[::1], float64[::1]), cache=True, nogil=True, error_model="numpy")
+def _evaluate(coefficients, argument, result, total):
+    """Evaluate the polynomials of a block of columns, and add the results to the total."""
+    top = coefficients.shape[0] - 1
+    for x in range(argument.size):
+        result[x] = coefficients[top, x]
+    for k in range(top - 1, -1, -1):
+        coefficient = coefficients[k]
+        for x in range(argument.size):
+            result[x] = result[x] * argument[x] + coefficient[x]
+    for x in range(argument.size):
+        total[x] += result[x]
+
+
 @njit(
     void(
         float32[:, :, ::1],
@@ -234,13 +248,17 @@ def _linear(counts, flag, coefficients, y, x):
 )
 def _linearize_reads(sci, groupdq, coefficients, inverse, nframes, block):
     ngroups, rows, nx = sci.shape
-    top, inverse_top = coefficients.shape[0] - 1, inverse.shape[0] - 1
-    first, rate, shift = np.empty(block), np.empty(block), np.empty(block)
-    total, value = np.empty(block), np.empty(block)
-    reads = np.empty((nframes, block))
+    there, back = np.empty((coefficients.shape[0], block)), np.empty((inverse.shape[0], block))
+    # Columns beyond the last of a row are worked out along and not used.
+    there[:], back[:] = 0.0, 0.0
+    first, rate, shift = np.zeros(block), np.zeros(block), np.zeros(block)
+    value, total = np.zeros(block), np.empty(block)
+    reads = np.zeros((nframes, block))
     for y in range(rows):
         for start in range(0, nx, block):
             width = min(block, nx - start)
+            there[:, :width] = coefficients[:, y, start : start + width]
+            back[:, :width] = inverse[:, y, start : start + width]
             for x in range(width):
                 good = 0
                 for g in range(ngroups):
@@ -255,15 +273,9 @@ def _linearize_reads(sci, groupdq, coefficients, inverse, nframes, block):
                 for r in range(nframes):
                     # Reads since the middle of the first group.
                     time = g * nframes + r - 0.5 * (nframes - 1)
-                    read = reads[r]
                     for x in range(width):
                         value[x] = first[x] + rate[x] * time
-                        read[x] = inverse[inverse_top, y, start + x]
-                    for k in range(inverse_top - 1, -1, -1):
-                        for x in range(width):
-                            read[x] = read[x] * value[x] + inverse[k, y, start + x]
-                    for x in range(width):
-                        total[x] += read[x]
+                    _evaluate(back, value, reads[r], total)
                 for x in range(width):
                     shift[x] = counts[x] - total[x] / nframes
                 total[:] = 0.0
@@ -271,12 +283,7 @@ def _linearize_reads(sci, groupdq, coefficients, inverse, nframes, block):
                     read = reads[r]
                     for x in range(width):
                         read[x] += shift[x]
-                        value[x] = coefficients[top, y, start + x]
-                    for k in range(top - 1, -1, -1):
-                        for x in range(width):
-                            value[x] = value[x] * read[x] + coefficients[k, y, start + x]
-                    for x in range(width):
-                        total[x] += value[x]
+                    _evaluate(there, read, value, total)
                 for x in range(width):
                     observed, linear = counts[x], float32(total[x] / nframes)
                     counts[x] = observed if flags[x] & _SATURATED != 0 else linear
