@@ -37,4 +37,5 @@ with Step(snakemake) as step:
     if step.parameters["dark_output"]:
         pieces = dark_current.dark_pieces(dark, planes=planes[0] if planes else None, ngroups=step.shape[1])
         images = {"SCI": ((*planes, *step.shape[1:]), "f4", pieces), "DQ": (flags.shape, "u4", [((), flags)])}
-        step.save_beside(step.parameters["dark_output"], reference.header, images, **pattern.keywords())
+        words = pattern.keywords() | {"DATAMODL": dark_current.MODELS.get(step.instrument, "DarkModel")}
+        step.save_beside(step.parameters["dark_output"], reference.header, images, **words)

@@ -30,6 +30,9 @@ import numpy as np
 
 from rampflow.steps import NotApplicable
 
+#: Type of data model (DATAMODL) of a dark, for instruments with one of their own.
+MODELS = {"MIRI": "DarkMIRIModel", "NIRSPEC": "DarkNirspecModel"}
+
 
 class ReadPattern(NamedTuple):
     """How an exposure's frames form groups."""
