@@ -15,7 +15,8 @@ with Step(snakemake) as step:
         ngroups=step.shape[1],
         **step.options("algorithm"),
     )
-    flagger = rscd.Flagger(skips, step.shape[-2:], step.keyword("INTSTART"))
+    nints = step.keyword("NINTS", step.shape[0])
+    flagger = rscd.Flagger(skips, step.shape[-2:], step.keyword("INTSTART"), nints)
     affected = slice(0, skips.reach)
     for integration in range(step.shape[0]):
         flags = step.read("GROUPDQ", integration, affected)

@@ -84,7 +84,7 @@ def test_the_first_integration_of_the_exposure_has_a_number_of_its_own(integrati
 def test_baseline_flags_the_same_groups_everywhere_and_nothing_else():
     groupdq = np.full((2, 3, 1, 2), SAT, dtype=np.uint8)
     skips = Skips(0, 2, back_off=False)
-    flagger = Flagger(skips, (1, 2), None)
+    flagger = Flagger(skips, (1, 2), None, 2)
     for integration in range(2):
         flagger.flag(groupdq[integration, : skips.reach], integration)
     np.testing.assert_array_equal(groupdq[0], SAT)
@@ -117,7 +117,7 @@ def test_pixels_that_back_off_are_counted_and_marked():
     groupdq[2, 2:, 0, 2] = SAT  # none in the third
     groupdq[0, 1:, 0, 2] = SAT | JUMP  # none in the first
     skips = Skips(1, 2, back_off=True)
-    flagger = Flagger(skips, (1, 3), 1)
+    flagger = Flagger(skips, (1, 3), 1, 3)
     for integration in range(3):
         assert flagger.flag(groupdq[integration, : skips.reach], integration).shape == (4, 1, 3)
     flagged = groupdq & DNU
@@ -131,7 +131,15 @@ def test_pixels_that_back_off_are_counted_and_marked():
 
 def test_a_later_segment_says_nothing_of_the_first_integration():
     skips = Skips(1, 2, back_off=True)
-    flagger = Flagger(skips, (1, 1), 4)
+    flagger = Flagger(skips, (1, 1), 4, 9)
     groupdq = flagger.flag(np.zeros((skips.reach, 1, 1), np.uint8), 0)
     np.testing.assert_array_equal(groupdq[:, 0, 0], [DNU, DNU, 0, 0])
     assert [key for key, *_ in flagger.keywords()] == ["INT2UGP1", "INT2BORS", "INT2SKIP"]
+
+
+def test_an_exposure_of_one_integration_says_nothing_of_later_ones():
+    skips = Skips(1, 2, back_off=True)
+    flagger = Flagger(skips, (1, 1), None, 1)
+    flagger.flag(np.zeros((skips.reach, 1, 1), np.uint8), 0)
+    assert [key for key, *_ in flagger.keywords()] == ["INT1UGP1", "INT1BORS", "INT1SKIP"]
+    assert not flagger.flux_estimated.any()

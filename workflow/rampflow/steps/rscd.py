@@ -149,18 +149,23 @@ class Flagger:
         Rows and columns.
     intstart : int or None
         INTSTART of the file.
+    nints : int
+        Integrations of the exposure (NINTS).
     """
 
     skips: Skips
     shape: tuple
     intstart: int | None
+    nints: int
     first: Tally | None = field(default=None, init=False)
+    later: Tally | None = field(default=None, init=False)
 
     def __post_init__(self):
-        """Begin the counts; a file without the exposure's first integration has none for that."""
-        self.later = Tally.empty(self.skips.later, self.shape)
+        """Begin the counts, for the kinds of integrations that file and exposure have."""
         if (self.intstart or 1) == 1:
             self.first = Tally.empty(self.skips.first, self.shape)
+        if self.nints > 1:
+            self.later = Tally.empty(self.skips.later, self.shape)
 
     def flag(self, groupdq, integration):
         """Mark the affected groups of an integration as DO_NOT_USE, in place.
@@ -192,7 +197,8 @@ class Flagger:
     @property
     def flux_estimated(self):
         """Pixels that keep groups which are normally left out, in any integration."""
-        return self.later.backed_off if self.first is None else self.later.backed_off | self.first.backed_off
+        tallies = [tally.backed_off for tally in (self.first, self.later) if tally is not None]
+        return np.logical_or.reduce(tallies)
 
     def keywords(self):
         """Return what the header says of it, as (keyword, value, comment); nothing for the baseline."""
