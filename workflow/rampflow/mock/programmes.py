@@ -236,11 +236,11 @@ def _parity():
 
 def _mid_infrared():
     """MIRI's other modes, and ramps of every small number of groups, on small windows of its subarrays."""
-    bright = MID_INFRARED.but(stars=6, brightest=6e4)
+    bright = MID_INFRARED.but(stars=12, brightest=5e6, slope=0.5)
     long = _exposure(
         "MIRIMAGE", "FASTR1", 27, 5, subarray="SUB256", window=Window(413, 51, 32, 24), scene=MID_INFRARED, number=9
     )
-    prism = {"filter": "P750L", "scene": SPECTRUM.but(trace=9000.0)}
+    prism = {"filter": "P750L", "scene": SPECTRUM.but(trace=9e5)}
     return (
         _exposure(
             "MIRIMAGE", "SLOWR1", 4, 2, subarray="BRIGHTSKY", window=Window(457, 51, 40, 32), scene=bright, number=5
