@@ -81,6 +81,11 @@ def references(step):
     return pointers
 
 
+def user_file(step, parameter):
+    """A file of the user's that a parameter of the configuration names; an input like any other."""
+    return lambda wildcards: PLAN.settings(step, wildcards.exposure)[parameter]["value"] or []
+
+
 def settings(step):
     return lambda wildcards: PLAN.settings(step, wildcards.exposure)
 

@@ -3,6 +3,7 @@ rule dq_init:
     input:
         ramp=previous("dq_init"),
         references=references("dq_init"),
+        user=user_file("dq_init", "user_supplied_dq"),
     output:
         ramp=product("dq_init"),
         parameters=parameters("dq_init"),

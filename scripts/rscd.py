@@ -5,16 +5,22 @@ from rampflow.warm import handoff
 handoff()
 
 from rampflow.job import Step
-from rampflow.steps import rscd
+from rampflow.steps import firstframe, rscd
 
 with Step(snakemake) as step:
-    skip = rscd.group_skip(
+    skips = rscd.find_skips(
         step.reference("rscd", cut=False).table("RSCD_GROUP_SKIP"),
         subarray=step.keyword("SUBARRAY"),
         readpatt=step.keyword("READPATT"),
         ngroups=step.shape[1],
+        **step.options("algorithm"),
     )
+    nints = step.keyword("NINTS", step.shape[0])
+    flagger = rscd.Flagger(skips, step.shape[-2:], step.keyword("INTSTART"), nints)
+    affected = slice(0, skips.reach)
     for integration in range(step.shape[0]):
-        if rscd.is_affected(integration, intstart=step.keyword("INTSTART")):
-            flags = step.read("GROUPDQ", integration, slice(0, skip))
-            step.write("GROUPDQ", rscd.flag_groups(flags), integration, slice(0, skip))
+        flags = step.read("GROUPDQ", integration, affected)
+        step.write("GROUPDQ", flagger.flag(flags, integration), integration, affected)
+    step.pixeldq = firstframe.flag_flux_estimated(step.pixeldq, flagger.flux_estimated)
+    for keyword, value, comment in flagger.keywords():
+        step.set(keyword, value, comment)

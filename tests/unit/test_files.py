@@ -187,3 +187,15 @@ def test_reference_flags_without_a_table_are_standard_bits(tmp_path):
 def test_a_reference_without_flags_has_none_set(tmp_path):
     path = reference(tmp_path)
     assert not files.Reference(path, files.Window(0, 0, 2, 2)).read_dq().any()
+
+
+def test_the_first_image_may_be_anywhere_in_a_file(ramp_path, tmp_path):
+    with files.Product(ramp_path) as product:
+        np.testing.assert_array_equal(product.first_image().read(), fits.getdata(ramp_path, "SCI"))
+    path = tmp_path / "primary.fits"
+    fits.PrimaryHDU(np.arange(6, dtype=np.int32).reshape(2, 3)).writeto(path)
+    with files.Product(path) as product:
+        assert product.first_image().read().tolist() == [[0, 1, 2], [3, 4, 5]]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(np.zeros(2, [("a", "i4")]))]).writeto(tmp_path / "none.fits")
+    with files.Product(tmp_path / "none.fits") as product, pytest.raises(files.FileProblem, match="no image in it"):
+        product.first_image()

@@ -279,6 +279,13 @@ class Product:
             raise FileProblem(f"{self.path}: extension {name} is a table where an image is due")
         return Array(self.descriptor, hdu.header, hdu.offset, self.path)
 
+    def first_image(self):
+        """Return the first array of the file, whatever its name."""
+        for hdu in self.hdus:
+            if hdu.header["NAXIS"] and hdu.header.get("XTENSION", "IMAGE").strip() == "IMAGE":
+                return Array(self.descriptor, hdu.header, hdu.offset, self.path)
+        raise FileProblem(f"{self.path}: no image in it")
+
     def table(self, name):
         """Read a binary table as a structured array (`~astropy.io.fits.FITS_rec`)."""
         self.hdu(name)

@@ -343,6 +343,13 @@ class Step(Job):
         log.info("%s: %s", kind, pointer["file"])
         return pointer["file"]
 
+    def user_image(self, parameter):
+        """Read the first image of the file that a parameter names, uncut; None where it names none."""
+        if not self.parameters[parameter]:
+            return None
+        with files.Product(self.parameters[parameter]) as product:
+            return product.first_image().read()
+
     def _note_reference(self, kind, pointer):
         if kind in REFERENCE_KEYWORDS:
             self.set(REFERENCE_KEYWORDS[kind], pointer["crds_uri"], f"{kind} reference file name")
@@ -675,6 +682,35 @@ class Step(Job):
                 futures.append(pool.submit(task, *arguments))
                 waiting.add(futures[-1])
             return [future.result() for future in futures]
+
+    def save_beside(self, name, header, images, **keywords):
+        """Write a file of its own that a parameter asks for.
+
+        Parameters
+        ----------
+        name : str
+            A bare name goes beside the product.
+        header : `~astropy.io.fits.Header`
+            Its primary header, but for FILENAME and the keywords.
+        images : dict
+            EXTNAME to (shape, type, pieces); pieces is an iterable of (index, values).
+        **keywords
+            Keywords to set.
+        """
+        path = Path(self.snakemake.output.ramp).parent / name
+        header = header.copy()
+        for key, value in (keywords | {"FILENAME": path.name}).items():
+            header[key] = value
+        plans = [files.image(key, shape, dtype) for key, (shape, dtype, _) in images.items()]
+        product = files.NewProduct(path, header, plans)
+        try:
+            for key, (_, _, pieces) in images.items():
+                for index, values in pieces:
+                    product[key].write(values, *index)
+            product.commit()
+        except BaseException:
+            product.discard()
+            raise
 
     # --- the new product -----------------------------------------------------------------------------
 

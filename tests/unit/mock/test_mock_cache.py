@@ -101,6 +101,16 @@ def test_the_dark_of_nircam_is_selected_by_the_number_of_outputs(tmp_path):
     ]
 
 
+def test_the_linearity_of_miri_is_selected_by_band_and_filter(tmp_path):
+    image = Exposure("MIRIMAGE", "FASTR1", 2, window=SMALL)
+    spectrum = Exposure("MIRIFULONG", "FASTR1", 2, window=SMALL, band="LONG")
+    exposures = [image, image.but(filter="F2300C", number=2), spectrum, spectrum.but(band="SHORT", number=2)]
+    context = build_cache(tmp_path, exposures)
+    found = [answer["linearity"] for answer in ask(tmp_path, context, exposures, ["linearity"])]
+    assert len(set(found)) == 4
+    assert "N/A" not in found
+
+
 def test_a_type_can_be_left_out_of_a_context(tmp_path):
     exposure = Exposure("NRS1", "NRS", 2, window=SMALL)
     context = build_cache(tmp_path, [exposure], without={"superbias"})

@@ -34,9 +34,9 @@ def test_seeds_count_up_and_segments_share_theirs():
     seeds = [exposure.seed for exposure in exposures]
     assert seeds[0] == 100
     segments = [exposure.seed for exposure in exposures if exposure.segment]
-    assert len(segments) == 2
-    assert len(set(segments)) == 1
-    assert len(set(seeds)) == len(seeds) - 1
+    assert len(segments) == 4
+    assert len(set(segments)) == 2
+    assert len(set(seeds)) == len(seeds) - 2
 
 
 def test_the_comparison_covers_instruments_modes_and_edge_cases():
@@ -48,6 +48,24 @@ def test_the_comparison_covers_instruments_modes_and_edge_cases():
     assert any(exposure.nframes != exposure.frame_divisor for exposure in exposures)
     assert any(exposure.nints > 100 for exposure in exposures)
     assert any(exposure.noutputs == 4 and exposure.window.ysize < 2048 for exposure in exposures)
+
+
+def test_the_comparison_covers_the_modes_of_miri():
+    exposures = [exposure for exposure in programme("parity").exposures if exposure.instrument == "MIRI"]
+    assert {exposure.ngroups for exposure in exposures} >= {1, 2, 3, 4, 5, 27}
+    assert {"MIR_MRS", "MIR_LYOT", "MIR_4QPM", "MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS"} <= {
+        e.exp_type for e in exposures
+    }
+    assert {exposure.detector for exposure in exposures} == {"MIRIMAGE", "MIRIFUSHORT", "MIRIFULONG"}
+    assert any(exposure.segment == 2 for exposure in exposures)
+
+
+def test_recent_references_are_compared_on_averaged_groups_and_on_miri():
+    recent = programme("parity-recent")
+    assert recent.recent
+    assert not programme("parity").recent
+    assert {1, 2, 4, 8} <= {exposure.nframes for exposure in recent.exposures}
+    assert any(exposure.instrument == "MIRI" and exposure.ngroups > 5 for exposure in recent.exposures)
 
 
 def test_the_benchmarks_have_the_agreed_shapes():

@@ -139,6 +139,27 @@ def test_the_rscd_table_comes_with_and_without_the_first_integration(tmp_path, f
         assert "group_skip1" in model.rscd_group_skip_table.dtype.names
 
 
+def test_the_inverse_linearity_leads_back_to_the_observed_signal(tmp_path):
+    path = written(tmp_path, "linearity", exposure(), inverse=True)
+    with datamodels.LinearityModel(path) as model:
+        good = det.maps("NRCB1", WINDOW, EVERYTHING).bad == 0
+        assert good.any()
+        there, back = (np.asarray(a, float)[:, good] for a in (model.coeffs, fits.getdata(path, "INV_COEFFS")))
+    for signal in (0.0, 1000.0, 20000.0):
+        linear = sum(c * signal**k for k, c in enumerate(there))
+        observed = sum(c * linear**k for k, c in enumerate(back))
+        assert observed == pytest.approx(np.full(good.sum(), signal), rel=1e-5)
+    with fits.open(written(tmp_path, "linearity", exposure())) as hdus:
+        assert "INV_COEFFS" not in hdus
+
+
+def test_a_long_miri_exposure_has_more_groups_than_its_reset_reference(tmp_path):
+    of = exposure("MIRIMAGE", "FASTR1", 30, effects=Effects(reset_anomaly=1.0))
+    values = fits.getdata(written(tmp_path, "reset", of))
+    assert values.shape == (3, references.LONGEST_RESET, 24, 32)
+    assert np.abs(values[0, -1]).max() < 0.25
+
+
 def test_emi_waves_leave_out_a_frequency_that_every_frame_sees_alike(tmp_path):
     for subarray in ("SUB256", "SUB64"):
         references.emicorr(

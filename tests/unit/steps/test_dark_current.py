@@ -158,6 +158,17 @@ def test_dark_of_another_shape_is_refused():
         subtract_dark(np.zeros((4, 2, 3), np.float32), np.zeros((1, 3), np.float32))
 
 
+@pytest.mark.parametrize(("planes", "first", "last"), [(None, (0,), (2,)), (2, (0, 0), (1, 2))])
+def test_the_dark_of_an_exposure_comes_group_by_group(planes, first, last):
+    pieces = list(
+        dark_current.dark_pieces(lambda plane, group: np.full((1, 2), 10.0 * plane + group), planes=planes, ngroups=3)
+    )
+    assert len(pieces) == 3 * (planes or 1)
+    (index, dark), (end, _) = pieces[0], pieces[-1]
+    assert (index, end, dark.dtype) == (first, last, np.float32)
+    assert pieces[-1][1].tolist() == [[2.0 + 10 * ((planes or 1) - 1)] * 2]
+
+
 def test_flags_of_all_integrations_of_the_dark_are_joined():
     np.testing.assert_array_equal(combine_dark_dq(np.uint32([[[[1, 0]]], [[[4, 2]]]])), [[5, 2]])
     np.testing.assert_array_equal(combine_dark_dq(np.uint32([[1, 2]])), [[1, 2]])
@@ -182,6 +193,15 @@ def test_average_dark_current_is_parameter_then_image_then_keyword(parameter, im
     average = average_dark_current((1, 2), parameter=parameter, image=image, keyword=keyword)
     assert average.dtype == np.float32
     np.testing.assert_array_equal(average, expected)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "image", "expected"),
+    [(None, IMAGE, None), (None, 0 * IMAGE, 0.25), (None, None, 0.25), (0.5, IMAGE, 0.5)],
+)
+def test_a_reference_with_an_image_can_count_as_without_dark_current(parameter, image, expected):
+    average = average_dark_current((1, 2), parameter=parameter, image=image, keyword=0.25, use_image=False)
+    assert average is None if expected is None else (average == np.float32(expected)).all()
 
 
 def test_result_does_not_depend_on_the_chunks():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rampflow import dq
-from rampflow.steps.dq_init import combine_pixel_dq, flag_groups
+from rampflow.steps.dq_init import add_user_flags, combine_pixel_dq, flag_groups
 
 MASK = np.array([[0, dq.DO_NOT_USE | dq.DEAD], [dq.OUTLIER, dq.REFERENCE_PIXEL]], dtype=np.uint32)
 
@@ -26,3 +26,15 @@ def test_mask_of_another_shape_is_refused():
         combine_pixel_dq(np.zeros((2, 3), np.uint32), MASK)
     with pytest.raises(ValueError, match=r"mask has shape \(2, 2\) but the frames of GROUPDQ have \(1, 2\)"):
         flag_groups(np.zeros((4, 1, 2), np.uint8), MASK)
+
+
+def test_flags_of_the_user_are_added_to_the_mask():
+    both = add_user_flags(MASK, np.array([[dq.HOT, dq.DEAD], [0, 0]], dtype=np.uint32))
+    np.testing.assert_array_equal(both, MASK | np.uint32([[dq.HOT, 0], [0, 0]]))
+
+
+def test_flags_of_the_user_are_not_cut():
+    with pytest.raises(
+        ValueError, match=r"user_supplied_dq has shape \(4, 4\) but the exposure's frames have \(2, 2\)"
+    ):
+        add_user_flags(MASK, np.zeros((4, 4), np.uint32))

@@ -53,7 +53,7 @@ _KEYS = {
         "NIRSPEC": ("DETECTOR", "READPATT", "SUBARRAY", *_PLACE),
     },
     "ipc": {"": ("DETECTOR",)},
-    "linearity": {"": ("DETECTOR", "[SUBARRAY]"), "MIRI": ("DETECTOR", "[SUBARRAY]", "[BAND]", "[FILTER]")},
+    "linearity": {"": ("DETECTOR", "[SUBARRAY]"), "MIRI": ("DETECTOR", "[SUBARRAY]", "BAND", "FILTER")},
     "dark": {
         "": ("DETECTOR", "READPATT", "SUBARRAY"),
         "NIRCAM": ("[EXP_TYPE]", "DETECTOR", "NOUTPUTS", "SUBARRAY"),
@@ -93,6 +93,9 @@ _EXACT = _UNCUT | {"superbias"}
 _ALWAYS_WHOLE = {"trapdensity"}
 _TRAPS = {"trapdensity", "trappars", "persat"}
 _ASDF = {"emicorr", "sirskernel"}
+#: What references have that jwst 1.19 does not read: the first integration's own column, which 1.19 refuses, and
+#: the way back from linear signals.
+_RECENT = {"rscd": {"first_integration": True}, "linearity": {"inverse": True}}
 
 _CLASSES = {
     "emicorr": "jwst.emicorr.EmiCorrStep",
@@ -124,7 +127,8 @@ def _value(exposure, key):
         return "N/A"
     # Left-out keywords too: the rule then has the file, and the header cannot select it.
     header = {keyword: value for keyword, _, value in exposure.but(omit=()).header()}
-    return str(header[key])
+    # The imager has no BAND, the spectrometer no FILTER.
+    return str(header.get(key) or "N/A") if key in ("BAND", "FILTER") else str(header[key])
 
 
 def _parkey(instrument, reftype):
@@ -162,7 +166,7 @@ def _window(reftype, users, whole):
     return box
 
 
-def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), report=None):
+def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), recent=False, report=None):
     """Write the cache for a list of exposures.
 
     Parameters
@@ -181,6 +185,8 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
         Detectors that get the references of the persistence step (20 MB each); N/A for the others.
     without : collection of str
         Types that the context knows, but answers N/A for.
+    recent : bool
+        Make references with what came after jwst 1.19: see `_RECENT`.
     report : callable, optional
         Called with a line of text for every file.
 
@@ -211,7 +217,8 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
                 references.emicorr(path, user, user.window)
         else:
             window = _window(reftype, users, whole)
-            references.WRITERS[reftype](path, _longest(users), window)
+            options = _RECENT.get(reftype, {}) if recent else {}
+            references.WRITERS[reftype](path, _longest(users), window, **options)
         rules.setdefault((instrument, reftype), {})[values] = name
         if report:
             report(f"{name}  {path.stat().st_size / 1e6:.1f} MB")

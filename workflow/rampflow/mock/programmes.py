@@ -2,11 +2,12 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rampflow.mock import crds_cache
 from rampflow.mock.configurations import Window, instrument_of
+from rampflow.mock.configurations import subarray as subarray_of
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import Exposure
 from rampflow.mock.scene import Scene
@@ -30,11 +31,14 @@ class Programme:
         Types of reference to make full frame.
     traps : frozenset of str
         Detectors with references for the persistence step.
+    recent : bool
+        Whether references hold what came after jwst 1.19, which then cannot read all of them.
     """
 
     exposures: tuple[Exposure, ...]
     whole: frozenset[str] = frozenset()
     traps: frozenset[str] = frozenset()
+    recent: bool = False
 
 
 def _exposure(detector, readpatt, ngroups, nints=1, changes=None, **more):
@@ -222,10 +226,91 @@ def _parity():
                 scene=MID_INFRARED,
                 number=4,
             ),
+            *_mid_infrared(),
             _exposure("GUIDER1", "FGS", 4, subarray="SUB128LL", scene=FIELD.but(brightest=2e5)),
             _exposure("GUIDER2", "FGSRAPID", 2, 2, subarray="SUB32CNTR", scene=FIELD.but(sky=50.0)),
         ),
         traps=frozenset({"NRCB1", "GUIDER1"}),
+    )
+
+
+def _mid_infrared():
+    """MIRI's other modes, and ramps of every small number of groups, on small windows of its subarrays."""
+    bright = MID_INFRARED.but(stars=12, brightest=5e6, slope=0.5)
+    long = _exposure(
+        "MIRIMAGE", "FASTR1", 27, 5, subarray="SUB256", window=Window(413, 51, 32, 24), scene=MID_INFRARED, number=9
+    )
+    prism = {"filter": "P750L", "scene": SPECTRUM.but(trace=9e5)}
+    return (
+        _exposure(
+            "MIRIMAGE", "SLOWR1", 4, 2, subarray="BRIGHTSKY", window=Window(457, 51, 40, 32), scene=bright, number=5
+        ),
+        _coronagraph("MASK1140", "FASTR1", 1, 2, "F1140C", number=6),
+        _coronagraph("MASKLYOT", "FASTR1", 2, 2, "F2300C", number=7),
+        _coronagraph("MASK1550", "FAST", 5, 1, "F1550C", number=8),
+        *long.segments(2, 3),
+        _exposure(
+            "MIRIMAGE",
+            "SLOWR1",
+            7,
+            3,
+            exp_type="MIR_LRS-FIXEDSLIT",
+            window=Window(1, 300, 48, 40),
+            number=10,
+            **prism,
+        ),
+        _exposure(
+            "MIRIMAGE",
+            "FAST",
+            6,
+            3,
+            subarray="SLITLESSPRISM",
+            exp_type="MIR_LRS-SLITLESS",
+            window=Window(1, 529, 72, 40),
+            number=11,
+            **prism,
+        ),
+        _exposure("MIRIFUSHORT", "SLOWR1", 4, 1, window=Window(1, 1, 48, 40), scene=SPECTRUM.but(sky=3.0)),
+        _exposure(
+            "MIRIFULONG", "FASTR1", 6, 2, band="LONG", window=Window(985, 501, 48, 40), scene=SPECTRUM.but(sky=30.0)
+        ),
+    )
+
+
+def _coronagraph(subarray, readpatt, ngroups, nints, name, number):
+    known = subarray_of("MIRIMAGE", subarray).window
+    return _exposure(
+        "MIRIMAGE",
+        readpatt,
+        ngroups,
+        nints,
+        subarray=subarray,
+        window=Window(known.xstart, known.ystart, 40, 32),
+        exp_type="MIR_LYOT" if subarray == "MASKLYOT" else "MIR_4QPM",
+        filter=name,
+        scene=MID_INFRARED.but(stars=2, brightest=3e4),
+        number=number,
+    )
+
+
+def _parity_recent():
+    """Exposures for which references have more since jwst 2.0 than jwst 1.19 reads: for release 3.0."""
+    bright = FIELD.but(stars=30, brightest=2e5, slope=1.0, fwhm=5.0)
+    small = {"subarray": "SUB160", "scene": bright}
+    return Programme(
+        (
+            _exposure("NRCB1", "SHALLOW4", 5, 2, window=Window(1, 101, 40, 32), zero_frame=True, **small),
+            _exposure("NRCA1", "MEDIUM8", 3, window=Window(1889, 1969, 40, 32), **small),
+            _exposure("NRCA3", "BRIGHT2", 2, 2, window=Window(1, 101, 40, 32), **small),
+            _exposure("NRCB2", "DEEP8", 7, window=Window(1, 101, 40, 32), **small),
+            _exposure("NIS", "NIS", 6, 2, subarray="SUB64", window=Window(1001, 1001, 40, 32), scene=bright),
+            _exposure("NRS1", "NRS", 6, subarray="SUBS200A1", window=Window(1, 1064, 64, 32), scene=SPECTRUM),
+            _exposure(
+                "MIRIMAGE", "FASTR1", 10, 2, subarray="SUB128", window=Window(1, 889, 48, 40), scene=MID_INFRARED
+            ),
+            *_mid_infrared(),
+        ),
+        recent=True,
     )
 
 
@@ -277,6 +362,7 @@ def _bench_long():
 PROGRAMMES = {
     "demo": _demo,
     "parity": _parity,
+    "parity-recent": _parity_recent,
     "parity-full": _parity_full,
     "bench-full": _bench_full,
     "bench-tso": _bench_tso,
@@ -313,7 +399,7 @@ def programme(name, seed=1):
     for exposure in found.exposures:
         whole = exposure.root.replace(f"-seg{exposure.segment or 0:03d}", "")
         seeded.append(exposure.but(seed=seeds.setdefault(whole, seed + len(seeds))))
-    return Programme(tuple(seeded), found.whole, found.traps)
+    return replace(found, exposures=tuple(seeded))
 
 
 def make(name, output, seed=1, report=print):
@@ -363,6 +449,7 @@ def make(name, output, seed=1, report=print):
         chosen.exposures,
         whole=chosen.whole,
         traps=chosen.traps,
+        recent=chosen.recent,
         report=lambda line: report(f"[{time.monotonic() - began:6.1f} s] {line}"),
     )
     record = {

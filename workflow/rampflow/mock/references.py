@@ -22,6 +22,8 @@ SATURATION_MARGIN = 0.95
 SIRS_FREQUENCIES = 513
 #: A dark is not taken with more frames than this; longer exposures make the pipeline extrapolate it.
 LONGEST_DARK = 60
+#: A reset reference has no more groups than this: later ones show nothing of the reset.
+LONGEST_RESET = 24
 
 
 def _header(exposure, reftype, description, window=None, **more):
@@ -181,8 +183,8 @@ def ipc(path, exposure, window):  # noqa: ARG001 - one kernel holds for the whol
     _write(path, _header(exposure, "ipc", "Interpixel capacitance, synthetic", whole), [_image(kernel)])
 
 
-def linearity(path, exposure, window):
-    """Polynomial from measured to linear signal."""
+def linearity(path, exposure, window, inverse=False):
+    """Polynomial from measured to linear signal; with `inverse` also the one back, as used since jwst 3.0."""
     maps = det.maps(exposure.detector, window, exposure.effects)
     coefficients = np.zeros((5, *window.shape), np.float32)
     coefficients[1] = 1
@@ -192,6 +194,12 @@ def linearity(path, exposure, window):
     coefficients[1, maps.is_bad("open")] = 0
     flags = {"NONLINEAR": maps.curve > 1.12, "NO_LIN_CORR": maps.is_bad("no_linearity")}
     hdus = [_image(coefficients, "COEFFS"), *_quality(window.shape, flags)]
+    if inverse:
+        _, one, second, third, fourth = coefficients
+        # The series that undoes y = x + a x**2 + b x**3 + c x**4.
+        back = [0 * one, one, -second, 2 * second**2 - third, 5 * second * third - fourth - 5 * second**3]
+        back.append(14 * second**4 - 21 * second**2 * third + 6 * second * fourth + 3 * third**2)
+        hdus.insert(1, _image(back, "INV_COEFFS"))
     _write(path, _header(exposure, "linearity", "Linearity of the synthetic detector", window), hdus)
 
 
@@ -286,7 +294,7 @@ _DARK_TYPES = {
 def reset(path, exposure, window):
     """MIRI reset anomaly, integration by integration and group by group."""
     maps = det.maps(exposure.detector, window, exposure.effects)
-    cube = np.empty((len(det.RESET_SHARES), exposure.ngroups, *window.shape), np.float32)
+    cube = np.empty((len(det.RESET_SHARES), min(exposure.ngroups, LONGEST_RESET), *window.shape), np.float32)
     for integration, group in np.ndindex(cube.shape[:2]):
         cube[integration, group] = det.reset_level(maps, integration, group)
     cube[..., maps.is_bad("nan_dark")] = np.nan

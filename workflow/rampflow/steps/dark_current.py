@@ -30,6 +30,9 @@ import numpy as np
 
 from rampflow.steps import NotApplicable
 
+#: Type of data model (DATAMODL) of a dark, for instruments with one of their own.
+MODELS = {"MIRI": "DarkMIRIModel", "NIRSPEC": "DarkNirspecModel"}
+
 
 class ReadPattern(NamedTuple):
     """How an exposure's frames form groups."""
@@ -42,6 +45,10 @@ class ReadPattern(NamedTuple):
     def of(cls, keywords, ngroups):
         """Take NFRAMES and GROUPGAP from a header (a mapping) and the groups from the array that goes with it."""
         return cls(ngroups, keywords["NFRAMES"], keywords["GROUPGAP"])
+
+    def keywords(self):
+        """Return the header's words for it."""
+        return {"NGROUPS": self.ngroups, "NFRAMES": self.nframes, "GROUPGAP": self.groupgap}
 
     @property
     def frames(self):
@@ -205,6 +212,31 @@ def reader(read, plan, *, has_planes):
     return lambda plane, group: averaged_dark(read_dark, plan, plane=plane, group=group)
 
 
+def dark_pieces(make, *, planes, ngroups):
+    """Give the dark of an exposure piece by piece, for a file of its own.
+
+    Parameters
+    ----------
+    make : callable
+        ``(plane, group)`` to the dark of a group of the exposure, from `reader`.
+    planes : int or None
+        Integrations of the reference; None for a 3-D one.
+    ngroups : int
+        Groups of the exposure.
+
+    Yields
+    ------
+    index : tuple of int
+        (group,), or (plane, group).
+    dark : 2D float32 `~numpy.ndarray`
+        Dark (DN).
+    """
+    for plane in range(planes or 1):
+        for group in range(ngroups):
+            index = (group,) if planes is None else (plane, group)
+            yield index, make(plane, group).astype(np.float32, copy=False)
+
+
 def subtract_dark(sci, dark):
     """Subtract the dark from groups, in place.
 
@@ -249,7 +281,7 @@ def combine_dark_dq(dq):
     return dq if dq.ndim == 2 else np.bitwise_or.reduce(dq[:, 0], axis=0)
 
 
-def average_dark_current(shape, *, parameter, image, keyword):
+def average_dark_current(shape, *, parameter, image, keyword, use_image=True):
     """Choose the mean dark current that ramp fitting adds to the photon noise.
 
     Parameters
@@ -263,14 +295,18 @@ def average_dark_current(shape, *, parameter, image, keyword):
         another shape cannot be used, and the dark current is then taken as 0, as in the oracle.
     keyword : float or None
         AVDRKCUR keyword of the reference (electrons/s), for want of an image.
+    use_image : bool
+        False as in jwst 3.0.0, which loses the dark current of a reference that has an image of it.
 
     Returns
     -------
-    2D float32 `~numpy.ndarray`
+    2D float32 `~numpy.ndarray` or None
         Dark current of each pixel (electrons/s), for the AVDRKCUR extension. Needed even if the dark itself
-        is not applicable.
+        is not applicable. None, no extension, where an image must not be used.
     """
     if parameter is None and image is not None and image.sum() != 0:
+        if not use_image:
+            return None
         return image.astype(np.float32) if image.shape == tuple(shape) else np.zeros(shape, np.float32)
     value = keyword if parameter is None else parameter
     return np.full(shape, value or 0, dtype=np.float32)

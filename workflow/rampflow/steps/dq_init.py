@@ -3,7 +3,7 @@
 Some pixels never work: dead, hot, without gain, reference pixels that see no light. The mask reference file
 names them, one set of bits per pixel. They become the first flags of PIXELDQ. Pixels that must not be used at
 all (DO_NOT_USE) are marked in every group too, because ramp fitting looks at group flags. SCI (DN) is not
-touched.
+touched. Observers can add flags of their own to those of the mask.
 
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/dq_init/description.html
 """
@@ -11,6 +11,34 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/dq_init/description.
 import numpy as np
 
 from rampflow import dq
+
+
+def add_user_flags(mask_dq, user_dq):
+    """Add flags that the user supplies to those of the mask.
+
+    Parameters
+    ----------
+    mask_dq : 2D uint32 `~numpy.ndarray`
+        Flags of the mask, in standard bits, cut to the exposure's pixels.
+    user_dq : 2D `~numpy.ndarray`
+        Flags of the user, in standard bits, for just these pixels. Of any type, as the file has it.
+
+    Returns
+    -------
+    2D uint32 `~numpy.ndarray`
+        All flags.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    if user_dq.shape != mask_dq.shape:
+        raise ValueError(
+            f"user_supplied_dq has shape {user_dq.shape} but the exposure's frames have {mask_dq.shape}. "
+            "It is not cut out: give flags for the pixels of the exposure."
+        )
+    return mask_dq | user_dq.astype(np.uint32)
 
 
 def combine_pixel_dq(pixeldq, mask_dq):

@@ -6,18 +6,25 @@ polynomial that turns observed counts into those of an ideal linear pixel (DN in
 saturation are beyond the polynomial's range and stay as they are; so do pixels without a valid polynomial,
 which get NO_LIN_CORR. In the zero frame exactly 0 means "no measurement" and stays 0.
 
+A group may be the average of several reads, and the polynomial of an average is not the average of the
+polynomials. Where the reference has the polynomial back from linear to observed counts as well, `linearize_reads`
+takes that into account: a first, linear guess of the ramp says how much the reads of a group differ from their
+average, and each read is corrected on its own.
+
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/linearity/description.html ; the evaluation is
-Horner's, in single precision like the data.
+Horner's, in single precision like the data; that of single reads is in double precision.
 """
 
 import numpy as np
-from numba import float32, int64, njit, uint8, void
+from numba import float32, float64, int64, njit, uint8, void
 from numba.types import Array
 
 from rampflow import dq as bits
 
 # Columns handled together, so that data, sums and ten coefficients of each stay in the first-level cache.
 _BLOCK = 512
+# The same for single reads, of which there may be eight in double precision.
+_READ_BLOCK = 128
 _SATURATED = np.uint8(bits.SATURATED)
 
 
@@ -85,12 +92,52 @@ def linearize(sci, groupdq, coefficients):
     ValueError
         If the shapes disagree.
     """
-    if sci.shape != groupdq.shape or sci.shape[1:] != coefficients.shape[1:]:
-        raise ValueError(
-            f"Linearity: SCI {sci.shape}, GROUPDQ {groupdq.shape} and coefficients {coefficients.shape} "
-            "disagree. Cut the reference to the exposure's subarray, and to the rows of the block."
-        )
+    _check_shapes(sci, groupdq, coefficients)
     _linearize(sci, groupdq, coefficients, _BLOCK)
+    return sci
+
+
+def has_reads(nframes, ngroups):
+    """Say whether single reads can be told apart: groups average several, and two groups give a rate."""
+    return nframes > 1 and ngroups > 1
+
+
+def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
+    """Correct the reads that unsaturated groups of an integration average, in place.
+
+    The rate of a pixel is that between its first group and the last but one before saturation (or the second
+    group), both corrected as averages. The reads that this rate predicts are turned into observed counts,
+    shifted so that their average is the observed one, corrected, and averaged again.
+
+    As in the oracle the reads are taken to follow each other without the frames that are dropped between groups
+    (GROUPGAP), so that with dropped frames the reads of a group are spread too far.
+
+    Parameters
+    ----------
+    sci : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (groups, rows, nx): all groups of one integration, at least two. NaN stays NaN.
+    groupdq : 3D uint8 `~numpy.ndarray`
+        Group flags, same shape. Groups with SATURATED keep their counts.
+    coefficients, inverse : 3D float32 `~numpy.ndarray`
+        From `usable_coefficients`, cut to the same rows: observed to linear counts, and back.
+    nframes : int
+        Reads that a group averages.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``sci``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, or there is but one group.
+    """
+    _check_shapes(sci, groupdq, coefficients)
+    _check_shapes(sci, groupdq, inverse)
+    if len(sci) < 2:
+        raise ValueError("One group gives no rate: use linearize")
+    _linearize_reads(sci, groupdq, coefficients, inverse, nframes, _READ_BLOCK)
     return sci
 
 
@@ -116,6 +163,14 @@ def linearize_zeroframe(zeroframe, coefficients):
         If the shapes disagree.
     """
     return linearize(zeroframe, np.where(zeroframe == 0, _SATURATED, np.uint8(0)), coefficients)
+
+
+def _check_shapes(sci, groupdq, coefficients):
+    if sci.shape != groupdq.shape or sci.shape[1:] != coefficients.shape[1:]:
+        raise ValueError(
+            f"Linearity: SCI {sci.shape}, GROUPDQ {groupdq.shape} and coefficients {coefficients.shape} "
+            "disagree. Cut the reference to the exposure's subarray, and to the rows of the block."
+        )
 
 
 @njit(
@@ -150,4 +205,85 @@ def _linearize(sci, groupdq, coefficients, block):
                 for x in range(stop - start):
                     # Both values are read before the choice, so that it costs no branch.
                     observed, linear = counts[x], total[x]
+                    counts[x] = observed if flags[x] & _SATURATED != 0 else linear
+
+
+@njit(inline="always", error_model="numpy")
+def _linear(counts, flag, coefficients, y, x):
+    """Linear counts of one sample, in single precision; a saturated one stays as it is."""
+    if flag & _SATURATED != 0:
+        return counts
+    total = coefficients[coefficients.shape[0] - 1, y, x]
+    for k in range(coefficients.shape[0] - 2, -1, -1):
+        total = total * counts + coefficients[k, y, x]
+    return total
+
+
+@njit(void(float64[:, ::1], float64[::1], float64[::1], float64[::1]), cache=True, nogil=True, error_model="numpy")
+def _evaluate(coefficients, argument, result, total):
+    """Evaluate the polynomials of a block of columns, and add the results to the total."""
+    top = coefficients.shape[0] - 1
+    for x in range(argument.size):
+        result[x] = coefficients[top, x]
+    for k in range(top - 1, -1, -1):
+        coefficient = coefficients[k]
+        for x in range(argument.size):
+            result[x] = result[x] * argument[x] + coefficient[x]
+    for x in range(argument.size):
+        total[x] += result[x]
+
+
+@njit(
+    void(
+        float32[:, :, ::1],
+        Array(uint8, 3, "C", readonly=True),
+        Array(float32, 3, "C", readonly=True),
+        Array(float32, 3, "C", readonly=True),
+        int64,
+        int64,
+    ),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _linearize_reads(sci, groupdq, coefficients, inverse, nframes, block):
+    ngroups, rows, nx = sci.shape
+    there, back = np.empty((coefficients.shape[0], block)), np.empty((inverse.shape[0], block))
+    # Columns beyond the last of a row are worked out along and not used.
+    there[:], back[:] = 0.0, 0.0
+    first, rate, shift = np.zeros(block), np.zeros(block), np.zeros(block)
+    value, total = np.zeros(block), np.empty(block)
+    reads = np.zeros((nframes, block))
+    for y in range(rows):
+        for start in range(0, nx, block):
+            width = min(block, nx - start)
+            there[:, :width] = coefficients[:, y, start : start + width]
+            back[:, :width] = inverse[:, y, start : start + width]
+            for x in range(width):
+                good = 0
+                for g in range(ngroups):
+                    good += groupdq[g, y, start + x] & _SATURATED == 0
+                last = min(max(good - 1, 2) - 1, ngroups - 1)
+                begin = _linear(sci[0, y, start + x], groupdq[0, y, start + x], coefficients, y, start + x)
+                end = _linear(sci[last, y, start + x], groupdq[last, y, start + x], coefficients, y, start + x)
+                first[x], rate[x] = begin, float64(end - begin) / (last * nframes)
+            for g in range(ngroups):
+                counts, flags = sci[g, y, start : start + width], groupdq[g, y, start : start + width]
+                total[:] = 0.0
+                for r in range(nframes):
+                    # Reads since the middle of the first group.
+                    time = g * nframes + r - 0.5 * (nframes - 1)
+                    for x in range(width):
+                        value[x] = first[x] + rate[x] * time
+                    _evaluate(back, value, reads[r], total)
+                for x in range(width):
+                    shift[x] = counts[x] - total[x] / nframes
+                total[:] = 0.0
+                for r in range(nframes):
+                    read = reads[r]
+                    for x in range(width):
+                        read[x] += shift[x]
+                    _evaluate(there, read, value, total)
+                for x in range(width):
+                    observed, linear = counts[x], float32(total[x] / nframes)
                     counts[x] = observed if flags[x] & _SATURATED != 0 else linear

@@ -1,36 +1,93 @@
-"""Leave out the first groups of MIRI integrations that follow a reset (reset switch charge decay).
+"""Leave out the first groups of MIRI integrations (reset switch charge decay).
 
-Each reset between integrations disturbs the next ramp: its first groups lie off the line that the later ones
-follow. The first integration of an exposure follows a long idle phase and is spared. The RSCD reference file
-has a table that says, per subarray and readout pattern, how many groups are affected; these get DO_NOT_USE.
-SCI (DN) is not changed. This is the "baseline" algorithm of releases up to 1.20.
+Each reset disturbs the ramp that follows: its first groups lie off the line that the later ones follow. The
+RSCD reference file has a table that says, per subarray and readout pattern, how many groups are affected; these
+get DO_NOT_USE. SCI (DN) is not changed. Two algorithms decide which groups of which pixels:
+
+baseline
+    The same groups in every pixel of every integration that follows another one. The first integration of an
+    exposure follows a long idle phase and is spared (`firstframe` takes care of its first group).
+per_pixel
+    All integrations, the first one with a number of its own. Never so many that fewer than three groups
+    remain, and a pixel that saturates early gives back one group for each of its saturated ones in reach: the
+    flux of such a pixel rests on groups that are normally left out, so it is marked FLUX_ESTIMATED. This
+    algorithm does what `firstframe` did before.
 
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/rscd/description.html and
 Morrison et al. 2023, PASP 135, 075004.
 """
 
+from dataclasses import dataclass, field
+
+import numpy as np
+
 from rampflow import dq
 from rampflow.steps import NotApplicable
 
-#: Groups that must remain after the affected ones are left out.
+#: Baseline: groups that must remain after the affected ones are left out.
 GROUPS_TO_KEEP = 4
+#: Per pixel: groups that always remain; integrations of up to so many groups lose just the first one.
+GROUPS_LEFT, FEW_GROUPS = 3, 5
 
 
-def group_skip(table, *, subarray, readpatt, ngroups):
+@dataclass(frozen=True)
+class Skips:
+    """How many groups to leave out.
+
+    Attributes
+    ----------
+    first, later : int
+        Groups of the first integration of the exposure and of those after it.
+    back_off : bool
+        Whether pixels that saturate early give groups back.
+    """
+
+    first: int
+    later: int
+    back_off: bool
+
+    def of(self, integration, *, intstart):
+        """Say how many groups of an integration are affected, for pixels that do not saturate.
+
+        Parameters
+        ----------
+        integration : int
+            Integration within this file, from 0.
+        intstart : int or None
+            Number of the file's first integration within the exposure (INTSTART), from 1. None means 1.
+
+        Returns
+        -------
+        int
+            Groups to leave out.
+        """
+        return max(0, self.first if integration + (intstart or 1) == 1 else self.later)
+
+    @property
+    def reach(self):
+        """Groups from the first that decide, or change, in any integration."""
+        longest = max(0, self.first, self.later)
+        return longest + 2 if self.back_off and longest else longest
+
+
+def find_skips(table, *, subarray, readpatt, ngroups, algorithm):
     """Look up how many groups to leave out.
 
     Parameters
     ----------
-    table : iterable of rows
-        RSCD_GROUP_SKIP of the reference: rows with "subarray", "readpatt" and "group_skip".
+    table : structured `~numpy.ndarray`
+        RSCD_GROUP_SKIP of the reference: columns "subarray", "readpatt", "group_skip" and, since jwst 2.0,
+        "group_skip1" for the first integration; without that, or where it is negative, 1.
     subarray, readpatt : str
         SUBARRAY and READPATT of the exposure.
     ngroups : int
         Groups per integration.
+    algorithm : {"baseline", "per_pixel"}
+        See the module's text.
 
     Returns
     -------
-    int
+    Skips
         Groups to leave out.
 
     Raises
@@ -42,51 +99,142 @@ def group_skip(table, *, subarray, readpatt, ngroups):
     name = "SLITLESSPRISM" if subarray == "SUBPRISM" else subarray
     for row in table:
         if _text(row["subarray"]) == name and _text(row["readpatt"]) == readpatt:
-            skip = int(row["group_skip"])
             break
     else:
         raise NotApplicable(f"the RSCD reference has no row for SUBARRAY={name}, READPATT={readpatt}")
-    needed = skip + GROUPS_TO_KEEP
-    if ngroups < needed:
-        raise NotApplicable(f"{ngroups} groups per integration; {needed} are needed to skip the first {skip}")
-    return skip
+    later = int(row["group_skip"])
+    if algorithm == "baseline":
+        needed = later + GROUPS_TO_KEEP
+        if ngroups < needed:
+            raise NotApplicable(f"{ngroups} groups per integration; {needed} are needed to skip the first {later}")
+        return Skips(0, later, back_off=False)
+    if ngroups < GROUPS_LEFT:
+        raise NotApplicable(f"{ngroups} groups per integration; {GROUPS_LEFT} have to remain")
+    first = int(row["group_skip1"]) if "group_skip1" in table.dtype.names else 1
+    first, later = (1, 1) if ngroups <= FEW_GROUPS else (1 if first < 0 else first, later)
+    return Skips(min(first, ngroups - GROUPS_LEFT), min(later, ngroups - GROUPS_LEFT), back_off=True)
 
 
-def is_affected(integration, *, intstart):
-    """Say whether an integration follows another one, and hence a reset.
+@dataclass
+class Tally:
+    """Pixels that were treated otherwise than the table has it, in any integration of a kind.
 
-    Parameters
+    Attributes
     ----------
-    integration : int
-        Integration within this file, from 0.
-    intstart : int or None
-        Number of the file's first integration within the exposure (INTSTART), from 1. None means 1.
-
-    Returns
-    -------
-    bool
-        False for the exposure's first integration alone.
+    skip : int
+        Groups left out in other pixels.
+    kept_first, backed_off : 2D bool `~numpy.ndarray`
+        Pixels that keep their first group, and that keep a group of those that others leave out.
     """
-    return integration + (intstart or 1) > 1
+
+    skip: int
+    kept_first: np.ndarray
+    backed_off: np.ndarray
+
+    @classmethod
+    def empty(cls, skip, shape):
+        """Begin with no pixel."""
+        return cls(skip, np.zeros(shape, bool), np.zeros(shape, bool))
 
 
-def flag_groups(groupdq):
-    """Mark the affected groups of one affected integration as DO_NOT_USE, in place.
+@dataclass
+class Flagger:
+    """Flags the affected groups, one integration after the other, and remembers what it did.
 
-    Needs no other group, so the rest of GROUPDQ need not be read.
+    Attributes
+    ----------
+    skips : Skips
+        From `find_skips`.
+    shape : tuple of int
+        Rows and columns.
+    intstart : int or None
+        INTSTART of the file.
+    nints : int
+        Integrations of the exposure (NINTS).
+    """
+
+    skips: Skips
+    shape: tuple
+    intstart: int | None
+    nints: int
+    first: Tally | None = field(default=None, init=False)
+    later: Tally | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        """Begin the counts, for the kinds of integrations that file and exposure have."""
+        if (self.intstart or 1) == 1:
+            self.first = Tally.empty(self.skips.first, self.shape)
+        if self.nints > 1:
+            self.later = Tally.empty(self.skips.later, self.shape)
+
+    def flag(self, groupdq, integration):
+        """Mark the affected groups of an integration as DO_NOT_USE, in place.
+
+        Parameters
+        ----------
+        groupdq : 3D uint8 `~numpy.ndarray`
+            Flags of the integration's first ``skips.reach`` groups, shape (reach, rows, columns).
+        integration : int
+            Integration within this file, from 0.
+
+        Returns
+        -------
+        3D uint8 `~numpy.ndarray`
+            ``groupdq``.
+        """
+        skip = self.skips.of(integration, intstart=self.intstart)
+        if not self.skips.back_off:
+            groupdq[:skip] |= dq.DO_NOT_USE
+            return groupdq
+        per_pixel = usable_skip(groupdq, skip)
+        for group in range(skip):
+            np.bitwise_or(groupdq[group], dq.DO_NOT_USE, out=groupdq[group], where=per_pixel > group)
+        tally = self.first if self.first is not None and integration == 0 else self.later
+        tally.kept_first |= per_pixel == 0
+        tally.backed_off |= per_pixel < skip
+        return groupdq
+
+    @property
+    def flux_estimated(self):
+        """Pixels that keep groups which are normally left out, in any integration."""
+        tallies = [tally.backed_off for tally in (self.first, self.later) if tally is not None]
+        return np.logical_or.reduce(tallies)
+
+    def keywords(self):
+        """Return what the header says of it, as (keyword, value, comment); nothing for the baseline."""
+        tallies = {"INT1": ("Int 1-", self.first), "INT2": ("Int 2+-", self.later)} if self.skips.back_off else {}
+        for prefix, (text, tally) in tallies.items():
+            if tally is not None:
+                yield f"{prefix}UGP1", int(tally.kept_first.sum()), f"{text} Pixels where 1st grp is kept"
+                yield f"{prefix}BORS", int(tally.backed_off.sum()), f"{text} RSCD back-off due to sat."
+                yield f"{prefix}SKIP", tally.skip, f"{text} Number of groups skipped"
+
+
+def usable_skip(groupdq, skip):
+    """Say how many groups of each pixel to leave out, given where it saturates.
+
+    A pixel gives back one group for each saturated one among groups 1 to ``skip + 1``, so that the last two
+    groups before saturation stay; or the first group alone, where saturation leaves no two. A pixel that is
+    saturated from the start gives back nothing.
 
     Parameters
     ----------
     groupdq : 3D uint8 `~numpy.ndarray`
-        Flags of the integration's first `group_skip` groups, whole or a block of rows.
+        Flags of the first ``skip + 2`` groups of an integration, or more; not needed where ``skip`` is 0.
+    skip : int
+        Groups to leave out of pixels that do not saturate.
 
     Returns
     -------
-    3D uint8 `~numpy.ndarray`
-        ``groupdq``.
+    2D int16 `~numpy.ndarray`
+        Groups to leave out, 0 to ``skip``.
     """
-    groupdq |= dq.DO_NOT_USE
-    return groupdq
+    per_pixel = np.full(groupdq.shape[1:], skip, np.int16)
+    if skip:
+        saturated = (groupdq[: skip + 2] & dq.SATURATED) != 0
+        lost = np.where(saturated[0], 0, saturated[1:].sum(axis=0, dtype=np.int16))
+        np.maximum(per_pixel - lost, 0, out=per_pixel)
+    return per_pixel
 
 
 def _text(value):
