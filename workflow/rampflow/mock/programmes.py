@@ -189,7 +189,15 @@ def _parity():
                 scene=SPECTRUM,
                 number=2,
             ),
-            _exposure("MIRIMAGE", "FASTR1", 10, 2, subarray="SUB128", scene=MID_INFRARED),
+            _exposure(
+                "MIRIMAGE",
+                "FASTR1",
+                10,
+                2,
+                subarray="SUB128",
+                scene=MID_INFRARED,
+                changes={"showers": 8e3},
+            ),
             _exposure(
                 "MIRIMAGE",
                 "FASTR1",

@@ -81,7 +81,7 @@ def pixels_of(ellipse, axes, shape):
         Rows and columns; empty if an axis is.
     """
     radii = [round(axis / 2) for axis in axes]
-    if min(radii) <= 0:
+    if 0 in radii:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     # The detour by degrees decides which pixels exactly on the border are inside, as in jwst.
     rotation = np.deg2rad(np.rad2deg(ellipse.angle))

@@ -179,13 +179,12 @@ def _is_snowball(region, centres, edges):
     if not len(centres):
         return False
     ellipse = ellipse_of(region)
-    if min(ellipse.axes) <= 0:
-        return False
     sine, cosine = np.sin(ellipse.angle), np.cos(ellipse.angle)
     down, right_of = (centres - (row, column)).T
-    along = (down * sine + right_of * cosine) / (ellipse.axes[0] / 2)
-    across = (down * cosine - right_of * sine) / (ellipse.axes[1] / 2)
-    return bool((along**2 + across**2 < 1).any())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        along = (down * sine + right_of * cosine) / (ellipse.axes[0] / 2)
+        across = (down * cosine - right_of * sine) / (ellipse.axes[1] / 2)
+        return bool((along**2 + across**2 < 1).any())
 
 
 def _grow_core(region, cores, grown, min_axis, margin, longest):

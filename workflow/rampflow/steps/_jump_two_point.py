@@ -507,3 +507,25 @@ def clean_up(groupdq):
                 for x in range(nx):
                     flags = groupdq[i, g, y, x]
                     groupdq[i, g, y, x] = flags & ~JUMP if flags & BAD else flags
+
+
+@kernel(f"float32[:, ::1]({RAMPS}, int32[:, ::1])")
+def median_differences(sci, groupdq, gain, network):
+    """Return the median difference [e] of every pixel over all groups and integrations; NaN for none."""
+    nints, ngroups, rows, nx = sci.shape
+    nvalues = nints * (ngroups - 1)
+    tile_width = width_of_tile(nvalues, nx)
+    buffers = np.empty((2, nvalues * tile_width), np.float32)
+    jump_buffer, counts = np.empty(nvalues * tile_width, np.uint8), np.empty(tile_width, np.int64)
+    medians = np.empty((rows, nx), np.float32)
+    for y in range(rows):
+        for x0 in range(0, nx, tile_width):
+            width = min(tile_width, nx - x0)
+            differences = buffers[0, : nvalues * width].reshape(nvalues, width)
+            ascending = buffers[1, : nvalues * width].reshape(nvalues, width)
+            jumps = jump_buffer[: nvalues * width].reshape(nvalues, width)
+            load_tile(sci, groupdq, gain, y, x0, differences, jumps)
+            sort_tile(differences, False, network, ascending, counts[:width])
+            for x in range(width):
+                medians[y, x0 + x] = median_of_column(ascending, x, counts[x])
+    return medians

@@ -16,7 +16,10 @@ Order of work on an exposure (https://jwst-pipeline.readthedocs.io, "Jump Detect
    whole exposure;
 2. :func:`detect_jumps`: block by block of rows, the jumps, their neighbours and the groups after them; then
    :func:`join_blocks`;
-3. :func:`flag_bad_gain` and :func:`event_rates`: what else the product records.
+3. :func:`expand_snowballs`, if asked for, group by group;
+4. showers, if asked for: :func:`enough_for_showers`, :func:`typical_differences`, :func:`find_showers` and
+   :func:`flag_showers`;
+5. :func:`flag_bad_gain` and :func:`event_rates`: what else the product records.
 """
 
 from typing import Literal, NamedTuple
@@ -26,6 +29,36 @@ import numpy as np
 from rampflow import dq
 from rampflow.steps import NotApplicable
 from rampflow.steps import _jump_two_point as two_point
+from rampflow.steps._jump_showers import (
+    FIND_SHOWERS_OPTIONS,
+    FLAG_SHOWERS_OPTIONS,
+    enough_for_showers,
+    find_showers,
+    flag_showers,
+    typical_differences,
+)
+from rampflow.steps._jump_snowballs import SNOWBALL_OPTIONS, expand_snowballs
+
+__all__ = [
+    "FIND_SHOWERS_OPTIONS",
+    "FLAG_SHOWERS_OPTIONS",
+    "OPTIONS",
+    "SNOWBALL_OPTIONS",
+    "Jumps",
+    "all_dnu_planes",
+    "check_groups",
+    "choose_mode",
+    "detect_jumps",
+    "enough_for_showers",
+    "event_rates",
+    "expand_snowballs",
+    "find_showers",
+    "flag_bad_gain",
+    "flag_showers",
+    "join_blocks",
+    "median_gain",
+    "typical_differences",
+]
 
 Mode = Literal["none", "single_pass", "iterative", "sigma_clip"]
 
