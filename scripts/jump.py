@@ -15,7 +15,8 @@ FLAGS = {"reads": ("GROUPDQ",), "writes": ("GROUPDQ",), "updated": ("GROUPDQ",)}
 RAMPS = {"reads": ("SCI", "GROUPDQ"), "updated": ("GROUPDQ",)}
 
 with Step(snakemake) as step:
-    jump.check_groups(step.shape[1])
+    algorithm = jump.choose_algorithm(step.parameters["algorithm"], step.shape[0])
+    jump.check_groups(step.shape[1], algorithm)
     images = {kind: step.reference(kind).read() for kind in ("gain", "readnoise")}
     gain, times = {"gain": images["gain"]}, {"tgroup": step.keyword("TGROUP")}
     step.pixeldq = jump.flag_bad_gain(step.pixeldq, images["gain"])
@@ -29,6 +30,7 @@ with Step(snakemake) as step:
         along=images,
         halo=1,
         tell_halo=True,
+        algorithm=algorithm,
         mode=mode,
         nframes=step.keyword("NFRAMES"),
         median_gain=jump.median_gain(images["gain"]),

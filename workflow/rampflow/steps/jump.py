@@ -1,9 +1,10 @@
-"""Find cosmic rays as jumps in the ramps (two-point difference).
+"""Find cosmic rays as jumps in the ramps.
 
 A cosmic ray frees thousands of electrons in a few pixels at once: the ramp of such a pixel makes a step
 between two groups, and a slope fitted through the step is wrong. Here the difference of each two neighbouring
 groups is compared with the median difference of the pixel (Anderson & Gordon 2011, PASP 123, 1237), and
-JUMP_DET is set in the group after a difference that noise does not explain; ramp fitting cuts the ramp there.
+JUMP_DET is set in the group after a difference that noise does not explain; ramp fitting cuts the ramp there. In a time
+series it can also be compared with the same difference of neighbouring integrations (`_jump_time_domain`).
 
 Units: SCI comes in DN and is turned to electrons with the *gain* reference (electrons/DN), because the
 Poisson part of the noise of a difference is the root of its electrons. The *readnoise* reference (DN) holds
@@ -12,8 +13,8 @@ flags go out.
 
 Order of work on an exposure (https://jwst-pipeline.readthedocs.io, "Jump Detection"):
 
-1. :func:`check_groups`, :func:`all_dnu_planes`, :func:`choose_mode`, :func:`median_gain`: properties of the
-   whole exposure;
+1. :func:`choose_algorithm`, :func:`check_groups`, :func:`all_dnu_planes`, :func:`choose_mode`,
+   :func:`median_gain`: properties of the whole exposure;
 2. :func:`detect_jumps`: block by block of rows, the jumps, their neighbours and the groups after them; then
    :func:`join_blocks`;
 3. :func:`expand_snowballs`, if asked for, group by group;
@@ -22,12 +23,14 @@ Order of work on an exposure (https://jwst-pipeline.readthedocs.io, "Jump Detect
 5. :func:`flag_bad_gain` and :func:`event_rates`: what else the product records.
 """
 
+import warnings
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from rampflow import dq
 from rampflow.steps import NotApplicable
+from rampflow.steps import _jump_time_domain as time_domain
 from rampflow.steps import _jump_two_point as two_point
 from rampflow.steps._jump_showers import (
     FIND_SHOWERS_OPTIONS,
@@ -47,6 +50,7 @@ __all__ = [
     "Jumps",
     "all_dnu_planes",
     "check_groups",
+    "choose_algorithm",
     "choose_mode",
     "detect_jumps",
     "enough_for_showers",
@@ -60,6 +64,7 @@ __all__ = [
     "typical_differences",
 ]
 
+Algorithm = Literal["two_point", "time_domain", "both"]
 Mode = Literal["none", "single_pass", "iterative", "sigma_clip"]
 
 #: Fewest groups that are not wholly DO_NOT_USE for a search without sigma clipping. jwst has a parameter
@@ -82,6 +87,8 @@ OPTIONS = (
     "after_jump_flag_dn2",
     "after_jump_flag_time2",
     "only_use_ints",
+    "time_rejection_threshold",
+    "time_window",
 )
 
 _MODES = {"single_pass": two_point.SINGLE_PASS, "iterative": two_point.ITERATIVE, "sigma_clip": two_point.SIGMA_CLIP}
@@ -107,16 +114,43 @@ class Jumps(NamedTuple):
     full_planes: np.ndarray
 
 
-def check_groups(ngroups):
+def check_groups(ngroups, algorithm="two_point"):
     """Raise `~rampflow.steps.NotApplicable` if the ramps are too short to show a jump.
 
     Parameters
     ----------
     ngroups : int
         Groups per integration, whatever their flags.
+    algorithm : {"two_point", "time_domain", "both"}
+        Along time, ramps of two groups will do.
     """
-    if ngroups <= 2:
-        raise NotApplicable(f"jump detection needs at least 3 groups per integration, found {ngroups}")
+    needed = 3 if algorithm == "two_point" else 2
+    if ngroups < needed:
+        raise NotApplicable(f"jump detection needs at least {needed} groups per integration, found {ngroups}")
+
+
+def choose_algorithm(algorithm, nints) -> Algorithm:
+    """Return the algorithm, or what is left of it for an exposure of few integrations.
+
+    Parameters
+    ----------
+    algorithm : {"two_point", "time_domain", "both"}
+        What was asked for.
+    nints : int
+        Integrations.
+
+    Raises
+    ------
+    ValueError
+        There are too few integrations for "time_domain". With "both" a warning says so, and "two_point" is left.
+    """
+    if algorithm == "two_point" or nints >= time_domain.MIN_INTEGRATIONS:
+        return algorithm
+    lacking = f"jumps along time need at least {time_domain.MIN_INTEGRATIONS} integrations, found {nints}"
+    if algorithm == "time_domain":
+        raise ValueError(f"{lacking}; for such exposures set algorithm: two_point, or both")
+    warnings.warn(f"{lacking}; two_point alone is used", stacklevel=2)
+    return "two_point"
 
 
 def all_dnu_planes(groupdq):
@@ -199,6 +233,9 @@ def detect_jumps(
     after_jump_flag_dn2,
     after_jump_flag_time2,
     only_use_ints,
+    algorithm="two_point",
+    time_rejection_threshold=6.0,
+    time_window=11,
     halo=(0, 0),
     reset_planes=None,
 ):
@@ -238,6 +275,13 @@ def detect_jumps(
         … which is flagged for this long [s, rounded down to groups]; 0 is off.
     only_use_ints : bool
         Mode "sigma_clip" compares groups between integrations only, not all groups.
+    algorithm : {"two_point", "time_domain", "both"}
+        From :func:`choose_algorithm`: what `mode` says; or compare every difference with the same one of neighbouring
+        integrations, see Notes; or flag what either finds.
+    time_rejection_threshold : float
+        "time_domain": a jump is further than this from the running median along time [sigma].
+    time_window : int
+        "time_domain": integrations in the running median.
     halo : (int, int)
         Rows at the start and at the end of the block that only serve as neighbours.
     reset_planes : bool ndarray (nints, ngroups), optional
@@ -255,14 +299,21 @@ def detect_jumps(
     without `reset_planes`, :func:`join_blocks`, and only if planes remain call again for all blocks, with the
     original flags and these planes as `reset_planes`.
 
+    "time_domain" is not in jwst. sigma is the median absolute deviation (times 1.4826) of all integrations from the
+    running median, for each pixel and difference by itself, or the expected noise where that is larger. At the ends
+    the window is that of the first or last `time_window` integrations.
+
     Borderline cases are decided as by jwst 1.19: differences and medians are float32 electrons, sigma and
     significance float64. (jwst 3.0 takes medians in float64 and differs where a value is on the border.)
     """
     _check_shapes(sci, groupdq, gain, readnoise, halo)
+    if algorithm not in ("two_point", "time_domain", "both"):
+        raise ValueError(f"algorithm is {algorithm!r}; there are two_point, time_domain, both")
     if mode not in ("none", *_MODES):
         raise ValueError(f"mode is {mode!r}; choose_mode gives none, sigma_clip, single_pass or iterative")
     full_planes = np.zeros(sci.shape[:2], bool)
-    if mode == "none":
+    with_two_point = algorithm != "time_domain" and mode != "none"
+    if algorithm == "two_point" and not with_two_point:
         two_point.clean_up(groupdq)
         return Jumps(groupdq, NOT_SEARCHED, full_planes)
 
@@ -278,26 +329,19 @@ def detect_jumps(
     if reset_planes is None:
         reset_planes = np.zeros_like(full_planes)
     two_point.reset(groupdq, reset_planes)
-    triggers = two_point.find_jumps(
-        sci,
-        groupdq,
-        gain,
-        variance,
-        nframes,
-        _MODES[mode],
-        thresholds,
-        only_use_ints,
-        reset_planes,
-        flag_4_neighbors,
-        min_jump_to_flag_neighbors,
-        max_jump_to_flag_neighbors,
-        network,
-    )
+    neighbors = flag_4_neighbors, min_jump_to_flag_neighbors, max_jump_to_flag_neighbors
+    triggers = []
+    if with_two_point:
+        options = _MODES[mode], thresholds, only_use_ints, reset_planes, *neighbors, network
+        triggers.append(two_point.find_jumps(sci, groupdq, gain, variance, nframes, *options))
+    if algorithm != "two_point":
+        options = float(time_rejection_threshold), time_window, *neighbors
+        triggers.append(time_domain.find_jumps_in_time(sci, groupdq, gain, variance, nframes, *options))
     inner = (halo[0], rows - halo[1])
     n_primary = two_point.count_jumps(groupdq, *inner)
-    if mode == "sigma_clip":
+    if with_two_point and mode == "sigma_clip":
         two_point.find_full_planes(groupdq, *inner, full_planes)
-    two_point.flag_neighbors(groupdq, triggers)
+    two_point.flag_neighbors(groupdq, np.concatenate(triggers))
     n1, n2 = (int(time // tgroup) for time in (after_jump_flag_time1, after_jump_flag_time2))
     if n1 > 0 or n2 > 0:
         gain_32 = np.float32(median_gain)
