@@ -234,7 +234,7 @@ def detect_jumps(
     after_jump_flag_time2,
     only_use_ints,
     algorithm="two_point",
-    time_rejection_threshold=6.0,
+    time_rejection_threshold=5.0,
     time_window=11,
     halo=(0, 0),
     reset_planes=None,
