@@ -2,9 +2,8 @@
 
 Every case is a time series with photon and read noise and with cosmic rays of one energy. The same exposure is
 searched by every algorithm with its default parameters, without neighbours. A hit counts as found when JUMP_DET is
-in the first group that shows all or part of it or in the one after (charge that arrives between the frames of an
-averaged group shows in two differences). A false positive is a flag in a pixel that no ray has hit in that
-integration. Saturation, bad pixels and other effects are off: this compares searches, not detectors.
+in the group that shows it first. A false positive is a flag in a pixel that no ray has hit in that integration.
+Saturation, bad pixels and other effects are off: this compares searches, not detectors.
 
 ``python benchmarks/jumps.py [--seed N] [--plot FILE]`` with ``workflow`` on PYTHONPATH.
 """
@@ -83,7 +82,7 @@ def compare(case):
     made = list(integrations(case))
     sci = np.stack([one.groups for one in made]).astype(np.float32)
     detector = properties(case.detector)
-    # The first group at which a frame counts; charge before the end of group 0 makes no difference.
+    # What arrives before the end of group 0 makes no difference.
     last = [case.frame_numbers(group)[-1] for group in range(case.ngroups)]
     hit = np.zeros(sci.shape, bool)
     for i, one in enumerate(made):

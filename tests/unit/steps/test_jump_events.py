@@ -1,3 +1,6 @@
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -391,3 +394,19 @@ def test_few_integrations_are_refused_or_searched_by_two_points():
 def test_ramps_of_two_groups_can_be_searched_along_time():
     jump.check_groups(2, "time_domain")
     jump.check_groups(2, "both")
+
+
+@pytest.mark.parametrize("ngroups", [3, 6])
+def test_rays_of_the_mock_are_found_and_few_others(ngroups):
+    path = Path(__file__).parents[3] / "benchmarks" / "jumps.py"
+    spec = importlib.util.spec_from_file_location("jumps", path)
+    jumps = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(jumps)
+    hits, results = jumps.compare(jumps.exposure(ngroups, 20, 1.0, seed=2, shape=(16, 32)))
+    assert hits > 40
+    for complete, false in results.values():
+        assert complete > 0.85
+        assert false < 1e-3
+    assert results["both"][0] >= max(results["two_point"][0], results["time_domain"][0])
+    _, faint = jumps.compare(jumps.exposure(ngroups, 20, 0.1, seed=2, shape=(16, 32)))
+    assert all(faint[name][0] < results[name][0] for name in results)

@@ -98,8 +98,11 @@ def expand_snowballs(
     Follows jwst 3.0 to the bit, with what may surprise in it: pixels of a grown core lose all other flags,
     DO_NOT_USE too, while remembered cores set JUMP_DET in saturated pixels as well; the limit at the far edge is
     ``ny - edge_size`` for rows *and* columns, so that most columns of a wide subarray count as edge; the ellipse in
-    which the centre of a core must lie is that of the jumps mirrored at the diagonal. jwst 1.19 has the same rules
-    and draws with OpenCV, whose ellipses are larger.
+    which the centre of a core must lie is that of the jumps mirrored at the diagonal.
+
+    jwst 1.19 has the same rules but OpenCV's shapes: its ellipses are wider, its areas those of polygons through pixel
+    centres. In mock fields of ten snowballs on 96 x 96 pixels 0.6 to 0.8 % of all flags differ, 40 % of those that it
+    sets.
     """
     longest = 2 * max_extended_radius
     remembered_groups = snowball_time_masked_next_int // tgroup if mask_snowball_core_next_int else 0
