@@ -47,15 +47,17 @@ with Step(snakemake) as step:
     if step.parameters["find_showers"]:
         showers = []
         if jump.enough_for_showers(unused):
-            blocks = step.rows(jump.typical_differences, **RAMPS, writes=(), along=gain)
+            noise = {"nframes": step.keyword("NFRAMES"), "mode": mode}
+            blocks = step.rows(jump.typical_differences, **RAMPS, writes=(), along=images, **noise)
+            median, noise = (np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True))
             showers = step.sequence(
                 jump.find_showers,
                 **RAMPS,
                 ngroups=step.shape[1],
-                median=np.concatenate([block[0] for block in blocks]),
+                median=median,
+                noise=noise,
                 pixeldq=step.pixeldq,
-                nframes=step.keyword("NFRAMES"),
-                **images,
+                **gain,
                 **step.options(*jump.FIND_SHOWERS_OPTIONS),
             )
             step.rows(

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from astropy.stats import sigma_clip
+from numpy.testing import assert_allclose, assert_array_equal
 
 from rampflow import dq
 from rampflow.steps import jump
@@ -27,7 +28,6 @@ SNOWBALLS = {
     "max_extended_radius": 200,
 }
 FIND = {
-    "nframes": 1,
     "extend_snr_threshold": 1.2,
     "extend_min_area": 90,
     "extend_inner_radius": 1.0,
@@ -185,15 +185,19 @@ def shower_exposure(size=30.0, nints=1):
     return sci
 
 
-def showers(sci, groupdq=None, pixeldq=None, cut=40, **changes):
+def showers(sci, groupdq=None, pixeldq=None, cut=40, mode="single_pass", **changes):
     """New flags, and the showers found; blocks of `cut` rows."""
     groupdq = np.zeros(sci.shape, np.uint8) if groupdq is None else groupdq.copy()
     pixeldq = np.zeros((40, 50), np.uint32) if pixeldq is None else pixeldq
     gain, readnoise = np.ones((40, 50), np.float32), np.full((40, 50), 10, np.float32)
     blocks = [slice(row, min(row + cut, 40)) for row in range(0, 40, cut)]
-    median = [jump.typical_differences(sci[:, :, b].copy(), groupdq[:, :, b], gain[b])[0] for b in blocks]
+    noise = {"nframes": 1, "mode": mode}
+    parts = [
+        jump.typical_differences(sci[:, :, b].copy(), groupdq[:, :, b], gain[b], readnoise[b], **noise) for b in blocks
+    ]
+    median, noise = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     frames = ((sci[i, g], groupdq[i, g]) for i, g in np.ndindex(sci.shape[:2]))
-    images = {"median": np.concatenate(median), "gain": gain, "readnoise": readnoise, "pixeldq": pixeldq}
+    images = {"median": median, "noise": noise, "gain": gain, "pixeldq": pixeldq}
     options = {name: value for name, value in (FIND | changes).items() if name in FIND}
     steps = jump.find_showers(frames, ngroups=sci.shape[1], **images, **options)
     while True:
@@ -259,6 +263,22 @@ def test_showers_do_not_depend_on_the_cut():
     whole, found = showers(sci, groupdq, cut=40)
     assert len(found) == 1
     assert_array_equal(showers(sci, groupdq, cut=7)[0], whole)
+
+
+def test_long_series_are_compared_along_time():
+    rng = np.random.default_rng(4)  # fixed seed: the same noise in every run
+    differences = rng.normal(20, 9, (20, 4, 40, 50)) + 50.0 * np.arange(4)[:, None, None]  # the ramps are curved
+    differences[7, 2, disc(9, (40, 50))] += 30.0
+    sci = np.cumsum(differences, axis=1).astype(np.float32)
+    found = showers(sci, mode="sigma_clip")[1]
+    assert [(shower.integration, shower.group) for shower in found] == [(7, 2)]
+    groupdq = np.where(rng.random(sci.shape) < 0.02, D, 0).astype(np.uint8)
+    values = np.ma.masked_array(np.diff(sci, axis=1), (groupdq[:, 1:] | groupdq[:, :-1]) != 0)
+    clipped = sigma_clip(values, sigma=5, axis=0)
+    images = np.ones((2, 40, 50), np.float32)
+    median, noise = jump.typical_differences(sci, groupdq, *images, nframes=1, mode="sigma_clip")
+    assert_allclose(median, np.ma.median(clipped, axis=0), rtol=1e-6)
+    assert_allclose(noise, clipped.std(axis=0), rtol=1e-5)
 
 
 def test_showers_need_ten_differences():

@@ -27,6 +27,9 @@ MIN_DIFFERENCES = 10
 #: parameter for it, max_shower_amplitude, and uses this number whatever that says.)
 MAX_AMPLITUDE = 6
 
+#: Where statistics along the integrations are clipped.
+CLIP_SIGMA = 5.0
+
 _DNU, _JUMP, _BAD = two_point.DNU, two_point.JUMP, two_point.BAD
 _ANY = _BAD | _JUMP
 _SATURATED = np.uint8(dq.SATURATED)
@@ -54,8 +57,8 @@ def enough_for_showers(dnu_planes):
     return nints * (ngroups - 1) - np.count_nonzero(dnu_planes) >= MIN_DIFFERENCES
 
 
-def typical_differences(sci, groupdq, gain):
-    """Return the median difference of every pixel of a block of rows.
+def typical_differences(sci, groupdq, gain, readnoise, *, nframes, mode):
+    """Return the typical difference of every pixel of a block of rows, and its noise.
 
     Parameters
     ----------
@@ -64,17 +67,31 @@ def typical_differences(sci, groupdq, gain):
     groupdq : uint8 ndarray (nints, ngroups, rows, nx)
         Flags after the search for jumps. DO_NOT_USE and SATURATED are left out, and JUMP_DET where it is the only
         flag.
-    gain : float32 ndarray (rows, nx)
-        Gain [electrons/DN].
+    gain, readnoise : float32 ndarray (rows, nx)
+        [electrons/DN]; CDS noise [DN].
+    nframes : int
+        Frames averaged into a group.
+    mode : str
+        `~rampflow.steps.jump.choose_mode` of the exposure. In "sigma_clip" every difference is compared with the same
+        one of the other integrations.
 
     Returns
     -------
-    tuple of one float32 ndarray (rows, nx)
-        [electrons]; NaN where no difference is left.
+    median, noise : float32 ndarray (n, rows, nx)
+        [electrons]; NaN where no difference is left. n is 1, or ngroups - 1 in mode "sigma_clip", where the median and
+        standard deviation along the integrations are clipped at 5 sigma.
     """
+    nints, ngroups, rows, nx = sci.shape
     unused = np.where(groupdq == _JUMP, _DNU, groupdq)
-    network = two_point.sorting_network(sci.shape[0] * (sci.shape[1] - 1))
-    return (two_point.median_differences(sci, unused, np.ascontiguousarray(gain, np.float32), network),)
+    gain = np.ascontiguousarray(gain, np.float32)
+    if mode == "sigma_clip":
+        median, noise = np.empty((2, ngroups - 1, rows, nx), np.float32)
+        two_point.clipped_statistics(sci, unused, gain, CLIP_SIGMA, median, noise, ngroups - 1)
+        return median, noise
+    network = two_point.sorting_network(nints * (ngroups - 1))
+    median = two_point.median_differences(sci, unused, gain, network)[None]
+    with np.errstate(invalid="ignore"):
+        return median, np.sqrt(np.abs(median) + np.square(np.float32(readnoise) * gain) / np.float32(nframes))
 
 
 def find_showers(
@@ -82,10 +99,9 @@ def find_showers(
     *,
     ngroups,
     median,
+    noise,
     gain,
-    readnoise,
     pixeldq,
-    nframes,
     extend_snr_threshold,
     extend_min_area,
     extend_inner_radius,
@@ -102,14 +118,12 @@ def find_showers(
         SCI [DN] and flags of the groups of all integrations, in order, after the search for jumps.
     ngroups : int
         Groups per integration.
-    median : float32 ndarray (ny, nx)
+    median, noise : float32 ndarray (n, ny, nx)
         :func:`typical_differences` [electrons].
-    gain, readnoise : float32 ndarray (ny, nx)
-        [electrons/DN]; CDS noise [DN].
+    gain : float32 ndarray (ny, nx)
+        [electrons/DN].
     pixeldq : uint32 ndarray (ny, nx)
         Pixels with DO_NOT_USE, and those that are reference pixels and nothing else, are left out.
-    nframes : int
-        Frames averaged into a group.
     extend_snr_threshold : float
         A shower is where the mean over the ring is larger than this [sigma] …
     extend_min_area : float
@@ -126,9 +140,6 @@ def find_showers(
     list of Shower
         In order of integration and group, as the value of the generator.
     """
-    variance = np.square(np.float32(readnoise) * np.float32(gain)) / np.float32(nframes)
-    with np.errstate(invalid="ignore"):
-        noise = np.sqrt(np.abs(median) + variance)
     left_out = (pixeldq & np.uint32(dq.DO_NOT_USE) != 0) | (pixeldq == np.uint32(dq.REFERENCE_PIXEL))
     offsets = _ring(extend_inner_radius, extend_outer_radius)
     found = []
@@ -139,8 +150,9 @@ def find_showers(
             before, begun = None, False
         electrons = np.where((flags & _BAD != 0) | (flags == _JUMP), np.float32(np.nan), sci * gain)
         if begun:
+            n = min(group, len(median)) - 1
             with np.errstate(invalid="ignore", divide="ignore"):
-                ratio = np.abs(electrons - before - median) / noise
+                ratio = np.abs(electrons - before - median[n]) / noise[n]
             ratio[(flags & _ANY != 0) | left_out] = np.nan
             extended = _ring_mean(ratio, offsets) > extend_snr_threshold
             found += [Shower(integration, group, ellipse_of(region)) for region in regions(extended, extend_min_area)]

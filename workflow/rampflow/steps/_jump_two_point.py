@@ -529,3 +529,40 @@ def median_differences(sci, groupdq, gain, network):
             for x in range(width):
                 medians[y, x0 + x] = median_of_column(ascending, x, counts[x])
     return medians
+
+
+@kernel(f"void({RAMPS}, float64, float32[:, :, ::1], float32[:, :, ::1], int64)")
+def clipped_statistics(sci, groupdq, gain, nsigma, medians, deviations, steps):
+    """Find median and standard deviation [e] of every difference over the integrations, after sigma clipping."""
+    nints, _, rows, nx = sci.shape
+    nvalues = nints * steps
+    tile_width = width_of_tile(nvalues, nx)
+    buffer, jump_buffer = np.empty(nvalues * tile_width, np.float32), np.empty(nvalues * tile_width, np.uint8)
+    values, bounds = np.empty(nints), np.empty(2)
+    for y in range(rows):
+        for x0 in range(0, nx, tile_width):
+            width = min(tile_width, nx - x0)
+            differences = buffer[: nvalues * width].reshape(nvalues, width)
+            jumps = jump_buffer[: nvalues * width].reshape(nvalues, width)
+            load_tile(sci, groupdq, gain, y, x0, differences, jumps)
+            for step in range(steps):
+                for x in range(width):
+                    medians[step, y, x0 + x] = deviations[step, y, x0 + x] = NAN
+                    n = 0
+                    for row in range(step, nvalues, steps):
+                        if abs(differences[row, x]) < INF:
+                            values[n] = differences[row, x]
+                            n += 1
+                    if n == 0:
+                        continue
+                    clip_bounds(values, n, nsigma, bounds)
+                    n = 0
+                    for row in range(step, nvalues, steps):
+                        if bounds[0] <= differences[row, x] <= bounds[1]:
+                            values[n] = differences[row, x]
+                            n += 1
+                    if n == 0:
+                        continue
+                    mean = np.sum(values[:n]) / n
+                    medians[step, y, x0 + x] = 0.5 * (select(values, n, (n - 1) // 2) + select(values, n, n // 2))
+                    deviations[step, y, x0 + x] = np.sqrt(np.sum((values[:n] - mean) ** 2) / n)
