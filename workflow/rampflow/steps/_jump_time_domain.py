@@ -76,6 +76,10 @@ def mark_time_domain(differences, steps, variance, nframes, threshold, window, b
                     n += 1
             if n < MIN_INTEGRATIONS:
                 continue
+            low, high = series[:n].min(), series[:n].max()
+            nearest = max(low, -high, 0.0)  # no median is nearer to 0
+            if high - low < (1 - 1e-9) * threshold * np.sqrt(nearest + variance[x] / nframes):
+                continue  # nothing can be further from a median than all values are from one another
             running_medians(series, n, window, ordered, medians)
             for k in range(n):
                 residuals[k] = abs(series[k] - medians[k])
