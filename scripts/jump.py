@@ -8,11 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from rampflow.events import flag_events
 from rampflow.job import Step
 from rampflow.steps import jump
 
 with Step(snakemake) as step:
-    jump.check_groups(step.shape[1])
+    algorithm = jump.choose_algorithm(step.parameters["algorithm"], step.shape[0])
+    jump.check_groups(step.shape[1], algorithm)
+    tgroup = step.keyword("TGROUP")
     images = {kind: step.reference(kind).read() for kind in ("gain", "readnoise")}
     step.pixeldq = jump.flag_bad_gain(step.pixeldq, images["gain"])
     unused = step.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)
@@ -25,16 +28,18 @@ with Step(snakemake) as step:
         along=images,
         halo=1,
         tell_halo=True,
+        algorithm=algorithm,
         mode=mode,
         nframes=step.keyword("NFRAMES"),
-        tgroup=step.keyword("TGROUP"),
+        tgroup=tgroup,
         median_gain=jump.median_gain(images["gain"]),
         **step.options(*jump.OPTIONS),
     )
     count, void = jump.join_blocks(search(), unused)
     if void.any():
         count, _ = jump.join_blocks(search(reset_planes=void), unused)
-    rates = jump.event_rates(count, 0, dnu_planes=unused, npixels=images["gain"].size, tgroup=step.keyword("TGROUP"))
+    events = flag_events(step, **images, unused=unused, mode=mode)
+    rates = jump.event_rates(count, events, dnu_planes=unused, npixels=images["gain"].size, tgroup=tgroup)
     if rates is not None:
         step.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")
         step.set("EXTNCRS", rates[1], "Extended events per 1e6 pixels and second")

@@ -95,7 +95,11 @@ def parse(arguments):
     parser.add_argument("--small", action="store_true", help=f"only {len(SMALL)} small exposures")
     parser.add_argument("--seed", type=int, help="seed of the mock; by default the programme's own")
     parser.add_argument("--steps", default="*", metavar="PATTERN", help="steps to compare one by one, a glob")
-    parser.add_argument("--configfile", type=Path, help="YAML with further configuration, for both sides")
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        help="YAML with further configuration, for both sides; a .tsv of that name has what is accepted with it",
+    )
     parser.add_argument("--no-interchange", dest="interchange", action="store_false")
     parser.add_argument("--keep", action="store_true", help="keep all products, and use a programme kept before")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
@@ -211,6 +215,8 @@ class Comparison:
     def __init__(self, ours, folder, options):
         self.ours, self.folder, self.options = ours, folder, options
         self.accepted = standard.read_accepted()
+        if options.configfile and options.configfile.with_suffix(".tsv").exists():
+            self.accepted += standard.read_accepted(options.configfile.with_suffix(".tsv"))
         self.rows, self.exchange = [], []
 
     def order(self, row):

@@ -524,6 +524,46 @@ class Step(Job):
 
         self._over([(run, group) for group in range(self.shape[1])])
 
+    def sequence(self, function, *, reads, writes=(), updated=(), **options):
+        """Run a generator function over all groups of all integrations in order, one group at a time.
+
+        For what depends on the groups before. It holds as many frames as the function keeps.
+
+        Parameters
+        ----------
+        function : generator function
+            Called once as ``function(frames, **options)``. `frames` yields the frame (rows, columns) of every group,
+            or a tuple of them in the order of ``reads``; the function yields the new frames of every group in the
+            same order, a tuple when there are several in ``writes``, nothing of interest when there are none.
+        reads, writes : tuple of str
+            Extensions read and written.
+        updated : tuple of str
+            Those of ``reads`` that are read as an earlier pass has written them.
+
+        Returns
+        -------
+        object
+            What the function returns.
+        """
+        self._layout()
+        self._written.update(writes)
+        places = list(np.ndindex(*self.shape[:2]))
+        frames = (tuple(self._latest(name, updated, *place) for name in reads) for place in places)
+        results = function((frame[0] for frame in frames) if len(reads) == 1 else frames, **options)
+        for place in places:
+            result = next(results)
+            if writes:
+                self._store(result, writes, place)
+        try:
+            next(results)
+        except StopIteration as end:
+            return end.value
+        raise ValueError(f"{function.__name__} gave more than the {len(places)} groups that it was given")
+
+    def _latest(self, name, updated, *index):
+        """Read a piece of an array: from the new product if an earlier pass wrote it there, else of the ramp."""
+        return self.target[name].read(*index) if name in updated else self.read(name, *index)
+
     def survey(self, function, *, reads, combine, rows=None, **options):
         """Gather a property of the whole exposure from blocks of rows.
 
@@ -585,13 +625,26 @@ class Step(Job):
             while waiting:
                 yield waiting.popleft().result()
 
-    def read_rows(self, name, integrations, rows):
+    def read_rows(self, name, integrations, rows, updated=()):
         """Read rows of an array with all its groups; the zero frames have none."""
         if name == "ZEROFRAME":
             return self.read(name, integrations, rows)
-        return self.read(name, integrations, slice(None), rows)
+        return self._latest(name, updated, integrations, slice(None), rows)
 
-    def rows(self, function, *, reads, writes, along=None, halo=0, tell_halo=False, by_integration=False, **options):
+    def rows(
+        self,
+        function,
+        *,
+        reads,
+        writes,
+        updated=(),
+        along=None,
+        halo=0,
+        tell_halo=False,
+        by_integration=False,
+        tell_place=False,
+        **options,
+    ):
         """Run a function over blocks of rows with all their groups and write what it returns.
 
         Parameters
@@ -602,6 +655,8 @@ class Step(Job):
             with the same rows as it was given, and whatever else it has to say.
         reads, writes : tuple of str
             Extensions read and written.
+        updated : tuple of str
+            Those of ``reads`` that are read as an earlier pass has written them.
         along : dict of arrays, optional
             Arrays whose last two axes are rows and columns, handed over cut to the block; None stays None.
         halo : int
@@ -609,6 +664,8 @@ class Step(Job):
             not written.
         tell_halo : bool
             Tell the function as ``halo=(before, after)`` how many such rows it was given.
+        tell_place : bool
+            Tell the function as ``place=(integrations, rows)`` what it was given: an index or slice, and a slice.
 
         Returns
         -------
@@ -619,11 +676,13 @@ class Step(Job):
         self._written.update(writes)
 
         def run(integrations, block, wide):
-            arrays = [self.read_rows(name, integrations, wide) for name in reads]
+            arrays = [self.read_rows(name, integrations, wide, updated) for name in reads]
             cut = cut_rows(along, wide)
             before = block.start - wide.start
             if tell_halo:
                 cut["halo"] = (before, wide.stop - block.stop)
+            if tell_place:
+                cut["place"] = (integrations, wide)
             result = function(*arrays, **cut, **options)
             result = result if isinstance(result, tuple) else (result,)
             inner = slice(before, before + block.stop - block.start)

@@ -195,7 +195,15 @@ def _parity():
             ),
             _exposure("NRS1", "NRSIRS2RAPID", 4, exp_type="NRS_IFU", scene=SPECTRUM.but(saturated_patch=5e3), number=3),
             _exposure("NRS2", "NRSIRS2", 3, 2, exp_type="NRS_MSASPEC", scene=SPECTRUM, number=2),
-            _exposure("MIRIMAGE", "FASTR1", 10, 2, subarray="SUB128", scene=MID_INFRARED),
+            _exposure(
+                "MIRIMAGE",
+                "FASTR1",
+                10,
+                2,
+                subarray="SUB128",
+                scene=MID_INFRARED,
+                changes={"showers": 8e3},
+            ),
             _exposure(
                 "MIRIMAGE",
                 "FASTR1",
