@@ -66,6 +66,19 @@ def logfile(step):
     return f"{FOLDER}/logs/{step}.log"
 
 
+def carried():
+    """What an exposure leaves in its detector: a small file that names it."""
+    return f"{FOLDER}/carried/persistence.json"
+
+
+def carried_from(wildcards):
+    """What the exposure before has left, where the configuration chains them; else the file that it names."""
+    before = PLAN.chained_after(wildcards.exposure)
+    if before:
+        return f"{RUN.results}/{before}/carried/persistence.json"
+    return RUN.carried_file(wildcards.exposure) or []
+
+
 def asked():
     return f"{FOLDER}/references/asked.json"
 

@@ -109,6 +109,12 @@ class Run:
             for kind, path in self.plan.overrides(exposure).items()
         }
 
+    def carried_file(self, exposure):
+        """Return the file with what the exposure before has left, where the configuration names one; or None."""
+        settings = self.plan.settings("persistence", exposure)
+        traps = settings["algorithm"]["value"] == "traps"
+        return settings["input_trapsfilled" if traps else "persistence_array_file"]["value"] or None
+
     def _bytes(self, exposure):
         exposure = self.plan.exposures[exposure]
         size = 4
