@@ -135,7 +135,7 @@ class Carried(Step):
         return filled
 
     def _gap(self, source):
-        """Return how long the traps have been emptying (s), from the end of the one exposure to the start of the other."""
+        """Return the time from the end of the one exposure to the start of the other (s)."""
         if source.header.get("EXPEND") is None:
             raise files.FileProblem(f"{source.path}: no EXPEND, the time from which its traps empty; set it")
         gap = (self.starts - source.header["EXPEND"]) * _SECONDS
@@ -235,7 +235,8 @@ class Carried(Step):
         name = name if isinstance(name, str) else f"{self.exposure}_persistence"
         rows, columns = np.nonzero(until)
         entry = {
-            "rows": rows, "cols": columns, "vals": until[rows, columns], "corner": [self.window.ystart, self.window.xstart],
+            "rows": rows, "cols": columns, "vals": until[rows, columns],
+            "corner": [self.window.ystart, self.window.xstart],
             "elsewhere": self._elsewhere[self._elsewhere[:, 2] >= last], "filename": self.header["FILENAME"],
             "pers_time": self.parameters["persistence_time"],
         }  # fmt: skip

@@ -183,7 +183,7 @@ def decayed(filled, seconds, families):
     return filled
 
 
-def capture_tables(families, timing, nints, ngroups):
+def capture_tables(families, timing, ngroups):
     """Work out all that the filling of traps has of exponentials: it depends on numbers of groups alone.
 
     Returns
@@ -258,7 +258,7 @@ def subtract_traps(
     filled = filled.copy()
     flags = np.zeros((ny, nx), np.uint32)
     persistence = np.empty(sci.shape if save_persistence else (0, 0, 0, 0), np.float32)
-    ramp, saturated, jump = capture_tables(families, timing, nints, ngroups)
+    ramp, saturated, jump = capture_tables(families, timing, ngroups)
     release = families.released(timing.group).astype(np.float32)
     pause = families.released(timing.frame * timing.resets).astype(np.float32)
     _subtract(
@@ -481,7 +481,7 @@ def flag_windows(
         raise ValueError(f"Persistence: GROUPDQ {groupdq.shape} and windows {until.shape} disagree; cut them alike.")
     bits = np.uint8(_FLAG | (_DO_NOT_USE if persistence_dnu else 0))
     times = np.asarray(starts)[:, np.newaxis] + np.arange(1, groupdq.shape[1] + 1) * float(tgroup)
-    until = np.where(until - persistence_time > times[0, 0], 0.0, until)
+    until = until.copy()
     if dn_threshold is None:
         sci, dn_threshold = np.empty((0, 0, 0, 0), np.float32), 0.0
     _flag(groupdq, until, sci, times, persistence_time, dn_threshold, bits)
@@ -513,11 +513,10 @@ def _flag(groupdq, until, sci, times, length, threshold, bits):
                 for x in range(nx):
                     saturated[x] += (groupdq[i, g, y, x] & _SATURATED) != 0
                     # Saturation lasts to the end of the integration, so that this is its first group.
-                    if saturated[x] == 1:
+                    bright = sci.size > 0 and until[y, x] < time and sci[i, g, y, x] > threshold
+                    if bright or saturated[x] == 1:
                         until[y, x] = time + length
-                    elif sci.size and until[y, x] < time and sci[i, g, y, x] > threshold:
-                        until[y, x] = time + length
-                    if until[y, x] >= time:
+                    if time <= until[y, x] <= time + length:
                         groupdq[i, g, y, x] |= bits
                     else:
                         until[y, x] = 0.0
