@@ -11,8 +11,8 @@ from stdatamodels.jwst import datamodels
 
 from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, read_truth, write_exposure
 
-EFFECTS = Effects(read_noise=0.3, reset_noise=1, bias=1, saturation=1, persistence=60)
-BRIGHT, FAINT = Scene(sky=150.0, stars=8, brightest=4e5), Scene(sky=0.5)
+EFFECTS = Effects(read_noise=0.3, reset_noise=1, bias=1, saturation=1, persistence=2000)
+BRIGHT, FAINT = Scene(sky=1.5e4, stars=8, brightest=4e6), Scene(sky=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -37,14 +37,15 @@ class Carried(Step):
 
     def _handed_on(self):
         """Return the file that the exposure before names, once it is sure to be the one that it wrote."""
-        pointers = [Path(p) for p in self.snakemake.input.get("carried", []) if str(p).endswith(".json")]
-        if not pointers:
-            return None
-        pointer = json.loads(pointers[0].read_text())
+        given = self.snakemake.input.get("carried") or None
+        if given is None or not str(given).endswith(".json"):
+            return None  # the first of its chain, perhaps with a file that the configuration names
+        source = Path(str(given))
+        pointer = json.loads(source.read_text())
         if pointer["file"] is None:
             return None
-        path = pointers[0].parent / pointer["file"]
-        cure = f"make it anew: snakemake --forcerun persistence, or delete {pointers[0]}"
+        path = source.parent / pointer["file"]
+        cure = f"make it anew: snakemake --forcerun persistence, or delete {source}"
         if not path.is_file():
             raise files.FileProblem(f"{path}: it was left by the exposure before and is gone; {cure}")
         if _digest(path) != pointer["sha256"]:

@@ -317,7 +317,7 @@ def trapdensity(path, exposure, window):
 def trappars(path, exposure, window):  # noqa: ARG001 - a table
     """Three families of traps: capture and decay."""
     columns = [(name, "f8") for name in ("capture0", "capture1", "capture2", "decay_param")]
-    table = fits.BinTableHDU(np.array(traps.FAMILIES, dtype=columns), name="TRAPPARS")
+    table = fits.BinTableHDU(np.array(list(traps.FAMILIES), dtype=columns), name="TRAPPARS")
     _write(path, _header(exposure, "trappars", "Traps of the synthetic detector"), [table])
 
 
