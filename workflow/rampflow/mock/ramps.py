@@ -92,7 +92,7 @@ def integrations(exposure, maps=None):
         elif traps is not None:
             empty(traps.filled, exposure.frames_per_integration * exposure.tframe)
         if traps is not None:
-            traps.end(exposure, rate + maps.dark)
+            traps.end(exposure, index, rate + maps.dark)
 
 
 def _traps(exposure, maps):

@@ -89,7 +89,7 @@ class Traps:
             for index in range(earlier.nints):
                 self.begin(earlier, index)
                 empty(self.filled, earlier.frames_per_integration * earlier.tframe)
-                self.end(earlier, rates(earlier))
+                self.end(earlier, index, rates(earlier))
             now = Time(earlier.start).mjd * 86400 + earlier.duration
         self._wait(now, exposure)
 
@@ -103,6 +103,8 @@ class Traps:
         if index > 0:
             empty(self.filled, exposure.pattern.resets_between * exposure.tframe)
 
-    def end(self, exposure, rate):
-        """Fill traps with what an integration has collected."""
-        fill(self.filled, rate, exposure.frames_per_integration * exposure.tframe, self.limit, self.traps)
+    def end(self, exposure, index, rate):
+        """Fill traps with what an integration has collected; by convention light counts from the resets on."""
+        resets = exposure.pattern.resets_between if index > 0 else exposure.pattern.resets_at_start
+        seconds = (exposure.frames_per_integration + resets) * exposure.tframe
+        fill(self.filled, rate, seconds, self.limit, self.traps)
