@@ -189,8 +189,8 @@ class Carried(Step):
             return until
         import asdf
 
-        with asdf.open(self.before) as tree:
-            entry = tree.get(str(self.keyword("DETECTOR")).strip())
+        with asdf.open(self.before) as opened:
+            entry = opened.tree.get(str(self.keyword("DETECTOR")).strip())
             if entry is None:
                 log.info("%s has no windows of %s", self.before, self.keyword("DETECTOR"))
                 return until
