@@ -144,4 +144,4 @@ def test_windows_are_handed_on_and_what_was_subtracted_is_written(field, tmp_pat
     before, after = (
         fits.getdata(folder / f"{bright.root}_{step}.fits", "SCI") for step in ("linearity", "persistence")
     )
-    np.testing.assert_array_equal(before - amount, after)
+    np.testing.assert_allclose(before - amount, after, rtol=1e-6)  # the subtraction is in double precision
