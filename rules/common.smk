@@ -70,6 +70,19 @@ def answers():
     return f"{RUN.results}/references.json"
 
 
+def carried():
+    """What an exposure leaves in its detector: a small file that names it."""
+    return f"{FOLDER}/carried/persistence.json"
+
+
+def carried_from(wildcards):
+    """What the exposure before has left, where the configuration chains them; else the file that it names."""
+    before = PLAN.chained_after(wildcards.exposure)
+    if before:
+        return f"{RUN.results}/{before}/carried/persistence.json"
+    return RUN.carried_file(wildcards.exposure) or []
+
+
 def references(step):
     """What CRDS answered for a step: one small file per type, known once the answers are there."""
 

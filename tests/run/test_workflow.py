@@ -11,7 +11,8 @@ from stdatamodels.jwst import datamodels
 from rampflow.mock import revise
 
 CHAINS = {
-    "nrcb1": "group_scale dq_init saturation superbias refpix linearity dark_current jump ramp_fit gain_scale",
+    "nrcb1": "group_scale dq_init saturation superbias refpix linearity persistence dark_current jump ramp_fit "
+    "gain_scale",
     "nrcalong": "group_scale dq_init saturation superbias refpix linearity dark_current jump ramp_fit gain_scale",
     "mirimage": "group_scale dq_init emicorr saturation firstframe lastframe reset linearity rscd dark_current refpix "
     "jump ramp_fit gain_scale",
@@ -61,10 +62,12 @@ def test_nothing_half_written_is_left(finished):
     assert not list(finished.folder.rglob("*.part"))
 
 
-def test_what_is_left_out_is_said_once(finished):
-    said = [line for line in finished.said.splitlines() if line.startswith("rampflow:")]
-    assert any("persistence" in line for line in said)
+def test_a_step_that_is_not_there_is_said_once_and_left_out(new_run):
+    text = new_run("nrs1", "guider1")("-n", steps={"clean_flicker_noise": {"skip": False}})
+    said = [line for line in text.splitlines() if line.startswith("rampflow:")]
+    assert [line for line in said if "clean_flicker_noise" in line and "not there yet" in line]
     assert len(said) == len(set(said))
+    assert "rule clean_flicker_noise" not in text
 
 
 def test_without_a_warm_start_with_one_core_and_in_the_smallest_pieces_the_products_are_the_same_bits(
@@ -75,7 +78,7 @@ def test_without_a_warm_start_with_one_core_and_in_the_smallest_pieces_the_produ
     little = [f"{step}:mem_mb=1" for step in sorted(set(" ".join(CHAINS.values()).split()))]
     run("--cores", "1", "--set-resources", *little, environment={"RAMPFLOW_SERVER": ""})
     made = run.products()
-    assert len(made) == 14 + 18
+    assert len(made) == 15 + 18
     assert made == {path: finished.products()[path] for path in made}
 
 
@@ -97,7 +100,7 @@ def test_an_edited_step_reruns_itself_and_what_follows_and_a_touched_one_nothing
     step.write_text(step.read_text() + "\n# edited\n")
     ran = run.jobs()
     assert {rule for rule, _ in ran} == set(
-        ["superbias", "refpix", "linearity", "dark_current", "jump", "ramp_fit", "gain_scale", "rate"]
+        ["superbias", "refpix", "linearity", "persistence", "dark_current", "jump", "ramp_fit", "gain_scale", "rate"]
     )
     assert {exposure for _, exposure in ran} == {"nrcb1", "nrcalong", "nis", "nrs1", "guider1"}
 

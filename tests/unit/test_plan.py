@@ -2,7 +2,7 @@
 "refusals."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -786,3 +786,73 @@ def test_a_damaged_release_is_refused(tmp_path, monkeypatch, name, text, line):
     (folder / name).write_text(text)
     with pytest.raises(ConfigError, match=re.escape(line)):
         load_release.__wrapped__("9.9")
+
+
+# --- persistence, from exposure to exposure -------------------------------------------------------------
+
+
+@dataclass
+class InTime(Exposure):
+    detector: str = "NRCA1"
+    header: dict = field(default_factory=dict)
+    placeholder: bool = False
+
+
+def at(root, start, *, detector="NRCA1", instrument="NIRCAM", tso=False, **header):
+    return InTime(root, instrument, tso, detector=detector, header={"EXPSTART": start, **header})
+
+
+CHAIN = {"steps": {"persistence": {"chain": True}}}
+
+
+def links(config, *exposures):
+    plan = Plan(config, exposures)
+    return {exposure.root: plan.chained_after(exposure) for exposure in exposures}
+
+
+def test_exposures_are_not_chained_unless_it_is_asked_for():
+    assert links({}, at("a", 1.0), at("b", 2.0)) == {"a": None, "b": None}
+
+
+def test_exposures_of_each_detector_are_chained_in_order_of_time():
+    exposures = at("a", 3.0), at("b", 1.0), at("c", 2.0), at("x", 1.5, detector="NRCA2"), at("y", 2.5, detector="NRCA2")
+    assert links(CHAIN, *exposures) == {"a": "c", "b": None, "c": "b", "x": None, "y": "x"}
+
+
+def test_segments_follow_one_another_and_exposures_of_one_time_their_names():
+    exposures = (
+        at("e-seg010_a", 1.0, INTSTART=30),
+        at("e-seg002_a", 1.0, INTSTART=10),
+        at("e-seg001_a", 1.0, INTSTART=1),
+    )
+    expected = {
+        "e-seg001_a": None,
+        "e-seg002_a": "e-seg001_a",
+        "e-seg010_a": "e-seg002_a",
+        "z": "e-seg010_a",
+        "d": None,
+    }
+    assert links(CHAIN, *exposures, at("z", 1.0)) == {k: v for k, v in expected.items() if k != "d"}
+    assert links(CHAIN, *exposures, at("d", 1.0))["e-seg001_a"] == "d"
+
+
+def test_the_chain_goes_past_exposures_without_the_step():
+    config = {"steps": {"persistence": {"chain": True}, "b": {"persistence": {"skip": True}}}}
+    exposures = at("a", 1.0), at("b", 2.0), at("t", 2.5, tso=True), at("c", 3.0)
+    assert links(config, *exposures) == {"a": None, "b": None, "t": None, "c": "a"}
+    nirspec = [at(name, start, detector="NRS1", instrument="NIRSPEC") for name, start in (("a", 1.0), ("b", 2.0))]
+    assert links(CHAIN, *nirspec) == {"a": None, "b": None}
+
+
+def test_windows_of_release_3_are_chained_where_the_step_is_turned_on():
+    config = {"release": "3.0", "steps": {"persistence": {"chain": True, "skip": False, "persistence_time": 60}}}
+    miri = [at(name, start, detector="MIRIMAGE", instrument="MIRI") for name, start in (("a", 1.0), ("b", 2.0))]
+    assert links(config, *miri) == {"a": None, "b": "a"}
+
+
+def test_a_chain_needs_start_times_and_one_algorithm():
+    with pytest.raises(ConfigError, match="b: no EXPSTART, by which persistence is chained"):
+        links(CHAIN, at("a", 1.0), at("b", None))
+    config = {"steps": {"persistence": {"chain": True}, "b": {"persistence": {"algorithm": "window"}}}}
+    with pytest.raises(ConfigError, match=r"NRCA1 have different algorithms \(traps, window\)"):
+        links(config, at("a", 1.0), at("b", 2.0))

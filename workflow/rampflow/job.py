@@ -118,6 +118,7 @@ class Job:
         self.name = snakemake.rule
         self.exposure = snakemake.wildcards.get("exposure")
         self.threads = max(1, snakemake.threads)
+        self.skipped_as = "SKIPPED"
         self._started = time.time(), time.monotonic()
 
     def __enter__(self):
@@ -141,6 +142,8 @@ class Job:
     def __exit__(self, kind, error, trace):
         if kind is None or isinstance(error, NotApplicable):
             try:
+                if error is not None:
+                    self.skipped_as = error.status
                 self.finish(skipped=str(error) if error is not None else None)
                 self._record()
                 return True
@@ -861,7 +864,7 @@ class Step(Job):
             log.info("skipped: %s", skipped)
         self._layout()
         if skipped is not None:
-            self.header[self.status_keyword] = "SKIPPED"
+            self.header[self.status_keyword] = self.skipped_as
         for name, values in self._extra:
             self.target[name].write(values)
         self.target["PIXELDQ"].write(self._stripped(self.pixeldq))

@@ -117,6 +117,12 @@ def _mode(exposure):
     return f"{exposure.instrument} {'tso' if exposure.tso else 'plain'}"
 
 
+def _place_in_time(exposure):
+    """Key by which exposures are in the order of time; all segments of one have the start of the whole."""
+    whole = re.sub(r"-seg\d+", "", exposure.root)
+    return exposure.header.get("EXPSTART") or 0.0, whole, exposure.header.get("INTSTART") or 1, exposure.root
+
+
 def _layers(block, names, roots, where):
     """Split a block of the configuration by selector, the more special the later."""
     layers, problems = [_Layer(0, "", {})], []
@@ -197,6 +203,7 @@ class Plan:
         if empty:
             raise ConfigError(f"config: steps: every step of {root} is skipped" for root in empty)
         self.steps = self._all_steps()
+        self._before = self._links()
         self._notice()
 
     def chain(self, exposure):
@@ -213,6 +220,14 @@ class Plan:
     def final(self, exposure):
         """Return the last step of an exposure's chain."""
         return self.chain(exposure)[-1]
+
+    def chained_after(self, exposure):
+        """Return the root of the exposure whose persistence is handed on to this one; None without one.
+
+        Exposures of a detector that have the step, with its parameter ``chain``, in the order in which they started;
+        segments of an exposure one after the other.
+        """
+        return self._before.get(self._find(exposure).root)
 
     def eligible(self, exposure):
         """Return the steps that an exposure's mode has, on or off, in execution order, as a list."""
@@ -333,6 +348,31 @@ class Plan:
 
     def _chain(self, exposure):
         return [step for step in self._cells(exposure) if not self._skip(step, exposure)[0]]
+
+    def _links(self):
+        """Link the exposures of each detector in time, for persistence: root to the root before it."""
+        detectors, links, problems = {}, {}, []
+        for exposure in self.exposures.values():
+            if "persistence" in self.chain(exposure) and self.settings("persistence", exposure)["chain"]["value"]:
+                detectors.setdefault(exposure.detector, []).append(exposure)
+                if exposure.header.get("EXPSTART") is None and not exposure.placeholder:
+                    problems.append(
+                        f"{exposure.root}: no EXPSTART, by which persistence is chained; set it, or chain: false"
+                    )
+        if problems:
+            raise ConfigError(problems)
+        for detector, members in detectors.items():
+            algorithms = {self.settings("persistence", exposure)["algorithm"]["value"] for exposure in members}
+            if len(algorithms) > 1:
+                problems.append(
+                    f"config: steps: persistence: chain: exposures of {detector} have different algorithms "
+                    f"({', '.join(sorted(algorithms))}); give them one, or chain: false to some"
+                )
+            members.sort(key=_place_in_time)
+            links |= {after.root: before.root for before, after in zip(members, members[1:], strict=False)}
+        if problems:
+            raise ConfigError(problems)
+        return links
 
     def _all_steps(self):
         """Merge the chains; a step that only some have stands behind its predecessor there."""

@@ -122,6 +122,12 @@ class Run:
             "overrides": overrides,
         }
 
+    def carried_file(self, exposure):
+        """Return the file with what the exposure before has left, where the configuration names one; or None."""
+        settings = self.plan.settings("persistence", exposure)
+        traps = settings["algorithm"]["value"] == "traps"
+        return settings["input_trapsfilled" if traps else "persistence_array_file"]["value"] or None
+
     def _bytes(self, exposure):
         exposure = self.plan.exposures[exposure]
         size = 4

@@ -46,6 +46,9 @@ class Effects:
         integrations after the first; offsets of the first and of the last frame; 390 Hz pick-up.
     bad_pixels : float
         Fraction of dead, hot, unstable and uncalibrated pixels.
+    persistence : float
+        Traps that catch charge in the exposures before (`Exposure.after`) and release it into this one: their
+        density, relative to that of the trapdensity reference of a detector without this effect.
     """
 
     photon_noise: float = 0.0
@@ -72,6 +75,7 @@ class Effects:
     last_frame: float = 0.0
     emi: float = 0.0
     bad_pixels: float = 0.0
+    persistence: float = 0.0
 
     def __post_init__(self):
         """Refuse strengths that mean nothing."""
@@ -104,7 +108,7 @@ class Effects:
         """Strengths that the reference files must agree with, hence equal for all users of a reference."""
         names = (
             "bias", "dark_current", "nonlinearity", "saturation", "ipc", "gain_structure", "reset_anomaly",
-            "rscd", "bad_pixels", "read_noise",
+            "rscd", "bad_pixels", "read_noise", "persistence",
         )  # fmt: skip
         return tuple(getattr(self, name) for name in names)
 

@@ -52,6 +52,8 @@ class Exposure:
         UTC at the start of the exposure.
     scene, effects : Scene, Effects
         What is looked at, with which detector effects.
+    after : tuple of Exposure
+        Earlier exposures of the same detector, in order of time, that filled its traps (effect persistence).
     seed : int
         Seed of everything random in this exposure.
     """
@@ -88,6 +90,7 @@ class Exposure:
     start: str = "2024-06-01T12:00:00.000"
     scene: Scene = field(default_factory=Scene)
     effects: Effects = field(default_factory=Effects)
+    after: tuple["Exposure", ...] = ()
     seed: int = 1
 
     def __post_init__(self):
@@ -244,6 +247,12 @@ class Exposure:
             f"_{self.number:05d}{segment}_{self.detector.lower()}"
         )
 
+    @property
+    def duration(self):
+        """Time from the start of the exposure to the end of its last integration [s]."""
+        resets = self.pattern.resets_at_start - self.pattern.resets_between
+        return self.nints * self.integration_time + resets * self.tframe
+
     def integration_starts(self):
         """MJD (UTC) at the start of the integrations of this file, float64."""
         index = np.arange(self.first - 1, self.last)
@@ -254,10 +263,7 @@ class Exposure:
         """Rows (FITS keyword, path in the data model, value) of the primary and SCI header."""
         start = Time(self.start)
         used = self.frames_per_integration * self.tframe
-        duration = (
-            self.nints * self.integration_time
-            + (self.pattern.resets_at_start - self.pattern.resets_between) * self.tframe
-        )
+        duration = self.duration
         end = Time(start.mjd + duration / _SECONDS, format="mjd")
         visit_id = f"{self.program:05d}{self.observation:03d}{self.visit:03d}"
         fast, slow = configurations.orientation(self.detector)

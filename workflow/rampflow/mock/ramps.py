@@ -10,6 +10,7 @@ from rampflow import irs2
 from rampflow.mock import detector as det
 from rampflow.mock import drifts, particles
 from rampflow.mock.scene import light_curve, render
+from rampflow.mock.traps import Traps, empty
 
 #: MIRI at strength 1: offsets of the first and last frame, start of later integrations [DN], decay [groups].
 FIRST_FRAME, LAST_FRAME = -18.0, -12.0
@@ -82,11 +83,28 @@ def integrations(exposure, maps=None):
     if maps is None:
         maps = det.maps(exposure.detector, exposure.window, exposure.effects)
     steady, sources, curve = true_rates(exposure, maps)
-    for index in range(exposure.first - 1, exposure.last):
-        yield _integrate(exposure, maps, steady + np.float32(curve[index]) * sources, index)
+    traps = _traps(exposure, maps) if exposure.effects.persistence else None
+    for index in range(exposure.last):
+        rate = steady + np.float32(curve[index]) * sources
+        if traps is not None:
+            traps.begin(exposure, index)
+        if index >= exposure.first - 1:
+            yield _integrate(exposure, maps, rate, index, traps)
+        elif traps is not None:
+            empty(traps.filled, exposure.frames_per_integration * exposure.tframe)
+        if traps is not None:
+            traps.end(exposure, index, rate + maps.dark)
 
 
-def _integrate(exposure, maps, rate, index):
+def _traps(exposure, maps):
+    def rates(earlier):
+        steady, sources, _ = true_rates(earlier, maps)
+        return steady + sources + maps.dark
+
+    return Traps(exposure, maps, rates)
+
+
+def _integrate(exposure, maps, rate, index, traps=None):
     effects = exposure.effects
     ny, nx = exposure.window.shape
     streams = {name: random_stream(exposure, name, index) for name in ("photons", "reads", "drifts")}
@@ -119,6 +137,8 @@ def _integrate(exposure, maps, rate, index):
         total = np.zeros(exposure.shape[2:], np.float32)
         for frame in exposure.frame_numbers(group):
             charge += _arrived(rate, (frame - previous) * exposure.tframe, maps, effects, streams["photons"])
+            if traps is not None:
+                charge += empty(traps.filled, (frame - previous) * exposure.tframe).astype(np.float32)
             new = hits.between(previous, frame)
             np.add.at(charge, (hits.y[new], hits.x[new]), hits.charge[new] / maps.gain[hits.y[new], hits.x[new]])
             previous = frame

@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from rampflow import dq, irs2
 from rampflow.mock import detector as det
-from rampflow.mock import drifts
+from rampflow.mock import drifts, traps
 from rampflow.mock.configurations import DETECTORS, full_frame, instrument_of, orientation, row_clocks
 
 #: Saturation is declared a little below the true full well.
@@ -362,8 +362,8 @@ def emicorr(path, exposure, window):  # noqa: ARG001 - a table of waves
 
 
 def trapdensity(path, exposure, window):
-    """Density of traps, low enough to change a ramp by a few DN at most."""
-    density = 0.01 * (0.5 + det.scatter(exposure.detector, "traps", window, "random"))
+    """Density of traps; without the effect persistence low enough to change a ramp by a few DN at most."""
+    density = traps.density(exposure.detector, window, exposure.effects.persistence or 1.0)
     bad = det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels)
     unknown = det.is_kind(bad, "nan_dark")
     density[unknown] = np.nan
@@ -374,16 +374,15 @@ def trapdensity(path, exposure, window):
 
 def trappars(path, exposure, window):  # noqa: ARG001 - a table
     """Three families of traps: capture and decay."""
-    rows = [(180.0, -2.0e-2, 90.0, -1.0e-2), (120.0, -5.0e-3, 60.0, -2.5e-3), (60.0, -1.2e-3, 30.0, -6.0e-4)]
     columns = [(name, "f8") for name in ("capture0", "capture1", "capture2", "decay_param")]
-    table = fits.BinTableHDU(np.array(rows, dtype=columns), name="TRAPPARS")
+    table = fits.BinTableHDU(np.array(list(traps.FAMILIES), dtype=columns), name="TRAPPARS")
     _write(path, _header(exposure, "trappars", "Traps of the synthetic detector"), [table])
 
 
 def persat(path, exposure, window):
     """Signal at which all traps are exposed."""
     maps = det.maps(exposure.detector, window, exposure.effects)
-    level = np.minimum(0.9 * maps.well, 60000.0)
+    level = traps.saturation(maps)
     level[maps.is_bad("nan_saturation")] = np.nan
     flags = {"DO_NOT_USE": maps.is_bad("dead"), "NO_SAT_CHECK": maps.is_bad("nan_saturation")}
     hdus = [_image(level), *_quality(window.shape, flags)]

@@ -6,3 +6,11 @@ class NotApplicable(Exception):
 
     The job layer passes the ramp on unchanged and records the step as SKIPPED.
     """
+
+    status = "SKIPPED"
+
+
+class NotUsable(NotApplicable):
+    """The step cannot work with the parameters that it was given; recorded as FAILED, the ramp unchanged."""
+
+    status = "FAILED"

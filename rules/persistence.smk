@@ -1,0 +1,24 @@
+rule persistence:
+    """Correct for what earlier light has left in the detector, or flag it."""
+    input:
+        ramp=previous("persistence"),
+        references=references("persistence"),
+        carried=carried_from,
+    output:
+        ramp=product("persistence"),
+        carried=carried(),
+        parameters=parameters("persistence"),
+        record=record("persistence"),
+    log:
+        logfile("persistence"),
+    conda:
+        "../envs/rampflow.yaml"
+    threads: threads_for
+    resources:
+        mem_mb=memory_for,
+    params:
+        settings=settings("persistence"),
+        skipped=skipped("persistence"),
+        code=code("persistence"),
+    script:
+        "../scripts/persistence.py"
