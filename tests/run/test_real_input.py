@@ -15,6 +15,7 @@ DATA = Path(__file__).parents[3] / "shared/data"
 RAMP = DATA / "ramps/jw00793001001_01101_00001_nis_uncal.fits"
 CONTEXT = "jwst_0676.pmap"
 TYPES = ("mask", "saturation", "superbias", "linearity", "dark", "gain", "readnoise")
+TRAPS = ("trapdensity", "trappars", "persat")
 
 pytestmark = pytest.mark.skipif(not RAMP.exists(), reason="../shared/data is not here")
 
@@ -31,23 +32,23 @@ def cache(tmp_path, monkeypatch):
     return folder
 
 
-def selected(path):
+def selected(path, types=TYPES):
     """Names of the files that the real context selects for an exposure."""
     import crds
 
     parameters = references.crds_parameters(exposures.read_header(path))
-    return crds.getrecommendations(parameters, reftypes=list(TYPES), context=CONTEXT, observatory="jwst")
+    return crds.getrecommendations(parameters, reftypes=list(types), context=CONTEXT, observatory="jwst")
 
 
 def test_the_simulators_ramp_is_calibrated_with_what_the_real_context_selects(cache, new_run):
-    names = selected(RAMP)
+    names = selected(RAMP, TYPES + TRAPS)
     place = cache / "references/jwst/niriss"
     place.mkdir(parents=True)
     write_references(exposures.read_header(RAMP), names, place)
     run = new_run("none")
     run(exposures=str(RAMP), crds={"path": str(cache), "context": CONTEXT, "offline": True})
-    (result,) = run.folder.glob("results/*")
-    for kind in TYPES:
+    (result,) = run.folder.glob("results/jw*")
+    for kind in TYPES + TRAPS:
         assert json.loads((result / f"references/{kind}.json").read_text())["name"] == names[kind]
     # Types that came after this context are not applicable in it, and no fault.
     assert json.loads((result / "references/pars-jumpstep.json").read_text())["file"] is None
