@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from rampflow import files
-from rampflow.job import Job, Step, cut_rows, log
+from rampflow.job import Job, Step, log
+from rampflow.passes import cut_rows
 
 #: Extensions of a rate product in file order: type, unit if it has one, and the name that the fit gives it.
 ARRAYS = {
