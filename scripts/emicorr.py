@@ -11,12 +11,13 @@ from rampflow.steps import emicorr
 
 with Step(snakemake) as step:
     place = {key.lower(): step.keyword(key) for key in ("SUBARRAY", "READPATT")}
-    emicorr.check_exposure(instrument=step.instrument, readpatt=place["readpatt"], ngroups=step.shape[1])
     frequencies = step.parameters["onthefly_corr_freq"]
+    reference = None if frequencies else step.reference_tree("emicorr")
+    emicorr.check_exposure(instrument=step.instrument, readpatt=place["readpatt"], ngroups=step.shape[1])
     if frequencies:
         case = emicorr.unknown_waves(frequencies, **place)
     else:
-        case = emicorr.known_waves(step.reference_tree("emicorr"), detector=step.keyword("DETECTOR"), **place)
+        case = emicorr.known_waves(reference, detector=step.keyword("DETECTOR"), **place)
     correction = emicorr.fit_waves(
         emicorr.Ramp(step.shape, step.blocks, partial(step.read, "SCI"), step.each, step.room),
         case,

@@ -9,8 +9,8 @@ from rampflow.steps import persistence
 
 with Carried(snakemake) as step:
     if step.parameters["algorithm"] == "traps":
-        trapdensity, persat = step.reference("trapdensity"), step.reference("persat")
-        families = persistence.Families.of(step.reference("trappars", cut=False).table("TRAPPARS"))
+        trapdensity, persat, trappars = step.references("trapdensity", "persat", "trappars", uncut=("trappars",))
+        families = persistence.Families.of(trappars.table("TRAPPARS"))
         density = persistence.usable_density(trapdensity.read(), trapdensity.read_dq())
         level, blind = persistence.usable_saturation(persat.read(), persat.read_dq())
         filled = step.traps(trapdensity, families)

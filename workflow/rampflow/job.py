@@ -302,6 +302,13 @@ class Step(Passes, Job):
             raise NotApplicable(f"CRDS has no {kind} reference for this exposure (N/A)")
         return reference
 
+    def references(self, *kinds, uncut=()):
+        """Open reference files as `reference` does, those of ``uncut`` as they are; the header names all of them."""
+        found = [self.optional_reference(kind, cut=kind not in uncut) for kind in kinds]
+        if missing := [kind for kind, reference in zip(kinds, found, strict=True) if reference is None]:
+            raise NotApplicable(f"CRDS has no {', '.join(missing)} reference for this exposure (N/A)")
+        return found
+
     def optional_reference(self, kind, *, cut=True):
         """Open a reference file as `reference` does, or None where CRDS has none."""
         path = self._reference_path(kind)

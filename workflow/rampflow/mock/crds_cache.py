@@ -203,6 +203,9 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
         for reftype in _TRAPS & _TYPES[exposure.instrument]:
             if exposure.detector not in traps:
                 rules.setdefault((exposure.instrument, reftype), {})[(exposure.detector,)] = "N/A"
+        if exposure.instrument == "NIRSPEC" and not exposure.irs2:
+            # Beside rules for IRS2, jwst's look-up fails for patterns that no rule names.
+            rules.setdefault(("NIRSPEC", "refpix"), {})[(exposure.detector, exposure.readpatt)] = "N/A"
     for (instrument, reftype, values), users in _entries(exposures, traps).items():
         if reftype in without:
             continue

@@ -230,7 +230,7 @@ def _parity():
                 "FASTR1",
                 3,
                 2,
-                subarray="SUB256",
+                subarray="SUB64",
                 scene=MID_INFRARED,
                 number=4,
             ),
