@@ -143,3 +143,10 @@ def test_an_exposure_of_one_integration_says_nothing_of_later_ones():
     flagger.flag(np.zeros((skips.reach, 1, 1), np.uint8), 0)
     assert [key for key, *_ in flagger.keywords()] == ["INT1UGP1", "INT1BORS", "INT1SKIP"]
     assert not flagger.flux_estimated.any()
+
+
+def test_where_no_group_is_left_out_no_pixel_counts_as_one_that_keeps_its_first():
+    flagger = Flagger(Skips(0, 0, back_off=True), (1, 2), None, 1)
+    flagger.flag(np.zeros((2, 1, 2), np.uint8), 0)
+    counts = {key: value for key, value, _ in flagger.keywords()}
+    assert counts == {"INT1UGP1": 0, "INT1BORS": 0, "INT1SKIP": 0}

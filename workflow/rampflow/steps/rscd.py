@@ -190,8 +190,9 @@ class Flagger:
         for group in range(skip):
             np.bitwise_or(groupdq[group], dq.DO_NOT_USE, out=groupdq[group], where=per_pixel > group)
         tally = self.first if self.first is not None and integration == 0 else self.later
-        tally.kept_first |= per_pixel == 0
-        tally.backed_off |= per_pixel < skip
+        backed_off = per_pixel < skip
+        tally.kept_first |= backed_off & (per_pixel == 0)
+        tally.backed_off |= backed_off
         return groupdq
 
     @property
