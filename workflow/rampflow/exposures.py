@@ -37,7 +37,8 @@ GUIDE_STAR_TYPES = {
     "FGS_FINEGUIDE": "fine guiding",
 }
 
-# Any of these above zero: rows of a frame, or integrations, come from several places on the detector.
+# Any of these above zero: rows of a frame, or integrations, come from several places on the detector. All zero is
+# one rectangle, though jwst, which goes by the presence of MSTR_RD1, stops there.
 _STRIPES = ("MSTR_RD1", "MSTR_RD2", "SSTR_NST")
 
 
