@@ -195,6 +195,20 @@ def test_guide_star_exposures_are_refused_by_name(tmp_path, kind):
         find_exposures({}, tmp_path)
 
 
+@pytest.mark.parametrize("keys", [{"MSTR_RD1": 4, "MSTR_RD2": 40}, {"MSTR_RD1": 0, "MSTR_RD2": 40}, {"SSTR_NST": 10}])
+def test_multistripe_exposures_are_refused_by_their_keywords(tmp_path, keys):
+    write(tmp_path, SUBARRAY="SUB164STRIPE4_DHS", **keys)
+    named = ", ".join(f"{key} {value}" for key, value in keys.items() if value)
+    with pytest.raises(ConfigError, match=rf"multistripe exposure \({named}\): the rows of its frames are not one"):
+        find_exposures({}, tmp_path)
+
+
+def test_keywords_of_stripes_that_are_zero_are_no_reason_to_refuse(tmp_path):
+    write(tmp_path, MSTR_RD1=0, MSTR_SK1=0, MSTR_RD2=0, MSTR_SK2=0, SSTR_STP=0, SSTR_NST=0)
+    exposures, problems = find_exposures({}, tmp_path)
+    assert len(exposures) == 1 and not problems
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [

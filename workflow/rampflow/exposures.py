@@ -37,6 +37,10 @@ GUIDE_STAR_TYPES = {
     "FGS_FINEGUIDE": "fine guiding",
 }
 
+# Any of these above zero: rows of a frame, or integrations, come from several places on the detector. All zero is
+# one rectangle, though jwst, which goes by the presence of MSTR_RD1, stops there.
+_STRIPES = ("MSTR_RD1", "MSTR_RD2", "SSTR_NST")
+
 
 class BadExposure(Exception):
     """A file is not an exposure that the workflow can use; the message says what is wrong with it."""
@@ -201,6 +205,12 @@ def _exposure(entry, facts):
         raise BadExposure(
             f"EXP_TYPE {kind} is guide-star {GUIDE_STAR_TYPES[kind]}, which is not for this pipeline "
             "but for jwst's calwebb_guider"
+        )
+    striped = [f"{key} {header[key]}" for key in _STRIPES if header.get(key)]
+    if striped:
+        raise BadExposure(
+            f"multistripe exposure ({', '.join(striped)}): the rows of its frames are not one rectangle of the "
+            "detector, which this workflow does not know; use jwst's calwebb_detector1"
         )
     known = schema("headers")["properties"]
     _expect("INSTRUME", instrument, list(known))
