@@ -138,6 +138,7 @@ def make_programme(options):
     return {
         "exposures": [each | {"uncal": folder / each["uncal"]} for each in made["exposures"]],
         "crds": {"path": str(folder / made["crds_path"]), "context": made["context"]},
+        "steps": {name: steps for name, steps in made["steps"].items() if fnmatch.fnmatch(name, options.exposures)},
     }
 
 

@@ -40,7 +40,9 @@ class Workflow:
 
     def __init__(self, folder, programme, exposures, options):
         self.folder, self.cores = folder, options.cores
-        self.config = yaml.safe_load(options.configfile.read_text()) if options.configfile else {}
+        self.config = {"steps": programme["steps"]}
+        if options.configfile:
+            self.config |= yaml.safe_load(options.configfile.read_text())
         self.config |= {
             "release": options.release,
             "exposures": [str(path) for path in exposures],

@@ -6,6 +6,7 @@ from astropy.io import fits
 
 from rampflow.mock import PROGRAMMES, Effects, Exposure, Programme, Scene, Window, make, programme
 from rampflow.mock.__main__ import main
+from rampflow.mock.configurations import DETECTORS
 
 
 def tiny():
@@ -103,3 +104,20 @@ def test_an_unknown_programme_is_refused_with_the_known_ones(capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["nothing", str(tmp_path)])
     assert "invalid choice: 'nothing'" in capsys.readouterr().err
+
+
+def test_drawn_programmes_follow_from_their_seed_alone():
+    assert programme("drawn", seed=5) == programme("drawn", seed=5)
+    assert programme("drawn", seed=5).exposures[0].but(seed=1) != programme("drawn", seed=6).exposures[0].but(seed=1)
+
+
+def test_drawn_programmes_have_one_exposure_of_every_detector_and_parameters_that_it_takes():
+    patterns, turned_on = set(), set()
+    for seed in range(20):
+        drawn = programme("drawn", seed)
+        assert sorted(exposure.detector for exposure in drawn.exposures) == sorted(DETECTORS)
+        assert drawn.steps.keys() <= {exposure.root for exposure in drawn.exposures}
+        patterns |= {exposure.readpatt for exposure in drawn.exposures}
+        turned_on |= {step for steps in drawn.steps.values() for step, values in steps.items() if "skip" in values}
+    assert {"RAPID", "DEEP8", "NIS", "NRS", "SLOWR1", "FAST", "FGS"} <= patterns
+    assert turned_on == {"ipc", "charge_migration"}

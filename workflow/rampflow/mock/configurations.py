@@ -170,6 +170,11 @@ def subarray(detector, name):
         raise ValueError(f"no subarray {name} on {detector}; known: {known}") from None
 
 
+def subarrays(detector):
+    """All subarrays of a detector, the full frame among them."""
+    return [row for (owner, _), row in _subarrays().items() if owner == detector]
+
+
 def read_pattern(instrument, name):
     """Look up a read-out pattern of an instrument; ValueError names those that it has."""
     try:
@@ -177,6 +182,11 @@ def read_pattern(instrument, name):
     except KeyError:
         known = sorted(pattern for inst, pattern in _read_patterns() if inst == instrument)
         raise ValueError(f"no read-out pattern {name} on {instrument}; known: {known}") from None
+
+
+def read_patterns(instrument):
+    """Names of the read-out patterns of an instrument."""
+    return [name for owner, name in _read_patterns() if owner == instrument]
 
 
 def full_frame(detector):

@@ -2,10 +2,10 @@
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rampflow.mock import crds_cache
+from rampflow.mock import crds_cache, drawn
 from rampflow.mock.configurations import Window, instrument_of
 from rampflow.mock.configurations import subarray as subarray_of
 from rampflow.mock.effects import Effects
@@ -33,12 +33,15 @@ class Programme:
         Detectors with references for the persistence step.
     recent : bool
         Whether references hold what came after jwst 1.19, which then cannot read all of them.
+    steps : dict
+        Parameters to run the exposures with: the key ``steps`` of a configuration.
     """
 
     exposures: tuple[Exposure, ...]
     whole: frozenset[str] = frozenset()
     traps: frozenset[str] = frozenset()
     recent: bool = False
+    steps: dict = field(default_factory=dict)
 
 
 def _exposure(detector, readpatt, ngroups, nints=1, changes=None, **more):
@@ -46,7 +49,7 @@ def _exposure(detector, readpatt, ngroups, nints=1, changes=None, **more):
     return Exposure(detector, readpatt, ngroups, nints, effects=effects, **more)
 
 
-def _demo():
+def _demo(_seed):
     return Programme(
         (
             _exposure("NRCB1", "SHALLOW4", 5, subarray="SUB160", zero_frame=True, scene=FIELD),
@@ -82,7 +85,7 @@ def _demo():
     )
 
 
-def _parity():
+def _parity(_seed):
     heavy_rays = {"cosmic_rays": 400.0, "snowballs": 2e4}
     soss = _exposure(
         "NIS",
@@ -301,7 +304,7 @@ def _coronagraph(subarray, readpatt, ngroups, nints, name, number):
     )
 
 
-def _parity_recent():
+def _parity_recent(_seed):
     """Exposures for which references have more since jwst 2.0 than jwst 1.19 reads: for release 3.0."""
     bright = FIELD.but(stars=30, brightest=2e5, slope=1.0, fwhm=5.0)
     small = {"subarray": "SUB160", "scene": bright}
@@ -322,7 +325,7 @@ def _parity_recent():
     )
 
 
-def _parity_full():
+def _parity_full(_seed):
     return Programme(
         (
             _exposure("NRCB3", "BRIGHT2", 4, zero_frame=True, scene=FIELD.but(stars=300, brightest=5e3)),
@@ -334,7 +337,7 @@ def _parity_full():
     )
 
 
-def _bench_full():
+def _bench_full(_seed):
     field = FIELD.but(stars=3000, brightest=20000.0, slope=0.8)
     return Programme((_exposure("NRCB1", "BRIGHT2", 10, 2, zero_frame=True, scene=field),))
 
@@ -355,16 +358,21 @@ def _grism(number=1, **more):
     )
 
 
-def _bench_tso():
+def _bench_tso(_seed):
     return Programme((_grism(),))
 
 
-def _bench_twenty():
+def _bench_twenty(_seed):
     return Programme(tuple(_grism(number) for number in range(1, 21)))
 
 
-def _bench_long():
+def _bench_long(_seed):
     return Programme((_grism(subarray="SUBGRISM256", ngroups=5, nints=120),))
+
+
+def _drawn(seed):
+    exposures, steps, traps = drawn.draw(seed)
+    return Programme(tuple(exposures), traps=traps, steps=steps)
 
 
 PROGRAMMES = {
@@ -372,6 +380,8 @@ PROGRAMMES = {
     "parity": _parity,
     "parity-recent": _parity_recent,
     "parity-full": _parity_full,
+    "drawn": _drawn,
+    "drawn-recent": lambda seed: replace(_drawn(seed), recent=True),
     "bench-full": _bench_full,
     "bench-tso": _bench_tso,
     "bench-twenty": _bench_twenty,
@@ -387,7 +397,8 @@ def programme(name, seed=1):
     name : str
         One of `PROGRAMMES`.
     seed : int
-        Seed of its first exposure; the others count up from it. Segments of one exposure share theirs.
+        Seed of its first exposure; the others count up from it. Segments of one exposure share theirs. The
+        programmes that are drawn follow from it altogether.
 
     Returns
     -------
@@ -401,7 +412,7 @@ def programme(name, seed=1):
     """
     if name not in PROGRAMMES:
         raise ValueError(f"no programme {name}; known: {', '.join(PROGRAMMES)}")
-    found = PROGRAMMES[name]()
+    found = PROGRAMMES[name](seed)
     seeds = {}
     seeded = []
     for exposure in found.exposures:
@@ -466,6 +477,7 @@ def make(name, output, seed=1, report=print):
         "context": context,
         "crds_path": "crds",
         "crds_server_url": crds_cache.SERVERLESS,
+        "steps": chosen.steps,
         "exposures": listing,
     }
     (output / "programme.json").write_text(json.dumps(record, indent=2) + "\n")

@@ -1,0 +1,211 @@
+"""Programmes that are drawn at random: one exposure of every detector, with parameters of the steps.
+
+A comparison on exposures that somebody chose shows what somebody thought of. Here the seed chooses: mode, read-out
+pattern, place on the detector, numbers of groups and integrations, scene, strength of the effects, and now and then
+a parameter of a step.
+"""
+
+import numpy as np
+
+from rampflow.mock import configurations
+from rampflow.mock.configurations import Window, instrument_of
+from rampflow.mock.effects import Effects
+from rampflow.mock.exposure import Exposure
+from rampflow.mock.scene import Scene
+
+NIRCAM = ("NRCA1", "NRCA2", "NRCA3", "NRCA4", "NRCALONG", "NRCB1", "NRCB2", "NRCB3", "NRCB4", "NRCBLONG")
+MIRI = ("MIRIMAGE", "MIRIFUSHORT", "MIRIFULONG")
+DETECTORS = (*NIRCAM, "NIS", "NRS1", "NRS2", *MIRI, "GUIDER1", "GUIDER2")
+
+#: Pixels of the largest window: several exposures at a time have to be quick.
+LARGEST = 160
+
+#: EXP_TYPE of plain exposures and of time series.
+_TYPES = {
+    "NIRCAM": (("NRC_IMAGE", "NRC_WFSS", "NRC_CORON"), ("NRC_TSIMAGE", "NRC_TSGRISM")),
+    "NIRISS": (("NIS_IMAGE", "NIS_WFSS", "NIS_AMI"), ("NIS_SOSS",)),
+    "NIRSPEC": (("NRS_FIXEDSLIT", "NRS_MSASPEC", "NRS_IFU"), ("NRS_BRIGHTOBJ",)),
+    "FGS": (("FGS_IMAGE", "FGS_FOCUS"), ()),
+    "MIRIMAGE": (("MIR_IMAGE", "MIR_LYOT", "MIR_4QPM", "MIR_LRS-FIXEDSLIT"), ("MIR_IMAGE", "MIR_LRS-SLITLESS")),
+    "MRS": (("MIR_MRS",), ("MIR_MRS",)),
+}
+
+#: What is drawn for a step: a value for every parameter that is drawn at all. ``skip`` turns steps on.
+_PARAMETERS = {
+    "emicorr": {
+        "algorithm": ("joint", "sequential"),
+        "fit_ints_separately": (False, True),
+        "scale_reference": (True, False),
+        "use_n_cycles": (3, 5),
+    },
+    "saturation": {"n_pix_grow_sat": (0, 1, 2, 3), "use_readpatt": (True, False)},
+    "ipc": {"skip": (False,)},
+    "refpix": {
+        "odd_even_columns": (True, False),
+        "use_side_ref_pixels": (True, False),
+        "side_smoothing_length": (3, 11, 21),
+        "side_gain": (1.0, 0.7),
+        "odd_even_rows": (True, False),
+    },
+    "firstframe": {"bright_use_group1": (True, False)},
+    "persistence": {"flag_pers_cutoff": (1.0, 40.0)},
+    "dark_current": {"average_dark_current": (0.01, 2.0)},
+    "charge_migration": {"skip": (False,), "signal_threshold": (1000.0, 10000.0, 25000.0)},
+    "jump": {
+        "rejection_threshold": (3.5, 4.0, 6.0),
+        "three_group_rejection_threshold": (4.0, 6.0, 9.0),
+        "four_group_rejection_threshold": (4.0, 5.0, 7.0),
+        "flag_4_neighbors": (True, False),
+        "min_jump_to_flag_neighbors": (5.0, 10.0, 30.0),
+        "max_jump_to_flag_neighbors": (200.0, 1000.0),
+        "after_jump_flag_dn1": (20.0, 500.0),
+        "after_jump_flag_time1": (10.0, 90.0),
+        "after_jump_flag_dn2": (100.0, 1000.0),
+        "after_jump_flag_time2": (50.0, 3000.0),
+        "min_diffs_single_pass": (3, 10, 50),
+        "minimum_sigclip_groups": (2, 8, 100),
+        "only_use_ints": (True, False),
+    },
+    "ramp_fit": {
+        "algorithm": ("OLS_C", "LIKELY"),
+        "suppress_one_group": (True, False),
+        "firstgroup": (0, 1),
+        "lastgroup": (3, 6),
+        "save_opt": (True, False),
+    },
+}
+
+
+def draw(seed):
+    """Draw a programme.
+
+    Parameters
+    ----------
+    seed : int
+        The programme follows from it alone.
+
+    Returns
+    -------
+    exposures : list of Exposure
+        One of every detector.
+    steps : dict
+        The key ``steps`` of a configuration: what was drawn for each exposure, by its name.
+    traps : frozenset of str
+        Detectors with references for the persistence step.
+    """
+    exposures, steps = [], {}
+    for number, detector in enumerate(DETECTORS):
+        rng = np.random.default_rng((seed, number))
+        exposure = _exposure(detector, rng)
+        exposures.append(exposure)
+        steps[exposure.root] = _parameters(exposure, rng)
+    rng = np.random.default_rng((seed, len(DETECTORS)))
+    traps = frozenset(_some(rng, [name for name in DETECTORS if name.startswith(("NRC", "NIS", "GUIDER"))], 3))
+    return exposures, {root: chosen for root, chosen in steps.items() if chosen}, traps
+
+
+def _one(rng, choices):
+    return choices[rng.integers(len(choices))]
+
+
+def _some(rng, choices, number):
+    return [choices[k] for k in sorted(rng.permutation(len(choices))[:number])]
+
+
+def _exposure(detector, rng):
+    instrument = instrument_of(detector)
+    types = _TYPES.get(detector) or _TYPES.get(instrument) or _TYPES["MRS"]
+    tso = bool(rng.random() < 0.3 and types[1])
+    subarray = _one(rng, configurations.subarrays(detector))
+    patterns = [name for name in configurations.read_patterns(instrument) if not configurations.is_irs2(name)]
+    readpatt = _one(rng, patterns)
+    whole = rng.random() < 0.03 and instrument != "MIRI"
+    window = subarray.window if whole else _window(subarray.window, rng)
+    ngroups = int(_one(rng, (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 25)))
+    nints = int(_one(rng, (2, 3, 5, 8, 30, 105)) if tso else _one(rng, (1, 1, 1, 2, 3, 4)))
+    if whole:
+        ngroups, nints = min(ngroups, 4), 1
+    elif ngroups * nints > 400:
+        nints = 400 // ngroups
+    more = {}
+    if instrument == "NIRCAM":
+        more = {"zero_frame": bool(rng.random() < 0.5 and readpatt != "RAPID")}
+    if instrument == "MIRI" and detector != "MIRIMAGE":
+        more = {"band": _one(rng, ("SHORT", "MEDIUM", "LONG"))}
+    if rng.random() < 0.15 and not detector.startswith("MIR"):
+        more["dropped_frames"] = int(rng.integers(1, 4))
+    if rng.random() < 0.15 and readpatt not in ("RAPID", "NISRAPID", "NRSRAPID", "FGSRAPID"):
+        more["frame_divisor"] = int(_one(rng, (1, 2, 4, 8)))
+    exposure = Exposure(
+        detector,
+        readpatt,
+        ngroups,
+        nints,
+        subarray=subarray.name,
+        window=window,
+        noutputs=_one(rng, subarray.noutputs),
+        exp_type=_one(rng, types[tso]),
+        tso=tso,
+        scene=_scene(rng, instrument),
+        effects=_effects(rng, instrument),
+        start=f"2024-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T{rng.integers(24):02d}:00:00.000",
+        **more,
+    )
+    if tso and nints > 3 and rng.random() < 0.4:
+        size = nints // 2
+        return exposure.segments(nints - size, size)[int(rng.integers(2))]
+    return exposure
+
+
+def _window(whole, rng):
+    """Draw a piece of a subarray; now and then at its edge, where the reference pixels are."""
+    sizes = [int(min(length, rng.integers(20, LARGEST))) for length in (whole.xsize, whole.ysize)]
+    # MIRI's four outputs are interleaved, and jwst takes whole quadruples of columns.
+    sizes[0] = max(4, sizes[0] - sizes[0] % 4)
+    starts = []
+    for first, length, size in zip((whole.xstart, whole.ystart), (whole.xsize, whole.ysize), sizes, strict=True):
+        room = length - size
+        starts.append(first + _one(rng, (0, room, 4 * int(rng.integers(room // 4 + 1)))))
+    return Window(*starts, *sizes)
+
+
+def _scene(rng, instrument):
+    scale = float(10 ** rng.uniform(-1, 2.5))
+    bright = float(10 ** rng.uniform(2.5, 6.5))
+    if rng.random() < 0.4:
+        return Scene(sky=scale, trace=bright / 10, fwhm=float(rng.uniform(1.5, 5)), curvature=float(rng.uniform(0, 8)))
+    return Scene(
+        sky=scale,
+        stars=int(rng.integers(1, 40)),
+        brightest=bright,
+        slope=float(rng.uniform(0.5, 1.5)),
+        fwhm=float(rng.uniform(1.5, 6)),
+        transit=float(_one(rng, (0.0, 0.02))),
+        saturated_patch=float(_one(rng, (0.0, bright))),
+    )
+
+
+def _effects(rng, instrument):
+    names = ["cosmic_rays", "snowballs"] if instrument != "MIRI" else ["cosmic_rays", "showers", "emi", "rscd"]
+    return Effects.nominal(instrument, **{name: float(10 ** rng.uniform(-0.5, 2.5)) for name in names})
+
+
+def _parameters(exposure, rng):
+    """Draw parameters of some steps: for most exposures a few, for some none."""
+    if rng.random() < 0.3:
+        return {}
+    miri = exposure.instrument == "MIRI"
+    missing = {"firstframe", "emicorr"} if not miri else {"persistence", "charge_migration"}
+    if exposure.instrument == "NIRSPEC" or exposure.tso:
+        missing |= {"persistence"}
+    if exposure.tso:
+        missing |= {"firstframe", "charge_migration"}
+    steps = [name for name in _PARAMETERS if name not in missing]
+    chosen = {}
+    for step in _some(rng, steps, int(rng.integers(1, 5))):
+        known = _PARAMETERS[step]
+        names = _some(rng, sorted(known), int(rng.integers(1, 5)))
+        if "skip" in known:
+            names = sorted({*names, "skip"})
+        chosen[step] = {name: _one(rng, known[name]) for name in names}
+    return chosen
