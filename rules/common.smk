@@ -8,7 +8,7 @@ import sys
 # The package comes with the workflow: it is found where the Snakefile is, here and on a cluster's nodes.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
-from rampflow import run, warm
+from rampflow import run, server
 
 # A configuration that is named on the command line stands alone; without one the run is the demo.
 if not workflow.overwrite_configfiles:
@@ -131,12 +131,12 @@ def crds_settings(wildcards):
 
 def start_server():
     global SERVER
-    RUN.begin()
-    SERVER = warm.start(".rampflow")
+    RUN.begin(workflow)
+    SERVER = server.start(".rampflow")
 
 
 def stop_server():
-    warm.stop(SERVER)
+    server.stop(SERVER)
     RUN.end(answers())
 
 

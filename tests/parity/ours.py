@@ -101,6 +101,7 @@ class Workflow:
             resources=Named(mem_mb=2000),
             params=Named(settings=settings, code="parity"),
             log=[str(folder / f"{name}.log")],
+            config=self.config,
             input=Named(references=[str(home / "references" / f"{kind}.json") for kind in types]),
             output=Named(parameters=str(folder / f"{name}.json"), record=str(folder / f"{name}.record.json")),
         )
@@ -150,5 +151,6 @@ class StandIn:
     resources: Named
     params: Named
     log: list
+    config: dict
     input: Named
     output: Named

@@ -43,6 +43,7 @@ def snakemake(ramp, threads=1, mem_mb=2000):
         log=[],
         input=Named(ramp=str(ramp)),
         output=Named(ramp=str(ramp.with_name(f"x_refpix_{threads}_{mem_mb}.fits"))),
+        config={},
     )
 
 

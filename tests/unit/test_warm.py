@@ -22,7 +22,7 @@ def run(tmp_path, monkeypatch):
         [
             sys.executable,
             "-c",
-            "import os; from rampflow.warm import Server; Server('s', os.getppid()).serve()",
+            "import os; from rampflow.server import Server; Server('s', os.getppid()).serve()",
         ]
     )
     while not os.path.exists("s"):

@@ -250,6 +250,16 @@ class Product:
         """Close the file."""
         os.close(self.descriptor)
 
+    def release(self):
+        """Let the system write the file back and reuse the memory that holds it: the one reader is done.
+
+        What is read again comes from the disk. Without this a run leaves all of its products in memory, and every
+        one of them has to find fresh pages, which takes longer than to fill them.
+        """
+        # Where there is no such call (macOS) the system has to find out by itself.
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def __enter__(self):
         return self
 

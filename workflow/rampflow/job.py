@@ -81,7 +81,7 @@ log = logging.getLogger("rampflow")
 
 
 def preload():
-    """Import all that jobs import, for the server of `rampflow.warm`: a generator of one module after the other.
+    """Import all that jobs import, for `rampflow.server`: a generator of one module after the other.
 
     Yields
     ------
@@ -225,6 +225,7 @@ class Step(Passes, Job):
         self.source = self.target = None
         self._keywords = []
         self.source = files.Product(self._input)
+        self.sources = (self.source,)
         self.header = self.source.header.copy()
         self.shape = self.source["SCI"].shape
         self._check_shape()
@@ -531,7 +532,14 @@ class Step(Passes, Job):
             if plan.name in ("SCI", "GROUPDQ", "ZEROFRAME", "REFOUT") and plan.name not in self._written:
                 self._carry(plan.name)
         self.target.commit()
+        self._release()
         self._close()
+
+    def _release(self):
+        """Give back the memory of the product of the step before, if it stays; else it never has to reach the disk."""
+        if self.snakemake.config.get("keep", "all") == "all":
+            for source in self.sources:
+                source.release()
 
     def discard(self):
         """Remove what was written so far."""

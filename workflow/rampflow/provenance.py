@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 #: How jobs are started, planned and told about references does not change what is in a product.
-NOT_PRODUCT = {"memory", "warm", "run", "plan", "config", "release", "exposures", "references", "provenance"}
+NOT_PRODUCT = {"memory", "warm", "server", "run", "plan", "config", "release", "exposures", "references", "provenance"}
 
 
 @cache

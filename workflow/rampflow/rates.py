@@ -150,6 +150,7 @@ class Fit(Step):
             raise files.FileProblem(f"ramp_fit cannot be skipped, there would be no count rates: {skipped}")
         for new in (self.rate, self.rateints, *self.optional):
             new.commit()
+        self._release()
         self._close()
 
     def discard(self):
@@ -166,7 +167,7 @@ class Rescale(Step):
     def open(self):
         """Open both products and resolve references and parameters."""
         super().open()
-        self.sources = (self.source, files.Product(self.snakemake.input.rateints))
+        self.sources += (files.Product(self.snakemake.input.rateints),)
         self.targets = []
 
     @property
@@ -219,6 +220,7 @@ class Rescale(Step):
             if skipped is not None:
                 target.header[self.status_keyword] = "SKIPPED"
             target.commit()
+        self._release()
         self._close()
 
     def discard(self):

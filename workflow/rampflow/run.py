@@ -50,8 +50,13 @@ class Run:
         self.results = self.config["results"].rstrip("/")
         self.notices = [*notices, *self.plan.notices]
 
-    def begin(self):
-        """Say once what the user should know before anything runs.
+    def begin(self, workflow):
+        """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
+
+        Parameters
+        ----------
+        workflow : object
+            Snakemake's.
 
         Raises
         ------
@@ -66,6 +71,11 @@ class Run:
         handler = signal.getsignal(signal.SIGTERM)
         if callable(handler):
             signal.signal(signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start())
+        # To keep below its limit of jobs per second, the scheduler looks at everything again a second after it last
+        # did, once more for every job that has ended: with a few hundred jobs it does nothing else. The limit is for
+        # the sake of clusters.
+        if workflow.local_exec:
+            workflow.scheduler.job_rate_limiter = None
 
     @staticmethod
     def end(answers):

@@ -1,31 +1,24 @@
-"""The warm start: jobs run in children of a process that has imported everything already.
+"""The warm start, as a job sees it: it runs in a child of a process that has imported everything already.
 
-A script's first statement is `handoff`. Where the workflow runs a server on this host, the server forks a
-child that runs the same script file from its first line, with this process's environment, folder and
-standard streams; this process passes signals on, waits, and ends as the child ended. Where there is no
-server (a cluster node, a debugger, a script run by hand), `handoff` returns and the script goes on.
+A script's first statement is `handoff`. Where the workflow runs a server on this host (`rampflow.server`), the server
+forks a child that runs the same script file from its first line, with this process's environment, folder and standard
+streams; this process passes signals on, waits, and ends as the child ended. Where there is no server (a cluster node,
+a debugger, a script run by hand), `handoff` returns and the script goes on.
 
-The module imports nothing but the standard library: it is what every job pays for.
+Every job pays for what this module imports: it makes do with what the interpreter has built in, of which ``socket``
+and ``signal`` are the faces that cost 20 ms.
 """
 
-import contextlib
-import gc
-import json
+import _signal
+import _socket
+import marshal
 import os
-import select
-import signal
-import socket
-import struct
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 #: Names the socket of the server, relative to the run's folder; absent: no server.
 VARIABLE = "RAMPFLOW_SERVER"
-#: Seconds without a job after which a server ends.
-IDLE = 900
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+_FORWARDED = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
 
 
 def handoff(script=None):
@@ -47,15 +40,15 @@ def handoff(script=None):
         script = getattr(main, "__real_file__", None) or getattr(main, "__file__", None)
     if script is None:
         return
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    request = json.dumps(
-        {"script": os.path.abspath(script), "folder": os.getcwd(), "environment": dict(os.environ)}
-    ).encode()
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    request = marshal.dumps((os.path.abspath(script), os.getcwd(), dict(os.environ)))
     try:
         connection.connect(address)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        socket.send_fds(connection, [struct.pack("!I", len(request))], [0, 1, 2])
+        streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)]
+        connection.sendmsg([len(request).to_bytes(4, "big")], rights)
         connection.sendall(request)
         child = _receive(connection)
     except OSError:
@@ -66,263 +59,30 @@ def handoff(script=None):
         connection.close()
         return
     for number in _FORWARDED:
-        signal.signal(number, lambda received, _: _signal(child, received))
+        _signal.signal(number, lambda received, _: _pass_on(child, received))
     status = _receive(connection)
     if status is None:
         # The server died, and its children with it.
         os._exit(1)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        signal.signal(number, signal.SIG_DFL) if number != signal.SIGKILL else None
+        _signal.signal(number, _signal.SIG_DFL) if number != _signal.SIGKILL else None
         os.kill(os.getpid(), number)
     os._exit(os.waitstatus_to_exitcode(status))
 
 
-def _signal(process, number):
-    with contextlib.suppress(ProcessLookupError):
+def _pass_on(process, number):
+    try:  # noqa: SIM105  contextlib would have to be imported
         os.kill(process, number)
+    except ProcessLookupError:
+        pass
 
 
 def _receive(connection):
     data = b""
     while len(data) < 4:
-        with contextlib.suppress(InterruptedError):
-            piece = connection.recv(4 - len(data))
-            if not piece:
-                return None
-            data += piece
-    return struct.unpack("!i", data)[0]
-
-
-class Server:
-    """Forks a child per request; knows the workflow that started it and ends with it.
-
-    Parameters
-    ----------
-    address : str
-        Path of the socket; owner-only.
-    parent : int
-        Process id of the workflow.
-    """
-
-    def __init__(self, address, parent):
-        self.address, self.parent = address, parent
-        self.children = {}
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        umask = os.umask(0o177)
-        try:
-            self.listener.bind(address)
-        finally:
-            os.umask(umask)
-        self.listener.listen(128)
-
-    def serve(self, imports=()):
-        """Answer requests until the workflow ends, asks for the end, or leaves the server idle.
-
-        Parameters
-        ----------
-        imports : iterable
-            Imports one thing more each time it is advanced, while there is no request: children that come early have
-            the rest to import themselves.
-        """
-        imports = iter(imports)
-        # A signal only has to wake select; the loop looks at what happened.
-        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        self.ending = self.importing = False
-
-        def end(*_):
-            self.ending = True
-            # An import, which may compile a kernel, is not worth waiting for.
-            if self.importing and not self.children:
-                os.unlink(self.address)
-                os._exit(0)
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGHUP, end)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        busy = time.monotonic()
-        while not self.ending:
-            patience = 2.0 if imports is None else 0.0
-            ready, _, _ = select.select([reader, self.listener, *self.children], [], [], patience)
-            if not ready and imports is not None:
-                self.importing = True
-                ended = next(imports, self) is self
-                self.importing = False
-                if ended:
-                    imports = None
-                    # A child that only reads what it inherits must not copy its pages for the garbage collector.
-                    gc.collect()
-                    gc.freeze()
-            if reader in ready:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(reader, 4096)
-            if self.listener in ready:
-                self._accept()
-            for connection in [c for c in self.children if c in ready]:
-                # The only thing a waiting job can say is that it is gone.
-                self._kill(connection)
-            self._reap()
-            if self.children:
-                busy = time.monotonic()
-            if os.getppid() != self.parent or time.monotonic() - busy > IDLE:
-                break
-        for connection in list(self.children):
-            self._kill(connection)
-        with contextlib.suppress(OSError):
-            os.unlink(self.address)
-
-    def _accept(self):
-        connection, _ = self.listener.accept()
-        connection.settimeout(10)
-        try:
-            _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-            head, streams, _, _ = socket.recv_fds(connection, 4, 3)
-            if user != os.getuid() or len(head) < 4 or len(streams) != 3:
-                connection.close()
-                return
-            (size,) = struct.unpack("!I", head)
-            request = b""
-            while len(request) < size:
-                piece = connection.recv(size - len(request))
-                if not piece:
-                    raise OSError("the request is incomplete")
-                request += piece
-            child = os.fork()
-        except OSError:
-            connection.close()
-            return
-        if child == 0:
-            self._run(json.loads(request), streams)
-        for stream in streams:
-            os.close(stream)
-        connection.settimeout(None)
-        self.children[connection] = child
-        with contextlib.suppress(OSError):
-            connection.sendall(struct.pack("!i", child))
-
-    def _run(self, request, streams):
-        """Become the job; never returns."""
-        status = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            os.setsid()
-            self.listener.close()
-            for connection in self.children:
-                connection.close()
-            for target, stream in enumerate(streams):
-                os.dup2(stream, target)
-            os.environ.clear()
-            os.environ.update(request["environment"])
-            os.chdir(request["folder"])
-            status = _execute(request["script"])
-        finally:
-            # Not the interpreter's own end: the server's exit handlers are not the child's.
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(Exception):
-                    stream.flush()
-            os._exit(status)
-
-    def _reap(self):
-        for connection, child in list(self.children.items()):
-            with contextlib.suppress(ChildProcessError):
-                done, status = os.waitpid(child, os.WNOHANG)
-                if not done:
-                    continue
-                with contextlib.suppress(OSError):
-                    connection.sendall(struct.pack("!i", status))
-            connection.close()
-            del self.children[connection]
-
-    def _kill(self, connection):
-        child = self.children.pop(connection)
-        connection.close()
-        _signal(child, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(child, 0)
-
-
-def _execute(script):
-    """Run a script file as the main program and return its exit status."""
-    import types
-
-    main = types.ModuleType("__main__")
-    main.__file__ = script
-    main.__builtins__ = __builtins__
-    sys.modules["__main__"] = main
-    sys.argv = [script]
-    sys.path[0] = os.path.dirname(script)
-    try:
-        exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)
-    except SystemExit as end:
-        if end.code is None or isinstance(end.code, int):
-            return end.code or 0
-        print(end.code, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        # As the interpreter does: whoever waits must see that it was the signal.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        return 1
-    return 0
-
-
-def start(folder):
-    """Start a server for a workflow run in a folder, and name it to the jobs that the workflow starts.
-
-    Parameters
-    ----------
-    folder : path-like
-        The run's own folder for such things; made with owner-only permissions.
-
-    Returns
-    -------
-    `~subprocess.Popen` or None
-        The server; hand it to `stop`. None where `VARIABLE` is set and empty: the user wants none.
-    """
-    if os.environ.get(VARIABLE) == "":
-        return None
-    folder = Path(folder)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    address = os.path.relpath(folder / f"{os.getpid()}.socket")
-    Path(address).unlink(missing_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rampflow.warm", address, str(os.getpid())], stdin=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 10
-    while not os.path.exists(address) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    if os.path.exists(address):
-        os.environ[VARIABLE] = address
-    return process
-
-
-def stop(process):
-    """End a server that `start` returned."""
-    if process is None:
-        return
-    os.environ.pop(VARIABLE, None)
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(10)
-
-
-def main():
-    """Serve: ``python -m rampflow.warm SOCKET WORKFLOW_PROCESS_ID``."""
-    os.environ.pop(VARIABLE, None)
-    server = Server(sys.argv[1], int(sys.argv[2]))
-    from rampflow import job
-
-    server.serve(job.preload())
-    # Nothing is left to do, and taking apart all that was imported takes a second.
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main()
+        piece = connection.recv(4 - len(data))
+        if not piece:
+            return None
+        data += piece
+    return int.from_bytes(data, "big", signed=True)
