@@ -132,7 +132,7 @@ def crds_settings(wildcards):
 def start_server():
     global SERVER
     RUN.begin(workflow)
-    SERVER = server.start(".rampflow")
+    SERVER = server.start(".rampflow", PLAN.steps)
 
 
 def stop_server():

@@ -80,21 +80,29 @@ EXPECTED = ("FileProblem", "ReferenceProblem", "ConfigError", "NoSlopes", "Value
 log = logging.getLogger("rampflow")
 
 
-def preload():
+def preload(names=None):
     """Import all that jobs import, for `rampflow.server`: a generator of one module after the other.
+
+    Parameters
+    ----------
+    names : list of str, optional
+        The steps, in the order in which their jobs will come; by default all that there are.
 
     Yields
     ------
     str
-        What was imported. The first job of an exposure asks CRDS, so that comes first.
+        What was imported. The first job of a run asks CRDS, so that comes first.
     """
     from rampflow import references, steps
 
     references.preload()
     for name in ("rampflow.plan", "rampflow.exposures", "snakemake.iocontainers", "snakemake.logging"):
         yield importlib.import_module(name).__name__
-    names = [f"rampflow.steps.{module.name}" for module in pkgutil.iter_modules(steps.__path__)]
-    for name in ("rampflow.rates", "numba", *names):
+    known = [module.name for module in pkgutil.iter_modules(steps.__path__)]
+    names = known if names is None else names
+    parts = [part for name in names for part in (name, *(other for other in known if other.startswith(f"_{name}_")))]
+    modules = [f"rampflow.steps.{part}" for part in parts]
+    for name in (*modules, "rampflow.rates", "rampflow.events", "rampflow.carried"):
         # A step that cannot be imported fails in its own job, where there is a log and an exposure's name.
         with contextlib.suppress(Exception):
             yield importlib.import_module(name).__name__

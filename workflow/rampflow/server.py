@@ -208,13 +208,15 @@ def _execute(script):
     return 0
 
 
-def start(folder):
+def start(folder, steps=()):
     """Start a server for a workflow run in a folder, and name it to the jobs that the workflow starts.
 
     Parameters
     ----------
     folder : path-like
         The run's own folder for such things; made with owner-only permissions.
+    steps : iterable of str
+        What to import, in the order in which it will be needed; all steps by default.
 
     Returns
     -------
@@ -227,9 +229,8 @@ def start(folder):
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     address = os.path.relpath(folder / f"{os.getpid()}.socket")
     Path(address).unlink(missing_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rampflow.server", address, str(os.getpid())], stdin=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "rampflow.server", address, str(os.getpid()), *steps]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
     while not os.path.exists(address) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -249,12 +250,12 @@ def stop(process):
 
 
 def main():
-    """Serve: ``python -m rampflow.server SOCKET WORKFLOW_PROCESS_ID``."""
+    """Serve: ``python -m rampflow.server SOCKET WORKFLOW_PROCESS_ID [STEP ...]``."""
     os.environ.pop(VARIABLE, None)
     server = Server(sys.argv[1], int(sys.argv[2]))
     from rampflow import job
 
-    server.serve(job.preload())
+    server.serve(job.preload(sys.argv[3:] or None))
     # Nothing is left to do, and taking apart all that was imported takes a second.
     os._exit(0)
 

@@ -21,7 +21,7 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/ramp_fitting/descrip
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from rampflow.steps import _ramp_fit_likely as likely
 from rampflow.steps import _ramp_fit_ols as ols
@@ -322,7 +322,7 @@ def fit_likely(
         tables = [likely.read_pattern([times[0][:1], times[0][1:], *times[1:]]), np.pad(tables[0], ((0, 0), (1, 0)))]
     limits = np.empty(0)
     if flag_chisq_pvalue is not None:
-        limits = stats.chi2.isf(flag_chisq_pvalue, np.maximum(1, np.arange(tables[0].shape[1] + 1) - 1))
+        limits = special.chdtri(np.maximum(1, np.arange(tables[0].shape[1] + 1) - 1), flag_chisq_pvalue)
     likely.fit_rows(
         sci,
         groupdq,
