@@ -29,14 +29,14 @@ _SATURATED = np.uint8(bits.SATURATED)
 
 
 def usable_coefficients(coefficients, dq):
-    """Give pixels without a valid polynomial one that changes nothing.
+    """Give pixels without a valid polynomial one that changes nothing, in place.
 
     Not valid are pixels that the reference flags NO_LIN_CORR, that have a NaN among the coefficients, or
     whose linear coefficient is 0. Each pixel is treated by itself, so any block of rows will do.
 
     Parameters
     ----------
-    coefficients : 3D `~numpy.ndarray`
+    coefficients : 3D float32 `~numpy.ndarray`
         Polynomial coefficients, shape (n, rows, nx), the constant first; n of 2 or more. DN in, DN out.
     dq : 2D uint32 `~numpy.ndarray`
         Flags of the reference, in standard bits.
@@ -44,9 +44,9 @@ def usable_coefficients(coefficients, dq):
     Returns
     -------
     coefficients : 3D float32 `~numpy.ndarray`
-        A copy, with 0, 1, 0, … in pixels without a valid polynomial.
+        ``coefficients``, with 0, 1, 0, … in pixels without a valid polynomial.
     dq : 2D uint32 `~numpy.ndarray`
-        A copy, with NO_LIN_CORR in the same pixels. To be OR-ed into PIXELDQ.
+        ``dq``, with NO_LIN_CORR in the same pixels. To be OR-ed into PIXELDQ.
 
     Raises
     ------
@@ -62,10 +62,8 @@ def usable_coefficients(coefficients, dq):
     invalid = ((dq & bits.NO_LIN_CORR) != 0) | (coefficients[1] == 0)
     for plane in coefficients:
         invalid |= np.isnan(plane)
-    coefficients = np.array(coefficients, dtype=np.float32, order="C")
     coefficients[:, invalid] = 0
     coefficients[1, invalid] = 1
-    dq = dq.copy()
     dq[invalid] |= bits.NO_LIN_CORR
     return coefficients, dq
 
