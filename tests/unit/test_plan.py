@@ -701,6 +701,13 @@ def test_overrides_of_an_exposure(tmp_path):
     assert plan.overrides(B) == {"dark": "c.fits", "mask": "b.fits", "gain": "N/A"}
 
 
+def test_all_parameter_files_can_be_done_without():
+    plan = Plan({"references": {"pars-*": "N/A", "mask": "N/A"}}, [A])
+    without = plan.overrides(A)
+    assert without.keys() >= {"mask", *plan.parameter_types(A)}
+    assert set(without.values()) == {"N/A"}
+
+
 @pytest.mark.parametrize(
     ("block", "line"),
     [

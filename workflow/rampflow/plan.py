@@ -94,6 +94,10 @@ def _parameter_type(step):
     return f"pars-{step.replace('_', '')}step"
 
 
+#: In ``references`` of the configuration: all of CRDS's parameter files, of which one can only do without.
+PARAMETER_FILES = "pars-*"
+
+
 @dataclass(frozen=True)
 class _Layer:
     """What ``steps`` or ``references`` of the configuration say for some exposures."""
@@ -311,8 +315,15 @@ class Plan:
     def overrides(self, exposure):
         """Return the reference files that the user gives: CRDS type to path, or to "N/A" for none."""
         exposure = self._find(exposure)
-        layers = [layer.content for layer in self._reference_layers if layer.holds_for(exposure)]
-        return {kind: path for content in layers for kind, path in content.items()}
+        given = {}
+        for layer in self._reference_layers:
+            if layer.holds_for(exposure):
+                single = dict(layer.content)
+                if all_parameters := single.pop(PARAMETER_FILES, None):
+                    types = [row["type"] for row in self.release.references]
+                    given |= {kind: all_parameters for kind in types if kind.startswith("pars-")}
+                given |= single
+        return given
 
     # --- inside ---------------------------------------------------------------------------------------
 
@@ -446,6 +457,8 @@ class Plan:
         where = f"config: references{f': {layer.selector}' if layer.selector else ''}"
         release = self.release.name
         for kind, path in layer.content.items():
+            if kind == PARAMETER_FILES and path == "N/A":
+                continue
             if kind not in types:
                 yield f"{where}: release {release} asks for no type {kind!r}{suggestion(kind, types)}"
             elif not isinstance(path, str):

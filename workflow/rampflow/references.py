@@ -244,7 +244,8 @@ class _Settings:
         if not root:
             raise ReferenceProblem(
                 f"{exposure}: no CRDS cache: set `crds: {{path: …}}` in the configuration, or CRDS_PATH in "
-                "the environment, to the folder that holds (or shall hold) mappings/ and references/"
+                "the environment, to the folder that holds (or shall hold) mappings/ and references/; a run whose "
+                "`references` name every file needs none with `pars-*: N/A` among them"
             )
         context = config.get("context") or os.environ.get("CRDS_CONTEXT") or None
         server = None if config.get("offline") else config.get("server") or os.environ.get("CRDS_SERVER_URL")
