@@ -23,8 +23,8 @@ with Step(snakemake) as step:
             **step.keywords("DETECTOR", "SUBARRAY", "NOUTPUTS", "FASTAXIS", "SLOWAXIS"),
             **step.options(*refpix.OPTIONS),
         )
-        first_group = {"first_group": step.first_group} if plan.from_first_group else None
-        step.frames(refpix.correct_frames, **images, at=first_group, plan=plan)
+        at = {"first_group": step.first_group} if plan.from_first_group else {"place": step.place}
+        step.frames(refpix.correct_frames, **images, at=at, plan=plan)
         step.zeroframes(refpix.correct_zeroframes, plan=plan)
     else:
         reference = step.reference("refpix", cut=False)

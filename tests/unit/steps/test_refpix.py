@@ -37,7 +37,7 @@ def at_detector_corner(detector, shape):
     }
 
 
-def correct(frame, pixeldq=None, *, detector="NRCA1", zero=False, **options):
+def correct(frame, pixeldq=None, *, detector="NRCA1", zero=False, place=None, **options):
     """Correct one frame, given and returned in the detector frame; by default it is at the first corner."""
     orientation = Orientation.from_detector(detector)
     if pixeldq is None:
@@ -45,7 +45,7 @@ def correct(frame, pixeldq=None, *, detector="NRCA1", zero=False, **options):
     header = {**NIRCAM, "detector": detector, **at_detector_corner(detector, frame.shape)}
     plan = plan_correction(np.ascontiguousarray(orientation.to_science(pixeldq)), **{**header, **PARAMETERS, **options})
     sci = np.array(orientation.to_science(frame)[np.newaxis], np.float32, order="C")
-    out = (correct_zeroframes if zero else correct_frames)(sci, plan)
+    out = correct_zeroframes(sci, plan) if zero else correct_frames(sci, plan, place=place)
     assert out is sci
     return orientation.to_detector(out[0])
 
@@ -262,6 +262,58 @@ def test_header_axes_prevail_over_the_detector_if_given():
         slowaxis=2,
     )
     assert np.all(correct_frames(frame[np.newaxis].astype(np.float32), plan) == 0)
+
+
+FIRST = (0, slice(0, 1))
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [(FIRST, 2**24), (None, 2**24 + 2), ((0, slice(1, 2)), 2**24 + 2), ((1, *FIRST[1:]), 2**24 + 2)],
+)
+def test_first_frame_of_an_exposure_is_rounded_after_the_levels(detector, place, expected):
+    """Single precision knows 2**24 and 2**24 + 2: adding 1 twice gets there only without rounding in between."""
+    frame = np.full((12, 10), -1.0)
+    frame[4:, :4] = -2
+    frame[8, 6] = 2**24
+    out = correct(frame, detector=detector, use_side_ref_pixels=True, place=place)
+    assert out[8, 6] == expected
+    assert out[8, 7] == 1
+
+
+@pytest.mark.parametrize(("place", "total"), [(FIRST, 2**24 + 2), (None, 2**24 + 4)])
+def test_first_frame_of_an_exposure_has_levels_in_single_precision(place, total):
+    """A sum of 2**24, 1, 1 and 2 loses the ones."""
+    frame = np.zeros((8, 10))
+    frame[:4, 0] = 2**24, 1, 1, 2
+    bad = np.full(frame.shape, dq.DO_NOT_USE, np.uint32)
+    bad[:4, :2] = 0
+    out = correct(frame, bad, place=place, use_side_ref_pixels=True, side_smoothing_length=1)
+    assert out[6, 0] == -total / 4
+
+
+@pytest.mark.parametrize(("place", "expected"), [(FIRST, 0), (None, -0.5)])
+def test_first_frame_of_an_exposure_has_medians_in_single_precision(place, expected):
+    """The median of 1 and 2**24 + 4 is 2**23 + 2.5, which single precision does not know."""
+    frame = np.zeros((8, 10))
+    frame[6, :2] = 1, 2**24 + 4
+    frame[6, 6] = 2**23 + 2
+    bad = np.full(frame.shape, dq.DO_NOT_USE, np.uint32)
+    bad[:4] = bad[6, :2] = 0
+    assert correct(frame, bad, place=place, use_side_ref_pixels=True, side_smoothing_length=1)[6, 6] == expected
+
+
+def test_frames_without_side_correction_are_all_in_single_precision():
+    frame = np.zeros((8, 10))
+    frame[:4, 0] = 2**24, 1, 1, 2
+    bad = np.zeros(frame.shape, np.uint32)
+    bad[:4, 2:] = dq.DO_NOT_USE
+    expected = -(2**24 + 2) / 4
+    assert correct(frame, bad)[6, 0] == expected
+    assert correct(frame, bad | reference_rows(8, 10), noutputs=1)[6, 0] == expected
+    frame[6, 0] = 8
+    assert correct(frame, bad, zero=True)[6, 0] == np.float32(8 + expected)
 
 
 def test_unusable_pixels_of_a_zero_frame_stay_zero():

@@ -16,9 +16,9 @@ Units: DN in and out. There is no reference file. Group flags play no role: whic
 is told by PIXELDQ, so it is settled once for an exposure, in `plan_correction`; `correct_frames` then
 treats every frame on its own.
 
-All is computed in double precision and rounded once. The oracle does so as well, but for the first group
-of an exposure and wherever it does not use the side pixels; the difference is of the order of the rounding
-of float32.
+Frames are worked on in double precision and rounded once, but in single precision, rounded after every
+operation, in the first group of an exposure and wherever the side pixels are not used: so does the oracle, and
+the two then agree to the last bit. The difference is a few times the rounding of the levels.
 
 Sources: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise). NIRSpec's IRS2
@@ -26,6 +26,7 @@ readout is in `_refpix_irs2`, the optimised side filter ("sirs") in `_refpix_sir
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numba import boolean, float32, float64, int32, int64, njit, void
@@ -98,11 +99,28 @@ class Plan:
     orientation: Orientation | None
     #: The correction is of the change since the first group of the integration (MIRI).
     from_first_group: bool
+    #: All frames are worked on in single precision, not only the first one of an exposure.
+    single: bool = False
 
     @property
     def acts(self):
         """Whether there are good reference pixels at all; if not, data stay as they are."""
         return self.set_level.size + self.sides.size > 0 or self.kernels is not None
+
+    @property
+    def sets(self):
+        """What `_levels` needs."""
+        return self.pixels, self.bounds, self.set_level, self.set_weight, self.siglimit
+
+    @property
+    def layout(self):
+        """Where the levels are to be subtracted."""
+        return self.level_of, self.row_kind, self.column_kind
+
+    @property
+    def side_pixels(self):
+        """What is to be done with the side pixels."""
+        return self.sides, self.side_levels, self.window, self.side_gain, self.transpose
 
 
 def wants_kernels(instrument, subarray, refpix_algorithm):
@@ -203,7 +221,8 @@ def plan_correction(
         reference = (pixeldq & np.uint32(bits.REFERENCE_PIXEL)) != 0
         if instrument == "NIRSPEC" and subarray in _NIRSPEC_EDGES_AS_REFERENCE:
             reference[:, :BORDER] = reference[:, -BORDER:] = True
-        return _plan_single_amplifier(reference & usable, orientation, odd_even_columns, siglimit)
+        plan = _plan_single_amplifier(reference & usable, orientation, odd_even_columns, siglimit)
+        return replace(plan, single=True)
 
     if refpix_algorithm not in ("median", "sirs"):
         raise ValueError(f'Refpix: refpix_algorithm is "{refpix_algorithm}", expected "median" or "sirs".')
@@ -215,10 +234,11 @@ def plan_correction(
         kernels = _refpix_sirs.make_kernels(*sirs_coefficients, gaussmooth=gaussmooth, halfwidth=halfwidth)
         plan = _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, 0, side_gain, siglimit)
         return replace(plan, kernels=kernels, sigreject=sigreject)
-    return _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
+    plan = _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
+    return replace(plan, single=not use_side_ref_pixels)
 
 
-def correct_frames(sci, plan, *, first_group=None):
+def correct_frames(sci, plan, *, first_group=None, place=None):
     """Subtract the drift from frames, each one on its own.
 
     Parameters
@@ -231,6 +251,9 @@ def correct_frames(sci, plan, *, first_group=None):
     first_group : 2D float32 `~numpy.ndarray` or None
         Uncorrected first group of the integration (MIRI only, and needed there). It may be a view of
         ``sci``.
+    place : tuple or None
+        Integration of the frames, counted from 0 in the file, and slice of its groups: the first frame of an
+        exposure is worked on in single precision. None: the first one is not among them.
 
     Returns
     -------
@@ -251,36 +274,50 @@ def correct_frames(sci, plan, *, first_group=None):
     if plan.from_first_group:
         first_group = first_group.copy()
         sci -= first_group
-    _correct(
-        sci,
-        plan.pixels,
-        plan.bounds,
-        plan.set_level,
-        plan.set_weight,
-        plan.level_of,
-        plan.row_kind,
-        plan.column_kind,
-        plan.sides,
-        plan.side_levels,
-        plan.window,
-        plan.side_gain,
-        plan.transpose,
-        plan.siglimit,
-    )
-    if plan.kernels is not None:
-        for frame in plan.orientation.to_detector(sci):
-            _subtract_templates(frame, plan)
+    has_first = not plan.from_first_group and place is not None and place[0] == 0 and place[1].start == 0
+    for number, frame in enumerate(sci):
+        single = plan.single or (has_first and number == 0)
+        level = _levels_in_single(frame, plan) if single else _levels(frame, *plan.sets)
+        if plan.kernels is None:
+            _subtract(frame, level, *plan.layout, *plan.side_pixels, single)
+        else:
+            frame[:] = _without_templates(frame, level, plan, np.float32 if single else np.float64)
     if plan.from_first_group:
         sci += first_group
     return sci
 
 
-def _subtract_templates(frame, plan):
-    left, right = frame[:, :BORDER], frame[:, -BORDER:]
-    templates = _refpix_sirs.side_templates(left, right, plan.kernels, sigreject=plan.sigreject)
-    amplifiers = np.split(frame, _AMPLIFIERS, axis=1)
-    for amplifier, template in zip(amplifiers, templates, strict=True):
-        np.subtract(amplifier, template[:, np.newaxis], out=amplifier, casting="same_kind")
+def _levels_in_single(frame, plan):
+    """Measure the levels as `_levels` does, in single precision and in numpy's order of summation."""
+    level = np.zeros(plan.set_level.size + 1)
+    values = frame.ravel()
+    for number, (start, stop) in enumerate(pairwise(plan.bounds)):
+        chosen = values[plan.pixels[start:stop]]
+        chosen = chosen[~np.isnan(chosen)]
+        mean = _clipped_mean_in_single(chosen, plan.siglimit) if chosen.size else np.nan
+        of = plan.set_level[number]
+        level[of] = np.float32(level[of] + plan.set_weight[number] * mean)
+    return level
+
+
+def _clipped_mean_in_single(values, limit):
+    while True:
+        mean, spread = values.mean(), limit * values.std()
+        kept = values[(values >= mean - spread) & (values <= mean + spread)]
+        if kept.size in (0, values.size):
+            return float(mean)
+        values = kept
+
+
+def _without_templates(frame, level, plan, precision):
+    level = level[plan.level_of][np.ix_(plan.row_kind, plan.column_kind)].astype(precision)
+    frame = plan.orientation.to_detector((frame - level).astype(np.float64))
+    templates = _refpix_sirs.side_templates(
+        frame[:, :BORDER], frame[:, -BORDER:], plan.kernels, sigreject=plan.sigreject
+    )
+    for amplifier, template in zip(np.split(frame, _AMPLIFIERS, axis=1), templates, strict=True):
+        amplifier -= template[:, np.newaxis]
+    return plan.orientation.to_science(frame)
 
 
 def correct_zeroframes(zeroframes, plan):
@@ -524,15 +561,36 @@ def _place(ordered, count, value):
     return low
 
 
-@njit([void(float32[::1], float64[::1], int32[:, ::1], int64[::1], int64, float64[::1])], **_JIT)
-def _running_median(frame, level, table, levels, window, medians):
+@njit([float64[::1](float32[:, ::1], int32[::1], int64[::1], int64[::1], float64[::1], float64)], **_JIT)
+def _levels(frame, pixels, bounds, set_level, set_weight, siglimit):
+    """Measure all levels of a frame; the last one is 0, that of pixels from which nothing is subtracted."""
+    flat = frame.ravel()
+    values = np.empty(pixels.size)
+    level = np.zeros(set_level.size + 1)
+    for s in range(set_level.size):
+        n = 0
+        for i in range(bounds[s], bounds[s + 1]):
+            if not np.isnan(flat[pixels[i]]):
+                values[n] = flat[pixels[i]]
+                n += 1
+        level[set_level[s]] += set_weight[s] * _clipped_mean(values, n, siglimit)
+    return level
+
+
+@njit([float64(float64, boolean)], **_JIT)
+def _rounded(value, single):
+    return np.float64(np.float32(value)) if single else value
+
+
+@njit([void(float32[::1], float64[::1], int32[:, ::1], int64[::1], int64, boolean, float64[::1])], **_JIT)
+def _running_median(frame, level, table, levels, window, single, medians):
     """Median of the side pixels in each window of rows, NaN where there is none."""
     ordered = np.empty(window * table.shape[1])
     count = 0
     for row in range(len(table)):
         for k in range(table.shape[1]):
             if table[row, k] >= 0:
-                value = frame[table[row, k]] - level[levels[k]]
+                value = _rounded(frame[table[row, k]] - level[levels[k]], single)
                 if not np.isnan(value):
                     at = _place(ordered, count, value)
                     for i in range(count, at, -1):
@@ -545,10 +603,10 @@ def _running_median(frame, level, table, levels, window, medians):
         if count == 0:
             medians[first] = np.nan
         else:
-            medians[first] = 0.5 * (ordered[(count - 1) // 2] + ordered[count // 2])
+            medians[first] = _rounded(0.5 * (ordered[(count - 1) // 2] + ordered[count // 2]), single)
         for k in range(table.shape[1]):
             if table[first, k] >= 0:
-                value = frame[table[first, k]] - level[levels[k]]
+                value = _rounded(frame[table[first, k]] - level[levels[k]], single)
                 if not np.isnan(value):
                     count -= 1
                     for i in range(_place(ordered, count, value), count):
@@ -558,10 +616,7 @@ def _running_median(frame, level, table, levels, window, medians):
 @njit(
     [
         void(
-            float32[:, :, ::1],
-            int32[::1],
-            int64[::1],
-            int64[::1],
+            float32[:, ::1],
             float64[::1],
             int64[:, ::1],
             int64[::1],
@@ -571,17 +626,14 @@ def _running_median(frame, level, table, levels, window, medians):
             int64,
             float64,
             boolean,
-            float64,
+            boolean,
         )
     ],
     **_JIT,
 )
-def _correct(
-    sci,
-    pixels,
-    bounds,
-    set_level,
-    set_weight,
+def _subtract(
+    frame,
+    level,
     level_of,
     row_kind,
     column_kind,
@@ -590,40 +642,29 @@ def _correct(
     window,
     side_gain,
     transpose,
-    siglimit,
+    single,
 ):
-    ny, nx = sci.shape[1:]
-    values = np.empty(pixels.size)
-    level = np.empty(set_level.size + 1)
+    """Subtract the levels, measure the side pixels and subtract them, too; ``single``: round after the levels."""
+    ny, nx = frame.shape
     lines = np.empty((len(level_of), nx))
-    medians = np.empty((2, nx if transpose else ny))
     along_rows, along_columns = np.zeros(nx), np.zeros(ny)
     side = along_rows if transpose else along_columns
-    for g in range(len(sci)):
-        frame = sci[g].ravel()
-        level[:] = 0.0
-        for s in range(set_level.size):
-            n = 0
-            for i in range(bounds[s], bounds[s + 1]):
-                if not np.isnan(frame[pixels[i]]):
-                    values[n] = frame[pixels[i]]
-                    n += 1
-            level[set_level[s]] += set_weight[s] * _clipped_mean(values, n, siglimit)
-        if sides.size:
-            for k in range(2):
-                _running_median(frame, level, sides[k], side_levels[k], window, medians[k])
-            for i in range(side.size):
-                left, right = medians[0, i], medians[1, i]
-                if np.isnan(left):
-                    left = right
-                if np.isnan(right):
-                    right = left
-                side[i] = 0.0 if np.isnan(left) else side_gain * (0.5 * (left + right))
-        for kind in range(len(level_of)):
-            for x in range(nx):
-                lines[kind, x] = level[level_of[kind, column_kind[x]]]
-        for y in range(ny):
-            line = lines[row_kind[y]]
-            along = along_columns[y]
-            for x in range(nx):
-                sci[g, y, x] = sci[g, y, x] - line[x] - along - along_rows[x]
+    if sides.size:
+        medians = np.empty((2, side.size))
+        for k in range(2):
+            _running_median(frame.ravel(), level, sides[k], side_levels[k], window, single, medians[k])
+        for i in range(side.size):
+            left, right = medians[0, i], medians[1, i]
+            if np.isnan(left):
+                left = right
+            if np.isnan(right):
+                right = left
+            side[i] = 0.0 if np.isnan(left) else side_gain * (0.5 * (left + right))
+    for kind in range(len(level_of)):
+        for x in range(nx):
+            lines[kind, x] = level[level_of[kind, column_kind[x]]]
+    for y in range(ny):
+        line = lines[row_kind[y]]
+        along = along_columns[y]
+        for x in range(nx):
+            frame[y, x] = _rounded(frame[y, x] - line[x], single) - along - along_rows[x]
