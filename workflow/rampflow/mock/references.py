@@ -308,10 +308,12 @@ _DARK_TYPES = {
 }
 
 
-def reset(path, exposure, window, nints=len(det.RESET_SHARES), ngroups=None):
-    """MIRI reset anomaly, integration by integration and group by group; by default for the whole exposure."""
+def reset(path, exposure, window, nints=None, ngroups=None):
+    """MIRI reset anomaly, integration by integration and group by group; by default as far as it changes."""
     maps = det.maps(exposure.detector, window, exposure.effects)
-    cube = np.empty((nints, min(ngroups or exposure.ngroups, LONGEST_RESET), *window.shape), np.float32)
+    cube = np.empty(
+        (nints or len(det.RESET_SHARES), min(ngroups or exposure.ngroups, LONGEST_RESET), *window.shape), np.float32
+    )
     for integration, group in np.ndindex(cube.shape[:2]):
         cube[integration, group] = det.reset_level(maps, integration, group)
     cube[..., maps.is_bad("nan_dark")] = np.nan
