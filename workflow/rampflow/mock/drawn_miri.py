@@ -67,6 +67,7 @@ class Drawing:
 
     exposures: list = field(default_factory=list)
     steps: dict = field(default_factory=dict)
+    whole: frozenset = frozenset()
     without: frozenset = frozenset()
     options: dict = field(default_factory=dict)
 
@@ -84,7 +85,7 @@ def draw(seed, recent):
     Returns
     -------
     Drawing
-        Exposures, their parameters, references that are missing, and what the others are like.
+        Exposures, their parameters, references that are full frame or missing, and what the others are like.
     """
     drawing = Drawing()
     without = set()
@@ -93,7 +94,7 @@ def draw(seed, recent):
         drawing.options |= _references(detector, rng, recent)
         kinds = ("mask", "saturation", "linearity", "rscd", "reset", "dark")
         without |= {(detector, kind) for kind in kinds if rng.random() < 0.06}
-        effects = Effects.nominal("MIRI", bad_pixels=draws.one(rng, (1.0, 1.0, 5.0, 30.0)))
+        effects = Effects.nominal("MIRI", bad_pixels=draws.one(rng, (1.0, 1.0, 2.0)))
         places = [
             (subarray, pattern)
             for subarray in configurations.subarrays(detector)
@@ -110,6 +111,8 @@ def draw(seed, recent):
         without.add("emicorr")
     waves = {"samples": draws.one(rng, (500, 500, 256, 97, 1000)), "absent": draws.one(rng, ((), (), (218.52,)))}
     drawing.options["MIRI", "emicorr"] = waves
+    if rng.random() < 0.3:
+        drawing.whole = frozenset(draws.some(rng, ("mask", "saturation", "linearity", "gain", "readnoise"), 3))
     drawing.without = frozenset(without)
     return drawing
 
@@ -176,7 +179,9 @@ def _own_references(exposure, rng):
     if rng.random() < 0.7:
         dark["pattern"] = (exposure.nframes, exposure.groupgap, groups)
     else:
-        dark["pattern"] = (*draws.one(rng, ((1, 0), (1, 0), (2, 0), (4, 1))), groups)
+        # Read by read, so that groups have to be averaged; or in groups longer than those of the exposure.
+        frames = groups * (exposure.nframes + exposure.groupgap)
+        dark["pattern"] = draws.one(rng, ((1, 0, frames), (1, 0, groups), (exposure.nframes + 1, 1, groups)))
     reset = {"nints": draws.one(rng, (1, 2, 3, 6)), "ngroups": max(1, ngroups + draws.one(rng, (-4, -1, 0, 0, 5)))}
     return {(exposure.root, "dark"): dark, (exposure.root, "reset"): reset}
 

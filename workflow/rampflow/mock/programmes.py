@@ -376,6 +376,24 @@ def _bench_long(_seed):
     return Programme((_grism(subarray="SUBGRISM256", ngroups=5, nints=120),))
 
 
+def _bench_prism(_seed):
+    return Programme(
+        (
+            _exposure(
+                "MIRIMAGE",
+                "FASTR1",
+                100,
+                100,
+                subarray="SLITLESSPRISM",
+                exp_type="MIR_LRS-SLITLESS",
+                tso=True,
+                filter="P750L",
+                scene=TRANSIT.but(trace=900.0),
+            ),
+        )
+    )
+
+
 def _drawn(seed):
     exposures, steps, traps = drawn.draw(seed)
     return Programme(tuple(exposures), traps=traps, steps=steps)
@@ -384,7 +402,12 @@ def _drawn(seed):
 def _drawn_miri(seed, recent=False):
     drawing = drawn_miri.draw(seed, recent)
     return Programme(
-        tuple(drawing.exposures), recent=recent, steps=drawing.steps, without=drawing.without, options=drawing.options
+        tuple(drawing.exposures),
+        whole=drawing.whole,
+        recent=recent,
+        steps=drawing.steps,
+        without=drawing.without,
+        options=drawing.options,
     )
 
 
@@ -401,6 +424,7 @@ PROGRAMMES = {
     "bench-tso": _bench_tso,
     "bench-twenty": _bench_twenty,
     "bench-long": _bench_long,
+    "bench-prism": _bench_prism,
 }
 
 
