@@ -11,9 +11,10 @@ from rampflow.steps import emicorr
 
 with Step(snakemake) as step:
     place = {key.lower(): step.keyword(key) for key in ("SUBARRAY", "READPATT")}
+    emicorr.check_exposure(instrument=step.instrument, readpatt=place["readpatt"])
     frequencies = step.parameters["onthefly_corr_freq"]
     reference = None if frequencies else step.reference_tree("emicorr")
-    emicorr.check_exposure(instrument=step.instrument, readpatt=place["readpatt"], ngroups=step.shape[1])
+    emicorr.check_groups(step.shape[1])
     if frequencies:
         case = emicorr.unknown_waves(frequencies, **place)
     else:

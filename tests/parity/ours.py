@@ -57,9 +57,10 @@ class Workflow:
         with contextlib.chdir(folder):
             self.plan = Run(self.config, ROOT).plan
         self.results = folder / "results"
+        self.problems = []
 
     def run(self):
-        """Run the workflow; return what to say if it failed."""
+        """Run the workflow; return what to say if it failed. `problems` has the lines in which it said why."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(self.folder), "--configfile", str(self.configfile)]
         command += ["--cores", str(self.cores), "--keep-going", "--quiet", "rules", "progress"]
@@ -70,8 +71,8 @@ class Workflow:
             )
         if status == 0:
             return None
-        ours = [line for line in log.read_text().splitlines() if line.startswith("rampflow:")]
-        tail = ours or log.read_text().splitlines()[-25:]
+        self.problems = [line for line in log.read_text().splitlines() if line.startswith("rampflow:")]
+        tail = self.problems or log.read_text().splitlines()[-25:]
         return f"the workflow ended with status {status} ({log}):\n  " + "\n  ".join(tail)
 
     def uncal(self, exposure):

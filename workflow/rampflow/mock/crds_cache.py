@@ -166,7 +166,17 @@ def _window(reftype, users, whole):
     return box
 
 
-def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), recent=False, report=None):
+def build(
+    folder,
+    exposures,
+    context=CONTEXT,
+    whole=(),
+    traps=(),
+    without=(),
+    recent=False,
+    options=None,
+    report=None,
+):
     """Write the cache for a list of exposures.
 
     Parameters
@@ -184,9 +194,12 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
     traps : collection of str
         Detectors that get the references of the persistence step (20 MB each); N/A for the others.
     without : collection of str
-        Types that the context knows, but answers N/A for.
+        Types that the context knows, but answers N/A for; (detector, type) for one detector.
     recent : bool
         Make references with what came after jwst 1.19: see `_RECENT`.
+    options : dict, optional
+        Keyword arguments for writers, {(owner, type): {name: value}}; the owner is an instrument, a detector or the
+        root of an exposure, the more special wins. Those of an exposure hold for what is made for it alone.
     report : callable, optional
         Called with a line of text for every file.
 
@@ -209,19 +222,23 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
     for (instrument, reftype, values), users in _entries(exposures, traps).items():
         if reftype in without:
             continue
+        if (users[0].detector, reftype) in without:
+            rules.setdefault((instrument, reftype), {})[values] = "N/A"
+            continue
         serial = numbers[instrument, reftype] = numbers.get((instrument, reftype), 0) + 1
         extension = "asdf" if reftype in _ASDF else "fits"
         name = f"jwst_{instrument.lower()}_{reftype}_{9000 + serial:04d}.{extension}"
         path = folder / "references/jwst" / instrument.lower() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
+        own = _RECENT.get(reftype, {}) if recent else {}
+        for owner in (instrument, users[0].detector, *(user.root for user in users)):
+            own = own | (options or {}).get((owner, reftype), {})
         if reftype == "emicorr":
             for user in users:
-                references.emicorr(path, user, user.window)
+                references.emicorr(path, user, user.window, **own)
         else:
-            window = _window(reftype, users, whole)
-            options = _RECENT.get(reftype, {}) if recent else {}
-            references.WRITERS[reftype](path, _longest(users), window, **options)
+            references.WRITERS[reftype](path, _longest(users), _window(reftype, users, whole), **own)
         rules.setdefault((instrument, reftype), {})[values] = name
         if report:
             report(f"{name}  {path.stat().st_size / 1e6:.1f} MB")

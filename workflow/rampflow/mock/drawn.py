@@ -7,18 +7,14 @@ a parameter of a step.
 
 import numpy as np
 
-from rampflow.mock import configurations
-from rampflow.mock.configurations import Window, instrument_of
+from rampflow.mock import configurations, draws
+from rampflow.mock.configurations import instrument_of
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import Exposure
-from rampflow.mock.scene import Scene
 
 NIRCAM = ("NRCA1", "NRCA2", "NRCA3", "NRCA4", "NRCALONG", "NRCB1", "NRCB2", "NRCB3", "NRCB4", "NRCBLONG")
 MIRI = ("MIRIMAGE", "MIRIFUSHORT", "MIRIFULONG")
 DETECTORS = (*NIRCAM, "NIS", "NRS1", "NRS2", *MIRI, "GUIDER1", "GUIDER2")
-
-#: Pixels of the largest window: several exposures at a time have to be quick.
-LARGEST = 160
 
 #: EXP_TYPE of plain exposures and of time series.
 _TYPES = {
@@ -31,7 +27,7 @@ _TYPES = {
 }
 
 #: What is drawn for a step: a value for every parameter that is drawn at all. ``skip`` turns steps on.
-_PARAMETERS = {
+PARAMETERS = {
     "emicorr": {
         "algorithm": ("joint", "sequential"),
         "fit_ints_separately": (False, True),
@@ -100,29 +96,21 @@ def draw(seed):
         exposures.append(exposure)
         steps[exposure.root] = _parameters(exposure, rng)
     rng = np.random.default_rng((seed, len(DETECTORS)))
-    traps = frozenset(_some(rng, [name for name in DETECTORS if name.startswith(("NRC", "NIS", "GUIDER"))], 3))
+    traps = frozenset(draws.some(rng, [name for name in DETECTORS if name.startswith(("NRC", "NIS", "GUIDER"))], 3))
     return exposures, {root: chosen for root, chosen in steps.items() if chosen}, traps
-
-
-def _one(rng, choices):
-    return choices[rng.integers(len(choices))]
-
-
-def _some(rng, choices, number):
-    return [choices[k] for k in sorted(rng.permutation(len(choices))[:number])]
 
 
 def _exposure(detector, rng):
     instrument = instrument_of(detector)
     types = _TYPES.get(detector) or _TYPES.get(instrument) or _TYPES["MRS"]
     tso = bool(rng.random() < 0.3 and types[1])
-    subarray = _one(rng, configurations.subarrays(detector))
+    subarray = draws.one(rng, configurations.subarrays(detector))
     patterns = [name for name in configurations.read_patterns(instrument) if not configurations.is_irs2(name)]
-    readpatt = _one(rng, patterns)
+    readpatt = draws.one(rng, patterns)
     whole = rng.random() < 0.03 and instrument != "MIRI"
-    window = subarray.window if whole else _window(subarray.window, rng)
-    ngroups = int(_one(rng, (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 25)))
-    nints = int(_one(rng, (2, 3, 5, 8, 30, 105)) if tso else _one(rng, (1, 1, 1, 2, 3, 4)))
+    window = subarray.window if whole else draws.window(subarray.window, rng)
+    ngroups = int(draws.one(rng, (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 25)))
+    nints = int(draws.one(rng, (2, 3, 5, 8, 30, 105)) if tso else draws.one(rng, (1, 1, 1, 2, 3, 4)))
     if whole:
         ngroups, nints = min(ngroups, 4), 1
     elif ngroups * nints > 400:
@@ -131,11 +119,11 @@ def _exposure(detector, rng):
     if instrument == "NIRCAM":
         more = {"zero_frame": bool(rng.random() < 0.5 and readpatt != "RAPID")}
     if instrument == "MIRI" and detector != "MIRIMAGE":
-        more = {"band": _one(rng, ("SHORT", "MEDIUM", "LONG"))}
+        more = {"band": draws.one(rng, ("SHORT", "MEDIUM", "LONG"))}
     if rng.random() < 0.15 and not detector.startswith("MIR"):
         more["dropped_frames"] = int(rng.integers(1, 4))
     if rng.random() < 0.15 and readpatt not in ("RAPID", "NISRAPID", "NRSRAPID", "FGSRAPID"):
-        more["frame_divisor"] = int(_one(rng, (1, 2, 4, 8)))
+        more["frame_divisor"] = int(draws.one(rng, (1, 2, 4, 8)))
     exposure = Exposure(
         detector,
         readpatt,
@@ -143,10 +131,10 @@ def _exposure(detector, rng):
         nints,
         subarray=subarray.name,
         window=window,
-        noutputs=_one(rng, subarray.noutputs),
-        exp_type=_one(rng, types[tso]),
+        noutputs=draws.one(rng, subarray.noutputs),
+        exp_type=draws.one(rng, types[tso]),
         tso=tso,
-        scene=_scene(rng),
+        scene=draws.scene(rng),
         effects=_effects(rng, instrument),
         start=f"2024-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T{rng.integers(24):02d}:00:00.000",
         **more,
@@ -155,34 +143,6 @@ def _exposure(detector, rng):
         size = nints // 2
         return exposure.segments(nints - size, size)[int(rng.integers(2))]
     return exposure
-
-
-def _window(whole, rng):
-    """Draw a piece of a subarray; now and then at its edge, where the reference pixels are."""
-    sizes = [int(min(length, rng.integers(20, LARGEST))) for length in (whole.xsize, whole.ysize)]
-    # MIRI's four outputs are interleaved, and jwst takes whole quadruples of columns.
-    sizes[0] = max(4, sizes[0] - sizes[0] % 4)
-    starts = []
-    for first, length, size in zip((whole.xstart, whole.ystart), (whole.xsize, whole.ysize), sizes, strict=True):
-        room = length - size
-        starts.append(first + _one(rng, (0, room, 4 * int(rng.integers(room // 4 + 1)))))
-    return Window(*starts, *sizes)
-
-
-def _scene(rng):
-    scale = float(10 ** rng.uniform(-1, 2.5))
-    bright = float(10 ** rng.uniform(2.5, 6.5))
-    if rng.random() < 0.4:
-        return Scene(sky=scale, trace=bright / 10, fwhm=float(rng.uniform(1.5, 5)), curvature=float(rng.uniform(0, 8)))
-    return Scene(
-        sky=scale,
-        stars=int(rng.integers(1, 40)),
-        brightest=bright,
-        slope=float(rng.uniform(0.5, 1.5)),
-        fwhm=float(rng.uniform(1.5, 6)),
-        transit=float(_one(rng, (0.0, 0.02))),
-        saturated_patch=float(_one(rng, (0.0, bright))),
-    )
 
 
 def _effects(rng, instrument):
@@ -200,12 +160,5 @@ def _parameters(exposure, rng):
         missing |= {"persistence"}
     if exposure.tso:
         missing |= {"firstframe", "charge_migration"}
-    steps = [name for name in _PARAMETERS if name not in missing]
-    chosen = {}
-    for step in _some(rng, steps, int(rng.integers(1, 5))):
-        known = _PARAMETERS[step]
-        names = _some(rng, sorted(known), int(rng.integers(1, 5)))
-        if "skip" in known:
-            names = sorted({*names, "skip"})
-        chosen[step] = {name: _one(rng, known[name]) for name in names}
-    return chosen
+    steps = [name for name in PARAMETERS if name not in missing]
+    return draws.parameters(rng, PARAMETERS, steps)

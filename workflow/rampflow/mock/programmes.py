@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rampflow.mock import crds_cache, drawn
+from rampflow.mock import crds_cache, drawn, drawn_miri
 from rampflow.mock.configurations import Window, instrument_of
 from rampflow.mock.configurations import subarray as subarray_of
 from rampflow.mock.effects import Effects
@@ -35,6 +35,10 @@ class Programme:
         Whether references hold what came after jwst 1.19, which then cannot read all of them.
     steps : dict
         Parameters to run the exposures with: the key ``steps`` of a configuration.
+    without : frozenset
+        Types of reference, or (detector, type), that the context answers N/A for.
+    options : dict
+        Arguments for the writers of references, as `crds_cache.build` takes them.
     """
 
     exposures: tuple[Exposure, ...]
@@ -42,6 +46,8 @@ class Programme:
     traps: frozenset[str] = frozenset()
     recent: bool = False
     steps: dict = field(default_factory=dict)
+    without: frozenset = frozenset()
+    options: dict = field(default_factory=dict)
 
 
 def _exposure(detector, readpatt, ngroups, nints=1, changes=None, **more):
@@ -370,9 +376,39 @@ def _bench_long(_seed):
     return Programme((_grism(subarray="SUBGRISM256", ngroups=5, nints=120),))
 
 
+def _bench_prism(_seed):
+    return Programme(
+        (
+            _exposure(
+                "MIRIMAGE",
+                "FASTR1",
+                100,
+                100,
+                subarray="SLITLESSPRISM",
+                exp_type="MIR_LRS-SLITLESS",
+                tso=True,
+                filter="P750L",
+                scene=TRANSIT.but(trace=900.0),
+            ),
+        )
+    )
+
+
 def _drawn(seed):
     exposures, steps, traps = drawn.draw(seed)
     return Programme(tuple(exposures), traps=traps, steps=steps)
+
+
+def _drawn_miri(seed, recent=False):
+    drawing = drawn_miri.draw(seed, recent)
+    return Programme(
+        tuple(drawing.exposures),
+        whole=drawing.whole,
+        recent=recent,
+        steps=drawing.steps,
+        without=drawing.without,
+        options=drawing.options,
+    )
 
 
 PROGRAMMES = {
@@ -382,10 +418,13 @@ PROGRAMMES = {
     "parity-full": _parity_full,
     "drawn": _drawn,
     "drawn-recent": lambda seed: replace(_drawn(seed), recent=True),
+    "drawn-miri": _drawn_miri,
+    "drawn-miri-recent": lambda seed: _drawn_miri(seed, recent=True),
     "bench-full": _bench_full,
     "bench-tso": _bench_tso,
     "bench-twenty": _bench_twenty,
     "bench-long": _bench_long,
+    "bench-prism": _bench_prism,
 }
 
 
@@ -468,7 +507,9 @@ def make(name, output, seed=1, report=print):
         chosen.exposures,
         whole=chosen.whole,
         traps=chosen.traps,
+        without=chosen.without,
         recent=chosen.recent,
+        options=chosen.options,
         report=lambda line: report(f"[{time.monotonic() - began:6.1f} s] {line}"),
     )
     record = {

@@ -80,11 +80,11 @@ def _image(array, name="SCI"):
     return fits.ImageHDU(np.ascontiguousarray(array, np.float32), name=name)
 
 
-def mask(path, exposure, window):
-    """Bad pixels and reference pixels."""
+def mask(path, exposure, window, broken=0.0):
+    """Bad pixels and reference pixels; `broken` is a share of reference pixels that are no use, beside bad ones."""
     bad = det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels)
     reference = det.reference_pixels(exposure.detector, window)
-    broken = reference & (bad > 0)
+    broken = reference & ((bad > 0) | (det.scatter(exposure.detector, "broken", window, "random") < broken))
     hot = det.is_kind(bad, "hot")
     unusable = det.is_kind(bad, "dead", "open") | broken
     unusable[::2] |= hot[::2]
@@ -183,8 +183,11 @@ def ipc(path, exposure, window):  # noqa: ARG001 - one kernel holds for the whol
     _write(path, _header(exposure, "ipc", "Interpixel capacitance, synthetic", whole), [_image(kernel)])
 
 
-def linearity(path, exposure, window, inverse=False):
-    """Polynomial from measured to linear signal; with `inverse` also the one back, as used since jwst 3.0."""
+def linearity(path, exposure, window, inverse=False, terms=5, constant=0.0):
+    """Polynomial from measured to linear signal; with `inverse` also the one back, as used since jwst 3.0.
+
+    It has so many `terms`, the first of them `constant` (0 in the synthetic detector).
+    """
     maps = det.maps(exposure.detector, window, exposure.effects)
     coefficients = np.zeros((5, *window.shape), np.float32)
     coefficients[1] = 1
@@ -192,8 +195,9 @@ def linearity(path, exposure, window, inverse=False):
         coefficients[power] = coefficient * maps.curve
     coefficients[3, maps.is_bad("nan_linearity")] = np.nan
     coefficients[1, maps.is_bad("open")] = 0
+    coefficients[0] = constant
     flags = {"NONLINEAR": maps.curve > 1.12, "NO_LIN_CORR": maps.is_bad("no_linearity")}
-    hdus = [_image(coefficients, "COEFFS"), *_quality(window.shape, flags)]
+    hdus = [_image(coefficients[:terms], "COEFFS"), *_quality(window.shape, flags)]
     if inverse:
         _, one, second, third, fourth = coefficients
         # The series that undoes y = x + a x**2 + b x**3 + c x**4.
@@ -213,12 +217,15 @@ def gain(path, exposure, window):
     _write(path, _header(exposure, "gain", "Gain of the synthetic detector", window), [_image(values)])
 
 
-def readnoise(path, exposure, window):
-    """Noise of the difference of two reads (correlated double sampling)."""
+def readnoise(path, exposure, window, unknown=False):
+    """Noise of the difference of two reads (correlated double sampling); NaN for unstable pixels if `unknown`."""
     effects = exposure.effects.but(read_noise=exposure.effects.read_noise or 1.0)
     maps = det.maps(exposure.detector, window, effects)
+    noise = np.sqrt(2) * maps.read_noise
+    if unknown:
+        noise[maps.is_bad("telegraph")] = np.nan
     header = _header(exposure, "readnoise", "Read noise of the synthetic detector", window, READPATT=exposure.readpatt)
-    _write(path, header, [_image(np.sqrt(2) * maps.read_noise)])
+    _write(path, header, [_image(noise)])
 
 
 def flat(path, exposure, window):
@@ -243,13 +250,18 @@ def dark_pattern(exposure):
     return exposure.nframes, exposure.groupgap, groups
 
 
-def dark(path, exposure, window, scale=1.0):
-    """Dark signal group by group, without the bias; `scale` makes a different one."""
+def dark(path, exposure, window, scale=1.0, pattern=None, nints=2, average=None):
+    """Dark signal group by group, without the bias.
+
+    `scale` makes a different one; `pattern` is (nframes, groupgap, ngroups) where it is not that of
+    `dark_pattern`, `nints` the number of integrations (MIRI), `average` how the mean dark current is told: by an
+    "image", a "keyword", or not at all (None takes what is usual for the instrument).
+    """
     maps = det.maps(exposure.detector, window, exposure.effects)
-    nframes, groupgap, ngroups = dark_pattern(exposure)
+    nframes, groupgap, ngroups = pattern or dark_pattern(exposure)
     taken = exposure.but(nframes=nframes, groupgap=groupgap, ngroups=ngroups)
     miri = exposure.instrument == "MIRI"
-    cube = np.zeros((2 if miri else 1, ngroups, *window.shape), np.float32)
+    cube = np.zeros((nints if miri else 1, ngroups, *window.shape), np.float32)
     for integration, group in np.ndindex(cube.shape[:2]):
         for frame in taken.frame_numbers(group):
             signal = maps.dark * np.float32(frame * exposure.tframe)
@@ -274,11 +286,16 @@ def dark(path, exposure, window, scale=1.0):
     flags = {"UNRELIABLE_DARK": maps.is_bad("nan_dark"), "HOT": maps.is_bad("hot"), "WARM": maps.dark > 1}
     hdus = [_image(cube if miri else cube[0])]
     hdus += _quality((*cube.shape[:1], 1, *window.shape) if miri else window.shape, flags)
-    if exposure.instrument == "NIRCAM":
+    average = average or _AVERAGES.get(exposure.instrument)
+    if average == "image":
         hdus.append(_image(maps.dark, "AVDRKCUR"))
-    elif exposure.instrument == "NIRISS":
+    elif average == "keyword":
         header["AVDRKCUR"] = float(np.median(maps.dark))
     _write(path, header, hdus)
+
+
+#: How darks tell the mean dark current.
+_AVERAGES = {"NIRCAM": "image", "NIRISS": "keyword"}
 
 
 _DARK_TYPES = {
@@ -291,10 +308,12 @@ _DARK_TYPES = {
 }
 
 
-def reset(path, exposure, window):
-    """MIRI reset anomaly, integration by integration and group by group."""
+def reset(path, exposure, window, nints=None, ngroups=None):
+    """MIRI reset anomaly, integration by integration and group by group; by default as far as it changes."""
     maps = det.maps(exposure.detector, window, exposure.effects)
-    cube = np.empty((len(det.RESET_SHARES), min(exposure.ngroups, LONGEST_RESET), *window.shape), np.float32)
+    cube = np.empty(
+        (nints or len(det.RESET_SHARES), min(ngroups or exposure.ngroups, LONGEST_RESET), *window.shape), np.float32
+    )
     for integration, group in np.ndindex(cube.shape[:2]):
         cube[integration, group] = det.reset_level(maps, integration, group)
     cube[..., maps.is_bad("nan_dark")] = np.nan
@@ -311,20 +330,23 @@ def reset(path, exposure, window):
     _write(path, header, [_image(cube), *_quality(window.shape, flags)])
 
 
-def rscd(path, exposure, window, first_integration=False):  # noqa: ARG001 - a table
-    """List the groups to throw away after a reset, for every subarray and pattern.
+def rscd(
+    path,
+    exposure,
+    window,  # noqa: ARG001 - a table
+    first_integration=False,
+    skips=(det.RSCD_GROUPS_FIRST, det.RSCD_GROUPS),
+    patterns=("FAST", "FASTR1", "SLOW", "SLOWR1"),
+):
+    """List the groups to throw away after a reset, for every subarray and the given patterns.
 
-    With `first_integration` the table has the column of the first integration that came with jwst 2.0; jwst
-    1.19 refuses such a file, while later releases read either.
+    `skips` are those of the first and of later integrations. With `first_integration` the table has the column of
+    the first integration that came with jwst 2.0; jwst 1.19 refuses such a file, while later releases read either.
     """
     names = ["FULL", "BRIGHTSKY", "SUB256", "SUB128", "SUB64", "SLITLESSPRISM"]
     names += ["MASK1065", "MASK1140", "MASK1550", "MASKLYOT"]
     columns = [("subarray", "S13"), ("readpatt", "S8"), ("group_skip1", "i4"), ("group_skip", "i4")]
-    rows = [
-        (name, pattern, det.RSCD_GROUPS_FIRST, det.RSCD_GROUPS)
-        for name in names
-        for pattern in ("FAST", "FASTR1", "SLOW", "SLOWR1")
-    ]
+    rows = [(name, pattern, *skips) for name in names for pattern in patterns]
     if not first_integration:
         del columns[2]
         rows = [(*row[:2], row[3]) for row in rows]
@@ -332,19 +354,22 @@ def rscd(path, exposure, window, first_integration=False):  # noqa: ARG001 - a t
     _write(path, _header(exposure, "rscd", "Groups to skip, synthetic"), [table])
 
 
-def emicorr(path, exposure, window):  # noqa: ARG001 - a table of waves
-    """Waves of the pick-up and the clocking of the subarray; adds to a file that exists."""
-    samples = 500
+def emicorr(path, exposure, window, samples=500, absent=()):  # noqa: ARG001 - a table of waves
+    """Waves of the pick-up and the clocking of the subarray; adds to a file that exists.
+
+    Waves have so many `samples` a period; `absent` are frequencies (Hz) that it has besides, and the data have not.
+    """
+    known = det.EMI | {f"Hz{frequency:.0f}": (frequency, 5.0) for frequency in absent}
     waves = {
         name: {
             "frequency": frequency,
             "phase_amplitudes": (amplitude * drifts.waveform(np.arange(samples) / samples)).astype(np.float32),
         }
-        for name, (frequency, amplitude) in det.EMI.items()
+        for name, (frequency, amplitude) in known.items()
     }
     speed = "SLOW" if exposure.readpatt.startswith("SLOW") else "FAST"
     name = f"FULL_{speed}" if exposure.subarray == "FULL" else exposure.subarray
-    names = drifts.emi_frequencies(exposure)
+    names = [*drifts.emi_frequencies(exposure), *(waves.keys() - det.EMI.keys())]
     case = {
         "rowclocks": row_clocks(exposure.detector, exposure.window, exposure.readpatt),
         "frameclocks": round(exposure.tframe / 1e-5),

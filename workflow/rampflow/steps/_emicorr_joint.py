@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import boolean, float32, float64, int32, int64, njit, uint32, void
 from numba.types import Array
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, make_interp_spline
 
 from rampflow.steps._emicorr_clock import period_of
 
@@ -29,8 +29,10 @@ _STEADY = 2.0
 _UNUSED = (1, 2)
 #: A phase this close (in trial phases) to a trial phase is that phase: timings are often exact fractions of it.
 _EXACT = 1e-7
-#: Relative difference below which two values of chi-square are the same; the wave that is not inverted then wins.
-_TIE = 1e-9
+#: Relative difference below which two values of chi-square may be the same but for rounding.
+_TIE = 1e-5
+#: Shift of the wave over all groups (periods) below which they show the same but for rounding.
+_SAME = 1e-9
 # Halves of the bits of a float32: medians are found by counting, first the upper then the lower halves.
 _HALF = 1 << 16
 
@@ -118,26 +120,30 @@ def fit_wave(ramp, clock, pixeldq, *, frequency, wave, separately):
     Returns
     -------
     FittedWave
-        What to subtract. Amplitudes are 0 where nothing could be fitted.
+        What to subtract. Amplitudes are 0 where nothing could be fitted: no pixel is left, or a frame takes a whole
+        number of periods, so that all groups of a pixel show the same.
     """
     period = period_of(frequency)
     coefficients = spline(wave)
+    step = clock.frame / period % 1
+    if min(step, 1 - step) * ramp.shape[1] < _SAME:
+        return FittedWave(coefficients, period, *np.zeros((2, ramp.shape[0])))
     limit = np.float32(_STEADY) * _median_scatter(ramp)
     # The dtype of a bin number leaves room for "not used", the last one.
     bins = _bins(clock, pixeldq.shape, period, len(wave))
     bins[pixeldq != 0] = len(wave)
-    collect = partial(
-        _quadratics, ramp, bins=bins, limit=limit, coefficients=coefficients, step=clock.frame / period % 1
-    )
+    collect = partial(_quadratics, ramp, bins=bins, limit=limit, coefficients=coefficients, step=step)
     nints = ramp.shape[0]
     curves = np.empty((nints, 2, _TRIALS))
     for integration, values in enumerate(ramp.each(collect, range(nints))):
         curves[integration] = values
     advance = clock.integration / period % 1 * np.arange(nints)
-    if separately:
-        best = [_best(curves[i : i + 1], advance[i : i + 1]) for i in range(nints)]
-    else:
-        best = [_best(curves, advance)] * nints
+    anew = None
+    if abs(step - 0.5) * ramp.shape[1] < _SAME:
+        anew = partial(_quadratics_anew, ramp, bins=bins, limit=limit, wave=wave, step=step)
+    parts = [[i] for i in range(nints)] if separately else [range(nints)]
+    best = [_best(curves[part], advance[part], anew and partial(anew, part)) for part in parts]
+    best = best if separately else best * nints
     phases, amplitudes = np.array(best).T
     return FittedWave(coefficients, period, np.ascontiguousarray(amplitudes), (phases + advance) % 1)
 
@@ -249,14 +255,58 @@ def _bins(clock, shape, period, nbins):
 
 def _quadratics(ramp, integration, *, bins, limit, coefficients, step):
     """Coefficients a and b of chi-square = a x^2 + b x of an integration, for every trial phase at its start."""
-    nbins = coefficients.shape[1] - 1
-    ngroups = ramp.shape[1]
-    sums, counts = np.zeros((ngroups, nbins + 1)), np.zeros(nbins + 1)
+    sums, counts = _phase_sums(ramp, integration, bins, limit, coefficients.shape[1] - 1)
+    return _trial_sums(sums, counts, coefficients, step, _TRIALS)
+
+
+def _quadratics_anew(ramp, integrations, trials, *, bins, limit, wave, step):
+    """Work out some of the coefficients again, to the last bit as jwst does.
+
+    With half a period between frames, two phases half a period apart fit alike and rounding decides between them. So
+    that it decides in the same way, sums are made in the order that was found in runs of jwst: sums over groups one
+    after the other, but for the products of counts and wave, where numpy has its own way.
+
+    Parameters
+    ----------
+    integrations : iterable of int
+        Which.
+    trials : 2D int `~numpy.ndarray`
+        Trial phases (their numbers) of each, shape (integrations, n).
+
+    Returns
+    -------
+    3D `~numpy.ndarray`
+        a and b, shape (integrations, 2, n).
+    """
+    nbins, ngroups = len(wave), ramp.shape[1]
+    extended = np.concatenate([wave[-1:], wave, wave[:1]]).astype(np.float64)
+    curve = make_interp_spline((np.arange(nbins + 2) - 0.5) / nbins, extended)
+    group = np.arange(ngroups, dtype=np.float64)[:, None]
+    start = ((np.arange(nbins) + 0.5) / nbins + group * step) % 1
+    t1, tt = group.sum(), (group**2).sum()
+    determinant = ngroups * tt - t1**2
+    result = np.empty((len(trials), 2, trials.shape[1]))
+    for i, integration in enumerate(integrations):
+        sums, counts = (each[..., :-1] for each in _phase_sums(ramp, integration, bins, limit, nbins))
+        y1, yt = sums.sum(axis=0), (group * sums).sum(axis=0)
+        for k, trial in enumerate(trials[i]):
+            z = curve((start + trial / _TRIALS) % 1)
+            z1, zt, zz = z.sum(axis=0), (group * z).sum(axis=0), (z**2).sum(axis=0)
+            yz = np.ascontiguousarray((sums * z).T).sum(axis=1)
+            a = counts / determinant * (-tt * z1**2 + 2 * t1 * z1 * zt - ngroups * zt**2 + zz * determinant)
+            b = tt * z1 * y1 - t1 * zt * y1 - t1 * z1 * yt + ngroups * zt * yt
+            result[i, :, k] = a.sum(), 2 / determinant * b.sum() - 2 * yz.sum()
+    return result
+
+
+def _phase_sums(ramp, integration, bins, limit, nbins):
+    """Add up counts by phase, (groups, bins + 1), and count pixels; the last bin has what is not used."""
+    sums, counts = np.zeros((ramp.shape[1], nbins + 1)), np.zeros(nbins + 1)
     for rows, sci in ramp.rows(integration):
         place = bins[rows].copy()
         place[~(_scatter(sci) < limit)] = nbins
         _sum_bins(sci, place, sums, counts)
-    return _trial_sums(sums, counts, coefficients, step, _TRIALS)
+    return sums, counts
 
 
 @njit(
@@ -338,7 +388,7 @@ def _trial_sums(sums, counts, coefficients, step, trials):
     return curves
 
 
-def _best(curves, advance):
+def _best(curves, advance, anew):
     """Phase (at the start of the first integration) and amplitude with the least chi-square.
 
     Parameters
@@ -347,6 +397,9 @@ def _best(curves, advance):
         Shape (integrations, 2, trials): a and b.
     advance : 1D `~numpy.ndarray`
         Phase of each integration, from the first.
+    anew : callable or None
+        Given where phases half a period apart fit alike. Called with trial phases of each integration, shape
+        (integrations, n): a and b of these to the last bit.
     """
     trials = curves.shape[2]
     a, b = np.zeros(trials), np.zeros(trials)
@@ -357,10 +410,13 @@ def _best(curves, advance):
     with np.errstate(all="ignore"):
         chi_square = -(b**2) / (4 * a)
     chi_square[~np.isfinite(chi_square)] = 0
-    # With half a period between frames two phases fit alike, and differ by a pattern that all frames share.
-    tied = chi_square <= chi_square.min() * (1 - _TIE)
-    upright = tied & (b < 0)
-    lowest = int(np.argmin(np.where(upright if upright.any() else tied, chi_square, np.inf)))
+    lowest = int(np.argmin(chi_square))
+    if anew is not None and chi_square[lowest] < 0:
+        tied = np.flatnonzero(chi_square <= chi_square[lowest] * (1 - _TIE))
+        later = np.array([_trial_after(ahead, trials) for ahead in advance])
+        exact_a, exact_b = anew((tied + later[:, None]) % trials).sum(axis=0)
+        amplitude = -exact_b / (2 * exact_a)
+        lowest = int(tied[np.argmin(exact_a * amplitude**2 + exact_b * amplitude)])
     # As the oracle has it, the neighbour across phase 0 keeps its own phase: a parabola through it is off.
     neighbours = [lowest - 1 if lowest else trials - 1, lowest, (lowest + 1) % trials]
     phase = _vertex(np.array(neighbours) / trials, chi_square[neighbours])

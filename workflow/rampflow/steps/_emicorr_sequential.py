@@ -156,8 +156,8 @@ def _batches(counts, room):
 
 
 def _baseline(ramp, integration):
-    """Slope and level of every pixel of an integration, float64 (rows, columns) each."""
-    slope, level = np.empty(ramp.shape[2:]), np.empty(ramp.shape[2:])
+    """Slope (float64) and level (float32) of every pixel of an integration, (rows, columns) each."""
+    slope, level = np.empty(ramp.shape[2:]), np.empty(ramp.shape[2:], np.float32)
     for rows, sci in ramp.rows(integration):
         _lines(sci, slope[rows], level[rows])
     return slope, level
@@ -165,16 +165,17 @@ def _baseline(ramp, integration):
 
 def _residual(ramp, integration, group, *, slope, level):
     """Take lines and levels from a frame, average the outputs, (rows, samples)."""
-    frame = ramp.frame(integration, group) - (slope * group + level)
+    # What is left is single precision, as the level is: that decides which values lie just within the clipping.
+    frame = (ramp.frame(integration, group) - slope * group).astype(np.float32) - level
     rows, nx = frame.shape
-    quarter = frame[:, : nx // 4 * 4].reshape(rows, nx // 4, 4).mean(axis=2)
+    quarter = frame[:, : nx // 4 * 4].reshape(rows, nx // 4, 4).mean(axis=2, dtype=np.float64)
     # Reference pixels of outputs are bad there.
     quarter[:, 1:3] = (0.5 * (quarter[:, :1] + quarter[:, 3:4])) if nx >= 16 else quarter[:, 1:3]
     return quarter - np.median(quarter)
 
 
 @njit(
-    void(Array(float32, 3, "C", readonly=True), float64[:, ::1], float64[:, ::1]),
+    void(Array(float32, 3, "C", readonly=True), float64[:, ::1], float32[:, ::1]),
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -188,7 +189,7 @@ def _lines(sci, slope, level):
         t1 += g
         tt += g * g
     determinant = number * tt - t1 * t1
-    rest = np.empty((nx, number))
+    rest = np.empty((nx, number), np.float32)
     y1, yt = np.empty(nx), np.empty(nx)
     for y in range(rows):
         y1[:] = 0
@@ -201,11 +202,11 @@ def _lines(sci, slope, level):
             slope[y, x] = (number * yt[x] - t1 * y1[x]) / determinant if determinant != 0 else np.nan
         for g in range(1, ngroups - 1):
             for x in range(nx):
-                rest[x, g - 1] = sci[g, y, x] - slope[y, x] * g
+                rest[x, g - 1] = float32(sci[g, y, x] - slope[y, x] * g)
         for x in range(nx):
             values = rest[x]
             values.sort()
-            middle = (values[(number - 1) // 2] + values[number // 2]) / 2
+            middle = float32(values[(number - 1) // 2] + values[number // 2]) * float32(0.5)
             level[y, x] = middle if number > 2 else values[0]
 
 

@@ -126,19 +126,28 @@ class Correction(NamedTuple):
         return sci
 
 
-def check_exposure(*, instrument, readpatt, ngroups):
-    """Say whether an exposure can be corrected.
+def check_exposure(*, instrument, readpatt):
+    """Say whether an exposure can be corrected, apart from its length.
 
     Raises
     ------
     NotApplicable
-        If it is not MIRI's, or in another pattern than FAST, FASTR1, SLOW and SLOWR1, or has fewer than three
-        groups.
+        If it is not MIRI's, or in another pattern than FAST, FASTR1, SLOW and SLOWR1.
     """
     if instrument != "MIRI":
         raise NotApplicable(f"the interference is MIRI's, this is an exposure of {instrument}")
     if readpatt not in _PATTERNS:
         raise NotApplicable(f"no timing is known for READPATT={readpatt}; it is for {', '.join(_PATTERNS)}")
+
+
+def check_groups(ngroups):
+    """Refuse ramps that are too short.
+
+    Raises
+    ------
+    NotApplicable
+        If there are fewer than three groups.
+    """
     if ngroups < _FEWEST_GROUPS:
         raise NotApplicable(f"{ngroups} groups where at least {_FEWEST_GROUPS} are needed")
 
