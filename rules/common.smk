@@ -22,7 +22,8 @@ FOLDER = f"{RUN.results}/{{exposure}}"
 
 
 wildcard_constraints:
-    exposure="|".join(map(re.escape, PLAN.exposures)) or "(?!)",
+    # Not the names of the exposures: every path would be matched with all of them.
+    exposure="[^/]+",
 
 
 def uncal(wildcards):
@@ -115,10 +116,6 @@ def code(step):
 def calibrated_ramp(wildcards):
     """The product of the step before the ramp fit; the last one where nothing is fitted."""
     return f"{FOLDER}/{{exposure}}_{RUN.before_fit(wildcards.exposure)}.fits"
-
-
-def every_uncal(wildcards):
-    return [exposure.path for exposure in PLAN.exposures.values() if exposure.path]
 
 
 def reference_requests(wildcards):

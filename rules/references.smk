@@ -1,7 +1,5 @@
 checkpoint references:
     """Ask CRDS which reference files the exposures need: one job for the run, and the only one with a network."""
-    input:
-        uncal=every_uncal,
     output:
         answers=answers(),
     log:
@@ -10,6 +8,7 @@ checkpoint references:
     conda:
         "../envs/rampflow.yaml"
     params:
+        # The raw files are no inputs: only their headers count, which the requests stand for.
         requests=reference_requests,
         crds=crds_settings,
         results=subpath(output.answers, parent=True),

@@ -9,6 +9,7 @@ Source: FITS Standard 4.0, sections 3 and 4 (https://fits.gsfc.nasa.gov/fits_sta
 
 import contextlib
 import glob
+import hashlib
 import json
 import math
 import os
@@ -22,7 +23,7 @@ from rampflow.records import replace
 
 #: The cache, in the run's folder.
 CACHE = Path(".rampflow") / "headers.json"
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 _BLOCK = 2880
 _CARD = 80
 # What tells where the data of an extension are.
@@ -64,6 +65,7 @@ class Exposure:
     size: int  #: of the file, in bytes
     irs2: bool  #: NIRSpec's readout with interleaved reference pixels
     header: dict = field(repr=False, compare=False)  #: primary header: keyword to value
+    digest: str  #: of the primary header
     placeholder: bool = False  #: stands for a mode of which there is no file, to draw its graph
 
 
@@ -86,6 +88,7 @@ def placeholder(instrument, tso):
         size=0,
         irs2=False,
         header=header,
+        digest="",
         placeholder=True,
     )
 
@@ -246,6 +249,7 @@ def _exposure(entry, facts):
         # Science pixels are 2048 rows; only IRS2 has more, its reference pixels interleaved.
         irs2=instrument == "NIRSPEC" and max(shape[2:]) > 2048,
         header=header,
+        digest=facts["digest"],
     )
 
 
@@ -280,6 +284,7 @@ def _read_all(entries, directory):
                 facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
                 try:
                     facts["header"], facts["shape"] = examine(directory / path)
+                    facts["digest"] = hashlib.sha256(json.dumps(facts["header"]).encode()).hexdigest()[:16]
                 except BadExposure as problem:
                     facts["problem"] = str(problem)
             fresh[path] = facts

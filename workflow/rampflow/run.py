@@ -121,13 +121,14 @@ class Run:
         return self.plan.reference_types(step, exposure) + parameters
 
     def reference_request(self, exposure):
-        """Return what CRDS is asked for an exposure: its file, the types, and the files that the user names instead."""
+        """Return what CRDS is asked for an exposure: its file and header, the types, and the user's files."""
         overrides = {
             kind: path if path == "N/A" else os.path.abspath(path)
             for kind, path in self.plan.overrides(exposure).items()
         }
         return {
             "uncal": str(self.plan.exposures[exposure].path),
+            "header": self.plan.exposures[exposure].digest,
             "types": self.plan.all_reference_types(exposure),
             "overrides": overrides,
         }
