@@ -132,9 +132,9 @@ def start_server():
     SERVER = warm.start(".rampflow")
 
 
-def stop_server():
+def stop_server(outcome):
     warm.stop(SERVER)
-    RUN.end(answers())
+    RUN.end(answers(), outcome)
 
 
 def threads_for(wildcards):

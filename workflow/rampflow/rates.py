@@ -150,6 +150,7 @@ class Fit(Step):
             raise files.FileProblem(f"ramp_fit cannot be skipped, there would be no count rates: {skipped}")
         for new in (self.rate, self.rateints, *self.optional):
             new.commit()
+        self.also_written += [new.path for new in self.optional]
         self._close()
 
     def discard(self):
@@ -233,6 +234,6 @@ class Final(Job):
 
     def finish(self, skipped=None):  # noqa: ARG002
         """Copy every input to the output of the same name."""
-        for kind, path in self.snakemake.output.items():
-            with files.Product(self.snakemake.input[kind]) as source:
-                files.copied(source, path, source.header.copy()).commit()
+        for kind, path in self._reads():
+            with files.Product(path) as source:
+                files.copied(source, self.snakemake.output[kind], source.header.copy()).commit()
