@@ -169,7 +169,7 @@ class Carried(Step):
         header = self.header.copy()
         header["DATAMODL"] = (model, "Type of data model")
         path = Path(self.snakemake.output.ramp).with_name(name)
-        header["FILENAME"] = (name, "Name of the file")
+        files.set_keyword(header, "FILENAME", name, "Name of the file")
         self._beside.append(
             files.NewProduct(path, header, [files.image(key, shape, np.float32) for key, shape in shapes.items()])
         )

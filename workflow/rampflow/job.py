@@ -472,7 +472,7 @@ class Step(Passes, Job):
         path = Path(self.snakemake.output.ramp).parent / name
         header = header.copy()
         for key, value in (keywords | {"FILENAME": path.name}).items():
-            header[key] = value
+            files.set_keyword(header, key, value)
         plans = [files.image(key, shape, dtype) for key, (shape, dtype, _) in images.items()]
         product = files.NewProduct(path, header, plans)
         try:
@@ -546,7 +546,7 @@ class Step(Passes, Job):
         self.set(self.status_keyword, "COMPLETE", STATUS_KEYWORDS[self.name][1])
         self.set("CAL_VER", f"rampflow {__version__}", "Calibration software version number")
         self.set("CAL_VCS", str(self.snakemake.params.get("code", "unknown")), "Digest of the step's code")
-        self.header["FILENAME"] = (Path(path).name, "Name of the file")
+        files.set_keyword(self.header, "FILENAME", Path(path).name, "Name of the file")
         self.header.add_history(self.note)
 
     @property

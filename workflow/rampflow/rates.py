@@ -101,7 +101,7 @@ class Fit(Step):
         header = self.rate.header.copy()
         header["DATAMODL"] = (model, "Type of data model")
         path = Path(self.snakemake.output.rate).with_name(f"{self.exposure}_{suffix}.fits")
-        header["FILENAME"] = (path.name, "Name of the file")
+        files.set_keyword(header, "FILENAME", path.name, "Name of the file")
         self.optional.append(files.NewProduct(path, header, plans))
 
     def _block(self, integrations, block, along):
@@ -138,7 +138,7 @@ class Fit(Step):
         ints["DATAMODL"] = ("CubeModel", "Type of data model")
         output = self.snakemake.output
         for head, path in ((header, output.rate), (ints, output.rateints)):
-            head["FILENAME"] = (Path(path).name, "Name of the file")
+            files.set_keyword(head, "FILENAME", Path(path).name, "Name of the file")
         self.rate = files.NewProduct(output.rate, header, images((ny, nx)) + tree)
         self.target = self.rate
         cube = images((nints, ny, nx))
