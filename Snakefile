@@ -30,8 +30,8 @@ onstart:
 
 
 onsuccess:
-    stop_server()
+    stop_server("complete")
 
 
 onerror:
-    stop_server()
+    stop_server("failed")

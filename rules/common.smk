@@ -132,9 +132,9 @@ def start_server():
     SERVER = server.start(".rampflow", PLAN.steps)
 
 
-def stop_server():
+def stop_server(outcome):
     server.stop(SERVER)
-    RUN.end(answers())
+    RUN.end(answers(), outcome)
 
 
 def threads_for(wildcards):

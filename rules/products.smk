@@ -8,10 +8,13 @@ rule rate:
     output:
         rate=final("rate"),
         rateints=final("rateints"),
+        record=record("rate"),
     log:
         logfile("rate"),
     conda:
         "../envs/rampflow.yaml"
+    params:
+        code=code("rate"),
     script:
         "../scripts/rate.py"
 
@@ -23,9 +26,12 @@ rule ramp:
         references=references("ramp"),
     output:
         ramp=final("ramp"),
+        record=record("ramp"),
     log:
         logfile("ramp"),
     conda:
         "../envs/rampflow.yaml"
+    params:
+        code=code("ramp"),
     script:
         "../scripts/ramp.py"

@@ -36,6 +36,7 @@ def test_empty_config_gets_every_key():
         "steps": {},
         "save_calibrated_ramp": False,
         "keep": "all",
+        "checksums": "final",
     }
 
 

@@ -12,7 +12,7 @@ from rampflow.job import Step
 def a_step(folder, **parameters):
     """Return a step that has parameters and a place for its product, and nothing opened."""
     step = object.__new__(Step)
-    step.parameters = parameters
+    step.parameters, step.also_written = parameters, []
     step.snakemake = SimpleNamespace(output=SimpleNamespace(ramp=str(folder / "results" / "x_dark_current.fits")))
     return step
 
@@ -29,7 +29,9 @@ def test_a_file_is_written_beside_the_product_when_it_is_complete(tmp_path):
     header = fits.Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True), ("NGROUPS", 9)])
     pieces = [((group,), np.full((1, 2), group, np.float32)) for group in range(3)]
     images = {"SCI": ((3, 1, 2), "f4", pieces), "DQ": ((1, 2), "u4", [((), np.array([[5, 1 << 31]], np.uint32))])}
-    a_step(tmp_path).save_beside("dark.fits", header, images, NGROUPS=3)
+    step = a_step(tmp_path)
+    step.save_beside("dark.fits", header, images, NGROUPS=3)
+    assert step.also_written == [tmp_path / "results" / "dark.fits"]
     with fits.open(tmp_path / "results" / "dark.fits") as hdus:
         assert (hdus[0].header["NGROUPS"], hdus[0].header["FILENAME"]) == (3, "dark.fits")
         assert hdus["SCI"].data.tolist() == [[[0, 0]], [[1, 1]], [[2, 2]]]

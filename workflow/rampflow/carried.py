@@ -1,7 +1,6 @@
 """What an exposure leaves in its detector: read from the exposure before, written for the next one."""
 
 import contextlib
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from rampflow import files
 from rampflow.job import Step, log, write_json
+from rampflow.provenance import sha256_of
 from rampflow.steps import persistence
 
 _SECONDS = 86400.0
@@ -48,7 +48,7 @@ class Carried(Step):
         cure = f"make it anew: snakemake --forcerun persistence, or delete {source}"
         if not path.is_file():
             raise files.FileProblem(f"{path}: it was left by the exposure before and is gone; {cure}")
-        if _digest(path) != pointer["sha256"]:
+        if sha256_of(path) != pointer["sha256"]:
             raise files.FileProblem(f"{path}: it has changed since the exposure before left it; {cure}")
         return path
 
@@ -169,7 +169,7 @@ class Carried(Step):
         header = self.header.copy()
         header["DATAMODL"] = (model, "Type of data model")
         path = Path(self.snakemake.output.ramp).with_name(name)
-        header["FILENAME"] = (name, "Name of the file")
+        files.set_keyword(header, "FILENAME", name, "Name of the file")
         self._beside.append(
             files.NewProduct(path, header, [files.image(key, shape, np.float32) for key, shape in shapes.items()])
         )
@@ -257,6 +257,7 @@ class Carried(Step):
         kept = [product for product in self._beside if product is not self._left or self._keeps_traps()]
         for product in kept:
             product.commit()
+            self.also_written.append(product.path)
         for product in self._beside:
             if product not in kept:
                 product.discard()
@@ -269,7 +270,7 @@ class Carried(Step):
             chained = self.parameters["chain"] and left is not None
             content = {"file": None, "sha256": None}
             if chained:
-                content = {"file": os.path.relpath(left, Path(path).parent), "sha256": _digest(left)}
+                content = {"file": os.path.relpath(left, Path(path).parent), "sha256": sha256_of(left)}
             write_json(path, content)
 
     def _keeps_traps(self):
@@ -302,8 +303,3 @@ class _Partial:
         """Remove the file."""
         with contextlib.suppress(OSError):
             self.partial.unlink()
-
-
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

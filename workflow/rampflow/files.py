@@ -432,7 +432,7 @@ def copied(source, path, header):
     NewProduct
         Complete but for `NewProduct.commit`; pieces may be written over before that.
     """
-    header["FILENAME"] = (Path(path).name, "Name of the file")
+    set_keyword(header, "FILENAME", Path(path).name, "Name of the file")
     return NewProduct(path, header, [copy_of(source, hdu.name) for hdu in source.hdus[1:]])
 
 
@@ -564,9 +564,10 @@ _SECTIONS = {
 def set_keyword(header, key, value, comment=""):
     """Set a keyword beside those of its kind (S_*, R_*, CRDS_*, CAL_*), under their section title."""
     # A card has 80 characters; long values (paths) go without a comment.
+    comment = comment or (header.comments[key] if key in header else "")
     comment = comment if len(str(value)) + len(comment) < 60 else ""
     if key in header:
-        header[key] = (value, comment) if comment else value
+        header[key] = (value, comment)
         return
     prefix = next((p for p in _SECTIONS if key.startswith(p)), None)
     if prefix is None:

@@ -14,6 +14,7 @@ import importlib
 import json
 import logging
 import pkgutil
+import platform
 import resource
 import socket
 import sys
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rampflow import __version__, files, irs2, memory
+from rampflow import __version__, files, irs2, memory, provenance
 from rampflow.passes import Passes
 from rampflow.records import replace
 from rampflow.steps import NotApplicable
@@ -96,6 +97,7 @@ def preload(names=None):
     from rampflow import references, steps
 
     references.preload()
+    provenance.versions()
     for name in ("rampflow.plan", "rampflow.exposures", "snakemake.iocontainers", "snakemake.logging"):
         yield importlib.import_module(name).__name__
     known = [module.name for module in pkgutil.iter_modules(steps.__path__)]
@@ -124,12 +126,17 @@ class Job:
         self.exposure = snakemake.wildcards.get("exposure")
         self.threads = max(1, snakemake.threads)
         self.skipped_as = "SKIPPED"
+        #: Files that were written beside the outputs that the rule names.
+        self.also_written = []
+        self._inputs = None
         self._started = time.time(), time.monotonic()
 
     def __enter__(self):
         self._open_log()
         try:
             self.open()
+            if self._folder is not None:
+                self._inputs = provenance.Inputs(self._reads(), self._folder)
         except Exception:
             if not self.__exit__(*sys.exc_info()):
                 raise
@@ -149,16 +156,19 @@ class Job:
             try:
                 if error is not None:
                     self.skipped_as = error.status
-                self.finish(skipped=str(error) if error is not None else None)
-                self._record()
+                skipped = str(error) if error is not None else None
+                self.finish(skipped=skipped)
+                self._record(skipped)
                 return True
             except Exception as failure:
                 error = failure
         self.discard()
+        if self._inputs is not None:
+            self._inputs.close()
         if isinstance(error, Exception):
-            log.error("%s", "".join(traceback.format_exception(error)))
             expected = type(error).__name__ in EXPECTED
             text = str(error) if expected else f"{type(error).__name__}: {error}"
+            log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
             place = f"{self.exposure}: {self.name}" if self.exposure else self.name
             print(f"rampflow: {place}: {text} (traceback: {self._log_path()})", file=sys.stderr)
             raise SystemExit(1) from None
@@ -180,23 +190,51 @@ class Job:
         log.propagate = False
         warnings.showwarning = lambda message, category, *_, **__: log.warning("%s: %s", category.__name__, message)
 
-    def _record(self):
+    @property
+    def _folder(self):
+        """Folder of the exposure, to which the record belongs; None for a job without a record."""
+        path = self.snakemake.output.get("record")
+        return None if path is None else Path(path).parents[1]
+
+    def _reads(self):
+        """Name the files that the job reads; reference files are known by their pointers."""
+        for name, given in self.snakemake.input.items():
+            if name != "references":
+                yield from ((name, path) for path in ([given] if isinstance(given, str) else given))
+
+    def made_of(self):
+        """Return what the products follow from, beside code and files: parameters, references, the steps left out."""
+        return {"skipped": list(self.snakemake.params.get("skipped", []))}
+
+    def _is_hashed(self, path):
+        """Whether a file's checksum is taken: products on the way are not worth the time unless it is asked for."""
+        final = "parameters" not in self.snakemake.output.keys() or path in self.also_written  # noqa: SIM118
+        return final or path.suffix == ".json" or self.snakemake.config.get("checksums") == "all"
+
+    def _record(self, skipped):
         """Keep what the job took, measured where it ran, and what it was made of."""
         path = self.snakemake.output.get("record")
         if path is None:
             return
+        written = [Path(name) for name in self.snakemake.output if name != path] + self.also_written
+        outputs = provenance.outputs(written, self._folder, self._is_hashed)
+        inputs = self._inputs.entries()
+        made_of = {"step": self.name, "exposure": self.exposure, "code": self.snakemake.params.get("code")}
+        made_of |= {"versions": provenance.versions()} | self.made_of()
+        sources = {name: entry["recipe"] or entry["sha256"] for name, entry in inputs.items()}
         usage = resource.getrusage(resource.RUSAGE_SELF)
         started, clock = self._started
         write_json(
             path,
-            {
-                "step": self.name,
-                "exposure": self.exposure,
-                "rampflow": __version__,
-                "code": self.snakemake.params.get("code"),
-                "inputs": sorted({str(name) for name in self.snakemake.input}),
-                "outputs": [str(name) for name in self.snakemake.output if name != path],
+            made_of
+            | {
+                "recipe": provenance.digest(made_of | {"inputs": sources}),
+                "inputs": inputs,
+                "outputs": outputs,
+                "status": "COMPLETE" if skipped is None else self.skipped_as,
+                "reason": skipped,
                 "host": socket.gethostname(),
+                "processor": _processor(),
                 "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
                 "wall_s": round(time.monotonic() - clock, 3),
                 "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
@@ -204,6 +242,12 @@ class Job:
                 "threads": self.threads,
             },
         )
+
+
+def _processor():
+    """Name what numpy finds in the processor: the one thing outside the recipe that its sums might depend on."""
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    return " ".join([platform.machine(), *found.get("found", [])[-1:]])
 
 
 def write_json(path, content):
@@ -230,7 +274,7 @@ class Step(Passes, Job):
 
     def open(self):
         """Open the product of the step before and resolve references and parameters."""
-        self.source = self.target = None
+        self.source = self.target = self._crds = None
         self._keywords = []
         self.source = files.Product(self._input)
         self.sources = (self.source,)
@@ -273,6 +317,12 @@ class Step(Passes, Job):
         if path is not None:
             write_json(path, resolved)
         return {name: entry["value"] for name, entry in resolved.items()}
+
+    def made_of(self):
+        """Return parameters, references by their checksums, the context that chose them, and the steps left out."""
+        kept = ("name", "file", "crds_uri", "sha256")
+        references = {kind: {key: pointer[key] for key in kept} for kind, pointer in self._pointers.items()}
+        return super().made_of() | {"parameters": self.parameters, "references": references, "crds": self._crds}
 
     def options(self, *names):
         """Return the named parameters, as keyword arguments for a step's function."""
@@ -367,6 +417,7 @@ class Step(Passes, Job):
         asked = Path(self.snakemake.input.references[0]).with_name("asked.json")
         if asked.exists():
             answer = json.loads(asked.read_text())
+            self._crds = {"context": answer["context"], "version": answer["crds_version"]}
             self.set("CRDS_VER", answer["crds_version"], "Version of CRDS file selection software")
             self.set("CRDS_CTX", answer["context"], "CRDS context (.pmap) used to select ref files")
 
@@ -430,7 +481,7 @@ class Step(Passes, Job):
         path = Path(self.snakemake.output.ramp).parent / name
         header = header.copy()
         for key, value in (keywords | {"FILENAME": path.name}).items():
-            header[key] = value
+            files.set_keyword(header, key, value)
         plans = [files.image(key, shape, dtype) for key, (shape, dtype, _) in images.items()]
         product = files.NewProduct(path, header, plans)
         try:
@@ -441,6 +492,7 @@ class Step(Passes, Job):
         except BaseException:
             product.discard()
             raise
+        self.also_written.append(path)
 
     # --- the new product -----------------------------------------------------------------------------
 
@@ -452,6 +504,7 @@ class Step(Passes, Job):
         """Write an ASDF product beside the ramp, ``<exposure>_<kind>.asdf``."""
         path = Path(self.snakemake.output.ramp).with_name(f"{self.exposure}_{kind}.asdf")
         files.write_tree(path, tree)
+        self.also_written.append(path)
         log.info("%s: %s", kind, path)
 
     def set(self, key, value, comment=""):
@@ -502,7 +555,7 @@ class Step(Passes, Job):
         self.set(self.status_keyword, "COMPLETE", STATUS_KEYWORDS[self.name][1])
         self.set("CAL_VER", f"rampflow {__version__}", "Calibration software version number")
         self.set("CAL_VCS", str(self.snakemake.params.get("code", "unknown")), "Digest of the step's code")
-        self.header["FILENAME"] = (Path(path).name, "Name of the file")
+        files.set_keyword(self.header, "FILENAME", Path(path).name, "Name of the file")
         self.header.add_history(self.note)
 
     @property

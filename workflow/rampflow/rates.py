@@ -101,7 +101,7 @@ class Fit(Step):
         header = self.rate.header.copy()
         header["DATAMODL"] = (model, "Type of data model")
         path = Path(self.snakemake.output.rate).with_name(f"{self.exposure}_{suffix}.fits")
-        header["FILENAME"] = (path.name, "Name of the file")
+        files.set_keyword(header, "FILENAME", path.name, "Name of the file")
         self.optional.append(files.NewProduct(path, header, plans))
 
     def _block(self, integrations, block, along):
@@ -138,7 +138,7 @@ class Fit(Step):
         ints["DATAMODL"] = ("CubeModel", "Type of data model")
         output = self.snakemake.output
         for head, path in ((header, output.rate), (ints, output.rateints)):
-            head["FILENAME"] = (Path(path).name, "Name of the file")
+            files.set_keyword(head, "FILENAME", Path(path).name, "Name of the file")
         self.rate = files.NewProduct(output.rate, header, images((ny, nx)) + tree)
         self.target = self.rate
         cube = images((nints, ny, nx))
@@ -150,6 +150,7 @@ class Fit(Step):
             raise files.FileProblem(f"ramp_fit cannot be skipped, there would be no count rates: {skipped}")
         for new in (self.rate, self.rateints, *self.optional):
             new.commit()
+        self.also_written += [new.path for new in self.optional]
         self._release()
         self._close()
 
@@ -235,6 +236,6 @@ class Final(Job):
 
     def finish(self, skipped=None):  # noqa: ARG002
         """Copy every input to the output of the same name."""
-        for kind, path in self.snakemake.output.items():
-            with files.Product(self.snakemake.input[kind]) as source:
-                files.copied(source, path, source.header.copy()).commit()
+        for kind, path in self._reads():
+            with files.Product(path) as source:
+                files.copied(source, self.snakemake.output[kind], source.header.copy()).commit()

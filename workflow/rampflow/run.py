@@ -3,22 +3,29 @@
 import contextlib
 import json
 import os
+import platform
+import shlex
 import signal
+import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 from rampflow import memory
 from rampflow.config import ConfigError, check_config
 from rampflow.exposures import find_exposures
 from rampflow.plan import Plan
-from rampflow.provenance import code_digest
+from rampflow.provenance import code_digest, code_files, digest, script_of, version_of, versions
+from rampflow.records import replace
 
 __all__ = ["Run", "code_digest"]
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
+#: Keywords that say what the light of an exposure has passed through.
+_OPTICS = ("FILTER", "PUPIL", "GRATING", "CHANNEL", "BAND", "CORONMSK")
 
 
 class Run:
@@ -48,6 +55,7 @@ class Run:
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
+        self._facts = {}
         self.notices = [*notices, *self.plan.notices]
 
     def begin(self, workflow):
@@ -61,7 +69,7 @@ class Run:
         Raises
         ------
         SystemExit
-            There is no exposure, only the mode whose graph can be drawn.
+            There is no exposure, only the mode whose graph can be drawn; or nothing can be written.
         """
         for line in self.notices:
             print(f"rampflow: {line}", file=sys.stderr)
@@ -76,19 +84,70 @@ class Run:
         # the sake of clusters.
         if workflow.local_exec:
             workflow.scheduler.job_rate_limiter = None
+        try:
+            self._note(started=_now(), **self._description())
+        except OSError as error:
+            raise SystemExit(
+                f"rampflow: {self.results}: nothing can be written there ({error.strerror}); correct the key "
+                "results of the configuration, or make room"
+            ) from None
 
-    @staticmethod
-    def end(answers):
+    def end(self, answers, outcome):
         """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
 
         Timers of Snakemake's scheduler would hold it for another second.
+
+        Parameters
+        ----------
+        answers : path-like
+            What CRDS answered.
+        outcome : str
+            "complete" or "failed".
         """
+        failed = {}
         with contextlib.suppress(OSError, ValueError):
-            if json.loads(Path(answers).read_text())["failed"]:
+            if failed := json.loads(Path(answers).read_text())["failed"]:
                 Path(answers).unlink()
+        # On a full disk the run was killed, as far as its record can tell.
+        with contextlib.suppress(OSError):
+            self._note(ended=_now(), outcome=outcome, without_references=failed)
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
                 thread.cancel()
+
+    def _note(self, **facts):
+        """Keep what is to be known of this run, in a file of its own among the results."""
+        self._facts |= facts
+        name = self._facts["started"].replace("-", "").replace(":", "")
+        replace(Path(self.results) / "runs" / f"{name}.json", json.dumps(self._facts, indent=1) + "\n")
+
+    def _description(self):
+        """Describe the run before anything has run: an outcome of None is that of a run that was killed."""
+        code = {step: code_files(script_of(step)) for step in [*self.plan.steps, "rate", "ramp"]}
+        return {
+            "outcome": None,
+            "folder": os.getcwd(),
+            "command": shlex.join(sys.argv),
+            "config": self.config,
+            "versions": versions() | {name: version_of(name) for name in ("crds", "snakemake")},
+            "host": socket.gethostname(),
+            "platform": platform.platform(),
+            "notices": self.notices,
+            "code": {digest(files)[:16]: list(files) for files in code.values()},
+            "files": {path: checksum for files in code.values() for path, checksum in files.items()},
+            "exposures": {root: self._facts_of(exposure) for root, exposure in self.plan.exposures.items()},
+        }
+
+    def _facts_of(self, exposure):
+        kept = ("path", "instrument", "detector", "exp_type", "subarray", "readpatt", "tso", "nints", "ngroups")
+        chain = self.plan.chain(exposure)
+        eligible = [step for step in self.plan.eligible(exposure) if step not in chain]
+        return {key: getattr(exposure, key) for key in kept} | {
+            "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
+            "shape": list(exposure.shape),
+            "chain": chain,
+            "off": {step: self.plan.settings(step, exposure)["skip"]["source"] for step in eligible},
+        }
 
     @property
     def products(self):
@@ -153,3 +212,7 @@ class Run:
     def memory(self, exposure, threads):
         """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
         return memory.needed(self._bytes(exposure), self.plan.exposures[exposure].shape, threads)
+
+
+def _now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

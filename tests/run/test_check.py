@@ -1,0 +1,255 @@
+"""The check of results against their records, on the results of the workflow."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from conftest import HOME, Run
+
+from rampflow import check, provenance
+from rampflow.files import Product
+
+
+@pytest.fixture
+def checked(monkeypatch, capsys):
+    """Check the results of a run; return the lines that it says, without the summaries."""
+
+    def call(run, *arguments, status):
+        monkeypatch.chdir(run.folder)
+        assert check.main(["results", *arguments]) == status
+        lines = [line.removeprefix("rampflow: ") for line in capsys.readouterr().out.splitlines()]
+        (count,) = re.findall(r"^(\d+) finding", lines.pop())
+        assert bool(int(count)) == bool(status)
+        return [line for line in lines if not re.match(r"\d+ exposures?: ", line)]
+
+    return call
+
+
+def one(run, pattern):
+    """The one file of the results that fits."""
+    (path,) = (run.folder / "results").glob(pattern)
+    return path
+
+
+def flip(path, at=-3000, times=None):
+    """Change one bit of a file; restore its times if they are given."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    if times:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_an_untouched_run_is_as_recorded(finished, checked):
+    assert checked(finished, status=0) == []
+
+
+def test_the_records_lead_from_every_product_back_to_the_raw_file(finished, programme):
+    for exposure in programme.exposures:
+        folder = finished.folder / "results" / exposure.root
+        record, steps = json.loads((folder / "record/rate.json").read_text()), []
+        while "ramp" in record["inputs"] or "rate" in record["inputs"]:
+            steps.append(record["step"])
+            entry = record["inputs"].get("ramp") or record["inputs"]["rate"]
+            if entry["recipe"] is None:
+                break
+            record = provenance.made_by(folder / entry["file"])
+            assert record["recipe"] == entry["recipe"]
+        assert steps[0] == "rate" and steps[-1] == "group_scale" and len(steps) > 10
+        raw = programme.folder / "data" / f"{exposure.root}_uncal.fits"
+        assert entry["sha256"] == provenance.sha256_of(raw)
+
+
+def test_a_record_has_checksums_of_references_and_parameters_code_and_versions(finished, programme):
+    record = finished.record("nis", "jump")
+    gain = record["references"]["gain"]
+    assert gain["sha256"] == provenance.sha256_of(gain["file"])
+    assert record["crds"]["context"] == programme.context
+    assert record["code"] == provenance.code_digest(provenance.script_of("jump"))
+    assert record["versions"] == provenance.versions()
+    assert record["outputs"]["parameters/jump.json"]["sha256"]
+    assert record["parameters"]["rejection_threshold"] == 5.0  # CRDS has a file of parameters for it
+    assert finished.record("mirimage", "emicorr")["status"] == "COMPLETE"
+    skipped = finished.record("nrcb1", "persistence")
+    assert skipped["status"] == "SKIPPED" and "N/A" in skipped["reason"]
+
+
+def test_a_run_leaves_a_record_of_itself(finished, programme):
+    (path,) = (finished.folder / "results/runs").iterdir()
+    run = json.loads(path.read_text())
+    assert run["outcome"] == "complete" and run["ended"] >= run["started"]
+    assert run["config"]["crds"]["context"] == programme.context
+    assert {exposure.root for exposure in programme.exposures} == set(run["exposures"])
+    facts = run["exposures"][programme.exposures[0].root]
+    assert facts["chain"][0] == "group_scale" and facts["off"]["ipc"] == "release 1.19"
+    assert finished.record("nis", "jump")["code"] in run["code"]
+
+
+def test_a_flipped_bit_in_a_final_product_is_found_though_its_time_is_the_old_one(again, checked):
+    path = one(again, "*_nis/*_rate.fits")
+    flip(path, times=path.stat())
+    (line,) = checked(again, status=1)
+    assert path.name in line and "written by rate, has changed: sha256" in line
+
+
+def test_a_flipped_bit_in_a_product_on_the_way_is_found_by_its_time(again, checked):
+    flip(one(again, "*_nis/*_jump.fits"))
+    (line,) = checked(again, status=1)
+    assert "_nis: written or touched after the next step has read it: the product of jump" in line
+
+
+def test_with_checksums_of_all_it_is_found_though_its_time_is_the_old_one(new_run, checked):
+    run = new_run("guider1")
+    run(checksums="all")
+    assert checked(run, status=0) == []
+    path = one(run, "*_guider1/*_jump.fits")
+    flip(path, times=path.stat())
+    (line,) = checked(run, status=1)
+    assert path.name in line and "written by jump, has changed: sha256" in line
+
+
+def test_changed_parameters_and_a_changed_raw_file_are_found(again, programme, checked, tmp_path):
+    path = one(again, "*_nis/parameters/jump.json")
+    path.write_text(path.read_text().replace("5.0", "5.5"))
+    record = one(again, "*_nis/record/group_scale.json")
+    raw = tmp_path / "changed_uncal.fits"
+    raw.write_bytes((programme.folder / "data" / f"{record.parents[1].name}_uncal.fits").read_bytes())
+    flip(raw)
+    content = json.loads(record.read_text())
+    content["inputs"]["ramp"]["file"] = str(raw)
+    record.write_text(json.dumps(content))
+    lines = checked(again, status=1)
+    assert len(lines) == 2
+    assert any("parameters/jump.json, written by jump, has changed" in line for line in lines)
+    assert any(
+        "changed_uncal.fits, read by group_scale of jw" in line and "has changed: sha256" in line for line in lines
+    )
+
+
+def test_a_changed_reference_and_a_missing_one_are_found_once(again, programme, checked):
+    references = programme.folder / "crds/references/jwst"
+    (dark,), (gain,) = references.glob("niriss/*dark*"), references.glob("fgs/*gain*")
+    old = {path: (path.read_bytes(), path.stat()) for path in (dark, gain)}
+    try:
+        flip(dark, times=dark.stat())
+        gain.unlink()
+        lines = checked(again, status=1)
+    finally:
+        for path, (content, times) in old.items():
+            path.write_bytes(content)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert len(lines) == 2
+    assert any(dark.name in line and "has changed: sha256" in line for line in lines)
+    assert any(gain.name in line and "No such file" in line for line in lines)
+
+
+def test_another_answer_of_crds_is_found(again, checked):
+    pointer = one(again, "*_nis/references/dark.json")
+    content = json.loads(pointer.read_text())
+    pointer.write_text(json.dumps(content | {"name": "other.fits"}))
+    (line,) = checked(again, status=1)
+    assert "references/dark.json names other.fits, where dark_current has used jwst_niriss_dark" in line
+
+
+def test_an_edited_step_is_found_with_the_file(again, workflow_copy, checked, monkeypatch):
+    step = workflow_copy / "workflow/rampflow/steps/_jump_two_point.py"
+    step.write_text(step.read_text() + "\n# edited\n")
+    monkeypatch.setattr(provenance, "HOME", workflow_copy)
+    monkeypatch.setattr(provenance, "PACKAGE", workflow_copy / "workflow/rampflow")
+    (line,) = checked(again, status=1)
+    assert line.startswith("the code of jump has changed (workflow/rampflow/steps/_jump_two_point.py) since it made jw")
+    assert line.endswith("and 3 more")
+
+
+def test_another_version_of_a_package_is_found(again, checked):
+    path = one(again, "*_nis/record/jump.json")
+    content = json.loads(path.read_text())
+    content["versions"]["numpy"] = "1.2.3"
+    path.write_text(json.dumps(content))
+    (line,) = checked(again, status=1)
+    assert re.fullmatch(r"numpy \S+ is installed, where 1.2.3 made jw\w+_nis", line)
+
+
+def test_products_that_are_gone_damaged_records_and_strangers_are_named(again, checked):
+    one(again, "*_nis/*_dq_init.fits").unlink()
+    one(again, "*_nrs1/record/rate.json").write_text("{")
+    stranger = one(again, "*_guider1/*_rate.fits")
+    stranger.with_name("other.fits").write_bytes(stranger.read_bytes())
+    lines = checked(again, status=1)
+    assert len(lines) == 5
+    assert any("_dq_init.fits, written by dq_init: No such file" in line for line in lines)
+    assert any("other.fits: no record says what made it" in line for line in lines)
+    assert any("record/rate.json: not a record of a job; snakemake --forcerun rate" in line for line in lines)
+    # Without a record the two count rates are nobody's.
+    assert sum("no record says what made it" in line for line in lines) == 3
+
+
+def test_what_a_step_has_read_must_not_have_been_made_anew_since(again, checked):
+    target = one(again, "*_nis/*_jump.fits").relative_to(again.folder)
+    again("--cores", "2", "--", str(target), steps={"NIRISS": {"jump": {"rejection_threshold": 9.0}}})
+    (line,) = checked(again, status=1)
+    assert re.search(r"_jump.fits was made anew \(by jump\) after ramp_fit has read it; run the workflow again", line)
+    again()
+    assert checked(again, status=0) == []
+
+
+def test_products_that_are_not_kept_are_not_missed(new_run, checked):
+    run = new_run("guider1")
+    run(keep="none")
+    assert checked(run, status=0) == []
+
+
+def test_results_can_be_moved_with_their_raw_files(programme, tmp_path, checked):
+    run = Run(tmp_path / "here", HOME, {})
+    (run.folder / "data").mkdir(parents=True)
+    (raw,) = programme.folder.glob("data/*_guider1_uncal.fits")
+    (run.folder / "data" / raw.name).write_bytes(raw.read_bytes())
+    crds = {"path": str(programme.folder / "crds"), "context": programme.context, "offline": True}
+    run(crds=crds)
+    run.folder = run.folder.rename(tmp_path / "there")
+    assert checked(run, status=0) == []
+
+
+def test_what_is_made_again_is_the_same_bit_for_bit(finished, checked):
+    before = finished.products()
+    (line,) = checked(finished, "--again", "*_nis", status=0)
+    assert re.fullmatch(r"jw\w+_nis: made again, bit for bit the same", line)
+    assert finished.products() == before
+
+
+def test_what_is_not_the_same_when_made_again_is_named_with_the_place(again, checked):
+    path = one(again, "*_nis/*_jump.fits")
+    with Product(path) as product:
+        place = product.hdu("SCI").offset
+    flip(path, at=place, times=path.stat())  # no check of times or sizes finds that
+    assert checked(again, status=0) == []
+    (line,) = checked(again, "--again", "*_nis", status=1)
+    assert line.endswith(
+        "_nis_jump.fits, written by jump: other bits when made again: SCI (1 values); the recipe is the same"
+    )
+
+
+def test_an_exposure_that_no_longer_can_be_made_again_says_why(again, programme, checked):
+    name = one(again, "*_nis/*_rate.fits").parent.name
+    raw = Path(programme.folder / "data" / f"{name}_uncal.fits")
+    aside = raw.rename(raw.with_suffix(".aside"))
+    try:
+        lines = checked(again, "--again", name, status=1)
+    finally:
+        aside.rename(raw)
+    assert any(
+        line.startswith(f"{name}: cannot be made again: rampflow: ") and "no such file" in line for line in lines
+    )
+
+
+def test_a_folder_without_records_is_no_success(tmp_path, capsys):
+    assert check.main([str(tmp_path)]) == 2
+    assert "no records of exposures there" in capsys.readouterr().out
+
+
+def test_a_name_that_fits_no_exposure_is_no_success(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished.folder)
+    assert check.main(["results", "--again", "nothing*"]) == 2
+    assert "no exposure of that name" in capsys.readouterr().out
