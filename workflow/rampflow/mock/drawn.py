@@ -146,7 +146,7 @@ def _exposure(detector, rng):
         noutputs=_one(rng, subarray.noutputs),
         exp_type=_one(rng, types[tso]),
         tso=tso,
-        scene=_scene(rng, instrument),
+        scene=_scene(rng),
         effects=_effects(rng, instrument),
         start=f"2024-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T{rng.integers(24):02d}:00:00.000",
         **more,
@@ -169,7 +169,7 @@ def _window(whole, rng):
     return Window(*starts, *sizes)
 
 
-def _scene(rng, instrument):
+def _scene(rng):
     scale = float(10 ** rng.uniform(-1, 2.5))
     bright = float(10 ** rng.uniform(2.5, 6.5))
     if rng.random() < 0.4:
