@@ -38,7 +38,7 @@ with Step(snakemake) as step:
     count, void = jump.join_blocks(search(), unused)
     if void.any():
         count, _ = jump.join_blocks(search(reset_planes=void), unused)
-    events = flag_events(step, **images, unused=unused, mode=mode)
+    events, unused = flag_events(step, **images, unused=unused)
     rates = jump.event_rates(count, events, dnu_planes=unused, npixels=images["gain"].size, tgroup=tgroup)
     if rates is not None:
         step.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")

@@ -11,7 +11,7 @@ _FLAGS = {"reads": ("GROUPDQ",), "updated": ("GROUPDQ",)}
 _RAMPS = {"reads": ("SCI", "GROUPDQ"), "updated": ("GROUPDQ",)}
 
 
-def flag_events(step, *, gain, readnoise, unused, mode):
+def flag_events(step, *, gain, readnoise, unused):
     """Flag snowballs, then showers, as the parameters of the step ask for.
 
     Parameters
@@ -22,20 +22,22 @@ def flag_events(step, *, gain, readnoise, unused, mode):
         [electrons/DN]; CDS noise [DN].
     unused : bool ndarray (nints, ngroups)
         `~rampflow.steps.jump.all_dnu_planes` of the exposure.
-    mode : str
-        `~rampflow.steps.jump.choose_mode` of the exposure.
 
     Returns
     -------
-    int
+    count : int
         Number of events; of showers only, if they are looked for, as in jwst.
+    unused : bool ndarray (nints, ngroups)
+        The planes that are still unusable: cores of snowballs take DO_NOT_USE from their pixels.
     """
     count = 0
     if step.parameters["expand_large_events"]:
         count = _snowballs(step)
+        if unused.any():
+            unused = step.survey(jump.all_dnu_planes, **_FLAGS, combine=np.logical_and)
     if step.parameters["find_showers"]:
-        count = _showers(step, gain, readnoise, mode) if jump.enough_for_showers(unused) else 0
-    return count
+        count = _showers(step, gain, readnoise) if jump.enough_for_showers(unused) else 0
+    return count, unused
 
 
 def _snowballs(step):
@@ -43,9 +45,9 @@ def _snowballs(step):
     return step.sequence(jump.expand_snowballs, **_FLAGS, writes=("GROUPDQ",), **options)
 
 
-def _showers(step, gain, readnoise, mode):
+def _showers(step, gain, readnoise):
     images = {"gain": gain, "readnoise": readnoise}
-    options = {"nframes": step.keyword("NFRAMES"), "mode": mode}
+    options = {"nframes": step.keyword("NFRAMES")} | step.options("minimum_sigclip_groups")
     blocks = step.rows(jump.typical_differences, **_RAMPS, writes=(), along=images, **options)
     median, noise = (np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True))
     options = {"ngroups": step.shape[1], "pixeldq": step.pixeldq} | step.options(*jump.FIND_SHOWERS_OPTIONS)

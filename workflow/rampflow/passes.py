@@ -251,7 +251,7 @@ class Passes:
 
         return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
 
-    def survey(self, function, *, reads, combine, rows=None, **options):
+    def survey(self, function, *, reads, combine, updated=(), rows=None, **options):
         """Gather a property of the whole exposure from blocks of rows.
 
         Parameters
@@ -262,12 +262,14 @@ class Passes:
             Extensions read.
         combine : callable
             Joins the results of two blocks.
+        updated : tuple of str
+            Those of ``reads`` that are read as an earlier pass has written them.
         rows : list of slice, optional
             Blocks of rows to look at, integration by integration; by default all rows of all integrations.
         """
 
         def run(integrations, block, _):
-            return function(*(self.read_rows(name, integrations, block) for name in reads), **options)
+            return function(*(self.read_rows(name, integrations, block, updated) for name in reads), **options)
 
         blocks = self.row_blocks()
         if rows is not None:

@@ -118,6 +118,19 @@ def test_without_a_core_it_is_none_but_at_the_edge_or_when_no_core_is_asked_for(
     assert expand(snowball(core=False), sat_required_snowball=False)[1] == 1
 
 
+def test_a_core_on_the_border_of_the_ellipse_is_inside():
+    # Two pixels make an ellipse without width, in which only its mirror image at the diagonal has the pixels' centres.
+    groupdq = np.zeros((1, 5, 40, 40), np.uint8)
+    groupdq[0, 2, 20, 20:22] = J
+    groupdq[0, 3:, 20, 20] = S
+    assert expand(groupdq, min_jump_area=1)[1] == 1
+    groupdq[0, 3:, 20, 19:21] = 0, S
+    assert expand(groupdq, min_jump_area=1)[1] == 1
+    groupdq[0, 3:, 20, 20:22] = 0
+    groupdq[0, 3:, 20, 22] = S
+    assert expand(groupdq, min_jump_area=1)[1] == 0
+
+
 def test_a_core_of_the_next_group_will_do_and_one_of_the_group_before_will_not():
     for first, count in ((1, 0), (2, 1), (3, 1), (4, 0)):
         groupdq = snowball(core=False)
@@ -185,13 +198,13 @@ def shower_exposure(size=30.0, nints=1):
     return sci
 
 
-def showers(sci, groupdq=None, pixeldq=None, cut=40, mode="single_pass", **changes):
+def showers(sci, groupdq=None, pixeldq=None, cut=40, minimum_sigclip_groups=100, **changes):
     """New flags, and the showers found; blocks of `cut` rows."""
     groupdq = np.zeros(sci.shape, np.uint8) if groupdq is None else groupdq.copy()
     pixeldq = np.zeros((40, 50), np.uint32) if pixeldq is None else pixeldq
     gain, readnoise = np.ones((40, 50), np.float32), np.full((40, 50), 10, np.float32)
     blocks = [slice(row, min(row + cut, 40)) for row in range(0, 40, cut)]
-    noise = {"nframes": 1, "mode": mode}
+    noise = {"nframes": 1, "minimum_sigclip_groups": minimum_sigclip_groups}
     parts = [
         jump.typical_differences(sci[:, :, b].copy(), groupdq[:, :, b], gain[b], readnoise[b], **noise) for b in blocks
     ]
@@ -270,15 +283,25 @@ def test_long_series_are_compared_along_time():
     differences = rng.normal(20, 9, (20, 4, 40, 50)) + 50.0 * np.arange(4)[:, None, None]  # the ramps are curved
     differences[7, 2, disc(9, (40, 50))] += 30.0
     sci = np.cumsum(differences, axis=1).astype(np.float32)
-    found = showers(sci, mode="sigma_clip")[1]
+    found = showers(sci, minimum_sigclip_groups=20)[1]
     assert [(shower.integration, shower.group) for shower in found] == [(7, 2)]
     groupdq = np.where(rng.random(sci.shape) < 0.02, D, 0).astype(np.uint8)
     values = np.ma.masked_array(np.diff(sci, axis=1), (groupdq[:, 1:] | groupdq[:, :-1]) != 0)
     clipped = sigma_clip(values, sigma=5, axis=0)
     images = np.ones((2, 40, 50), np.float32)
-    median, noise = jump.typical_differences(sci, groupdq, *images, nframes=1, mode="sigma_clip")
+    median, noise = jump.typical_differences(sci, groupdq, *images, nframes=1, minimum_sigclip_groups=20)
     assert_allclose(median, np.ma.median(clipped, axis=0), rtol=1e-6)
     assert_allclose(noise, clipped.std(axis=0), rtol=1e-5)
+
+
+def test_few_integrations_are_not_compared_along_time():
+    sci = np.zeros((19, 4, 2, 3), np.float32)
+    images = np.ones((2, 2, 3), np.float32)
+    for nints, expected in ((18, (1, 2, 3)), (19, (3, 2, 3))):
+        found = jump.typical_differences(
+            sci[:nints], np.zeros((nints, 4, 2, 3), np.uint8), *images, nframes=1, minimum_sigclip_groups=19
+        )
+        assert found[0].shape == found[1].shape == expected
 
 
 def test_showers_need_ten_differences():

@@ -177,6 +177,18 @@ def test_no_measurement_counts_as_zero_in_a_line_and_spoils_a_difference():
     assert np.isnan(found["slope"]) and found["dq"] == 0
 
 
+@pytest.mark.parametrize("place", range(5))
+def test_an_infinite_sample_spoils_a_line(place):
+    for groups in (4, 5):
+        data = [10.0, 20, 30, 40, 50][:groups]
+        data[min(place, groups - 1)] = np.inf
+        found = one(fit(data)[0])
+        assert np.isnan(found["slope"]) and found["dq"] == 0
+        # In another segment the same, beside one that is good.
+        found = one(fit([*data, 2000, 2010], [0] * groups + [JUMP, 0])[0])
+        assert np.isnan(found["slope"]) and found["dq"] == JUMP
+
+
 def test_an_unknown_read_noise_gives_no_slope_and_no_flag():
     found = one(fit([10, 20, 30], readnoise=np.nan)[0])
     assert np.isnan([found["slope"], found["err"], found["var_rnoise"]]).all() and found["dq"] == 0
@@ -209,6 +221,13 @@ def test_charge_loss_gives_back_only_the_groups_that_it_took():
     found = one(fit([0, 10, 20, 30, 40, 50], [0, 0, DNU, loss, loss, loss])[0])
     # Two groups and three: 1/var_r = 1/1 + 1/0.25.
     assert found["var_rnoise"] == pytest.approx(0.2, rel=1e-6)
+
+
+def test_a_flag_of_charge_loss_on_groups_that_are_in_use_gives_nothing_back():
+    for flags in ([0, 0, 0, dq.CHARGELOSS, 0], [0, 0, DNU, 0, dq.CHARGELOSS]):
+        used = [DNU if flag else 0 for flag in flags]
+        found, same = one(fit([0, 10, 20, 30, 40], flags)[0]), one(fit([0, 10, 20, 30, 40], used)[0])
+        assert found["var_rnoise"] == same["var_rnoise"] > 0
 
 
 def test_persistence_is_ignored_when_asked_for():
@@ -310,20 +329,40 @@ def test_errors_are_those_of_the_scatter(ngroups):
     assert abs(pulls.std() - 1) < 4 / np.sqrt(2 * n) + 0.02
 
 
-def test_the_optional_product_describes_the_segments():
-    sci, flags = (
-        np.array([[10, 20, 130, 140, 150]], np.float32)[..., None, None],
-        np.zeros((1, 5, 1, 1), np.uint8),
-    )
-    flags[0, 2] = JUMP
-    rules = {"groups": Groups(0, 4, 0, 4), "suppress_one_group": True, "ignore_persistence": False}
-    counts = ramp_fit.count_segments(flags, **rules)
-    assert counts == (2, 1)
-    image = np.ones((1, 1), np.float32)
+def describe(data, flags, zeroframe=None, *, suppress_one_group=True):
+    """Segments and jumps of a pixel, and the optional product."""
+    sci = np.array(data, np.float32)[np.newaxis, :, np.newaxis, np.newaxis]
+    groupdq = np.array(flags, np.uint8)[np.newaxis, :, np.newaxis, np.newaxis]
+    last, image = len(data) - 1, np.ones((1, 1), np.float32)
+    if zeroframe is not None:
+        zeroframe = np.full((1, 1, 1), zeroframe, np.float32)
+    rules = {"groups": Groups(0, last, 0, last), "suppress_one_group": suppress_one_group, "ignore_persistence": False}
+    counts = ramp_fit.count_segments(groupdq, zeroframe, **rules)
+    slope = np.ones((1, 1, 1), np.float32)
     found = ramp_fit.fit_optional(
-        sci, flags, 2 * image, 10 * image, np.ones((1, 1, 1), np.float32), counts=counts, tgroup=10.0, tframe=10.0,
+        sci, groupdq, 2 * image, 10 * image, slope, None, zeroframe, counts=counts, tgroup=10.0, tframe=10.0,
         nframes=1, groupgap=0, dropped=0, slope_weights="total", **rules,
     )  # fmt: skip
+    return counts, found
+
+
+def test_the_optional_product_has_room_for_what_there_is():
+    counts, found = describe([10, 20, 30], [0, 0, 0])
+    assert counts == (1, 0) and found.crmag.shape == (1, 0, 1, 1) and found.slope.shape == (1, 1, 1, 1)
+    counts, found = describe([10, 20, 30], [DNU, DNU, SAT])
+    assert counts == (0, 0) and found.slope.shape == found.weights.shape == (1, 0, 1, 1)
+
+
+@pytest.mark.parametrize(("first", "size"), [(DNU, 110), (SAT, np.nan)])
+def test_the_size_of_a_jump_is_counted_from_a_group_that_was_measured(first, size):
+    # The zero frame is fitted, but a jump is a difference of groups, and a saturated group has no value.
+    _, found = describe([10, 120, 130], [first, JUMP | DNU, DNU], zeroframe=7.0, suppress_one_group=False)
+    np.testing.assert_array_equal(found.crmag.ravel(), [size])
+
+
+def test_the_optional_product_describes_the_segments():
+    counts, found = describe([10, 20, 130, 140, 150], [0, 0, JUMP, 0, 0])
+    assert counts == (2, 1)
     np.testing.assert_allclose(found.slope[0, :, 0, 0], [1, 1], rtol=1e-6)
     assert found.crmag.ravel() == [110.0]
     # Counts at the reset: the first group less one frame's worth of slope, as the spec has it.

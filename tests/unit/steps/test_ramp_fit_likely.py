@@ -288,6 +288,20 @@ def test_an_integration_that_is_lost_is_left_out_of_the_rate():
     assert fit(sci, flags, flag_saturated="any")[0].dq[0, 0] == SAT
 
 
+def test_an_integration_of_rate_0_counts_with_its_read_noise():
+    # 0.2 DN/s and 0 DN/s without dark: the first has photon noise, which is brought to the common rate.
+    sci = np.stack([2.0 * np.arange(6), np.zeros(6)])[:, :, np.newaxis, np.newaxis]
+    rate, ints, _ = fit(sci)
+    photon, read = ints.var_poisson.ravel(), ints.var_rnoise.ravel()
+    assert ints.slope.ravel().tolist() == pytest.approx([0.2, 0]) and photon[1] == 0
+    common = 0.1
+    for _ in range(2):
+        weights = 1 / (read + [photon[0] * common / 0.2, 0])
+        common = 0.2 * weights[0] / weights.sum()
+    assert rate.slope[0, 0] == pytest.approx(common, rel=1e-5)
+    assert rate.var_rnoise[0, 0] == pytest.approx((weights**2 * read).sum() / weights.sum() ** 2, rel=1e-5)
+
+
 def test_limits_leave_groups_out():
     data = np.array([0, 30, 40, 50, 60, 70, 90, 99.0])
     rate, _, _ = fit(data, firstgroup=1, lastgroup=5)

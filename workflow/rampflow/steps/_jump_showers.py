@@ -57,7 +57,7 @@ def enough_for_showers(dnu_planes):
     return nints * (ngroups - 1) - np.count_nonzero(dnu_planes) >= MIN_DIFFERENCES
 
 
-def typical_differences(sci, groupdq, gain, readnoise, *, nframes, mode):
+def typical_differences(sci, groupdq, gain, readnoise, *, nframes, minimum_sigclip_groups):
     """Return the typical difference of every pixel of a block of rows, and its noise.
 
     Parameters
@@ -71,20 +71,20 @@ def typical_differences(sci, groupdq, gain, readnoise, *, nframes, mode):
         [electrons/DN]; CDS noise [DN].
     nframes : int
         Frames averaged into a group.
-    mode : str
-        `~rampflow.steps.jump.choose_mode` of the exposure. In "sigma_clip" every difference is compared with the same
-        one of the other integrations.
+    minimum_sigclip_groups : int
+        From so many integrations on every difference is compared with the same one of the other integrations, whatever
+        the search for jumps does.
 
     Returns
     -------
     median, noise : float32 ndarray (n, rows, nx)
-        [electrons]; NaN where no difference is left. n is 1, or ngroups - 1 in mode "sigma_clip", where the median and
-        standard deviation along the integrations are clipped at 5 sigma.
+        [electrons]; NaN where no difference is left. n is 1, or ngroups - 1 where they are compared along the
+        integrations: then median and standard deviation are clipped at 5 sigma.
     """
     nints, ngroups, rows, nx = sci.shape
     unused = np.where(groupdq == _JUMP, _DNU, groupdq)
     gain = np.ascontiguousarray(gain, np.float32)
-    if mode == "sigma_clip":
+    if nints >= minimum_sigclip_groups:
         median, noise = np.empty((2, ngroups - 1, rows, nx), np.float32)
         two_point.clipped_statistics(sci, unused, gain, CLIP_SIGMA, median, noise, ngroups - 1)
         return median, noise

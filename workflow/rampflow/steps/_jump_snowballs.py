@@ -188,7 +188,7 @@ def _is_snowball(region, centres, edges):
     with np.errstate(divide="ignore", invalid="ignore"):
         along = (down * sine + right_of * cosine) / (ellipse.axes[0] / 2)
         across = (down * cosine - right_of * sine) / (ellipse.axes[1] / 2)
-        return bool((along**2 + across**2 < 1).any())
+        return bool((along**2 + across**2 <= 1).any())
 
 
 def _grow_core(region, cores, grown, min_axis, margin, longest):

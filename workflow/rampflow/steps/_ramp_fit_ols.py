@@ -20,6 +20,8 @@ JUMP = dq.JUMP_DET
 PERSISTENCE = dq.PERSISTENCE
 CHARGELOSS = dq.CHARGELOSS
 BAD = DNU | SAT
+#: What charge_migration sets.
+LOST = CHARGELOSS | DNU
 NO_GAIN = dq.NO_GAIN_VALUE | DNU
 
 #: Not a variance any more but the absence of information, for which products hold 0.
@@ -154,6 +156,15 @@ def _unusable(q, i, col, flags):
             return 0
         saturated &= q[i, g, col]
     return DNU | saturated
+
+
+@njit(inline="always", **_OPTIONS)
+def _has_charge_loss(q, i, col):
+    """Tell whether a group of an integration is lost to charge migration."""
+    found = False
+    for g in range(q.shape[1]):
+        found |= q[i, g, col] & LOST == LOST
+    return found
 
 
 # ---- samples and their median rate
@@ -302,18 +313,20 @@ def _tabulate(length, weight_class, table, norms):
 
 @njit(inline="always", **_OPTIONS)
 def _weighted_slope(x, i, col, start, length, weight_class, table, norms):
-    """Slope (DN per group) of a segment of three groups or more; a NaN sample counts as 0."""
+    """Slope (DN per group) of a segment of three groups or more; a NaN counts as 0, an infinite sample spoils it."""
     half = length // 2
     row = ((length - 1) // 2) * half
     if norms[length, weight_class] == 0.0:
         _tabulate(length, weight_class, table, norms)
-    slope = 0.0
+    middle = float64(x[i, start + half, col])
+    slope = 0.0 * middle if middle == middle else 0.0
     for k in range(half):
         early = float64(x[i, start + k, col])
         late = float64(x[i, start + length - 1 - k, col])
         early = early if early == early else 0.0
         late = late if late == late else 0.0
-        slope += table[row + k, weight_class] * (late - early)
+        difference = late - early
+        slope += table[row + k, weight_class] * (difference + 0.0 * difference)
     return slope
 
 
@@ -340,7 +353,8 @@ def _add_pair(early, late, coefficients, classes, slopes):
         b = float64(late[col])
         a = a if a == a else 0.0
         b = b if b == b else 0.0
-        slopes[col] += coefficients[classes[col]] * (b - a)
+        difference = b - a
+        slopes[col] += coefficients[classes[col]] * (difference + 0.0 * difference)
 
 
 @njit(void(_F2, _F1, _D1, float64, _D2, _D2, _I1, _D1), **_OPTIONS)
@@ -357,6 +371,8 @@ def _clean_slopes(x, gain, noise, time, table, norms, classes, slopes):
         signal = float64(x[ngroups - 1, col]) - float64(x[0, col])
         classes[col] = _weight_class(signal, float64(gain[col]), noise[col])
         slopes[col] = 0.0 if 0.0 < noise[col] * noise[col] < math.inf else math.nan
+        middle = float64(x[half, col])
+        slopes[col] += 0.0 * middle if middle == middle else 0.0
         if norms[ngroups, classes[col]] == 0.0:
             _tabulate(ngroups, classes[col], table, norms)
     for k in range(half):
@@ -521,19 +537,20 @@ def fit_rows(
                     slopes[c] += int_slopes
                     inv_poisson[c] += int_poisson
                     inv_rnoise[c] += int_rnoise
-                    charge[c] |= flag & CHARGELOSS
+                    lost = flag & CHARGELOSS != 0 and _has_charge_loss(q, i, c)
+                    charge[c] |= lost
                     bits_any[c] |= bits
                     bits_all[c] &= bits
                     valid = bits & BAD == 0
 
                     # Groups lost to charge migration still carried read noise.
-                    if flag & CHARGELOSS:
+                    if lost:
                         int_rnoise = 0.0
                         for g in range(ngroups):
                             group = groups[0] + g
                             raw = int64(gdq[i, group, row, left + c])
-                            if raw & CHARGELOSS:
-                                raw &= ~(CHARGELOSS | DNU)
+                            if raw & LOST == LOST:
+                                raw &= ~LOST
                             elif group < groups[2] or group > groups[3]:
                                 raw |= DNU
                             if ignore_persistence:
@@ -544,7 +561,7 @@ def fit_rows(
                             time = times[kind[i, c]] if length == 1 else times[RAMP]
                             v_r = _read_variance(noise[c], g_e, time, length)
                             int_rnoise += 1.0 / v_r if v_r > 0.0 else 0.0
-                    v_r = _inverse(int_rnoise) if valid or flag & CHARGELOSS else 0.0
+                    v_r = _inverse(int_rnoise) if valid or lost else 0.0
                     inv_rnoise_charge[c] += 1.0 / v_r if v_r != 0.0 else 0.0
 
                     if any_saturated:
@@ -683,7 +700,8 @@ def optional_rows(
                             before = x[i, g - 1, c]
                             # The size of a jump speaks of groups, not of the zero frame.
                             if g == 1 and kind[i, c] == ZERO_FRAME:
-                                before = sci[i, groups[0], row, col]
+                                saturated = gdq[i, groups[0], row, col] & SAT
+                                before = np.nan if saturated else sci[i, groups[0], row, col]
                             jumps[i, jump, row, col] = float64(x[i, g, c]) - float64(before)
                             jump += 1
                     start = float64(x[i, 0, c]) - float64(slope_int[i, row, col]) * delay

@@ -201,7 +201,8 @@ def fit_ramps(
     Parameters
     ----------
     sci : 4D float32 `~numpy.ndarray`
-        Counts (DN), shape (nints, ngroups, rows, nx). NaN is no measurement.
+        Counts (DN), shape (nints, ngroups, rows, nx). NaN is no measurement; an infinite sample gives a segment of
+        three groups or more the slope NaN.
     groupdq : 4D uint8 `~numpy.ndarray`
         Group flags, same shape. A group is usable if it has none.
     pixeldq : 2D uint32 `~numpy.ndarray`
@@ -401,7 +402,7 @@ def fit_optional(
     Optional
     """
     nints, ngroups, rows, nx = sci.shape
-    segments, jumps = (max(1, count) for count in counts)
+    segments, jumps = counts
     shapes = {"pedestal": (nints, rows, nx), "crmag": (nints, jumps, rows, nx)}
     whole = (nints, segments, rows, nx)
     result = Optional(*(np.zeros(shapes.get(name, whole), np.float32) for name in Optional._fields))
