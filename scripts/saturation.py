@@ -9,11 +9,11 @@ from rampflow.job import Step
 from rampflow.steps import saturation
 
 with Step(snakemake) as step:
+    superbias = step.optional_reference("superbias")
     reference = step.reference("saturation")
     threshold, flags, unchecked = saturation.prepare_threshold(reference.read(), reference.read_dq())
     normal = step.normal_rows
     step.pixeldq |= irs2.interleaved(flags, normal, 0)
-    superbias = step.optional_reference("superbias")
     bias = superbias.read() if superbias else None
     step.rows(
         saturation.flag_saturation,

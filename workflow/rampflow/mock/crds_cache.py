@@ -9,7 +9,7 @@ import pprint
 import re
 from pathlib import Path
 
-from rampflow.mock import references
+from rampflow.mock import odd_references, references
 from rampflow.mock.configurations import full_frame
 from rampflow.mock.exposure import Exposure
 
@@ -166,7 +166,7 @@ def _window(reftype, users, whole):
     return box
 
 
-def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), recent=False, report=None):
+def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), recent=False, odd=None, report=None):
     """Write the cache for a list of exposures.
 
     Parameters
@@ -187,6 +187,8 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
         Types that the context knows, but answers N/A for.
     recent : bool
         Make references with what came after jwst 1.19: see `_RECENT`.
+    odd : dict, optional
+        Unusual references: {detector: {type: names}}, names as in `odd_references`.
     report : callable, optional
         Called with a line of text for every file.
 
@@ -207,7 +209,10 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
             # Beside rules for IRS2, jwst's look-up fails for patterns that no rule names.
             rules.setdefault(("NIRSPEC", "refpix"), {})[(exposure.detector, exposure.readpatt)] = "N/A"
     for (instrument, reftype, values), users in _entries(exposures, traps).items():
-        if reftype in without:
+        strange = (odd or {}).get(users[0].detector, {}).get(reftype, ())
+        if odd_references.MISSING in strange:
+            rules.setdefault((instrument, reftype), {})[values] = "N/A"
+        if reftype in without or odd_references.MISSING in strange:
             continue
         serial = numbers[instrument, reftype] = numbers.get((instrument, reftype), 0) + 1
         extension = "asdf" if reftype in _ASDF else "fits"
@@ -222,6 +227,8 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
             window = _window(reftype, users, whole)
             options = _RECENT.get(reftype, {}) if recent else {}
             references.WRITERS[reftype](path, _longest(users), window, **options)
+            if strange:
+                odd_references.make_odd(path, strange)
         rules.setdefault((instrument, reftype), {})[values] = name
         if report:
             report(f"{name}  {path.stat().st_size / 1e6:.1f} MB")

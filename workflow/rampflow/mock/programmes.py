@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rampflow.mock import crds_cache, drawn
+from rampflow.mock import crds_cache, drawn, drawn_odd
 from rampflow.mock.configurations import Window, instrument_of
 from rampflow.mock.configurations import subarray as subarray_of
 from rampflow.mock.effects import Effects
@@ -33,6 +33,8 @@ class Programme:
         Detectors with references for the persistence step.
     recent : bool
         Whether references hold what came after jwst 1.19, which then cannot read all of them.
+    odd : dict
+        Unusual references, as `crds_cache.build` takes them.
     steps : dict
         Parameters to run the exposures with: the key ``steps`` of a configuration.
     """
@@ -41,6 +43,7 @@ class Programme:
     whole: frozenset[str] = frozenset()
     traps: frozenset[str] = frozenset()
     recent: bool = False
+    odd: dict = field(default_factory=dict)
     steps: dict = field(default_factory=dict)
 
 
@@ -375,6 +378,14 @@ def _drawn(seed):
     return Programme(tuple(exposures), traps=traps, steps=steps)
 
 
+def _drawn_odd(draw):
+    def make_programme(seed):
+        exposures, steps, odd = draw(seed)
+        return Programme(tuple(exposures), odd=odd, steps=steps)
+
+    return make_programme
+
+
 PROGRAMMES = {
     "demo": _demo,
     "parity": _parity,
@@ -382,6 +393,8 @@ PROGRAMMES = {
     "parity-full": _parity_full,
     "drawn": _drawn,
     "drawn-recent": lambda seed: replace(_drawn(seed), recent=True),
+    "drawn-odd": _drawn_odd(drawn_odd.draw),
+    "drawn-irs2": _drawn_odd(drawn_odd.draw_interleaved),
     "bench-full": _bench_full,
     "bench-tso": _bench_tso,
     "bench-twenty": _bench_twenty,
@@ -469,6 +482,7 @@ def make(name, output, seed=1, report=print):
         whole=chosen.whole,
         traps=chosen.traps,
         recent=chosen.recent,
+        odd=chosen.odd,
         report=lambda line: report(f"[{time.monotonic() - began:6.1f} s] {line}"),
     )
     record = {
