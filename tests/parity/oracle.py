@@ -101,7 +101,7 @@ def run(step_name, inputs, outputs, parameters):
     """Run a step on one file or on a rate and a rateints file, and save what it returns."""
     results = []
     for source in inputs:
-        result = step_class(step_name)(**parameters).run(str(source))
+        result = step_class(step_name)(**parameters).run(readable(source) if step_name == "ramp_fit" else str(source))
         results += result if isinstance(result, tuple) else [result]
     if any(result is None for result in results):
         raise RuntimeError(f"jwst's {step_name} gave no product for {inputs[0]}")
@@ -109,6 +109,21 @@ def run(step_name, inputs, outputs, parameters):
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         result.save(str(output))
         result.close()
+
+
+def readable(source):
+    """Open a ramp with its zero frames in the byte order of the machine.
+
+    jwst's fit takes those of a file, whose bytes are in the other order, as they are: a zero frame that serves for
+    groups that cannot be used then gives a slope of 1e-42 or 1e37. In jwst's own pipeline they are never read from
+    a file that late.
+    """
+    from stdatamodels.jwst import datamodels
+
+    model = datamodels.open(source)
+    if model.hasattr("zeroframe") and model.zeroframe is not None:
+        model.zeroframe = model.zeroframe.astype(model.zeroframe.dtype.newbyteorder("="))
+    return model
 
 
 def pipeline(task):

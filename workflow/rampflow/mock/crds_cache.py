@@ -9,7 +9,7 @@ import pprint
 import re
 from pathlib import Path
 
-from rampflow.mock import references
+from rampflow.mock import odd_references, references
 from rampflow.mock.configurations import full_frame
 from rampflow.mock.exposure import Exposure
 
@@ -175,6 +175,7 @@ def build(
     without=(),
     recent=False,
     options=None,
+    odd=None,
     report=None,
 ):
     """Write the cache for a list of exposures.
@@ -200,6 +201,8 @@ def build(
     options : dict, optional
         Keyword arguments for writers, {(owner, type): {name: value}}; the owner is an instrument, a detector or the
         root of an exposure, the more special wins. Those of an exposure hold for what is made for it alone.
+    odd : dict, optional
+        Unusual references: {detector: {type: names}}, names as in `odd_references`.
     report : callable, optional
         Called with a line of text for every file.
 
@@ -220,7 +223,10 @@ def build(
             # Beside rules for IRS2, jwst's look-up fails for patterns that no rule names.
             rules.setdefault(("NIRSPEC", "refpix"), {})[(exposure.detector, exposure.readpatt)] = "N/A"
     for (instrument, reftype, values), users in _entries(exposures, traps).items():
-        if reftype in without:
+        strange = (odd or {}).get(users[0].detector, {}).get(reftype, ())
+        if odd_references.MISSING in strange:
+            rules.setdefault((instrument, reftype), {})[values] = "N/A"
+        if reftype in without or odd_references.MISSING in strange:
             continue
         if (users[0].detector, reftype) in without:
             rules.setdefault((instrument, reftype), {})[values] = "N/A"
@@ -239,6 +245,8 @@ def build(
                 references.emicorr(path, user, user.window, **own)
         else:
             references.WRITERS[reftype](path, _longest(users), _window(reftype, users, whole), **own)
+            if strange:
+                odd_references.make_odd(path, strange)
         rules.setdefault((instrument, reftype), {})[values] = name
         if report:
             report(f"{name}  {path.stat().st_size / 1e6:.1f} MB")

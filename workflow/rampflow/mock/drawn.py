@@ -123,7 +123,9 @@ def _exposure(detector, rng):
     if rng.random() < 0.15 and not detector.startswith("MIR"):
         more["dropped_frames"] = int(rng.integers(1, 4))
     if rng.random() < 0.15 and readpatt not in ("RAPID", "NISRAPID", "NRSRAPID", "FGSRAPID"):
-        more["frame_divisor"] = int(draws.one(rng, (1, 2, 4, 8)))
+        # Averages are made by division by a power of two, which may be more than there are frames.
+        nframes = configurations.read_pattern(instrument, readpatt).nframes
+        more["frame_divisor"] = int(draws.one(rng, [n for n in (1, 2, 4, 8, 16) if nframes <= n <= 2 * nframes]))
     exposure = Exposure(
         detector,
         readpatt,

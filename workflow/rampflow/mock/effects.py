@@ -49,6 +49,8 @@ class Effects:
     persistence : float
         Traps that catch charge in the exposures before (`Exposure.after`) and release it into this one: their
         density, relative to that of the trapdensity reference of a detector without this effect.
+    sunken : float
+        Part of the pedestal that is missing, so that the converter has nothing to count in dark pixels.
     """
 
     photon_noise: float = 0.0
@@ -76,6 +78,7 @@ class Effects:
     emi: float = 0.0
     bad_pixels: float = 0.0
     persistence: float = 0.0
+    sunken: float = 0.0
 
     def __post_init__(self):
         """Refuse strengths that mean nothing."""

@@ -46,6 +46,8 @@ class Exposure:
         Frames dropped at the start of an integration (DRPFRMS1).
     omit : tuple of str
         FITS keywords to leave out.
+    lacks : tuple of str
+        Extensions to leave out: GROUP, INT_TIMES, ASDF.
     program, observation, visit, group, activity, number : int
         Parts of the file name.
     start : str
@@ -81,6 +83,7 @@ class Exposure:
     frame_divisor: int | None = None
     dropped_frames: int = 0
     omit: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
     program: int = 9001
     observation: int = 1
     visit: int = 1

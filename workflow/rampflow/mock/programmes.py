@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rampflow.mock import crds_cache, drawn, drawn_miri
+from rampflow.mock import crds_cache, drawn, drawn_miri, drawn_odd
 from rampflow.mock.configurations import Window, instrument_of
 from rampflow.mock.configurations import subarray as subarray_of
 from rampflow.mock.effects import Effects
@@ -33,6 +33,8 @@ class Programme:
         Detectors with references for the persistence step.
     recent : bool
         Whether references hold what came after jwst 1.19, which then cannot read all of them.
+    odd : dict
+        Unusual references, as `crds_cache.build` takes them.
     steps : dict
         Parameters to run the exposures with: the key ``steps`` of a configuration.
     without : frozenset
@@ -45,6 +47,7 @@ class Programme:
     whole: frozenset[str] = frozenset()
     traps: frozenset[str] = frozenset()
     recent: bool = False
+    odd: dict = field(default_factory=dict)
     steps: dict = field(default_factory=dict)
     without: frozenset = frozenset()
     options: dict = field(default_factory=dict)
@@ -411,6 +414,14 @@ def _drawn_miri(seed, recent=False):
     )
 
 
+def _drawn_odd(draw):
+    def make_programme(seed):
+        exposures, steps, odd = draw(seed)
+        return Programme(tuple(exposures), odd=odd, steps=steps)
+
+    return make_programme
+
+
 PROGRAMMES = {
     "demo": _demo,
     "parity": _parity,
@@ -420,6 +431,8 @@ PROGRAMMES = {
     "drawn-recent": lambda seed: replace(_drawn(seed), recent=True),
     "drawn-miri": _drawn_miri,
     "drawn-miri-recent": lambda seed: _drawn_miri(seed, recent=True),
+    "drawn-odd": _drawn_odd(drawn_odd.draw),
+    "drawn-irs2": _drawn_odd(drawn_odd.draw_interleaved),
     "bench-full": _bench_full,
     "bench-tso": _bench_tso,
     "bench-twenty": _bench_twenty,
@@ -510,6 +523,7 @@ def make(name, output, seed=1, report=print):
         without=chosen.without,
         recent=chosen.recent,
         options=chosen.options,
+        odd=chosen.odd,
         report=lambda line: report(f"[{time.monotonic() - began:6.1f} s] {line}"),
     )
     record = {

@@ -123,6 +123,7 @@ def _integrate(exposure, maps, rate, index, traps=None):
     if effects.reset_noise:
         scatter = np.float32(effects.reset_noise * det.properties(exposure.detector).reset_noise)
         level += scatter * random_stream(exposure, "reset", index).standard_normal((ny, nx), np.float32)
+    level -= np.float32(effects.sunken * det.properties(exposure.detector).pedestal)
     kernel = det.ipc_kernel(effects.ipc).astype(np.float32) if effects.ipc else None
     rate = rate + maps.dark
 

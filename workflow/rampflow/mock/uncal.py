@@ -127,9 +127,14 @@ def _write_uncal(exposure, path, data, zero_frame, reference_output):
             model.zeroframe = zero_frame
         if reference_output is not None:
             model.refout = reference_output
-        model.group = _group_table(exposure, model.get_dtype("group"))
-        model.int_times = _integration_times(exposure, model.get_dtype("int_times"))
+        if "GROUP" not in exposure.lacks:
+            model.group = _group_table(exposure, model.get_dtype("group"))
+        if "INT_TIMES" not in exposure.lacks:
+            model.int_times = _integration_times(exposure, model.get_dtype("int_times"))
         model.save(path, overwrite=True)
+    if "ASDF" in exposure.lacks:
+        with fits.open(path, mode="update") as hdus:
+            del hdus["ASDF"]
 
 
 def _group_table(exposure, dtype):
