@@ -21,6 +21,7 @@ class Exposure:
     instrument: str
     tso: bool = False
     irs2: bool = False
+    superstripes: int = 0
 
 
 A = Exposure("jw00001001001_02101_00001_nrca1", "NIRCAM")
