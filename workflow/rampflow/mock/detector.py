@@ -218,6 +218,34 @@ def maps(detector, window, effects):
     return result
 
 
+def frame_maps(exposure):
+    """Draw the fixed patterns of the frames of an exposure.
+
+    Returns
+    -------
+    list of Maps
+        One, or one for each position of superstripes.
+    """
+    if not exposure.stripes:
+        return [maps(exposure.detector, exposure.window, exposure.effects)]
+    cover = exposure.cover
+    whole = maps(exposure.detector, cover, exposure.effects)
+    axis, first = (1, cover.xstart) if exposure.line_axis == 1 else (0, cover.ystart)
+    frames = []
+    for position in range(max(1, exposure.positions)):
+        lines = exposure.frame_lines(position) - (first - 1)
+        cut = {name: values.take(lines, axis) for name, values in vars(whole).items() if values is not None}
+        frames.append(replace(whole, **cut))
+    return frames
+
+
+def picture_maps(exposure):
+    """Draw the fixed patterns of what superstripes make; of the frames, where there are none."""
+    if exposure.positions:
+        return maps(exposure.detector, exposure.picture, exposure.effects)
+    return frame_maps(exposure)[0]
+
+
 def with_references(maps, superbias=None, dark=None):
     """Put the levels of real references into the fixed patterns.
 

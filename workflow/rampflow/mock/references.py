@@ -245,7 +245,7 @@ def dark_pattern(exposure):
 
 def dark(path, exposure, window, scale=1.0):
     """Dark signal group by group, without the bias; `scale` makes a different one."""
-    maps = det.maps(exposure.detector, window, exposure.effects)
+    maps = det.picture_maps(exposure) if exposure.stripes else det.maps(exposure.detector, window, exposure.effects)
     nframes, groupgap, ngroups = dark_pattern(exposure)
     taken = exposure.but(nframes=nframes, groupgap=groupgap, ngroups=ngroups)
     miri = exposure.instrument == "MIRI"
