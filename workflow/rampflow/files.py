@@ -477,8 +477,8 @@ def copy_of(source, name):
 
 def table(name, rows):
     """Plan a binary table with the rows of a structured array."""
-    hdu = fits.BinTableHDU(rows, name=name)
-    return Plan(name, hdu.header, payload=np.ascontiguousarray(hdu.data).tobytes())
+    header = fits.BinTableHDU(rows, name=name).header
+    return Plan(name, header, payload=rows.astype(rows.dtype.newbyteorder(">")).tobytes())
 
 
 def metadata_tree(source, without=()):

@@ -74,25 +74,36 @@ class Picture:
         gaps = [gap for gap in gaps if gap.start < gap.stop]
         return [(slice(None), gap) if self.stripes.transpose else (gap, slice(None)) for gap in gaps]
 
-    def flags(self, pixeldq):
-        """Return PIXELDQ of the picture.
+    def join(self, values, empty):
+        """Put whole arrays of superstripes together.
 
         Parameters
         ----------
-        pixeldq : 3D uint32 `~numpy.ndarray`
-            That of the superstripes, shape (positions, rows, columns).
+        values : `~numpy.ndarray`
+            Shape (integrations, ..., rows, columns).
+        empty : number
+            For the gaps.
+
+        Returns
+        -------
+        `~numpy.ndarray`
+            Shape (pictures, ..., rows, columns).
         """
-        flags = np.full(self.shape(pixeldq.shape)[1:], dq.REFERENCE_PIXEL, np.uint32)
-        for position, values in enumerate(pixeldq):
-            part, (_, *where) = self.place(values, (position,))
-            flags[tuple(where)] = part
-        return flags
+        pictures = np.full(self.shape(values.shape), empty, values.dtype)
+        for number, frames in enumerate(values):
+            part, where = self.place(frames, (number, *[slice(None)] * (values.ndim - 3)))
+            pictures[where] = part
+        return pictures
+
+    def flags(self, pixeldq):
+        """Return PIXELDQ of the picture; that of the superstripes has the shape (positions, rows, columns)."""
+        return self.join(pixeldq, dq.REFERENCE_PIXEL)[0]
 
     def describe(self, header):
         """Change what a header says of the integrations and of the place of the exposure, in place."""
-        for key in ("NINTS", "INTSTART", "INTEND"):
-            if header.get(key) is not None:
-                header[key] = -(-header[key] // self.positions)
+        numbers = {"INTSTART": 1, "INTEND": header["NINTS"], "NINTS": None}
+        for key, default in numbers.items():
+            header[key] = -(-header.get(key, default) // self.positions)
         axis = 1 if self.stripes.transpose else 2
         header[f"SUBSTRT{axis}"] = self._lines.start + 1
         header[f"SUBSIZE{axis}"] = len(self._lines)

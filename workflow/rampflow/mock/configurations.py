@@ -195,6 +195,11 @@ def subarrays(detector):
     return [row for (owner, _), row in _subarrays().items() if owner == detector]
 
 
+def striped():
+    """All subarrays that are read in stripes, of all detectors."""
+    return list(_striped().values())
+
+
 def read_pattern(instrument, name):
     """Look up a read-out pattern of an instrument; ValueError names those that it has."""
     try:

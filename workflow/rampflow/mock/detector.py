@@ -140,14 +140,16 @@ def reference_pixels(detector, window):
     return inside[window.within(frame)]
 
 
-def bad_pixels(detector, window, strength):
+def bad_pixels(detector, window, effects):
     """Kind of bad pixel at every place of a window, uint8 (ny, nx), 0 for good ones; see `is_kind`."""
     draw = scatter(detector, "bad pixels", window, "random")
     kinds = np.zeros(window.shape, np.uint8)
     edge = 0.0
     for kind, share in BAD_PIXELS.items():
-        kinds[(draw >= edge) & (draw < edge + share * strength)] = _KINDS[kind]
-        edge += share * strength
+        kinds[(draw >= edge) & (draw < edge + share * effects.bad_pixels)] = _KINDS[kind]
+        edge += share * effects.bad_pixels
+    if effects.sound_border:
+        kinds[reference_pixels(detector, window)] = 0
     return kinds
 
 
@@ -177,7 +179,7 @@ def maps(detector, window, effects):
         return strength * scatter(detector, name, window)
 
     reference = reference_pixels(detector, window)
-    bad = bad_pixels(detector, window, effects.bad_pixels)
+    bad = bad_pixels(detector, window, effects)
     gain = np.float32(nominal.gain) * (1 + 0.01 * scattered("gain", effects.gain_structure))
     bias = np.float32(nominal.pedestal) + np.float32(nominal.bias_scatter) * scattered("bias", effects.bias)
     dark = np.zeros(window.shape, np.float32)

@@ -355,9 +355,13 @@ def _parity_stripes(_seed):
 
 
 def _parity_superstripes(_seed):
-    """Exposures of superstripes, for release 3.0."""
-    soss = {"exp_type": "NIS_SOSS", "pupil": "GR700XD", "tso": True, "scene": TRANSIT}
-    imaging = {"scene": FIELD.but(stars=300, brightest=2e4, slope=0.5), "filter": "F150W2"}
+    """Exposures of superstripes, for release 3.0.
+
+    With reference pixels that are the same in all of them: where they are not, jwst 3.0.0 goes by those of the first.
+    """
+    sound = {"changes": {"sound_border": 1.0}}
+    soss = {"exp_type": "NIS_SOSS", "pupil": "GR700XD", "tso": True, "scene": TRANSIT, **sound}
+    imaging = {"scene": FIELD.but(stars=300, brightest=2e4, slope=0.5), "filter": "F150W2", **sound}
     series = _exposure("NIS", "NISRAPID", 4, 40, subarray="SUB204STRIPE_SOSS", number=2, **soss)
     return Programme(
         (
@@ -367,7 +371,6 @@ def _parity_superstripes(_seed):
             _exposure("NRCB1", "SHALLOW4", 4, 4, subarray="FULL_SUPSTP510", zero_frame=True, **imaging),
             _exposure("NRCA1", "RAPID", 3, 17, subarray="FULL_SUPSTP120", **imaging),
             _exposure("NRCA3", "BRIGHT2", 5, 16, subarray="SUB64P_SUPSTP008", zero_frame=True, **imaging),
-            _exposure("NRCB1", "RAPID", 6, 8, subarray="SUB64P_SUPSTP008", number=2, **imaging),
         ),
         whole=_WHOLE,
     )

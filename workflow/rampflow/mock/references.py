@@ -82,7 +82,7 @@ def _image(array, name="SCI"):
 
 def mask(path, exposure, window):
     """Bad pixels and reference pixels."""
-    bad = det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels)
+    bad = det.bad_pixels(exposure.detector, window, exposure.effects)
     reference = det.reference_pixels(exposure.detector, window)
     broken = reference & (bad > 0)
     hot = det.is_kind(bad, "hot")
@@ -224,7 +224,7 @@ def readnoise(path, exposure, window):
 def flat(path, exposure, window):
     """Flat field, for the steps that want one to find the scene."""
     values = 1 + 0.02 * det.scatter(exposure.detector, "flat", window)
-    dead = det.is_kind(det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels), "dead")
+    dead = det.is_kind(det.bad_pixels(exposure.detector, window, exposure.effects), "dead")
     values[dead] = 0
     flags = {"DO_NOT_USE": dead, "NO_FLAT_FIELD": dead}
     hdus = [_image(values), _image(np.full(window.shape, 0.01), "ERR"), *_quality(window.shape, flags)]
@@ -364,7 +364,7 @@ def emicorr(path, exposure, window):  # noqa: ARG001 - a table of waves
 def trapdensity(path, exposure, window):
     """Density of traps; without the effect persistence low enough to change a ramp by a few DN at most."""
     density = traps.density(exposure.detector, window, exposure.effects.persistence or 1.0)
-    bad = det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels)
+    bad = det.bad_pixels(exposure.detector, window, exposure.effects)
     unknown = det.is_kind(bad, "nan_dark")
     density[unknown] = np.nan
     flags = {"DO_NOT_USE": det.is_kind(bad, "dead"), "UNRELIABLE_DARK": unknown}
