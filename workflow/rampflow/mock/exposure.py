@@ -241,11 +241,12 @@ class Exposure:
 
     @property
     def cover(self):
-        """Smallest window that holds all pixels of the exposure."""
+        """Smallest window that holds all pixels of the exposure, and of the picture that superstripes make."""
         if not self.stripes:
             return self.window
         lines = np.concatenate([self.frame_lines(position) for position in range(max(1, self.positions))])
-        return self._along(lines.min(), lines.max())
+        read = self._along(lines.min(), lines.max())
+        return read.union(self.picture) if self.positions else read
 
     @property
     def picture(self):
