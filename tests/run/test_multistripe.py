@@ -162,3 +162,73 @@ def test_release_1_19_takes_stripes_and_says_that_it_takes_no_superstripes(field
 def test_superstripes_must_not_go_without_refpix(field, tmp_path):
     run = Run(tmp_path, HOME, {**field[2], "steps": {"refpix": {"skip": True}}})
     assert "its superstripes are put together by refpix, which must not be skipped" in run("-n", status=1)
+
+
+# --- persistence --------------------------------------------------------------------------------------
+
+LINES = Stripes(1, 30, 8, 5, 1, 1)  # lines 0, 31-38, 0, 44-51
+PLACE = {"window": Window(1009, 2031, 40, 18), "stripes": LINES, "subarray": "SUB82STRIPE2_DHS", "noutputs": 1}
+
+
+@pytest.fixture
+def write_field(tmp_path):
+    """Write exposures with their references; return a run on them."""
+
+    def write(*made, **config):
+        for name in ("data", "truth"):
+            (tmp_path / name).mkdir()
+        context = build_cache(tmp_path / "crds", made, traps={"NRCA2"} if config["release"] == "1.19" else ())
+        for exposure in made:
+            write_exposure(exposure, tmp_path / "data", tmp_path / "truth")
+        crds = {"path": str(tmp_path / "crds"), "context": context, "offline": True}
+        (tmp_path / "run").mkdir()
+        return Run(tmp_path / "run", HOME, {"exposures": str(tmp_path / "data/*_uncal.fits"), "crds": crds, **config})
+
+    return write
+
+
+def test_traps_belong_to_the_lines_of_the_detector(write_field, tmp_path):
+    exposure = Exposure("NRCA2", "RAPID", 3, exp_type="NRC_IMAGE", **PLACE)
+    # Every pixel has as many filled traps as its row has a number, and no time to lose any.
+    filled = np.broadcast_to(np.arange(2048, dtype=np.float32)[:, np.newaxis], (3, 2048, 2048))
+    header = fits.Header([("DETECTOR", "NRCA2"), ("EXPEND", dict((r[0], r[2]) for r in exposure.header())["EXPSTART"])])
+    image = fits.ImageHDU(np.ascontiguousarray(filled), name="SCI")
+    fits.HDUList([fits.PrimaryHDU(header=header), image]).writeto(tmp_path / "traps.fits")
+    steps = {"persistence": {"input_trapsfilled": str(tmp_path / "traps.fits"), "save_persistence": True}}
+    run = write_field(exposure, release="1.19", steps=steps)
+    run()
+    released = fits.getdata(product(run, exposure, "output_pers"), "SCI")[0, 0]
+    lines = exposure.frame_lines()
+    assert list(2047 - lines[::-1]) == [0, *range(31, 39), 0, *range(44, 52)]
+    np.testing.assert_allclose(
+        released / released[-1], np.broadcast_to(lines[:, np.newaxis] / 2047, (18, 40)), rtol=1e-5
+    )
+    left = fits.getdata(product(run, exposure, "trapsfilled"), "SCI")[0, 1:, 1008:1048]
+    # Whether they were read or not, traps have stayed where they were, and lost the same part of their charge.
+    np.testing.assert_allclose(left / np.arange(1, 2048)[:, np.newaxis], left[-1, 0] / 2047, rtol=2e-3)
+
+
+def test_windows_belong_to_the_lines_of_the_detector(write_field):
+    bright = Exposure(
+        "NRCA2", "RAPID", 4, exp_type="NRC_IMAGE", scene=Scene(sky=10.0, saturated_patch=1e8), number=1,
+        effects=Effects(saturation=1), **PLACE,
+    )  # fmt: skip
+    # Seen next: lines 0, 35-42.
+    place = PLACE | {"window": Window(1001, 2040, 40, 9), "stripes": Stripes(1, 34, 8, 0, 1, 1)}
+    faint = Exposure(
+        "NRCA2", "RAPID", 4, exp_type="NRC_IMAGE", scene=Scene(sky=10.0), number=2, start="2024-06-01T12:01:00.000",
+        effects=Effects(saturation=1), **{**place, "subarray": "SUB164STRIPE4_DHS"},
+    )  # fmt: skip
+    persistence = {"skip": False, "chain": True, "persistence_time": 1000}
+    run = write_field(bright, faint, release="3.0", steps={"persistence": persistence})
+    run()
+
+    def pixels(exposure, flags):
+        rows, columns = np.nonzero(flags)
+        return set(zip(exposure.frame_lines()[rows], columns + exposure.window.xstart - 1, strict=True))
+
+    saturated = pixels(bright, (fits.getdata(product(run, bright, "saturation"), "GROUPDQ")[0] & 2).any(axis=0))
+    flagged = pixels(faint, (fits.getdata(product(run, faint, "persistence"), "GROUPDQ")[0] & 32).any(axis=0))
+    seen = {(line, x) for line in faint.frame_lines() for x in range(1000, 1040)}
+    assert flagged == saturated & seen
+    assert flagged and saturated - seen
