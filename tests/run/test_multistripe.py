@@ -10,9 +10,8 @@ from conftest import HOME, Run
 from stdatamodels.jwst import datamodels
 
 from rampflow import dq
-from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, read_truth, write_exposure
+from rampflow.mock import Effects, Exposure, Scene, Stripes, Window, build_cache, read_truth, write_exposure
 from rampflow.mock import detector as det
-from rampflow.mock.multistripe import Stripes
 
 EFFECTS = Effects(
     read_noise=0.02, bias=1, nonlinearity=1, gain_structure=1, bad_pixels=20, amplifier_offsets=1, odd_even_columns=1

@@ -108,7 +108,7 @@ class Picture:
         header[f"SUBSTRT{axis}"] = self._lines.start + 1
         header[f"SUBSIZE{axis}"] = len(self._lines)
         for key in KEYWORDS:
-            header.remove(key, ignore_missing=True)
+            header.pop(key, None)
 
     def times(self, table):
         """Return the times of the pictures and of the superstripes in them.
