@@ -13,4 +13,5 @@ with Step(snakemake) as step:
     if user_dq is not None:
         mask_dq = dq_init.add_user_flags(mask_dq, user_dq)
     step.pixeldq = dq_init.combine_pixel_dq(step.pixeldq, mask_dq)
-    step.frames(dq_init.flag_groups, reads=("GROUPDQ",), writes=("GROUPDQ",), mask_dq=mask_dq)
+    at = {"mask_dq": step.plane(mask_dq)}
+    step.frames(dq_init.flag_groups, reads=("GROUPDQ",), writes=("GROUPDQ",), at=at)

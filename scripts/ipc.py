@@ -4,12 +4,14 @@ from rampflow.warm import handoff
 
 handoff()
 
+from functools import partial
+
 from rampflow.job import Step
 from rampflow.steps import ipc
 
 with Step(snakemake) as step:
-    kernel = step.reference("ipc").read_kernel()
-    margins = ipc.reference_pixel_margins(step.instrument, **step.window.of_normal_pixels().keywords())
-    step.frames(
-        ipc.convolve_ipc, reads=("SCI",), writes=("SCI",), kernel=kernel, margins=margins, normal=step.normal_rows
-    )
+    kernel = step.plane(step.reference("ipc").read_kernel())
+    blocks = step.window.of_normal_pixels().blocks
+    parts = step.each_position(partial(ipc.with_margins, instrument=step.instrument), blocks)
+    at = {"kernel": kernel, "parts": parts}
+    step.frames(ipc.convolve_parts, reads=("SCI",), writes=("SCI",), at=at, normal=step.normal_rows)

@@ -4,6 +4,7 @@ from rampflow.warm import handoff
 
 handoff()
 
+from functools import partial
 from operator import add
 
 from rampflow.job import Step
@@ -14,18 +15,21 @@ with Step(snakemake) as step:
     images = {"reads": ("SCI",), "writes": ("SCI",)}
     if step.normal_rows is None:
         sirs = refpix.wants_kernels(step.instrument, step.keyword("SUBARRAY"), step.parameters["refpix_algorithm"])
-        plan = refpix.plan_correction(
-            step.pixeldq,
+        step.collate()
+        make_plan = partial(
+            refpix.plan_correction,
             instrument=step.instrument,
+            striped=step.stripes is not None,
             xstart=window["xstart"],
             ystart=window["ystart"],
             sirs_coefficients=_refpix_sirs.coefficients(step.optional_tree("sirskernel") if sirs else None, detector),
             **step.keywords("DETECTOR", "SUBARRAY", "NOUTPUTS", "FASTAXIS", "SLOWAXIS"),
             **step.options(*refpix.OPTIONS),
         )
-        at = {"first_group": step.first_group} if plan.from_first_group else {"place": step.place}
-        step.frames(refpix.correct_frames, **images, at=at, plan=plan)
-        step.zeroframes(refpix.correct_zeroframes, plan=plan)
+        plan = step.each_position(make_plan, step.pixeldq)
+        place = {"first_group": step.first_group} if step.instrument == "MIRI" else {"place": step.place}
+        step.frames(refpix.correct_frames, **images, at={"plan": plan, **place})
+        step.zeroframes(refpix.correct_zeroframes, at={"plan": plan})
     else:
         reference = step.reference("refpix", cut=False)
         known = reference.table("DQ") if "DQ" in reference else None

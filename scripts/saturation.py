@@ -30,4 +30,5 @@ with Step(snakemake) as step:
         nframes=step.keyword("NFRAMES"),
         **step.options("n_pix_grow_sat", "use_readpatt"),
     )
-    step.zeroframes(saturation.flag_zeroframe, threshold=threshold, **step.options("n_pix_grow_sat"))
+    at = {"threshold": step.plane(threshold)}
+    step.zeroframes(saturation.flag_zeroframe, at=at, **step.options("n_pix_grow_sat"))

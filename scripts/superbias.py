@@ -11,5 +11,6 @@ with Step(snakemake) as step:
     reference = step.reference("superbias")
     bias = superbias.usable_bias(reference.read())
     step.pixeldq |= reference.read_dq()
-    step.frames(superbias.subtract_superbias, reads=("SCI",), writes=("SCI",), bias=bias)
-    step.zeroframes(superbias.subtract_from_zeroframe, bias=bias)
+    at = {"bias": step.plane(bias)}
+    step.frames(superbias.subtract_superbias, reads=("SCI",), writes=("SCI",), at=at)
+    step.zeroframes(superbias.subtract_from_zeroframe, at=at)

@@ -386,6 +386,8 @@ def scales_of(theirs, check, before):
         error = theirs["ERR"].data.astype(np.float64)
         return {"SCI": error, "VAR_POISSON": error**2, "VAR_RNOISE": error**2}
     from rampflow import irs2
+    from rampflow.picture import Picture
+    from rampflow.stripes import Stripes
 
     scales = {}
     for path in before:
@@ -398,6 +400,9 @@ def scales_of(theirs, check, before):
                     # The mean over the groups is taken out and put back, so all groups of a pixel count.
                     size = size[..., irs2.normal_rows(source[0].header["DETECTOR"]), :]
                     size = np.broadcast_to(size.max(axis=1, keepdims=True), size.shape)
+                stripes = Stripes.of(source[0].header, size.shape)
+                if stripes and stripes.positions and "SSTR_NST" not in theirs[0].header:
+                    size = Picture(stripes).join(size, 0.0)
                 if size.shape == theirs[name].shape:
                     scales[name] = np.fmax(scales.get(name, 0.0), size)
     return scales

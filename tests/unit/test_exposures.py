@@ -195,11 +195,32 @@ def test_guide_star_exposures_are_refused_by_name(tmp_path, kind):
         find_exposures({}, tmp_path)
 
 
-@pytest.mark.parametrize("keys", [{"MSTR_RD1": 4, "MSTR_RD2": 40}, {"MSTR_RD1": 0, "MSTR_RD2": 40}, {"SSTR_NST": 10}])
-def test_multistripe_exposures_are_refused_by_their_keywords(tmp_path, keys):
-    write(tmp_path, SUBARRAY="SUB164STRIPE4_DHS", **keys)
-    named = ", ".join(f"{key} {value}" for key, value in keys.items() if value)
-    with pytest.raises(ConfigError, match=rf"multistripe exposure \({named}\): the rows of its frames are not one"):
+# The file of these tests has 2 integrations, 3 groups, 4 rows and 5 columns.
+STRIPES = {"SUBARRAY": "SUB82STRIPE2_DHS", "MSTR_SK1": 10, "MSTR_SK2": 3, "MSTR_RPT": 1, "MSTR_ILV": 1}
+
+
+def test_multistripe_exposures_are_taken(tmp_path):
+    write(tmp_path, **STRIPES, MSTR_RD1=1, MSTR_RD2=1)
+    (exposure,), problems = find_exposures({}, tmp_path)
+    assert exposure.superstripes == 0 and not problems
+
+
+def test_superstripes_are_counted(tmp_path):
+    write(tmp_path, **STRIPES | {"SUBARRAY": "FULL_SUPSTP008"}, MSTR_RD1=1, MSTR_RD2=3, SSTR_STP=3, SSTR_NST=2)
+    assert find_exposures({}, tmp_path)[0][0].superstripes == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"MSTR_RD1": 4, "MSTR_RD2": 40}, "4 and repeatedly 40 lines do not make the 4 of a frame"),
+        ({"MSTR_RD1": 1, "MSTR_RD2": 1, "MSTR_RPT": None}, "MSTR_RPT missing, or not a number from 0; set them"),
+        ({"MSTR_RD1": 1, "MSTR_RD2": 3, "SSTR_STP": 3, "SSTR_NST": 3}, "2 integrations from number 1 are not whole"),
+    ],
+)
+def test_multistripe_exposures_whose_lines_make_no_sense_are_refused(tmp_path, keys, message):
+    write(tmp_path, **{key: value for key, value in (STRIPES | keys).items() if value is not None})
+    with pytest.raises(ConfigError, match=rf"multistripe exposure \(.*\): .*{message}"):
         find_exposures({}, tmp_path)
 
 

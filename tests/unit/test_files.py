@@ -3,6 +3,7 @@ import pytest
 from astropy.io import fits
 
 from rampflow import dq, files
+from rampflow.stripes import Stripes
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_keywords_join_their_kind():
     assert header["S_DQINIT"] == "SKIPPED" and header.count("S_DQINIT") == 1
 
 
-def reference(tmp_path, *, start=(1, 1), shape=(8, 10), flags=None, dq_def=None, keywords=True):
+def reference(tmp_path, *, start=(1, 1), shape=(8, 10), flags=None, dq_def=None, keywords=True, name="ref.fits"):
     primary = fits.PrimaryHDU()
     if keywords:
         primary.header["SUBSTRT1"], primary.header["SUBSTRT2"] = start
@@ -141,7 +142,7 @@ def reference(tmp_path, *, start=(1, 1), shape=(8, 10), flags=None, dq_def=None,
     if dq_def is not None:
         columns = [("BIT", "i4"), ("VALUE", "i8"), ("NAME", "S40"), ("DESCRIPTION", "S40")]
         hdus.append(fits.BinTableHDU(np.array(dq_def, dtype=columns), name="DQ_DEF"))
-    path = tmp_path / "ref.fits"
+    path = tmp_path / name
     hdus.writeto(path)
     return path
 
@@ -151,6 +152,76 @@ def test_a_reference_is_cut_to_the_exposure(tmp_path):
     cut = files.Reference(path, files.Window(ystart=3, xstart=4, ny=2, nx=3)).read()
     # Reference pixel (0, 0) is detector row 1, column 2 counted from 0.
     np.testing.assert_array_equal(cut, fits.getdata(path, "SCI")[2:4, 2:5])
+
+
+# Detector lines 0 and 3-4 read twice over (4 x 6 pixels), lines upwards in the science frame.
+TWICE = {"MSTR_RD1": 1, "MSTR_SK1": 2, "MSTR_RD2": 2, "MSTR_SK2": 0, "MSTR_RPT": 1, "MSTR_ILV": 0}
+# Lines 0-1 and, one after the other, 2-3, 4-5 and 6-7.
+THREE = {"MSTR_RD1": 2, "MSTR_SK1": 0, "MSTR_RD2": 2, "MSTR_SK2": 0, "MSTR_RPT": 1, "MSTR_ILV": 1}
+THREE |= {"SSTR_STP": 2, "SSTR_NST": 3}
+
+
+def striped(keys, axes, window, integrations=3):
+    keys = keys | dict(zip(("FASTAXIS", "SLOWAXIS"), axes, strict=True))
+    keys |= {"SUBSTRT1": window.xstart + 1, "SUBSTRT2": window.ystart + 1}
+    return window.split(Stripes.of(keys, (integrations, 1, window.ny, window.nx)))
+
+
+def test_a_reference_is_rebuilt_stripe_by_stripe(tmp_path):
+    path = reference(tmp_path)
+    rows = fits.getdata(path, "SCI")
+    window = striped(TWICE, (-1, 2), files.Window(0, 2, 6, 5))
+    rebuilt = files.Reference(path, window).read()
+    np.testing.assert_array_equal(rebuilt, rows[[0, 3, 4, 0, 3, 4], 2:7])
+    assert window.shape == (6, 5) and [list(place) for place in window.places] == [[0, 3, 4, 0, 3, 4], [2, 3, 4, 5, 6]]
+
+
+def test_lines_that_are_columns_or_run_downwards_are_rebuilt_in_the_science_frame(tmp_path):
+    primary = fits.PrimaryHDU()
+    columns = np.arange(4 * 2048, dtype=np.float32).reshape(4, 2048)
+    for key, value in {"SUBSTRT1": 1, "SUBSTRT2": 11, "SUBSIZE1": 2048, "SUBSIZE2": 4}.items():
+        primary.header[key] = value
+    path = tmp_path / "ref.fits"
+    fits.HDUList([primary, fits.ImageHDU(columns, name="SCI")]).writeto(path)
+    # NRS1: line n is column n. NIS: line 0 is the last column, and frames begin with the line read last.
+    rebuilt = files.Reference(path, striped(TWICE, (2, 1), files.Window(11, 0, 2, 6))).read()
+    np.testing.assert_array_equal(rebuilt, columns[1:3, [0, 3, 4, 0, 3, 4]])
+    rebuilt = files.Reference(path, striped(TWICE, (-2, -1), files.Window(11, 0, 2, 6))).read()
+    np.testing.assert_array_equal(rebuilt, columns[1:3, [2043, 2044, 2047, 2043, 2044, 2047]])
+
+
+def test_a_reference_for_superstripes_has_an_image_of_each_position(tmp_path):
+    flags = np.arange(80, dtype=np.uint32).reshape(8, 10)
+    path = reference(tmp_path, flags=flags)
+    rows, lines = fits.getdata(path, "SCI"), [[0, 1, 2, 3], [0, 1, 4, 5], [0, 1, 6, 7]]
+    window = striped(THREE, (-1, 2), files.Window(0, 0, 4, 10))
+    opened = files.Reference(path, window)
+    np.testing.assert_array_equal(opened.read(), rows[lines])
+    np.testing.assert_array_equal(opened.read_dq(), flags[lines])
+    np.testing.assert_array_equal(
+        files.Reference(reference(tmp_path, name="plain.fits"), window).read_dq(), np.zeros((3, 4, 10))
+    )
+
+
+def test_a_reference_made_from_such_exposures_is_taken_as_it_is(tmp_path):
+    path = reference(tmp_path, shape=(6, 5), start=(3, 1))
+    window = striped(TWICE, (-1, 2), files.Window(0, 2, 6, 5))
+    np.testing.assert_array_equal(files.Reference(path, window).read(), fits.getdata(path, "SCI"))
+    # For superstripes there is no such thing: every position needs its own.
+    path = reference(tmp_path, shape=(4, 10), name="small.fits")
+    with pytest.raises(files.FileProblem, match="covers rows 1-4, .* needs rows 5-6"):
+        files.Reference(path, striped(THREE, (-1, 2), files.Window(0, 0, 4, 10))).read()
+
+
+def test_a_frame_is_made_of_rectangles_of_the_detector():
+    window = striped(TWICE, (-1, 2), files.Window(0, 2, 6, 5))
+    line, stripe = files.Window(0, 2, 1, 5), files.Window(3, 2, 2, 5)
+    every = slice(0, 5)
+    cuts = [(slice(0, 1), every), (slice(1, 3), every), (slice(3, 4), every), (slice(4, 6), every)]
+    assert window.blocks == [(*cut, piece) for cut, piece in zip(cuts, [line, stripe, line, stripe], strict=True)]
+    assert files.Window(1, 2, 3, 4).blocks == [(slice(0, 3), slice(0, 4), files.Window(1, 2, 3, 4))]
+    positions = striped(THREE, (-1, 2), files.Window(0, 0, 4, 10)).blocks
+    assert [[piece.ystart for _, _, piece in blocks] for blocks in positions] == [[0], [0, 4], [0, 6]]
 
 
 def test_a_reference_that_does_not_cover_the_exposure_is_refused(tmp_path):

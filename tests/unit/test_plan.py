@@ -21,6 +21,7 @@ class Exposure:
     instrument: str
     tso: bool = False
     irs2: bool = False
+    superstripes: int = 0
 
 
 A = Exposure("jw00001001001_02101_00001_nrca1", "NIRCAM")
@@ -492,6 +493,28 @@ def test_exposures_that_no_step_can_handle_are_refused_or_left_out(lacking):
     assert plan.notices == [f"{IRS2.root}: refpix is not there yet for the IRS2 readout of NIRSpec: left out"]
     with pytest.raises(ConfigError, match="IRS2"):
         Plan({"skip_bad": True}, [IRS2])
+
+
+SUPERSTRIPES = Exposure("jw00005001001_02101_00001_nis", "NIRISS", tso=True, superstripes=10)
+
+
+def test_superstripes_need_a_release_that_puts_them_together():
+    line = f"{SUPERSTRIPES.root}: superstripes are not put together in release 1.19"
+    with pytest.raises(ConfigError, match=rf"^{line} \(refpix: collate_superstripes: false\); take the exposure out"):
+        Plan({}, [A, SUPERSTRIPES])
+    plan = Plan({"skip_bad": True}, [A, SUPERSTRIPES])
+    assert list(plan.exposures) == [A.root] and plan.steps == plan.chain(A)
+    assert [notice for notice in plan.notices if notice.startswith(line)][0].endswith(": left out")
+    assert SUPERSTRIPES.root in Plan({"release": "3.0"}, [SUPERSTRIPES]).exposures
+    steps = {"refpix": {"collate_superstripes": True}}
+    assert SUPERSTRIPES.root in Plan({"steps": steps}, [SUPERSTRIPES]).exposures
+
+
+def test_superstripes_need_refpix():
+    message = f"^{SUPERSTRIPES.root}: its superstripes are put together by refpix, which must not be skipped; "
+    with pytest.raises(ConfigError, match=message):
+        Plan({"release": "3.0", "steps": {"refpix": {"skip": True}}}, [SUPERSTRIPES])
+    Plan({"release": "3.0", "steps": {"refpix": {"skip": True}}}, [A])
 
 
 def test_rows_of_not_there_yet_speak_of_what_exists():

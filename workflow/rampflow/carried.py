@@ -106,9 +106,9 @@ class Carried(Step):
         """
         timing, shape = self.timing(), (len(families), *density.shape()[-2:])
         own = files.Window.of(density.header, shape, density.path)
-        y, x = self.window.ystart - own.ystart, self.window.xstart - own.xstart
-        rows, columns = slice(y, y + self.window.ny), slice(x, x + self.window.nx)
-        filled = np.zeros((len(families), self.window.ny, self.window.nx), np.float32)
+        rows, columns = self.window.places
+        rows, columns = rows - own.ystart, columns - own.xstart
+        filled = np.zeros((len(families), *self.window.shape), np.float32)
         self._place = rows, columns
         self._left = self._begin(f"{self.exposure}_trapsfilled.fits", "TrapsFilledModel", {"SCI": shape})
         self._left.header["EXPEND"] = (self.ends, self._left.header.comments["EXPEND"])
@@ -128,10 +128,8 @@ class Carried(Step):
                 block = slice(start, min(start + _ROWS, shape[1]))
                 values = found.read(slice(None), block).astype(np.float32, copy=False)
                 persistence.decayed(values, gap, families)
-                inside = slice(max(block.start, rows.start), min(block.stop, rows.stop))
-                if inside.start < inside.stop:
-                    here = slice(inside.start - block.start, inside.stop - block.start)
-                    filled[:, inside.start - rows.start : inside.stop - rows.start] = values[:, here, columns]
+                inside = np.flatnonzero((rows >= block.start) & (rows < block.stop))
+                filled[:, inside] = values[:, rows[inside] - block.start][..., columns]
                 self._left["SCI"].write(persistence.decayed(values, during, families), slice(None), block)
         return filled
 
@@ -162,7 +160,14 @@ class Carried(Step):
         found = self.rows(run, reads=("SCI", "GROUPDQ"), writes=("SCI",), along=along | {"at": numbers})
         self.pixeldq |= np.concatenate([flags for flags, _ in found])
         filled = np.concatenate([filled for _, filled in found], axis=1)
-        self._left["SCI"].write(filled, slice(None), *self._place)
+        self._keep_traps(filled)
+
+    def _keep_traps(self, filled):
+        """Write the traps that are filled at the end, rectangle by rectangle; of lines read repeatedly the last."""
+        rows, columns = self._place
+        for y, x, _ in self.window.blocks:
+            where = (slice(place[cut][0], place[cut][-1] + 1) for place, cut in ((rows, y), (columns, x)))
+            self._left["SCI"].write(filled[:, y, x], slice(None), *where)
 
     def _begin(self, name, model, shapes):
         """Begin a product beside the ramp."""
@@ -180,8 +185,8 @@ class Carried(Step):
     def _windows(self):
         """Return the ends of the windows that are open when the exposure starts, shape (rows, columns).
 
-        jwst counts rows and columns from the corner of the array; what this workflow writes also says where that
-        is on the detector, and which windows are open beside it.
+        jwst counts rows and columns from the corner of the array; what this workflow writes also says where these
+        are on the detector, and which windows are open beside them.
         """
         until = np.zeros(self.shape[-2:])
         self._elsewhere = np.zeros((0, 3))
@@ -195,13 +200,20 @@ class Carried(Step):
                 log.info("%s has no windows of %s", self.before, self.keyword("DETECTOR"))
                 return until
             found = np.stack([np.asarray(entry[key], np.float64) for key in ("rows", "cols", "vals")], axis=1)
-            corner = entry.get("corner", [self.window.ystart, self.window.xstart])
+            keys = ("detector_rows", "detector_columns")
+            places = [np.asarray(entry.get(key, own)) for key, own in zip(keys, self.window.places, strict=True)]
+            found = found[(found[:, :2] < [len(rows_or_columns) for rows_or_columns in places]).all(axis=1)]
+            for axis in range(2):
+                found[:, axis] = places[axis][found[:, axis].astype(int)]
             beside = np.asarray(entry.get("elsewhere", []), np.float64).reshape(-1, 3)
-        known = np.concatenate([found + [*corner, 0], beside])
-        place = known[:, :2].astype(int) - (self.window.ystart, self.window.xstart)
-        inside = ((place >= 0) & (place < until.shape)).all(axis=1)
-        until[tuple(place[inside].T)] = known[inside, 2]
-        self._elsewhere = known[~inside]
+        known = np.concatenate([found, beside])
+        y, x = known[:, :2].astype(int).T
+        rows, columns = self.window.places
+        detector = np.zeros((max(y.max(initial=0), rows.max()) + 1, max(x.max(initial=0), columns.max()) + 1))
+        # Lines that were read several times in a frame are known several times.
+        np.maximum.at(detector, (y, x), known[:, 2])
+        until[:] = detector[np.ix_(rows, columns)]
+        self._elsewhere = known[~(np.isin(y, rows) & np.isin(x, columns))]
         return until
 
     def flag(self, function, **options):
@@ -237,7 +249,7 @@ class Carried(Step):
         rows, columns = np.nonzero(until)
         entry = {
             "rows": rows, "cols": columns, "vals": until[rows, columns],
-            "corner": [self.window.ystart, self.window.xstart],
+            **dict(zip(("detector_rows", "detector_columns"), self.window.places, strict=True)),
             "elsewhere": self._elsewhere[self._elsewhere[:, 2] >= last], "filename": self.header["FILENAME"],
             "pers_time": self.parameters["persistence_time"],
         }  # fmt: skip

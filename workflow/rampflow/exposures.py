@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rampflow.config import ConfigError, check_config, read_table, schema, steps, suggestion
 from rampflow.records import replace
+from rampflow.stripes import Stripes
 
 #: The cache, in the run's folder.
 CACHE = Path(".rampflow") / "headers.json"
@@ -37,10 +38,6 @@ GUIDE_STAR_TYPES = {
     "FGS_TRACK": "tracking",
     "FGS_FINEGUIDE": "fine guiding",
 }
-
-# Any of these above zero: rows of a frame, or integrations, come from several places on the detector. All zero is
-# one rectangle, though jwst, which goes by the presence of MSTR_RD1, stops there.
-_STRIPES = ("MSTR_RD1", "MSTR_RD2", "SSTR_NST")
 
 
 class BadExposure(Exception):
@@ -64,6 +61,7 @@ class Exposure:
     shape: tuple  #: of SCI in this file: integrations, groups, rows, columns
     size: int  #: of the file, in bytes
     irs2: bool  #: NIRSpec's readout with interleaved reference pixels
+    superstripes: int  #: positions that integrations see one after the other; 0: all see the same pixels
     header: dict = field(repr=False, compare=False)  #: primary header: keyword to value
     digest: str  #: of the primary header
     placeholder: bool = False  #: stands for a mode of which there is no file, to draw its graph
@@ -87,6 +85,7 @@ def placeholder(instrument, tso):
         shape=(1, 1, 1, 1),
         size=0,
         irs2=False,
+        superstripes=0,
         header=header,
         digest="",
         placeholder=True,
@@ -209,12 +208,6 @@ def _exposure(entry, facts):
             f"EXP_TYPE {kind} is guide-star {GUIDE_STAR_TYPES[kind]}, which is not for this pipeline "
             "but for jwst's calwebb_guider"
         )
-    striped = [f"{key} {header[key]}" for key in _STRIPES if header.get(key)]
-    if striped:
-        raise BadExposure(
-            f"multistripe exposure ({', '.join(striped)}): the rows of its frames are not one rectangle of the "
-            "detector, which this workflow does not know; use jwst's calwebb_detector1"
-        )
     known = schema("headers")["properties"]
     _expect("INSTRUME", instrument, list(known))
     for key, value in (("DETECTOR", detector), ("EXP_TYPE", kind)):
@@ -228,6 +221,10 @@ def _exposure(entry, facts):
         )
     if shape[1] != header["NGROUPS"]:
         raise BadExposure(f"SCI has {shape[1]} groups where the header says NGROUPS {header['NGROUPS']}")
+    try:
+        stripes = Stripes.of(header, shape)
+    except ValueError as problem:
+        raise BadExposure(str(problem)) from None
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", entry["exposure"]):
         raise BadExposure(
             f"{entry['exposure']!r} cannot name products (letters, digits and . _ + - can); rename the file, "
@@ -248,6 +245,7 @@ def _exposure(entry, facts):
         size=facts["size"],
         # Science pixels are 2048 rows; only IRS2 has more, its reference pixels interleaved.
         irs2=instrument == "NIRSPEC" and max(shape[2:]) > 2048,
+        superstripes=stripes.positions if stripes else 0,
         header=header,
         digest=facts["digest"],
     )

@@ -485,12 +485,25 @@ def copy_of(source, name):
     return Plan(name, hdu.header, source=hdu, descriptor=source.descriptor)
 
 
-def metadata_tree(source):
+def table(name, rows):
+    """Plan a binary table with the rows of a structured array."""
+    header = fits.BinTableHDU(rows, name=name).header
+    return Plan(name, header, payload=rows.astype(rows.dtype.newbyteorder(">")).tobytes())
+
+
+def metadata_tree(source, without=()):
     """Plan the ASDF extension that carries what FITS keywords cannot, without the arrays.
 
     The arrays of the tree are pointers to extensions of the file it came from; the types and shapes of the
     new file differ, and readers find arrays by the schema anyway. Metadata with a keyword is read from the
     keyword, so only the rest of the tree matters.
+
+    Parameters
+    ----------
+    source : Product
+        The product that has the tree.
+    without : tuple of str
+        Names of whole numbers to leave out: their keywords are gone, and nothing else would say so.
 
     Returns
     -------
@@ -505,7 +518,12 @@ def metadata_tree(source):
     head, tail = (content, b"") if end < 0 else (content[: end + 1], content[end + 1 :])
     blocks = re.split(rb"(?m)^(?=[A-Za-z_]\w*:)", head)
     kept = [b for b in blocks if b"source: fits:" not in b and b"source: 'fits:" not in b]
-    payload = b"".join(b for b in kept if not b.startswith(b"_fits_hash:")) + tail
+    head = b"".join(b for b in kept if not b.startswith(b"_fits_hash:"))
+    if without:
+        # Each on a line of its own, or in braces.
+        item = rb"(?:%s): \d+" % "|".join(without).encode()
+        head = re.sub(rb"\b%s(?:,\s*|(?=\}))" % item, b"", re.sub(rb"(?m)^ *%s\n" % item, b"", head))
+    payload = head + tail
     header = hdu.header.copy()
     header["NAXIS1"] = len(payload)
     header["TFORM1"] = f"{len(payload)}B"
@@ -588,12 +606,28 @@ def set_keyword(header, key, value, comment=""):
 
 @dataclass(frozen=True)
 class Window:
-    """Where an exposure lies on the detector: 0-based first pixel and size, in the science frame."""
+    """Where an exposure lies on the detector: 0-based first pixel and size, in the science frame.
+
+    Attributes
+    ----------
+    ystart, xstart, ny, nx : int
+        Rectangle that the keywords name.
+    pieces : tuple of tuple of `Window`
+        Of a multistripe exposure, for every position of its superstripes (one without them): the rectangles that
+        its frames are made of, in the order of the frame.
+    axis : int
+        Axis along which they follow each other: -2, the rows, or -1.
+    positions : int
+        Of superstripes, which integrations see one after the other. 0: there are none.
+    """
 
     ystart: int
     xstart: int
     ny: int
     nx: int
+    pieces: tuple = ()
+    axis: int = -2
+    positions: int = 0
 
     @classmethod
     def of(cls, header, shape, path):
@@ -620,6 +654,57 @@ class Window:
             )
         # The array itself is what counts where SUBSIZE disagrees with it.
         return cls(ystart - 1, xstart - 1, ny, nx)
+
+    def split(self, stripes):
+        """Return the window of a multistripe exposure; ``stripes`` is of `rampflow.stripes.Stripes`, or None."""
+        if stripes is None:
+            return self
+
+        def piece(place):
+            if stripes.transpose:
+                return Window(self.ystart, place.start, self.ny, len(place))
+            return Window(place.start, self.xstart, len(place), self.nx)
+
+        pieces = tuple(tuple(map(piece, stripes.pieces(position))) for position in range(len(stripes.runs)))
+        return replace(self, pieces=pieces, axis=-1 if stripes.transpose else -2, positions=stripes.positions)
+
+    @property
+    def shape(self):
+        """Shape of an image of the exposure's pixels: (rows, columns), or (positions, rows, columns)."""
+        return (self.positions, self.ny, self.nx) if self.positions else (self.ny, self.nx)
+
+    @property
+    def blocks(self):
+        """The rectangles of the detector that a frame is made of, and where they are in it.
+
+        A list of (rows, columns, window): slices of the frame, and the rectangle. With superstripes a list of such
+        lists, one for each position.
+        """
+        if not self.pieces:
+            return [(slice(0, self.ny), slice(0, self.nx), self)]
+        frames = [self._blocks(pieces) for pieces in self.pieces]
+        return frames if self.positions else frames[0]
+
+    def _blocks(self, pieces):
+        blocks, y, x = [], 0, 0
+        for piece in pieces:
+            blocks.append((slice(y, y + piece.ny), slice(x, x + piece.nx), piece))
+            y, x = (y + piece.ny, x) if self.axis == -2 else (y, x + piece.nx)
+        return blocks
+
+    @property
+    def places(self):
+        """Row of the detector of each row of a frame, and column of each column, from 0 in the science frame.
+
+        Not for superstripes, whose frames differ.
+        """
+        pieces = self.pieces[0] if self.pieces else ()
+        rows = [self] if self.axis == -1 or not pieces else pieces
+        columns = [self] if self.axis == -2 or not pieces else pieces
+        return (
+            np.concatenate([np.arange(piece.ystart, piece.ystart + piece.ny) for piece in rows]),
+            np.concatenate([np.arange(piece.xstart, piece.xstart + piece.nx) for piece in columns]),
+        )
 
     def of_normal_pixels(self):
         """Return the window without the interleaved rows of IRS2 frames."""
@@ -653,10 +738,16 @@ class Reference:
     def _window_in(self, shape):
         return self.window if irs2.is_interleaved(shape) else self.window.of_normal_pixels()
 
-    def _cut(self, array):
+    def _cuts(self, array):
+        """Rows and columns of the file for every position and piece of the exposure's window."""
         if self.window is None:
-            return slice(None), slice(None)
+            return [[(slice(None), slice(None))]]
         own, window = Window.of(self.header, array.shape, self.path), self._window_in(array.shape)
+        if window.pieces and not window.positions and own == replace(window, pieces=(), axis=-2):
+            return [[(slice(None), slice(None))]]  # made from such exposures
+        return [[self._cut(array, own, piece) for piece in pieces] for pieces in window.pieces or [[window]]]
+
+    def _cut(self, array, own, window):
         y0, x0 = window.ystart - own.ystart, window.xstart - own.xstart
         y1, x1 = y0 + window.ny, x0 + window.nx
         if y0 < 0 or x0 < 0 or y1 > array.shape[-2] or x1 > array.shape[-1]:
@@ -674,21 +765,28 @@ class Reference:
         Returns
         -------
         `~numpy.ndarray`
-            float32 as JWST's schemas have it, whatever floating type the file holds; integers as they are.
+            float32 as JWST's schemas have it, whatever floating type the file holds; integers as they are. With
+            superstripes their positions are the first axis.
         """
         array = self.product[name]
-        lead = len(array.shape) - 2
-        rows, columns = self._cut(array)
-        index = tuple(index) + (slice(None),) * (lead - len(index))
-        values = array.read(*index, rows)[..., columns]
-        if values.dtype.kind == "f":
-            values = values.astype(np.float32, copy=False)
-        return np.ascontiguousarray(values)
+        index = tuple(index) + (slice(None),) * (len(array.shape) - 2 - len(index))
+        planes = []
+        for cuts in self._cuts(array):
+            pieces = [array.read(*index, *cut) for cut in cuts]
+            planes.append(pieces[0] if len(pieces) == 1 else np.concatenate(pieces, self.window.axis))
+        values = np.stack(planes) if self.window is not None and self.window.positions else planes[0]
+        return values.astype(np.float32, copy=False) if values.dtype.kind == "f" else values
 
     def read_kernel(self):
-        """Read the kernel of an ipc reference: (rows, columns), or four axes of which the last two are cut."""
+        """Read the kernel of an ipc reference: (rows, columns), or four axes of which the last two are cut.
+
+        With superstripes their positions are the first axis of either.
+        """
         array = self.product["SCI"]
-        return array.read().astype(np.float32, copy=False) if len(array.shape) == 2 else self.read()
+        if len(array.shape) > 2:
+            return self.read()
+        kernel = array.read().astype(np.float32, copy=False)
+        return np.broadcast_to(kernel, (*self.window.shape[:-2], *kernel.shape))
 
     def shape(self, name="SCI"):
         """Return the shape of an array as stored."""
@@ -720,10 +818,7 @@ class Reference:
     def _dq_shape(self):
         first = next(h for h in self.product.hdus[1:] if h.header.get("NAXIS", 0) >= 2)
         shape = _image_shape(first.header)[-2:]
-        if self.window is None:
-            return shape
-        window = self._window_in(shape)
-        return window.ny, window.nx
+        return shape if self.window is None else self._window_in(shape).shape
 
     def table(self, name):
         """Read a binary table."""

@@ -27,8 +27,10 @@ import numpy as np
 
 from rampflow import __version__, files, irs2, memory, provenance
 from rampflow.passes import Passes
+from rampflow.picture import Picture
 from rampflow.records import replace
 from rampflow.steps import NotApplicable
+from rampflow.stripes import BEFORE_PICTURES, NAMES, Stripes
 
 #: Header keyword that records the outcome of a step.
 STATUS_KEYWORDS = {
@@ -266,6 +268,8 @@ class Step(Passes, Job):
         Primary header of the new product.
     shape : tuple of int
         (integrations, groups, rows, columns).
+    stripes : `~rampflow.stripes.Stripes` or None
+        What the frames of a multistripe exposure are made of.
     window : `~rampflow.files.Window`
         Place of the exposure on the detector.
     parameters : dict
@@ -281,12 +285,14 @@ class Step(Passes, Job):
         self.header = self.source.header.copy()
         self.shape = self.source["SCI"].shape
         self._check_shape()
-        self.window = files.Window.of(self.header, self.shape, self.source.path)
+        self.stripes = self._find_stripes()
+        self.window = files.Window.of(self.header, self.shape, self.source.path).split(self.stripes)
         self._pointers = self._read_pointers()
         self.parameters = self._resolve_parameters()
         self._extra, self._written, self._references = [], set(), []
-        self._pixeldq = self._kept = None
-        self._piece = memory.piece_size(self.snakemake.resources.get("mem_mb", 2000), self.shape, self.threads)
+        self._pixeldq = self._kept = self._picture = None
+        frame = (self.shape[-2] * max(1, self.window.positions), self.shape[-1])
+        self._piece = memory.piece_size(self.snakemake.resources.get("mem_mb", 2000), frame, self.threads)
 
     @property
     def _input(self):
@@ -298,6 +304,16 @@ class Step(Passes, Job):
                 f"{self.source.path}: SCI has {len(self.shape)} axes where a ramp has 4 "
                 "(integrations, groups, rows, columns); give the workflow the uncal file of the exposure"
             )
+
+    def _find_stripes(self):
+        """Which lines a multistripe exposure reads; None for others."""
+        stripes = Stripes.of(self.header, self.shape)
+        if stripes and stripes.positions and self.name not in BEFORE_PICTURES:
+            raise files.FileProblem(
+                f"{self.source.path}: superstripes, where {self.name} needs the pictures that they make; refpix puts "
+                "them together, it must not be skipped"
+            )
+        return stripes
 
     # --- what was resolved for the exposure -----------------------------------------------------------
 
@@ -430,12 +446,12 @@ class Step(Passes, Job):
 
     @property
     def pixeldq(self):
-        """PIXELDQ of the exposure, shape (rows, columns); what is done to it goes into the product."""
+        """PIXELDQ of the exposure, an image of its pixels; what is done to it goes into the product."""
         if self._pixeldq is None:
             if "PIXELDQ" in self.source:
                 self._pixeldq = self.source["PIXELDQ"].read()
             else:
-                self._pixeldq = np.zeros(self.shape[-2:], np.uint32)
+                self._pixeldq = np.zeros(self.window.shape, np.uint32)
         return self._pixeldq
 
     @pixeldq.setter
@@ -458,10 +474,51 @@ class Step(Passes, Job):
         """
         self._kept = rows
 
+    def collate(self):
+        """Put superstripes together in the product; call it before the exposure is worked on.
+
+        The step still works on superstripes; what its functions return is written where it belongs in the pictures.
+        Of exposures without superstripes nothing changes.
+        """
+        if self.window.positions:
+            self._picture = Picture(self.stripes)
+            self._picture.describe(self.header)
+
+    def plane(self, values):
+        """Give values of superstripes, one for each position, to a pass that works integration by integration.
+
+        Returns
+        -------
+        callable
+            For ``at`` of `frames` and `zeroframes`. Without superstripes it gives the values as they are.
+        """
+        if not self.window.positions:
+            return lambda _integration, _groups: values
+        return lambda integration, _groups: values[integration % self.window.positions]
+
+    def each_position(self, function, values):
+        """Call a function with values, or with those of each position of superstripes; give what it returns as `plane`.
+
+        Parameters
+        ----------
+        function : callable
+            Called with the values of a frame, such as an image.
+        values : `~numpy.ndarray` or list
+            These; for superstripes those of each position.
+
+        Returns
+        -------
+        callable
+            As that of `plane`.
+        """
+        return self.plane([function(each) for each in values] if self.window.positions else function(values))
+
     def _stripped(self, values):
         return values if self._kept is None else np.ascontiguousarray(values[..., self._kept, :])
 
-    def _stripped_shape(self, shape):
+    def _product_shape(self, shape):
+        if self._picture is not None:
+            return self._picture.shape(shape)
         return shape if self._kept is None else (*shape[:-2], np.count_nonzero(self._kept), shape[-1])
 
     def save_beside(self, name, header, images, **keywords):
@@ -524,23 +581,42 @@ class Step(Passes, Job):
             "ZEROFRAME": np.float32,
             "REFOUT": np.float32,
         }
-        shape = self._stripped_shape(self.shape)
-        shapes = {"SCI": shape, "PIXELDQ": shape[-2:], "GROUPDQ": shape}
+        shape = self._product_shape(self.shape)
+        shapes = {"SCI": shape, "PIXELDQ": (*self._image_lead, *shape[-2:]), "GROUPDQ": shape}
         plans = []
         for name in ("SCI", "PIXELDQ", "GROUPDQ"):
             like = self.source.hdu(name).header if name in self.source else None
             plans.append(files.image(name, shapes[name], ramp[name], like=like))
         for hdu in self.source.hdus[1:]:
             if hdu.name in ("ZEROFRAME", "REFOUT"):
-                shape = self._stripped_shape(self.source[hdu.name].shape)
+                shape = self._product_shape(self.source[hdu.name].shape)
                 plans.append(files.image(hdu.name, shape, np.float32, like=hdu.header))
+            elif self._picture is not None and hdu.name in ("GROUP", "INT_TIMES"):
+                if hdu.name == "INT_TIMES":
+                    times = self._picture.times(self.source.table("INT_TIMES"))
+                    plans += map(files.table, ("INT_TIMES", "INT_TIMES_STRIPE"), times)
             elif hdu.name not in ("SCI", "PIXELDQ", "GROUPDQ", "ASDF", *(name for name, _ in self._extra)):
                 plans.append(files.copy_of(self.source, hdu.name))
         plans += [files.image(name, values.shape, values.dtype) for name, values in self._extra]
-        tree = files.metadata_tree(self.source)
+        tree = files.metadata_tree(self.source, without=() if self._picture is None else tuple(NAMES.values()))
         plans += [tree] if tree is not None else []
-        self.header["DATAMODL"] = ("RampModel", "Type of data model")
+        self.header["DATAMODL"] = ("SuperstripeRampModel" if self._image_lead else "RampModel", "Type of data model")
         self.target = files.NewProduct(self.snakemake.output.ramp, self.header, plans)
+        if self._picture is not None:
+            self._empty_gaps()
+
+    @property
+    def _image_lead(self):
+        """Axis of PIXELDQ in the product before rows and columns: positions of superstripes, where there are any."""
+        return () if self._picture is not None else self.window.shape[:-2]
+
+    def _empty_gaps(self):
+        """Fill the pixels of pictures that no superstripe has read."""
+        for array in (self.target[name] for name in ("SCI", "ZEROFRAME") if name in self.target):
+            nothing = np.full(array.shape[-2:], np.nan, np.float32)
+            for index in np.ndindex(array.shape[:-2]):
+                for gap in self._picture.gaps():
+                    array.write(nothing[gap], *index, *gap)
 
     @property
     def status_keyword(self):
@@ -574,7 +650,7 @@ class Step(Passes, Job):
             files.copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
             return
         for index in np.ndindex(source.shape[:-2]):
-            target.write(self._stripped(source.read(*index)).astype(target.dtype), *index)
+            self._store(self._stripped(source.read(*index)).astype(target.dtype), (name,), index)
 
     def finish(self, skipped=None):
         """Write what the step left untouched, the keywords, and give the product its name."""
@@ -588,7 +664,8 @@ class Step(Passes, Job):
             self.header[self.status_keyword] = self.skipped_as
         for name, values in self._extra:
             self.target[name].write(values)
-        self.target["PIXELDQ"].write(self._stripped(self.pixeldq))
+        flags = self._stripped(self.pixeldq)
+        self.target["PIXELDQ"].write(flags if self._picture is None else self._picture.flags(flags))
         for plan in self.target.plans:
             if plan.name in ("SCI", "GROUPDQ", "ZEROFRAME", "REFOUT") and plan.name not in self._written:
                 self._carry(plan.name)

@@ -217,7 +217,8 @@ class Passes:
         updated : tuple of str
             Those of ``reads`` that are read as an earlier pass has written them.
         along : dict of arrays, optional
-            Arrays whose last two axes are rows and columns, handed over cut to the block; None stays None.
+            Arrays whose last two axes are rows and columns, handed over cut to the block; None stays None. Of
+            superstripes, which want ``by_integration``, the position of the integration is handed over.
         halo : int
             Rows added on both sides of a block, where the frame has them; what the function returns for them is
             not written.
@@ -236,7 +237,7 @@ class Passes:
 
         def run(integrations, block, wide):
             arrays = [self.read_rows(name, integrations, wide, updated) for name in reads]
-            cut = cut_rows(along, wide)
+            cut = cut_rows(self._of_integration(along, integrations), wide)
             before = block.start - wide.start
             if tell_halo:
                 cut["halo"] = (before, wide.stop - block.stop)
@@ -250,6 +251,15 @@ class Passes:
             return result[len(writes) :]
 
         return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
+
+    def _of_integration(self, along, integration):
+        """Choose from arrays with a position for each superstripe those of an integration."""
+        if not self.window.positions:
+            return along
+        return {
+            key: None if array is None else array[integration % self.window.positions]
+            for key, array in (along or {}).items()
+        }
 
     def survey(self, function, *, reads, combine, updated=(), rows=None, **options):
         """Gather a property of the whole exposure from blocks of rows.
@@ -314,15 +324,19 @@ class Passes:
         """Bytes that a step may gather from the whole exposure."""
         return 2 * self._piece
 
-    def zeroframes(self, function, **options):
-        """Run a function over the zero frames, shape (1, rows, columns) each, where ZEROFRAM is true."""
+    def zeroframes(self, function, *, at=None, **options):
+        """Run a function over the zero frames, shape (1, rows, columns) each, where ZEROFRAM is true.
+
+        ``at`` is as for `frames`, with None for the groups.
+        """
         if not self.has_zeroframes:
             return
         self._layout()
         self._written.add("ZEROFRAME")
         for integration in range(self.shape[0]):
             piece = slice(integration, integration + 1)
-            self._store(function(self.read("ZEROFRAME", piece), **options), ("ZEROFRAME",), (piece,))
+            place = {key: give(integration, None) for key, give in (at or {}).items()}
+            self._store(function(self.read("ZEROFRAME", piece), **place, **options), ("ZEROFRAME",), (piece,))
 
     @property
     def has_zeroframes(self):
@@ -347,7 +361,10 @@ class Passes:
     def _store(self, result, names, index):
         result = result if isinstance(result, tuple) else (result,)
         for name, values in zip(names, result, strict=True):
-            self.target[name].write(values, *index)
+            where = index
+            if self._picture is not None:
+                values, where = self._picture.place(values, index)
+            self.target[name].write(values, *where)
 
     def _over(self, tasks):
         """Run tasks in the job's threads, in order, at most one more than there are threads in flight."""

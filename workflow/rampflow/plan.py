@@ -185,7 +185,7 @@ class Plan:
         self.release = load_release(self.config["release"])
         self.exposures = {exposure.root: exposure for exposure in exposures}
         self.notices = []
-        self._refuse()
+        self._refuse(self._irs2_problems())
         roots = self.exposures.keys()
         types = {row["type"] for row in self.release.references}
         self._step_layers, problems = _layers(self.config["steps"], steps(), roots, "config: steps")
@@ -206,6 +206,7 @@ class Plan:
         empty = [root for root, chain in self._chains.items() if not chain]
         if empty:
             raise ConfigError(f"config: steps: every step of {root} is skipped" for root in empty)
+        self._refuse(self._superstripe_problems())
         self.steps = self._all_steps()
         self._before = self._links()
         self._notice()
@@ -398,13 +399,9 @@ class Plan:
                     at += 1
         return merged
 
-    def _refuse(self):
-        """Refuse, or with skip_bad leave out, exposures that no step can handle yet."""
-        refused = {}
-        for row in not_there_yet():
-            for root, exposure in self.exposures.items():
-                if row["instead"] == "refused" and exposure.irs2 and row["step"] in self._cells(exposure):
-                    refused[root] = f"{root}: {row['step']} is not there yet for the IRS2 readout of NIRSpec"
+    def _refuse(self, problems):
+        """Refuse, or with skip_bad leave out, the exposures that have a problem: root to what it is."""
+        refused = {root: f"{root}: {problem}" for root, problem in problems.items()}
         if refused and (not self.config["skip_bad"] or refused.keys() == self.exposures.keys()):
             raise ConfigError(
                 f"{line}; take the exposure out, or set skip_bad: true to leave such exposures out"
@@ -413,6 +410,27 @@ class Plan:
         self.notices += [f"{line}: left out" for line in refused.values()]
         for root in refused:
             del self.exposures[root]
+
+    def _irs2_problems(self):
+        problems = {}
+        for row in not_there_yet():
+            for root, exposure in self.exposures.items():
+                if row["instead"] == "refused" and exposure.irs2 and row["step"] in self._cells(exposure):
+                    problems[root] = f"{row['step']} is not there yet for the IRS2 readout of NIRSpec"
+        return problems
+
+    def _superstripe_problems(self):
+        """Find exposures of superstripes that nothing would put together."""
+        problems = {}
+        for root, exposure in self.exposures.items():
+            if not exposure.superstripes:
+                continue
+            if "refpix" not in self.chain(exposure):
+                problems[root] = "its superstripes are put together by refpix, which must not be skipped"
+            elif not self.settings("refpix", exposure)["collate_superstripes"]["value"]:
+                who = self.settings("refpix", exposure)["collate_superstripes"]["source"]
+                problems[root] = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
+        return problems
 
     def _checked(self, layer, problems):
         """Check what a layer says about steps, and give numbers their type."""

@@ -131,7 +131,8 @@ class Fit(Step):
                 for name, (kind, unit, _) in ARRAYS.items()
             ]
 
-        times = [files.copy_of(self.source, "INT_TIMES")] if "INT_TIMES" in self.source else []
+        times = ("INT_TIMES", "INT_TIMES_STRIPE")
+        times = [files.copy_of(self.source, name) for name in times if name in self.source]
         header = self.header.copy()
         header["DATAMODL"] = ("IFUImageModel" if is_ifu(header) else "ImageModel", "Type of data model")
         ints = self.header.copy()

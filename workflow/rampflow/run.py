@@ -211,7 +211,9 @@ class Run:
 
     def memory(self, exposure, threads):
         """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
-        return memory.needed(self._bytes(exposure), self.plan.exposures[exposure].shape, threads)
+        *_, ny, nx = self.plan.exposures[exposure].shape
+        pictures = max(1, self.plan.exposures[exposure].superstripes)
+        return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
 
 
 def _now():

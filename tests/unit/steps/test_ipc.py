@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from rampflow.steps.ipc import Margins, convolve_ipc, reference_pixel_margins
+from rampflow.files import Window
+from rampflow.steps.ipc import Margins, convolve_ipc, convolve_parts, reference_pixel_margins, with_margins
 
 NONE = Margins(0, 0, 0, 0)
 
@@ -49,6 +50,32 @@ def test_reference_pixels_are_neither_changed_nor_used():
     np.testing.assert_array_equal(sci[0, 1:4, 2:5], [[4, 6, 4], [6, 9, 6], [4, 6, 4]])
     sci[:, 1:4, 2:5] = 100
     np.testing.assert_array_equal(sci, 100)
+
+
+def test_stripes_are_no_neighbours():
+    # Line 0 of the detector, reference pixels, and lines 100-101 and 50 beside columns 10-12.
+    blocks = [
+        (slice(row, row + n), slice(0, 3), Window(ystart=line, xstart=10, ny=n, nx=3))
+        for row, n, line in ((0, 1, 0), (1, 2, 100), (3, 1, 50))
+    ]
+    sci = np.ones((2, 4, 3), np.float32)
+    kernel = np.ones((3, 3), np.float32)
+    assert convolve_parts(sci, kernel, parts=with_margins(blocks, "NIRCAM")) is sci
+    np.testing.assert_array_equal(sci, [[[1, 1, 1], [4, 6, 4], [4, 6, 4], [2, 3, 2]]] * 2)
+    own = np.zeros((3, 3, 4, 3), np.float32)
+    own[1, 1] = np.arange(12).reshape(4, 3)
+    sci = np.ones((1, 4, 3), np.float32)
+    convolve_parts(sci, own, parts=with_margins(blocks, "NIRCAM"))
+    np.testing.assert_array_equal(sci[0], [[1, 1, 1], [3, 4, 5], [6, 7, 8], [9, 10, 11]])
+
+
+def test_a_frame_of_one_rectangle_is_one_part():
+    sci, other = (np.random.default_rng(1).normal(size=(2, 9, 8)).astype(np.float32) for _ in range(2))
+    kernel = np.full((3, 3), 0.1, np.float32)
+    window = Window(0, 0, 9, 8)
+    convolve_parts(sci, kernel, parts=with_margins(window.blocks, "NIRCAM"))
+    convolve_ipc(other, kernel, margins=Margins(4, 0, 4, 0))
+    np.testing.assert_array_equal(sci, other)
 
 
 def test_kernel_of_each_pixel_is_that_of_the_pixel_that_is_computed():

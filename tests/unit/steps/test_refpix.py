@@ -199,6 +199,67 @@ def test_full_frame_is_read_through_four_amplifiers_whatever_the_header_says():
     assert plan.set_level.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
 
 
+def striped_frame(border=(0, 5)):
+    """A frame of 10 rows across the detector; rows of reference pixels, and the four columns at either side."""
+    pixeldq = np.zeros((10, NIR_SIZE), np.uint32)
+    pixeldq[list(border)] = dq.REFERENCE_PIXEL
+    pixeldq[:, :4] = pixeldq[:, -4:] = dq.REFERENCE_PIXEL
+    frame = levels(10, NIR_SIZE) + 10 * (np.arange(NIR_SIZE) // 512)
+    return frame, pixeldq
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("noutputs", [1, 4])
+def test_stripes_lose_the_level_of_all_reference_pixels_of_an_amplifier(detector, noutputs):
+    frame, pixeldq = striped_frame()
+    light = np.where(pixeldq == 0, 50, 0)
+    corrected = correct(frame + light, pixeldq, detector=detector, noutputs=noutputs, striped=True)
+    np.testing.assert_allclose(corrected, light, atol=1e-4)
+
+
+def test_stripes_have_levels_from_reference_pixels_in_any_row():
+    frame, pixeldq = striped_frame()
+    frame[5, 600:1000] += 3  # half of what there is but for the rest of row 5
+    even, odd = (np.r_[frame[0, 512 + k : 1024 : 2], frame[5, 512 + k : 1024 : 2]].mean() for k in (0, 1))
+    corrected = correct(frame, pixeldq, striped=True)
+    np.testing.assert_allclose(corrected[1, 512:516], frame[1, 512:516] - [even, odd, even, odd], atol=1e-3)
+
+
+def test_the_side_columns_of_stripes_may_be_left_out():
+    frame, pixeldq = striped_frame()
+    frame[:, :4] += 5000
+    with_sides = correct(frame, pixeldq, striped=True, odd_even_columns=False, siglimit=100.0)
+    without = correct(frame, pixeldq, striped=True, odd_even_columns=False, siglimit=100.0, stripe_side_columns=False)
+    np.testing.assert_array_equal(without[:, :4], frame[:, :4])
+    np.testing.assert_array_equal(without[:, -4:], frame[:, -4:])
+    np.testing.assert_allclose(without[:, 4:512], levels(10, 508, -3.5, 3.5), atol=1e-3)
+    shift = 5000 * 40 / (2 * 512 + 8 * 4)  # 4 columns of 10 rows among those of two rows and the rest of the sides
+    np.testing.assert_allclose(with_sides[:, 4:512], levels(10, 508, -3.5, 3.5) - shift, atol=1e-2)
+    np.testing.assert_array_equal(without[:, 512:1536], with_sides[:, 512:1536])
+
+
+def test_an_amplifier_of_stripes_without_references_for_one_parity_is_left_alone():
+    frame, pixeldq = striped_frame()
+    pixeldq[:, 1024:1536:2] |= dq.DO_NOT_USE
+    corrected = correct(frame, pixeldq, striped=True)
+    np.testing.assert_array_equal(corrected[:, 1024:1536], frame[:, 1024:1536])
+    np.testing.assert_allclose(corrected[:, :1024], 0, atol=1e-4)
+
+
+def test_stripes_may_be_narrow_and_say_that_they_begin_anywhere():
+    # Columns 500-523 of the detector; its first line is the highest row of the science frame.
+    frame = np.where(np.arange(24) < 12, 100.0, 200.0) * np.ones((6, 1))
+    plan = plan_correction(
+        reference_rows(6, 24)[::-1],
+        **{**NIRCAM, **PARAMETERS, "detector": "NRCA2"},
+        xstart=501,
+        ystart=2048,
+        striped=True,
+    )
+    corrected = correct_frames(np.array([frame], np.float32), plan)
+    np.testing.assert_allclose(corrected, 0, atol=1e-4)
+
+
 def test_single_amplifier_uses_flagged_reference_pixels_only():
     frame = levels(12, 10)
     frame[4:] += 300

@@ -21,6 +21,7 @@ In Python::
     )
     small = exposure.but(window=Window(1, 1, 40, 32))            # an artificial subarray
     parts = exposure.but(nints=6).segments(4, 2)                 # segmented files
+    stripes = exposure.but(detector="NRCA1", subarray="SUB164STRIPE4_DHS", readpatt="RAPID")    # read in stripes
     path = write_exposure(exposure, "data", "truth")             # folders that exist
     context = build_cache("crds", [exposure])                    # -> "jwst_9001.pmap"
     revise("crds", [exposure], "NRCB1", "dark", scale=2.0)       # -> "jwst_9002.pmap"
@@ -39,6 +40,7 @@ from rampflow.mock.crds_cache import SERVERLESS, complete, revise, write_referen
 from rampflow.mock.crds_cache import build as build_cache
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import Exposure
+from rampflow.mock.multistripe import Stripes
 from rampflow.mock.programmes import PROGRAMMES, Programme, make, programme
 from rampflow.mock.ramps import integrations
 from rampflow.mock.scene import Scene
@@ -51,6 +53,7 @@ __all__ = [
     "Exposure",
     "Programme",
     "Scene",
+    "Stripes",
     "Truth",
     "Window",
     "build_cache",

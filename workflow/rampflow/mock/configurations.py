@@ -2,16 +2,19 @@
 
 The windows (``subarrays.tsv``) are those of the observatory's own aperture file (SIAF, release
 PRDOPSSOC-M-026, through pysiaf) and, for NIRSpec and SOSS, of the CRDS rules; the patterns
-(``read_patterns.tsv``) those of the JDox pages on MULTIACCUM read-out. All coordinates are 1-based pixels
-of the science (DMS) frame, as in SUBSTRT1/2.
+(``read_patterns.tsv``) those of the JDox pages on MULTIACCUM read-out. What is read in stripes
+(``stripes.tsv``) is, for DHS and SOSS, what jwst's own tests have; of NIRCam's superstripes no more than the names
+is public, which tell how many lines each has: what precedes these is taken from SOSS. All coordinates are 1-based
+pixels of the science (DMS) frame, as in SUBSTRT1/2.
 """
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 
 from rampflow import irs2
+from rampflow.mock.multistripe import Stripes
 
 #: Time to sample one pixel [s]; every JWST read-out runs on this clock.
 PIXEL_CLOCK = 1e-5
@@ -48,7 +51,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Subarray:
-    """One row of ``subarrays.tsv``; `noutputs` lists the allowed numbers, the usual one first."""
+    """One row of a table; `noutputs` lists the allowed numbers, the usual one first.
+
+    With `stripes` the window has the size of a frame, and the place that the keywords name.
+    """
 
     instrument: str
     detector: str
@@ -56,6 +62,7 @@ class Subarray:
     window: Window
     noutputs: tuple[int, ...]
     row_clocks: int | None
+    stripes: Stripes | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,19 @@ def _subarrays():
 
 
 @cache
+def _striped():
+    rows = {}
+    for row in _table("stripes.tsv"):
+        window = Window(*(int(row[key]) for key in ("xstart", "ystart", "xsize", "ysize")))
+        stripes = Stripes(*(int(row[field.name]) for field in fields(Stripes)))
+        outputs = tuple(int(number) for number in row["noutputs"].split(","))
+        rows[row["detector"], row["subarray"]] = Subarray(
+            row["instrument"], row["detector"], row["subarray"], window, outputs, None, stripes
+        )
+    return rows
+
+
+@cache
 def _read_patterns():
     keys = ("nframes", "groupgap", "nsamples", "resets_at_start", "resets_between")
     return {
@@ -164,15 +184,20 @@ def _read_patterns():
 def subarray(detector, name):
     """Look up a subarray of a detector; ValueError names those that it has."""
     try:
-        return _subarrays()[detector, name]
+        return (_subarrays() | _striped())[detector, name]
     except KeyError:
-        known = sorted(sub for det, sub in _subarrays() if det == detector) or f"detectors {DETECTORS}"
+        known = sorted(sub for det, sub in _subarrays() | _striped() if det == detector) or f"detectors {DETECTORS}"
         raise ValueError(f"no subarray {name} on {detector}; known: {known}") from None
 
 
 def subarrays(detector):
-    """All subarrays of a detector, the full frame among them."""
+    """All subarrays of a detector that are rectangles, the full frame among them."""
     return [row for (owner, _), row in _subarrays().items() if owner == detector]
+
+
+def striped():
+    """All subarrays that are read in stripes, of all detectors."""
+    return list(_striped().values())
 
 
 def read_pattern(instrument, name):

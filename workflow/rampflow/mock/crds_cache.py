@@ -154,7 +154,7 @@ def _entries(exposures, traps=()):
 def _window(reftype, users, whole):
     if reftype in (set(whole) - _UNCUT) | _ALWAYS_WHOLE:
         return full_frame(users[0].detector)
-    windows = {exposure.window for exposure in users}
+    windows = {exposure.picture if reftype in _UNCUT else exposure.cover for exposure in users}
     if reftype in _EXACT and len(windows) > 1:
         raise ValueError(
             f"one {reftype} would have to serve windows {sorted(map(str, windows))} of "

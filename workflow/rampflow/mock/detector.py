@@ -140,14 +140,16 @@ def reference_pixels(detector, window):
     return inside[window.within(frame)]
 
 
-def bad_pixels(detector, window, strength):
+def bad_pixels(detector, window, effects):
     """Kind of bad pixel at every place of a window, uint8 (ny, nx), 0 for good ones; see `is_kind`."""
     draw = scatter(detector, "bad pixels", window, "random")
     kinds = np.zeros(window.shape, np.uint8)
     edge = 0.0
     for kind, share in BAD_PIXELS.items():
-        kinds[(draw >= edge) & (draw < edge + share * strength)] = _KINDS[kind]
-        edge += share * strength
+        kinds[(draw >= edge) & (draw < edge + share * effects.bad_pixels)] = _KINDS[kind]
+        edge += share * effects.bad_pixels
+    if effects.sound_border:
+        kinds[reference_pixels(detector, window)] = 0
     return kinds
 
 
@@ -177,7 +179,7 @@ def maps(detector, window, effects):
         return strength * scatter(detector, name, window)
 
     reference = reference_pixels(detector, window)
-    bad = bad_pixels(detector, window, effects.bad_pixels)
+    bad = bad_pixels(detector, window, effects)
     gain = np.float32(nominal.gain) * (1 + 0.01 * scattered("gain", effects.gain_structure))
     bias = np.float32(nominal.pedestal) + np.float32(nominal.bias_scatter) * scattered("bias", effects.bias)
     dark = np.zeros(window.shape, np.float32)
@@ -216,6 +218,34 @@ def maps(detector, window, effects):
     for light in (result.dark, result.settling, result.response):
         light[reference] = 0
     return result
+
+
+def frame_maps(exposure):
+    """Draw the fixed patterns of the frames of an exposure.
+
+    Returns
+    -------
+    list of Maps
+        One, or one for each position of superstripes.
+    """
+    if not exposure.stripes:
+        return [maps(exposure.detector, exposure.window, exposure.effects)]
+    cover = exposure.cover
+    whole = maps(exposure.detector, cover, exposure.effects)
+    axis, first = (1, cover.xstart) if exposure.line_axis == 1 else (0, cover.ystart)
+    frames = []
+    for position in range(max(1, exposure.positions)):
+        lines = exposure.frame_lines(position) - (first - 1)
+        cut = {name: values.take(lines, axis) for name, values in vars(whole).items() if values is not None}
+        frames.append(replace(whole, **cut))
+    return frames
+
+
+def picture_maps(exposure):
+    """Draw the fixed patterns of what superstripes make; of the frames, where there are none."""
+    if exposure.positions:
+        return maps(exposure.detector, exposure.picture, exposure.effects)
+    return frame_maps(exposure)[0]
 
 
 def with_references(maps, superbias=None, dark=None):

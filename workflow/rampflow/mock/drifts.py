@@ -1,5 +1,7 @@
 """Signals of the read-out electronics that come and go with the frame: reference pixels see them too."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import fft
 from scipy.signal import lfilter
@@ -38,12 +40,20 @@ def near_infrared(exposure, rng):
     """Drift of one frame of a HgCdTe detector in science orientation, float32 (ny, nx) [DN]."""
     columns, rows = _detector_vectors(exposure, rng)
     transposed, flip_rows, flip_columns = flips(exposure.detector)
+    if exposure.stripes:
+        # The drift goes on from line to line in the order in which they are read.
+        rows = rows[: len(exposure.frame_lines())]
     along_y, along_x = (columns, rows) if transposed else (rows, columns)
     if flip_rows:
         along_y = along_y[::-1]
     if flip_columns:
         along_x = along_x[::-1]
-    cut_y, cut_x = exposure.window.within(full_frame(exposure.detector))
+    whole, window = full_frame(exposure.detector), exposure.window
+    if exposure.stripes:
+        # These are the lines already, all of them.
+        window = replace(window, xstart=1) if transposed else replace(window, ystart=1)
+        whole = replace(whole, xsize=window.xsize) if transposed else replace(whole, ysize=window.ysize)
+    cut_y, cut_x = window.within(whole)
     return (along_y[cut_y, None] + along_x[cut_x]).astype(np.float32)
 
 

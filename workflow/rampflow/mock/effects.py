@@ -46,6 +46,8 @@ class Effects:
         integrations after the first; offsets of the first and of the last frame; 390 Hz pick-up.
     bad_pixels : float
         Fraction of dead, hot, unstable and uncalibrated pixels.
+    sound_border : float
+        Reference pixels are never bad (0 or 1).
     persistence : float
         Traps that catch charge in the exposures before (`Exposure.after`) and release it into this one: their
         density, relative to that of the trapdensity reference of a detector without this effect.
@@ -77,6 +79,7 @@ class Effects:
     last_frame: float = 0.0
     emi: float = 0.0
     bad_pixels: float = 0.0
+    sound_border: float = 0.0
     persistence: float = 0.0
     sunken: float = 0.0
 
@@ -111,7 +114,7 @@ class Effects:
         """Strengths that the reference files must agree with, hence equal for all users of a reference."""
         names = (
             "bias", "dark_current", "nonlinearity", "saturation", "ipc", "gain_structure", "reset_anomaly",
-            "rscd", "bad_pixels", "read_noise", "persistence",
+            "rscd", "bad_pixels", "sound_border", "read_noise", "persistence",
         )  # fmt: skip
         return tuple(getattr(self, name) for name in names)
 

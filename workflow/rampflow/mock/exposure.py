@@ -11,6 +11,7 @@ from rampflow import irs2
 from rampflow.mock import configurations
 from rampflow.mock.configurations import Window
 from rampflow.mock.effects import Effects
+from rampflow.mock.multistripe import Stripes, in_science
 from rampflow.mock.scene import Scene
 
 _SECONDS = 86400.0
@@ -34,6 +35,8 @@ class Exposure:
         Number of outputs; the default is the usual one of the subarray.
     window : Window, optional
         Makes an artificial subarray of that place and size under the same name.
+    stripes : Stripes, optional
+        Other than the subarray's.
     first, last : int, optional
         1-based integrations that this file holds (INTSTART, INTEND); the default is all of them.
     segment : int, optional
@@ -74,6 +77,7 @@ class Exposure:
     tso: bool = False
     noutputs: int | None = None
     window: Window | None = None
+    stripes: Stripes | None = None
     first: int = 1
     last: int | None = None
     segment: int | None = None
@@ -102,6 +106,7 @@ class Exposure:
         known = configurations.subarray(self.detector, self.subarray)
         defaults = {
             "window": known.window,
+            "stripes": known.stripes,
             "noutputs": irs2.SECTIONS if self.irs2 else known.noutputs[0],
             "nframes": pattern.nframes,
             "groupgap": pattern.groupgap,
@@ -127,7 +132,8 @@ class Exposure:
             raise ValueError(f"{self.readpatt} reads whole frames only, not {self.subarray}")
         if self.noutputs not in known.noutputs and self.instrument != "MIRI" and not self.irs2:
             raise ValueError(f"{self.subarray} is read with {known.noutputs} outputs, not {self.noutputs}")
-        self.window.within(configurations.full_frame(self.detector))
+        if not self.stripes:
+            self.window.within(configurations.full_frame(self.detector))
 
     @classmethod
     def from_header(cls, header, effects=None, **changes):
@@ -172,7 +178,7 @@ class Exposure:
     def but(self, **changes):
         """Return a copy with some things changed; what follows from them is worked out anew."""
         if {"detector", "subarray"} & changes.keys():
-            changes = {"window": None, "noutputs": None} | changes
+            changes = {"window": None, "stripes": None, "noutputs": None} | changes
         if "readpatt" in changes:
             changes = {"noutputs": None, "nframes": None, "groupgap": None} | changes
         if {"readpatt", "nframes"} & changes.keys():
@@ -205,6 +211,63 @@ class Exposure:
             irs2.ROWS if self.irs2 else self.window.ysize,
             self.window.xsize,
         )
+
+    @property
+    def positions(self):
+        """Positions of superstripes, which integrations see one after the other; 0 without them."""
+        return self.stripes.positions if self.stripes else 0
+
+    def frame_lines(self, integration=0):
+        """Where the lines of a multistripe frame are: rows (or columns) of the whole science frame, from 0.
+
+        Parameters
+        ----------
+        integration : int
+            0-based, of the whole exposure.
+        """
+        size = self.window.xsize if self.line_axis == 1 else self.window.ysize
+        return self._in_science(self.stripes.lines(size, integration % max(1, self.positions)))
+
+    def picture_part(self, integration):
+        """Rows (or columns) of the picture that a superstripe holds, likewise."""
+        return self._in_science(self.stripes.part(integration % self.positions))
+
+    @property
+    def line_axis(self):
+        """Axis of the science frame, as in FITS, along which lines follow each other."""
+        return abs(configurations.orientation(self.detector)[1])
+
+    def _in_science(self, lines):
+        frame = configurations.full_frame(self.detector)
+        size = frame.xsize if self.line_axis == 1 else frame.ysize
+        return in_science(lines, size, configurations.orientation(self.detector)[1] < 0)
+
+    @property
+    def cover(self):
+        """Smallest window that holds all pixels of the exposure, and of the picture that superstripes make."""
+        if not self.stripes:
+            return self.window
+        lines = np.concatenate([self.frame_lines(position) for position in range(max(1, self.positions))])
+        read = self._along(lines.min(), lines.max())
+        return read.union(self.picture) if self.positions else read
+
+    @property
+    def picture(self):
+        """What superstripes make when they are put together; without them the window."""
+        if not self.positions:
+            return self.window
+        if "SOSS" in self.subarray:
+            frame = configurations.full_frame(self.detector)
+            return self._along(0, (frame.xsize if self.line_axis == 1 else frame.ysize) - 1)
+        parts = np.concatenate([self.picture_part(position) for position in range(self.positions)])
+        return self._along(parts.min(), parts.max())
+
+    def _along(self, first, last):
+        """Window from one row (or column) to another, both from 0, as wide as the exposure's."""
+        window = self.window
+        if self.line_axis == 1:
+            return Window(int(first) + 1, window.ystart, int(last - first) + 1, window.ysize)
+        return Window(window.xstart, int(first) + 1, window.xsize, int(last - first) + 1)
 
     @property
     def irs2(self):
@@ -341,6 +404,7 @@ class Exposure:
             ("SUBSIZE2", "subarray.ysize", self.window.ysize),
             ("FASTAXIS", "subarray.fastaxis", fast),
             ("SLOWAXIS", "subarray.slowaxis", slow),
+            *(self.stripes.header() if self.stripes else ()),
             ("PATTTYPE", "dither.primary_type", "NONE"),
             ("PATT_NUM", "dither.position_number", 1),
             ("NUMDTHPT", "dither.total_points", 1),

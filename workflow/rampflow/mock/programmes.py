@@ -334,6 +334,57 @@ def _parity_recent(_seed):
     )
 
 
+_WHOLE = frozenset({"mask", "saturation", "superbias", "linearity", "gain", "readnoise"})
+
+
+def _dhs(detector, subarray, readpatt, ngroups, nints=1, **more):
+    """Spectra of the Dispersed Hartmann Sensor, or what the long-wavelength detector takes beside it."""
+    optics = {"pupil": "GRISMR", "filter": "F322W2"} if detector.endswith("LONG") else {"pupil": "GDHS0"}
+    series = {"tso": True, "exp_type": "NRC_TSGRISM", "filter": "F150W2"}
+    scene = SPECTRUM.but(sky=20.0, trace=4000.0, fwhm=20.0, transit=0.01)
+    return _exposure(
+        detector, readpatt, ngroups, nints, subarray=subarray, **{**series, **optics, "scene": scene, **more}
+    )
+
+
+def _parity_stripes(_seed):
+    """Multistripe exposures; jwst 1.19 takes no others."""
+    field = {"tso": False, "exp_type": "NRC_IMAGE", "pupil": "CLEAR"}
+    return Programme(
+        (
+            _dhs("NRCA1", "SUB41STRIPE1_DHS", "RAPID", 6, 3),
+            _dhs("NRCA1", "SUB164STRIPE4_DHS", "SHALLOW4", 5, 2, zero_frame=True, number=2),
+            _dhs("NRCA1", "SUB260STRIPE4_DHS", "BRIGHT1", 3, noutputs=1, number=3, **field),
+            _dhs("NRCA2", "SUB82STRIPE2_DHS", "BRIGHT2", 8, 2, noutputs=1),
+            _dhs("NRCA2", "SUB164STRIPE4_DHS", "RAPID", 4, 2, number=2, zero_frame=True),
+            _dhs("NRCALONG", "SUB164STRIPE4_DHS", "BRIGHT2", 5, 2),
+        ),
+        whole=_WHOLE,
+    )
+
+
+def _parity_superstripes(_seed):
+    """Exposures of superstripes, for release 3.0.
+
+    With reference pixels that are the same in all of them: where they are not, jwst 3.0.0 goes by those of the first.
+    """
+    sound = {"changes": {"sound_border": 1.0}}
+    soss = {"exp_type": "NIS_SOSS", "pupil": "GR700XD", "tso": True, "scene": TRANSIT, **sound}
+    imaging = {"scene": FIELD.but(stars=300, brightest=2e4, slope=0.5), "filter": "F150W2", **sound}
+    series = _exposure("NIS", "NISRAPID", 4, 40, subarray="SUB204STRIPE_SOSS", number=2, **soss)
+    return Programme(
+        (
+            _exposure("NIS", "NISRAPID", 5, 6, subarray="SUB680STRIPE_SOSS", **soss),
+            *series.segments(20, 20),
+            _exposure("NIS", "NIS", 3, 120, subarray="SUB17STRIPE_SOSS", number=3, **soss),
+            _exposure("NRCB1", "SHALLOW4", 4, 4, subarray="FULL_SUPSTP510", zero_frame=True, **imaging),
+            _exposure("NRCA1", "RAPID", 3, 17, subarray="FULL_SUPSTP120", **imaging),
+            _exposure("NRCA3", "BRIGHT2", 5, 16, subarray="SUB64P_SUPSTP008", zero_frame=True, **imaging),
+        ),
+        whole=_WHOLE,
+    )
+
+
 def _parity_full(_seed):
     return Programme(
         (
@@ -427,6 +478,8 @@ PROGRAMMES = {
     "parity": _parity,
     "parity-recent": _parity_recent,
     "parity-full": _parity_full,
+    "parity-stripes": _parity_stripes,
+    "parity-superstripes": _parity_superstripes,
     "drawn": _drawn,
     "drawn-recent": lambda seed: replace(_drawn(seed), recent=True),
     "drawn-miri": _drawn_miri,

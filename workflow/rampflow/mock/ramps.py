@@ -51,7 +51,14 @@ def random_stream(exposure, name, integration=0):
 
 
 def true_rates(exposure, maps):
-    """Count rates of the scene as the pixels see them.
+    """Count rates of the scene as the pixels see them; of superstripes, those of the picture that they make.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        What is simulated.
+    maps : detector.Maps
+        Fixed patterns, see `detector.picture_maps`.
 
     Returns
     -------
@@ -60,7 +67,7 @@ def true_rates(exposure, maps):
     curve : ndarray
         float64 (nints,): brightness of the sources in every integration of the whole exposure.
     """
-    steady, sources = render(exposure.scene, exposure.window.shape, random_stream(exposure, "scene"))
+    steady, sources = render(exposure.scene, exposure.picture.shape, random_stream(exposure, "scene"))
     light = maps.response * ~maps.reference
     return steady * light, sources * light, light_curve(exposure.scene, exposure.nints)
 
@@ -73,19 +80,19 @@ def integrations(exposure, maps=None):
     exposure : Exposure
         What to simulate.
     maps : detector.Maps, optional
-        Fixed patterns of its window, if they are at hand.
+        Fixed patterns of its window, if they are at hand (not of superstripes).
 
     Yields
     ------
     Integration
         The integrations `exposure.first` to `exposure.last`.
     """
-    if maps is None:
-        maps = det.maps(exposure.detector, exposure.window, exposure.effects)
-    steady, sources, curve = true_rates(exposure, maps)
-    traps = _traps(exposure, maps) if exposure.effects.persistence else None
+    frames = det.frame_maps(exposure) if maps is None else [maps]
+    steady, sources, curve = true_rates(exposure, det.picture_maps(exposure) if maps is None else maps)
+    traps = _traps(exposure, frames[0]) if exposure.effects.persistence else None
     for index in range(exposure.last):
-        rate = steady + np.float32(curve[index]) * sources
+        maps = frames[index % len(frames)]
+        rate = _seen(exposure, steady + np.float32(curve[index]) * sources, index)
         if traps is not None:
             traps.begin(exposure, index)
         if index >= exposure.first - 1:
@@ -96,7 +103,26 @@ def integrations(exposure, maps=None):
             traps.end(exposure, index, rate + maps.dark)
 
 
+def _seen(exposure, picture, index):
+    """Cut out of a picture what a superstripe sees of it; its other pixels see nothing."""
+    if not exposure.positions:
+        return picture
+    rate = np.zeros(exposure.window.shape, np.float32)
+    columns = exposure.line_axis == 1
+    lines = exposure.picture_part(index) - ((exposure.picture.xstart if columns else exposure.picture.ystart) - 1)
+    part = picture[:, lines] if columns else picture[lines]
+    here = np.isin(exposure.frame_lines(index), exposure.picture_part(index))
+    if columns:
+        rate[:, here] = part
+    else:
+        rate[here] = part
+    return rate
+
+
 def _traps(exposure, maps):
+    if exposure.stripes:
+        raise ValueError("persistence is not simulated for multistripe exposures")
+
     def rates(earlier):
         steady, sources, _ = true_rates(earlier, maps)
         return steady + sources + maps.dark

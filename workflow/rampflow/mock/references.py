@@ -82,7 +82,7 @@ def _image(array, name="SCI"):
 
 def mask(path, exposure, window, broken=0.0):
     """Bad pixels and reference pixels; `broken` is a share of reference pixels that are no use, beside bad ones."""
-    bad = det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels)
+    bad = det.bad_pixels(exposure.detector, window, exposure.effects)
     reference = det.reference_pixels(exposure.detector, window)
     broken = reference & ((bad > 0) | (det.scatter(exposure.detector, "broken", window, "random") < broken))
     hot = det.is_kind(bad, "hot")
@@ -231,7 +231,7 @@ def readnoise(path, exposure, window, unknown=False):
 def flat(path, exposure, window):
     """Flat field, for the steps that want one to find the scene."""
     values = 1 + 0.02 * det.scatter(exposure.detector, "flat", window)
-    dead = det.is_kind(det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels), "dead")
+    dead = det.is_kind(det.bad_pixels(exposure.detector, window, exposure.effects), "dead")
     values[dead] = 0
     flags = {"DO_NOT_USE": dead, "NO_FLAT_FIELD": dead}
     hdus = [_image(values), _image(np.full(window.shape, 0.01), "ERR"), *_quality(window.shape, flags)]
@@ -257,7 +257,7 @@ def dark(path, exposure, window, scale=1.0, pattern=None, nints=2, average=None)
     `dark_pattern`, `nints` the number of integrations (MIRI), `average` how the mean dark current is told: by an
     "image", a "keyword", or not at all (None takes what is usual for the instrument).
     """
-    maps = det.maps(exposure.detector, window, exposure.effects)
+    maps = det.picture_maps(exposure) if exposure.stripes else det.maps(exposure.detector, window, exposure.effects)
     nframes, groupgap, ngroups = pattern or dark_pattern(exposure)
     taken = exposure.but(nframes=nframes, groupgap=groupgap, ngroups=ngroups)
     miri = exposure.instrument == "MIRI"
@@ -389,7 +389,7 @@ def emicorr(path, exposure, window, samples=500, absent=()):  # noqa: ARG001 - a
 def trapdensity(path, exposure, window):
     """Density of traps; without the effect persistence low enough to change a ramp by a few DN at most."""
     density = traps.density(exposure.detector, window, exposure.effects.persistence or 1.0)
-    bad = det.bad_pixels(exposure.detector, window, exposure.effects.bad_pixels)
+    bad = det.bad_pixels(exposure.detector, window, exposure.effects)
     unknown = det.is_kind(bad, "nan_dark")
     density[unknown] = np.nan
     flags = {"DO_NOT_USE": det.is_kind(bad, "dead"), "UNRELIABLE_DARK": unknown}

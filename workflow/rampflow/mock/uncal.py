@@ -16,7 +16,7 @@ _SECONDS = 86400.0
 
 @dataclass
 class Truth:
-    """What was put into an exposure.
+    """What was put into an exposure; of superstripes the images are those of the picture that they make.
 
     Attributes
     ----------
@@ -71,8 +71,8 @@ def write_exposure(exposure, folder, truth_folder, maps=None):
     pathlib.Path
         The uncal file.
     """
-    if maps is None:
-        maps = det.maps(exposure.detector, exposure.window, exposure.effects)
+    frames = det.frame_maps(exposure) if maps is None else [maps]
+    given, maps = maps, det.picture_maps(exposure) if maps is None else maps
     shape = exposure.shape
     data = np.empty(shape, np.uint16)
     zero_frame = np.empty((shape[0], *shape[2:]), np.uint16) if exposure.zero_frame else None
@@ -81,10 +81,11 @@ def write_exposure(exposure, folder, truth_folder, maps=None):
         reference_output = np.empty((*shape[:3], shape[3] // 4), np.uint16)
     saturated = np.empty((shape[0], *exposure.window.shape), np.int16)
     hits = []
-    for number, integration in enumerate(integrations(exposure, maps)):
+    for number, integration in enumerate(integrations(exposure, given)):
         data[number] = integration.groups
         saturated[number] = integration.saturated
-        hits.append(_hit_rows(exposure, maps, number, integration.hits))
+        own = frames[(exposure.first - 1 + number) % len(frames)]
+        hits.append(_hit_rows(exposure, own, number, integration.hits))
         if zero_frame is not None:
             zero_frame[number] = integration.zero_frame
         if reference_output is not None:

@@ -18,14 +18,14 @@ def add_user_flags(mask_dq, user_dq):
 
     Parameters
     ----------
-    mask_dq : 2D uint32 `~numpy.ndarray`
-        Flags of the mask, in standard bits, cut to the exposure's pixels.
-    user_dq : 2D `~numpy.ndarray`
+    mask_dq : 2D or 3D uint32 `~numpy.ndarray`
+        Flags of the mask, in standard bits, cut to the exposure's pixels; for superstripes of each position.
+    user_dq : 2D or 3D `~numpy.ndarray`
         Flags of the user, in standard bits, for just these pixels. Of any type, as the file has it.
 
     Returns
     -------
-    2D uint32 `~numpy.ndarray`
+    2D or 3D uint32 `~numpy.ndarray`
         All flags.
 
     Raises
@@ -46,14 +46,14 @@ def combine_pixel_dq(pixeldq, mask_dq):
 
     Parameters
     ----------
-    pixeldq : 2D uint32 `~numpy.ndarray`
-        Pixel flags of the exposure.
-    mask_dq : 2D uint32 `~numpy.ndarray`
-        Flags of the mask, in standard bits, cut to the exposure's pixels.
+    pixeldq : 2D or 3D uint32 `~numpy.ndarray`
+        Pixel flags of the exposure; for superstripes of each position.
+    mask_dq : 2D or 3D uint32 `~numpy.ndarray`
+        Flags of the mask, in standard bits, cut to the same pixels.
 
     Returns
     -------
-    2D uint32 `~numpy.ndarray`
+    2D or 3D uint32 `~numpy.ndarray`
         ``pixeldq``.
 
     Raises
@@ -92,8 +92,9 @@ def flag_groups(groupdq, mask_dq):
 
 
 def _check_mask(flags, mask_dq, name):
-    if flags.shape[-2:] != mask_dq.shape:
+    shape = flags.shape[-mask_dq.ndim :]
+    if shape != mask_dq.shape:
         raise ValueError(
-            f"The mask has shape {mask_dq.shape} but the frames of {name} have {flags.shape[-2:]}. "
+            f"The mask has shape {mask_dq.shape} but the frames of {name} have {shape}. "
             "Cut the mask to the exposure's subarray."
         )

@@ -59,6 +59,51 @@ def _margin(start, size, detector_size):
     return max(0, 5 - start), max(0, start - 1 + size - (detector_size - 4))
 
 
+def with_margins(blocks, instrument):
+    """Tell of each rectangle of the detector that a frame is made of where its reference pixels are.
+
+    Parameters
+    ----------
+    blocks : list of tuple
+        `rampflow.files.Window.blocks` of a frame: (rows, columns, window).
+    instrument : str
+        INSTRUME.
+
+    Returns
+    -------
+    list of tuple
+        (rows, columns, margins), for `convolve_parts`.
+    """
+    return [(rows, columns, reference_pixel_margins(instrument, **w.keywords())) for rows, columns, w in blocks]
+
+
+def convolve_parts(sci, kernel, *, parts, normal=None):
+    """Convolve every group with the kernel, in place: `convolve_ipc` of each rectangle of a frame.
+
+    The stripes of multistripe frames are not neighbours on the detector; each is taken on its own, as if nothing
+    were beside it.
+
+    Parameters
+    ----------
+    sci, kernel, normal : `~numpy.ndarray`
+        As for `convolve_ipc`.
+    parts : list of tuple
+        From `with_margins`. Frames of one rectangle have one.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``sci``.
+    """
+    if len(parts) == 1:
+        return convolve_ipc(sci, kernel, margins=parts[0][2], normal=normal)
+    for rows, columns, margins in parts:
+        own = kernel if kernel.ndim == 2 else np.ascontiguousarray(kernel[..., rows, columns])
+        part = np.ascontiguousarray(sci[:, rows, columns])
+        sci[:, rows, columns] = convolve_ipc(part, own, margins=margins)
+    return sci
+
+
 def convolve_ipc(sci, kernel, *, margins, normal=None):
     """Convolve every group with the kernel, in place.
 

@@ -9,6 +9,7 @@ Near infrared, whole detector or any subarray that is read through four amplifie
 columns. From its odd and even columns the level of the reference pixels in the four rows at either end is
 subtracted; then, from each row, the running median of the four reference pixels at either side. Subarrays
 read through one amplifier: the level of whatever reference pixels they contain, for odd and even columns.
+Multistripe frames: for odd and even columns of each amplifier the level of all their reference pixels.
 MIRI, full frame: all four outputs serve every row in turn; the first group is taken as zero point, and the
 level of the reference pixels at both ends of the rows is subtracted per output, for odd and even rows.
 
@@ -53,6 +54,7 @@ OPTIONS = (
     "gaussmooth",
     "halfwidth",
     "siglimit",
+    "stripe_side_columns",
 )
 
 _AMPLIFIERS = 4
@@ -150,6 +152,8 @@ def plan_correction(
     gaussmooth=1.0,
     halfwidth=30,
     siglimit=3.0,
+    striped=False,
+    stripe_side_columns=True,
 ):
     """Decide from PIXELDQ and the header how an exposure is corrected.
 
@@ -185,6 +189,11 @@ def plan_correction(
     siglimit : float
         Pixels farther than so many standard deviations from the mean are left out of a level; repeated until
         nothing changes.
+    striped : bool
+        The frames are those of a multistripe exposure.
+    stripe_side_columns : bool
+        Treat the four columns at either side of multistripe frames like all others. If not, they are neither used
+        nor corrected (as in release 1.19).
 
     Returns
     -------
@@ -207,16 +216,20 @@ def plan_correction(
     shape = pixeldq.shape
     if max(shape) > NIR_SIZE:
         raise ValueError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels are larger than the detector.")
+    if fastaxis is None or slowaxis is None:
+        orientation = Orientation.from_detector(detector)
+    else:
+        orientation = Orientation.from_axes(fastaxis, slowaxis)
+    corner = orientation.corner_in_detector((ystart - 1, xstart - 1), shape, NIR_SIZE)
+
+    if striped:
+        good = usable & ((pixeldq & np.uint32(bits.REFERENCE_PIXEL)) != 0)
+        return _plan_stripes(good, orientation, corner[1], odd_even_columns, stripe_side_columns, siglimit)
     if xstart < 1 or ystart < 1 or xstart + shape[1] > NIR_SIZE + 1 or ystart + shape[0] > NIR_SIZE + 1:
         raise NotApplicable(
             f"the subarray starts at x={xstart}, y={ystart} and has {shape[1]} x {shape[0]} pixels: "
             f"it does not fit on the detector of {NIR_SIZE} x {NIR_SIZE}"
         )
-    if fastaxis is None or slowaxis is None:
-        orientation = Orientation.from_detector(detector)
-    else:
-        orientation = Orientation.from_axes(fastaxis, slowaxis)
-
     if shape != (NIR_SIZE, NIR_SIZE) and noutputs != _AMPLIFIERS:
         reference = (pixeldq & np.uint32(bits.REFERENCE_PIXEL)) != 0
         if instrument == "NIRSPEC" and subarray in _NIRSPEC_EDGES_AS_REFERENCE:
@@ -228,7 +241,6 @@ def plan_correction(
         raise ValueError(f'Refpix: refpix_algorithm is "{refpix_algorithm}", expected "median" or "sirs".')
     if use_side_ref_pixels and not 1 <= side_smoothing_length < 2 * NIR_SIZE:
         raise ValueError(f"Refpix: side_smoothing_length is {side_smoothing_length}, expected 1 to {2 * NIR_SIZE - 1}.")
-    corner = orientation.corner_in_detector((ystart - 1, xstart - 1), shape, NIR_SIZE)
     window = side_smoothing_length if use_side_ref_pixels else 0
     if window and wants_kernels(instrument, subarray, refpix_algorithm) and sirs_coefficients is not None:
         kernels = _refpix_sirs.make_kernels(*sirs_coefficients, gaussmooth=gaussmooth, halfwidth=halfwidth)
@@ -433,6 +445,24 @@ def _plan_single_amplifier(good, orientation, odd_even_columns, siglimit):
                     "odd_even_columns=False would subtract one level from all columns"
                 )
             level_of_column[columns] = levels.add([pixels])
+    return plan_columns(levels, level_of_column, good.shape, orientation, siglimit)
+
+
+def _plan_stripes(good, orientation, first_column, odd_even_columns, side_columns, siglimit):
+    index = orientation.to_detector(_flat_indices(good.shape))
+    good_here = orientation.to_detector(good)
+    column = first_column + np.arange(index.shape[1])
+    used = side_columns | ((column >= BORDER) & (column < NIR_SIZE - BORDER))
+    levels = Levels()
+    level_of_column = np.full(column.size, NO_LEVEL)
+    for amp in range(_AMPLIFIERS):
+        here = used & (column // _AMPLIFIER_COLUMNS == amp)
+        owned = [here & columns for columns in _parities(column, odd_even_columns)]
+        measured = [index[:, columns][good_here[:, columns]] for columns in owned]
+        # As below: a level for one parity only is none.
+        if all(pixels.size for pixels in measured):
+            for columns, pixels in zip(owned, measured, strict=True):
+                level_of_column[columns] = levels.add([pixels])
     return plan_columns(levels, level_of_column, good.shape, orientation, siglimit)
 
 

@@ -1,0 +1,131 @@
+"""Exposures that are read in stripes: lines, windows, maps and light, on small frames."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from rampflow.mock import (
+    Effects,
+    Exposure,
+    Scene,
+    Stripes,
+    Window,
+    build_cache,
+    configurations,
+    integrations,
+    read_truth,
+    write_exposure,
+)
+from rampflow.mock import detector as det
+from rampflow.mock.ramps import true_rates
+
+BIAS = Effects(bias=1)
+
+
+def dhs(detector="NRCA1", **more):
+    """Lines 0, 21-23, 0, 29-31."""
+    window = Window(101, 1, 24, 8) if detector == "NRCA1" else Window(101, 2041, 24, 8)
+    stripes = Stripes(1, 20, 3, 5, 1, 1)
+    common = {"subarray": "SUB164STRIPE4_DHS", "window": window, "stripes": stripes, "effects": BIAS}
+    return Exposure(detector, "RAPID", 2, exp_type="NRC_TSGRISM", **common | more)
+
+
+def soss(**more):
+    """Lines 0-3 and 4-8, 9-13 or 14-18, which are columns from the last one downwards."""
+    window, stripes = Window(1, 1793, 9, 16), Stripes(4, 0, 5, 0, 1, 1, 5, 3)
+    common = {"subarray": "SUB17STRIPE_SOSS", "window": window, "stripes": stripes, "effects": BIAS}
+    return Exposure("NIS", "NISRAPID", 2, 6, exp_type="NIS_SOSS", **common | more)
+
+
+@pytest.mark.parametrize(
+    ("stripes", "expected"),
+    [
+        (Stripes(1, 20, 3, 5, 1, 1), [0, 21, 22, 23, 0, 29, 30, 31]),
+        (Stripes(1, 20, 3, 5, 1, 0), [0, 21, 22, 23, 0, 21, 22, 23]),
+        (Stripes(2, 20, 3, 5, 0, 1), [0, 1, 22, 23, 24, 30, 31, 32]),
+        (Stripes(0, 0, 0, 0, 0, 0, 8, 4, start=100), [100, 101, 102, 103, 104, 105, 106, 107]),
+    ],
+)
+def test_lines_are_counted_as_they_are_read(stripes, expected):
+    assert stripes.lines(8).tolist() == expected
+
+
+def test_frames_lie_in_the_science_frame():
+    assert dhs().frame_lines().tolist() == [0, 21, 22, 23, 0, 29, 30, 31]
+    assert dhs("NRCA2").frame_lines().tolist() == [2016, 2017, 2018, 2047, 2024, 2025, 2026, 2047]
+    assert soss().frame_lines(4).tolist() == [*range(2034, 2039), *range(2044, 2048)]
+    assert soss().picture_part(4).tolist() == [*range(2034, 2039)]
+
+
+def test_windows_hold_what_is_read_and_what_is_made_of_it():
+    assert dhs().cover == Window(101, 1, 24, 32) and dhs().picture == dhs().window
+    assert dhs("NRCA2").cover == Window(101, 2017, 24, 32)
+    assert soss().picture == soss().cover == Window(1, 1793, 2048, 16)
+    pure = Exposure("NRCA3", "RAPID", 2, 8, subarray="SUB64P_SUPSTP008")
+    assert pure.picture == pure.cover == Window(1, 101, 64, 64)
+
+
+def test_frames_show_the_pixels_of_their_lines():
+    whole = det.maps("NRCA1", Window(101, 1, 24, 32), BIAS)
+    (frame,) = det.frame_maps(dhs())
+    assert np.array_equal(frame.bias, whole.bias[[0, 21, 22, 23, 0, 29, 30, 31]])
+    assert np.array_equal(frame.reference.all(axis=1), [1, 0, 0, 0, 1, 0, 0, 0])
+    positions = det.frame_maps(soss())
+    picture = det.picture_maps(soss())
+    assert len(positions) == 3 and picture.bias.shape == (16, 2048)
+    for number in range(3):
+        assert np.array_equal(positions[number].bias, picture.bias[:, soss().frame_lines(number)])
+
+
+def test_superstripes_see_a_part_of_one_scene():
+    exposure = soss(scene=Scene(sky=1000.0, stars=3, brightest=1e6, fwhm=40.0), effects=Effects())
+    steady, sources, _ = true_rates(exposure, det.picture_maps(exposure))
+    rate = steady + sources
+    for number, integration in enumerate(integrations(exposure)):
+        seen = np.diff(integration.groups.astype(float), axis=0)[0] / exposure.tgroup
+        part = exposure.picture_part(number)
+        assert np.abs(seen[:, :5] - rate[:, part]).max() < 1 / exposure.tgroup
+        assert not seen[:, 5:].any()
+
+
+def test_the_drift_goes_on_in_the_order_of_reading():
+    effects = Effects(row_noise=30.0)
+    frames = [
+        next(iter(integrations(dhs(detector, effects=effects)))).groups[0].astype(float)
+        for detector in ("NRCA1", "NRCA2")
+    ]
+    for frame in frames:
+        assert np.ptp(frame, axis=1).max() == 0 and np.ptp(frame[:, 0]) > 0
+
+
+def test_files_say_how_they_were_read(tmp_path):
+    for name in ("data", "truth"):
+        (tmp_path / name).mkdir()
+    made = [dhs(), soss()]
+    build_cache(tmp_path / "crds", made)
+    for exposure in made:
+        path = write_exposure(exposure, tmp_path / "data", tmp_path / "truth")
+        header = fits.getheader(path)
+        assert [header[key] for key, _, _ in exposure.stripes.header()] == [row[2] for row in exposure.stripes.header()]
+        truth = read_truth(tmp_path / "truth" / f"{exposure.root}_truth.fits")
+        assert truth.steady.shape == truth.bad.shape == exposure.picture.shape
+        assert truth.saturated.shape == (exposure.nints, *exposure.window.shape)
+        folder = tmp_path / "crds/references/jwst" / exposure.instrument.lower()
+        (dark,) = folder.glob("*_dark_*.fits")
+        assert fits.getdata(dark, "SCI").shape[1:] == exposure.picture.shape
+        (mask,) = folder.glob("*_mask_*.fits")
+        assert fits.getdata(mask, "DQ").shape == exposure.cover.shape
+
+
+def test_every_striped_subarray_can_be_exposed():
+    for row in configurations.striped():
+        pattern = "NISRAPID" if row.instrument == "NIRISS" else "RAPID"
+        exposure = Exposure(row.detector, pattern, 2, max(1, row.stripes.positions), subarray=row.name)
+        for position in range(max(1, row.stripes.positions)):
+            lines = exposure.frame_lines(position)
+            assert lines.min() >= 0 and lines.max() < 2048 and lines.size == exposure.shape[-exposure.line_axis]
+
+
+def test_persistence_is_not_simulated():
+    with pytest.raises(ValueError, match="persistence is not simulated for multistripe"):
+        next(iter(integrations(dhs(effects=Effects(persistence=1.0)))))

@@ -1,0 +1,221 @@
+"""Multistripe readout: frames made of several groups of detector lines, and superstripes.
+
+The electronics of a near-infrared detector can read some lines, skip some, and read on. The keywords say which
+lines a frame holds, counted along the slow axis from the first line that the electronics can read: MSTR_RD1 lines
+from the start of the subarray (reference pixels, as a rule); MSTR_SK1 are skipped; MSTR_RD2 lines are read, MSTR_SK2
+skipped, and so on until the frame is full. With MSTR_RPT every stripe is preceded by the MSTR_RD1 lines and begins
+where the first one did, or, with MSTR_ILV, where the one before was left. That is how NIRCam's Dispersed Hartmann
+Sensor reads its spectra ("DHS" subarrays), and how the long-wavelength detector beside it reads one stripe several
+times in the same frame.
+
+Superstripes (SSTR_NST positions) move from integration to integration: the stripe of each begins SSTR_STP lines
+after that of the one before, until so many integrations make one picture (NIRISS SOSS, NIRCam). In some of them a
+frame is nothing but its part of the picture; MSTR_RD2 is then 0.
+
+Sources: https://archive.stsci.edu/jwst/keyword/latest, the pages of these keywords; https://jwst-docs.stsci.edu,
+"NIRCam Multistripe Subarrays". Where a subarray starts is told by SUBSTRT of the slow axis; of lines that are read
+downwards in the science frame the first one is named, or 1, and DHS exposures start at the first line whatever it
+says (as jwst 3.0.0 has it; 1.19 starts there always).
+"""
+
+from dataclasses import dataclass
+
+from rampflow.orientation import Orientation
+
+#: Lines of a near-infrared detector along the slow axis.
+LINES = 2048
+
+#: The keywords and their names in jwst's models; none of them is left when superstripes have been put together.
+NAMES = {
+    "MSTR_RD1": "multistripe_reads1",
+    "MSTR_SK1": "multistripe_skips1",
+    "MSTR_RD2": "multistripe_reads2",
+    "MSTR_SK2": "multistripe_skips2",
+    "MSTR_RPT": "repeat_stripe",
+    "MSTR_ILV": "interleave_reads1",
+    "SSTR_STP": "superstripe_step",
+    "SSTR_NST": "num_superstripe",
+}
+KEYWORDS = tuple(NAMES)
+
+# Any of these above zero: rows of a frame, or integrations, come from several places on the detector. All zero is
+# one rectangle, though jwst, which goes by the presence of MSTR_RD1, stops there.
+_SIGNS = ("MSTR_RD1", "MSTR_RD2", "SSTR_NST")
+
+#: Steps that work on superstripes as they were read; refpix, the last of them, puts the stripes together.
+BEFORE_PICTURES = ("group_scale", "dq_init", "saturation", "ipc", "superbias", "refpix")
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """Which lines of the detector the frames of an exposure hold.
+
+    Attributes
+    ----------
+    runs : tuple
+        For every position the runs of consecutive lines in the order of reading, as ranges; lines count from 0.
+    positions : int
+        Of superstripes; 0: there are none, and all integrations see the lines of ``runs[0]``.
+    length : int
+        Lines of the picture that each superstripe holds: the last ones of its frames.
+    whole : bool
+        The picture of superstripes is as long as the detector, whatever part of it was read.
+    orientation : `~rampflow.orientation.Orientation`
+        Of the detector.
+    """
+
+    runs: tuple
+    positions: int
+    length: int
+    whole: bool
+    orientation: Orientation
+
+    @classmethod
+    def of(cls, header, shape):
+        """Work out the lines from the keywords.
+
+        Parameters
+        ----------
+        header : mapping
+            Primary header of the exposure.
+        shape : tuple of int
+            Of its SCI: (integrations, groups, rows, columns).
+
+        Returns
+        -------
+        Stripes or None
+            None for an exposure of a rectangle.
+
+        Raises
+        ------
+        ValueError
+            The keywords are not complete, do not fit the frames or the detector, or describe what the pipeline
+            cannot take apart.
+        """
+        signs = [f"{key} {header[key]}" for key in _SIGNS if header.get(key)]
+        if not signs:
+            return None
+        sign = f"multistripe exposure ({', '.join(signs)})"
+        positions = header.get("SSTR_NST") or 0
+        needed = KEYWORDS[:6] if not positions else KEYWORDS
+        missing = [key for key in needed if not isinstance(header.get(key), int) or header[key] < 0]
+        if missing:
+            raise ValueError(f"{sign}: {', '.join(missing)} missing, or not a number from 0; set them")
+        reads1, skips1, reads2, skips2, repeat, interleave = (header[key] for key in KEYWORDS[:6])
+        step = header["SSTR_STP"] if positions else 0
+        reads2 = reads2 or step
+        if not reads2:
+            raise ValueError(f"{sign}: MSTR_RD2 is 0, so that no stripe is read; correct it")
+        orientation = _orientation(header)
+        size = shape[-1] if orientation.transpose else shape[-2]
+        stripes, rest = divmod(size, reads1 + reads2) if repeat else divmod(size - reads1, reads2)
+        if rest or stripes < 1:
+            raise ValueError(
+                f"{sign}: {reads1} and {'repeatedly' if repeat else 'then'} {reads2} lines do not make the "
+                f"{size} of a frame; correct MSTR_RD1, MSTR_RD2 and MSTR_RPT"
+            )
+        if positions:
+            _check_superstripes(sign, header, shape, stripes, reads2, step)
+        start = _start(header, orientation)
+        after_skip = start + reads1 + skips1
+        runs = []
+        for position in range(max(1, positions)):
+            lines = []
+            for stripe in range(stripes):
+                if stripe == 0 or repeat:
+                    lines.append(range(start, start + reads1))
+                first = after_skip + position * step
+                if interleave or not repeat:
+                    first += stripe * (reads2 + skips2)
+                lines.append(range(first, first + reads2))
+            runs.append(_joined(lines))
+        last = max(run.stop for lines in runs for run in lines)
+        if last > LINES:
+            raise ValueError(f"{sign}: lines up to {last} are to be read, where the detector has {LINES}; correct them")
+        whole = positions > 0 and "SOSS" in str(header.get("SUBARRAY"))
+        return cls(tuple(runs), positions, reads2, whole, orientation)
+
+    @property
+    def transpose(self):
+        """Whether lines are columns of the science frame."""
+        return self.orientation.transpose
+
+    @property
+    def downwards(self):
+        """Whether lines are read towards lower rows (or columns) of the science frame."""
+        return self.orientation.flip_columns if self.transpose else self.orientation.flip_rows
+
+    def pieces(self, position):
+        """Return what a frame is made of: rows (or columns) of the full science frame, as ranges in its order."""
+        return [self._placed(run) for run in self.runs[position][:: -1 if self.downwards else 1]]
+
+    @property
+    def picture(self):
+        """Rows (or columns) of the picture that superstripes make, as a range of the full science frame."""
+        if self.whole:
+            return range(LINES)
+        return self._placed(range(self._stripe(0).start, self._stripe(self.positions - 1).stop))
+
+    def part(self, position):
+        """Return the rows (or columns) of the picture that a superstripe holds, likewise, and where in its frame.
+
+        Returns
+        -------
+        range, slice
+        """
+        frame = slice(0, self.length) if self.downwards else slice(-self.length, None)
+        return self._placed(self._stripe(position)), frame
+
+    def _stripe(self, position):
+        stop = self.runs[position][-1].stop
+        return range(stop - self.length, stop)
+
+    def _placed(self, lines):
+        return range(LINES - lines.stop, LINES - lines.start) if self.downwards else lines
+
+
+def _orientation(header):
+    fast, slow = header.get("FASTAXIS"), header.get("SLOWAXIS")
+    if fast is None or slow is None:
+        return Orientation.from_detector(str(header.get("DETECTOR")).strip())
+    return Orientation.from_axes(fast, slow)
+
+
+def _start(header, orientation):
+    """First line of the subarray, from 0."""
+    start = header.get("SUBSTRT1" if orientation.transpose else "SUBSTRT2")
+    if start in (None, 1) or "DHS" in str(header.get("SUBARRAY")):
+        return 0
+    downwards = orientation.flip_columns if orientation.transpose else orientation.flip_rows
+    return LINES - start if downwards else start - 1
+
+
+def _check_superstripes(sign, header, shape, stripes, reads2, step):
+    """Refuse superstripes that cannot be put together."""
+    positions = header["SSTR_NST"]
+    if stripes > 1:
+        raise ValueError(
+            f"{sign}: {stripes} stripes in a frame of a superstripe, samples of a ramp within one frame, are not "
+            "there yet; use jwst's calwebb_detector1"
+        )
+    if step != reads2:
+        raise ValueError(
+            f"{sign}: superstripes move by {step} lines (SSTR_STP) where {reads2} are read (MSTR_RD2): the pieces of "
+            "the picture do not join; correct the keywords"
+        )
+    first = (header.get("INTSTART") or 1) - 1
+    if shape[0] % positions or first % positions:
+        raise ValueError(
+            f"{sign}: {shape[0]} integrations from number {first + 1} are not whole pictures of {positions} "
+            "superstripes each; give the file that holds them all"
+        )
+
+
+def _joined(lines):
+    """Join ranges that follow each other; leave out empty ones."""
+    runs = []
+    for run in filter(None, lines):
+        if runs and runs[-1].stop == run.start:
+            run = range(runs.pop().start, run.stop)
+        runs.append(run)
+    return tuple(runs)
