@@ -33,13 +33,12 @@ with Step(snakemake) as step:
     else:
         reference = step.reference("refpix", cut=False)
         known = reference.table("DQ") if "DQ" in reference else None
-        blocks = _refpix_irs2.reference_blocks()
-        statistics = step.survey(_refpix_irs2.read_statistics, reads=("SCI",), combine=add, rows=blocks)
-        flagged = _refpix_irs2.flag_reads(
-            step.pixeldq, statistics, detector=detector, **step.options("ovr_corr_mitigation_ftr")
-        )
-        options = step.options(*_refpix_irs2.OPTIONS)
-        plan = _refpix_irs2.plan_correction(flagged, reference.table("IRS2"), known, detector=detector, **options)
+        pairs = {"rows": _refpix_irs2.reference_blocks(), "combine": add}
+        statistics = step.survey(_refpix_irs2.read_statistics, reads=("SCI",), **pairs)
+        limit = step.options("ovr_corr_mitigation_ftr")
+        flagged = _refpix_irs2.flag_reads(step.pixeldq, statistics, detector=detector, **limit)
+        options = step.options(*_refpix_irs2.OPTIONS) | {"detector": detector}
+        plan = _refpix_irs2.plan_correction(flagged, reference.table("IRS2"), known, **options)
         if not plan.keep_reads:
             step.keep_rows(step.normal_rows)
         mean = step.group_means(_refpix_irs2.prepare_frames, plan=plan)
