@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= 2
+RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo test parity bench lint rulegraph clean
+.PHONY: demo report check test parity bench lint rulegraph clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -13,11 +14,20 @@ $(VENV)/installed: requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-# A small mock observing programme and the workflow on it.
+# A small mock observing programme, the workflow on it, and the report, of a run that fails, too.
 demo: $(VENV)/installed
 	@test -f demo/programme.json || $(BIN)/python -m rampflow.mock demo demo
-	$(BIN)/snakemake --cores $(CORES) --quiet rules host
+	@status=0; $(BIN)/snakemake --cores $(CORES) --quiet rules host || status=$$?; \
+	$(BIN)/python -m rampflow.report; exit $$status
 	@echo "Products: results/<exposure>/<exposure>_rate.fits, _rateints.fits and one file per step."
+
+# One page about the results: results/report.html.
+report: $(VENV)/installed
+	$(BIN)/python -m rampflow.report $(RESULTS)
+
+# Whether results are still what their records say; make check CHECK="--again '*'" makes them again and compares.
+check: $(VENV)/installed
+	$(BIN)/python -m rampflow.check $(RESULTS) $(CHECK)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -m "not parity" $(TESTS)

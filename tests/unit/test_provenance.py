@@ -110,7 +110,7 @@ def test_paths_start_from_the_exposure_unless_they_are_absolute(folder, tmp_path
 
 
 def test_a_file_that_cannot_be_hashed_is_an_error_of_the_job(folder, monkeypatch):
-    def broken(_path):
+    def broken(_):
         raise OSError("unreadable")
 
     monkeypatch.setattr(provenance, "sha256_of", broken)

@@ -26,11 +26,8 @@ from rampflow.records import read_json
 
 PACKAGE = Path(__file__).parent
 HOME = PACKAGE.parents[1]
-#: How jobs are started, planned, told about references and reported does not change what is in a product.
-NOT_PRODUCT = {
-    "memory", "warm", "server", "run", "plan", "config", "release", "exposures", "references", "provenance", "check",
-    "report",
-}  # fmt: skip
+#: How jobs are started, planned, told about references and recorded does not change what is in a product.
+NOT_PRODUCT = {"memory", "warm", "server", "run", "plan", "config", "release", "exposures", "references", "provenance"}
 #: Packages that numbers and files pass through.
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "astropy", "asdf", "stdatamodels")
 

@@ -1,0 +1,232 @@
+"""The report of runs that went well, failed, were killed, or kept little."""
+
+import json
+import os
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from conftest import HOME, Run
+
+from rampflow import check, dq, report
+
+
+class Page(HTMLParser):
+    """What a page links to, its texts, and whether it needs anything from elsewhere."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.folder, self.content = path.parent, path.read_text()
+        self.links, self.images, self.identities, self.tags, self.text = [], [], [], set(), ""
+        self.feed(self.content)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.add(tag)
+        self.links += [attributes["href"]] if "href" in attributes else []
+        self.images += [attributes["src"]] if "src" in attributes else []
+        self.identities += [attributes["id"]] if "id" in attributes else []
+
+    def handle_data(self, data):
+        self.text += data + " "
+
+    def check(self):
+        """Hold the page against what holds for every one."""
+        assert not {"script", "link", "iframe"} & self.tags
+        assert "url(" not in self.content and "@import" not in self.content
+        assert all(source.startswith("data:image/png;base64,") for source in self.images)
+        assert len(self.identities) == len(set(self.identities))
+        for link in self.links:
+            found = link[1:] in self.identities if link.startswith("#") else (self.folder / link).exists()
+            assert found, link
+        return self
+
+
+@pytest.fixture
+def reported(monkeypatch, capsys):
+    """Write the report of a run; return the page and what the command says."""
+
+    def call(run, status=0):
+        monkeypatch.chdir(run.folder)
+        assert report.main(["results"]) == status
+        return Page(run.folder / "results/report.html").check(), capsys.readouterr().out
+
+    return call
+
+
+def exposures_of(run):
+    return {exposure.root: exposure for exposure in report.gather(check.Results(run.folder / "results"))}
+
+
+def test_every_exposure_is_there_with_its_steps_and_pictures(again, programme, reported):
+    page, said = reported(again)
+    assert said == "Report: results/report.html (6 complete)\n"
+    roots = [exposure.root for exposure in programme.exposures]
+    assert sorted(page.identities) == sorted(roots)
+    assert len(page.images) == 2 * len(roots)
+    assert {f"{root}/{root}_rate.fits" for root in roots} <= set(page.links)
+    for text in (programme.context, "NRC_TSGRISM", "time series", "CRDS has no trapdensity", "complete", "numpy 2"):
+        assert text in page.text
+    assert "Failed" not in page.text and "Not finished" not in page.text and "Warnings" not in page.text
+    assert len(page.content) < 400_000
+
+
+def test_parameters_that_do_not_come_from_the_release_are_named_with_their_source(again, reported):
+    page, _ = reported(again)
+    assert "rejection_threshold = 5.0 (pars-jumpstep (jwst_niriss_pars-jumpstep_9001.asdf))" in page.text
+
+
+def test_fractions_of_flags_are_those_of_the_products(again):
+    results = check.Results(again.folder / "results")
+    for exposure in report.gather(results):
+        report.look(exposure, results, 64)
+        folder = again.folder / "results" / exposure.root
+        with fits.open(folder / f"{exposure.root}_rate.fits") as rate:
+            used = rate["DQ"].data & np.uint32(dq.REFERENCE_PIXEL) == 0
+            assert exposure.pixels["do not use"] == np.mean(rate["DQ"].data[used] & 1 > 0)
+            assert exposure.pixels["without a rate"] == np.mean(np.isnan(rate["SCI"].data[used]))
+        before = exposure.chain[exposure.chain.index("ramp_fit") - 1]
+        with fits.open(folder / f"{exposure.root}_{before}.fits") as ramp:
+            used = ramp["PIXELDQ"].data & np.uint32(dq.REFERENCE_PIXEL) == 0
+            groups = ramp["GROUPDQ"].data[..., used]
+            assert exposure.groups["jump"] == pytest.approx(np.mean(groups & dq.JUMP_DET > 0), abs=1e-12)
+            assert exposure.groups["saturated"] == pytest.approx(np.mean(groups & dq.SATURATED > 0), abs=1e-12)
+    assert exposure.groups.keys() == {"saturated", "jump", "do not use"}
+
+
+def test_what_failed_or_was_left_out_is_said_first(new_run, programme, tmp_path, reported):
+    run = new_run("nrs1", "guider1")
+    wrong = tmp_path / "gain <3>.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.ones((3, 3), np.float32), name="SCI")]).writeto(wrong)
+    (raw,) = programme.folder.glob("data/*_nis_uncal.fits")
+    broken = tmp_path / raw.name
+    broken.write_bytes(raw.read_bytes()[:-3000])
+    paths = [*run.config["exposures"], str(broken)]
+    run(status=1, exposures=paths, skip_bad=True, references={"NIRSPEC": {"gain": str(wrong)}})
+    page, said = reported(run)
+    assert "(1 complete, 1 failed)" in said
+    failed, left_out = page.text.index("Failed"), page.text.index("Left out")
+    assert failed < left_out < page.text.index("Exposure by exposure")
+    assert "_nrs1 : jump: " in page.text and "gain <3>.fits: SUBSTRT1" in page.text
+    assert f"left out: {broken}: truncated" in page.text
+    assert len(page.images) == 2
+
+
+def test_an_exposure_without_references_says_why(new_run, programme, reported):
+    run = new_run("nrs1", "guider1")
+    (dark,) = programme.folder.glob("crds/references/jwst/nirspec/*dark*")
+    aside = dark.rename(dark.with_suffix(".aside"))
+    try:
+        run(status=1)
+    finally:
+        aside.rename(dark)
+    page, said = reported(run)
+    assert "(1 complete, 1 failed)" in said
+    assert re.search(
+        r"_nrs1 : group_scale: references: CRDS context \S+ selects files that are not in the cache", page.text
+    )
+
+
+def test_without_intermediate_products_there_are_pictures_and_no_fractions_of_groups(new_run, reported):
+    run = new_run("guider1")
+    run(keep="none")
+    page, _ = reported(run)
+    assert len(page.images) == 2
+    assert "not kept" in page.text and "–" in page.text
+    assert not [link for link in page.links if link.endswith("_jump.fits")]
+    run = Run(run.folder, HOME, run.config)
+    run(save_calibrated_ramp=True)
+    page, _ = reported(run)
+    assert [link for link in page.links if link.endswith("_ramp.fits")]
+    (exposure,) = exposures_of(run).values()
+    report.look(exposure, check.Results(run.folder / "results"), 64)
+    assert exposure.groups["saturated"] >= 0
+
+
+def test_of_a_run_that_was_killed_what_is_there_is_shown(again, reported):
+    (path,) = again.folder.glob("results/runs/*.json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"outcome": None, "ended": None}))
+    (nis,) = again.folder.glob("results/*_nis")
+    for name in ("jump", "ramp_fit", "gain_scale", "rate"):
+        (nis / f"record/{name}.json").unlink()
+        for product in nis.glob(f"*_{name}*.fits"):
+            product.unlink()
+    (folder,) = again.folder.glob("results/*_nrs1")
+    shutil.rmtree(folder)
+    page, said = reported(again)
+    assert "(4 complete, 2 unfinished)" in said
+    assert "Not finished" in page.text and "it did not come to its end, or runs still" in page.text
+    assert "_nis : jump has not run to its end" in page.text
+    assert "_nrs1 : group_scale has not run to its end" in page.text
+    assert len(page.images) == 8
+
+
+def test_damaged_products_records_and_logs_do_not_keep_the_report_from_being_made(again, reported):
+    (rate,) = again.folder.glob("results/*_nis/*_rate.fits")
+    rate.write_bytes(rate.read_bytes()[:-20_000])
+    (record,) = again.folder.glob("results/*_nrs1/record/jump.json")
+    record.write_text('{"step": ')
+    (log,) = again.folder.glob("results/*_guider1/logs/jump.log")
+    log.write_bytes(
+        b"\xff\xfe 2024-01-01 00:00:00,000 WARNING <b>odd</b> & \n2024-01-01 00:00:00,000 WARNING <b>odd</b> &\n"
+    )
+    (parameters,) = again.folder.glob("results/*_mirimage/parameters/jump.json")
+    parameters.write_text("")
+    page, said = reported(again)
+    assert "6 complete" in said
+    assert f"{rate.name}: truncated" in page.text
+    assert "Warnings" in page.text and "jump: <b>odd</b> &" in page.text
+    assert len(page.images) == 10
+
+
+def test_warnings_are_said_once_with_the_exposures_that_they_concern(again, reported):
+    for log in again.folder.glob("results/*/logs/jump.log"):
+        root = log.parents[1].name
+        log.write_text(f"2024-01-01 00:00:00,000 WARNING {root}: only two groups\n")
+    page, _ = reported(again)
+    assert page.text.count("only two groups") == 1
+    assert "jump: …: only two groups" in page.text and "and 3 more" in page.text
+
+
+def test_results_of_earlier_runs_stay_in_the_report(again, reported, programme):
+    run = again
+    nis = [path for path in programme.folder.glob("data/*_nis_uncal.fits")]
+    run("--forcerun", "rate", "--cores", "2", exposures=[str(nis[0])])
+    page, said = reported(run)
+    assert "6 complete" in said and len(page.identities) == 6
+    assert len(list(run.folder.glob("results/runs/*.json"))) == 2
+
+
+def test_the_page_of_hundreds_of_exposures_stays_small(again, reported):
+    results = again.folder / "results"
+    (path,) = results.glob("runs/*.json")
+    run = json.loads(path.read_text())
+    made, run["exposures"] = run["exposures"], {}
+    for number in range(300):
+        root = sorted(made)[number % len(made)]
+        name = f"jw{number:05d}001001_02101_00001_{root.split('_')[-1]}"
+        run["exposures"][name] = made[root]
+        shutil.copytree(results / root, results / name, copy_function=os.link)
+        for product in (results / name).glob("*.fits"):
+            product.rename(product.with_name(product.name.replace(root, name)))
+        for record in (results / name / "record").glob("*.json"):
+            text = record.read_text().replace(root, name)
+            record.unlink()
+            record.write_text(text)
+    for root in made:
+        shutil.rmtree(results / root)
+    path.write_text(json.dumps(run))
+    page, said = reported(again)
+    assert "(300 complete)" in said
+    assert len(page.identities) == 300 and len(page.images) == 600
+    assert len(page.content) < 2_000_000
+
+
+def test_a_folder_without_results_is_no_success(tmp_path, capsys):
+    assert report.main([str(tmp_path)]) == 2
+    assert "no run has left anything there" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
