@@ -128,11 +128,13 @@ def fit_wave(ramp, clock, pixeldq, *, frequency, wave, separately):
     step = clock.frame / period % 1
     if min(step, 1 - step) * ramp.shape[1] < _SAME:
         return FittedWave(coefficients, period, *np.zeros((2, ramp.shape[0])))
-    limit = np.float32(_STEADY) * _median_scatter(ramp)
+    scatters = Scatters(ramp)
+    limit = np.float32(_STEADY) * _median_scatter(scatters)
     # The dtype of a bin number leaves room for "not used", the last one.
     bins = _bins(clock, pixeldq.shape, period, len(wave))
     bins[pixeldq != 0] = len(wave)
-    collect = partial(_quadratics, ramp, bins=bins, limit=limit, coefficients=coefficients, step=step)
+    pick = partial(_phase_sums, scatters, bins=bins, limit=limit, nbins=len(wave))
+    collect = partial(_quadratics, pick, coefficients=coefficients, step=step)
     nints = ramp.shape[0]
     curves = np.empty((nints, 2, _TRIALS))
     for integration, values in enumerate(ramp.each(collect, range(nints))):
@@ -140,7 +142,7 @@ def fit_wave(ramp, clock, pixeldq, *, frequency, wave, separately):
     advance = clock.integration / period % 1 * np.arange(nints)
     anew = None
     if abs(step - 0.5) * ramp.shape[1] < _SAME:
-        anew = partial(_quadratics_anew, ramp, bins=bins, limit=limit, wave=wave, step=step)
+        anew = partial(_quadratics_anew, pick, wave=wave, step=step)
     parts = [[i] for i in range(nints)] if separately else [range(nints)]
     best = [_best(curves[part], advance[part], anew and partial(anew, part)) for part in parts]
     best = best if separately else best * nints
@@ -151,19 +153,48 @@ def fit_wave(ramp, clock, pixeldq, *, frequency, wave, separately):
 # --- pixels that do not vary too much ------------------------------------------------------------------------
 
 
-def _median_scatter(ramp):
-    """Median of the standard deviations over the groups, of all pixels of all integrations; exact, by counting."""
-    upper = sum(ramp.each(partial(_count_upper, ramp), range(ramp.shape[0])), np.zeros(_HALF, np.int64))
+class Scatters:
+    """Standard deviations over the groups, worked out once for as many integrations as there is room for.
+
+    Parameters
+    ----------
+    ramp : `~rampflow.steps.emicorr.Ramp`
+        The exposure.
+    """
+
+    def __init__(self, ramp):
+        self.ramp, self.kept = ramp, {}
+        self.most = ramp.room // (4 * ramp.shape[2] * ramp.shape[3])
+
+    def of(self, integration):
+        """Give those of an integration, float32 (rows, columns)."""
+        if integration in self.kept:
+            return self.kept[integration]
+        scatter = np.empty(self.ramp.shape[2:], np.float32)
+        for rows, sci in self.ramp.rows(integration):
+            scatter[rows] = _scatter(sci)
+        if integration < self.most:
+            self.kept[integration] = scatter
+        return scatter
+
+    def with_counts(self, integration):
+        """Yield an integration in blocks of rows: (rows, counts, scatter)."""
+        known = self.kept.get(integration)
+        for rows, sci in self.ramp.rows(integration):
+            yield rows, sci, _scatter(sci) if known is None else known[rows]
+
+
+def _median_scatter(scatters):
+    """Median of the standard deviations of all pixels of all integrations; exact, by counting."""
+    each, every = scatters.ramp.each, range(scatters.ramp.shape[0])
+    upper = sum(each(partial(_count_upper, scatters), every), np.zeros(_HALF, np.int64))
     total = upper.sum()
     if total == 0:
         return np.float32(np.nan)
     cumulative = np.cumsum(upper)
     ranks = [(total - 1) // 2, total // 2]
     wanted = [int(np.searchsorted(cumulative, rank, side="right")) for rank in ranks]
-    lower = sum(
-        ramp.each(partial(_count_lower, ramp, wanted=tuple(wanted)), range(ramp.shape[0])),
-        np.zeros((2, _HALF), np.int64),
-    )
+    lower = sum(each(partial(_count_lower, scatters, wanted=wanted), every), np.zeros((2, _HALF), np.int64))
     middle = np.empty(2, np.uint32)
     for k, (rank, half) in enumerate(zip(ranks, wanted, strict=True)):
         within = rank - (cumulative[half - 1] if half else 0)
@@ -171,23 +202,17 @@ def _median_scatter(ramp):
     return middle.view(np.float32).mean(dtype=np.float32)
 
 
-def _scatters(ramp, integration):
-    for _, sci in ramp.rows(integration):
-        yield _scatter(sci).view(np.uint32)
-
-
-def _count_upper(ramp, integration):
+def _count_upper(scatters, integration):
     counts = np.zeros(_HALF, np.int64)
-    for keys in _scatters(ramp, integration):
-        _count(keys, counts, True, 0)
+    _count(scatters.of(integration).view(np.uint32), counts, True, 0)
     return counts
 
 
-def _count_lower(ramp, integration, wanted):
+def _count_lower(scatters, integration, wanted):
     counts = np.zeros((2, _HALF), np.int64)
-    for keys in _scatters(ramp, integration):
-        for k, half in enumerate(wanted):
-            _count(keys, counts[k], False, half)
+    keys = scatters.of(integration).view(np.uint32)
+    for k, half in enumerate(wanted):
+        _count(keys, counts[k], False, half)
     return counts
 
 
@@ -253,13 +278,12 @@ def _bins(clock, shape, period, nbins):
     return bins
 
 
-def _quadratics(ramp, integration, *, bins, limit, coefficients, step):
+def _quadratics(pick, integration, *, coefficients, step):
     """Coefficients a and b of chi-square = a x^2 + b x of an integration, for every trial phase at its start."""
-    sums, counts = _phase_sums(ramp, integration, bins, limit, coefficients.shape[1] - 1)
-    return _trial_sums(sums, counts, coefficients, step, _TRIALS)
+    return _trial_sums(*pick(integration), coefficients, step, _TRIALS)
 
 
-def _quadratics_anew(ramp, integrations, trials, *, bins, limit, wave, step):
+def _quadratics_anew(pick, integrations, trials, *, wave, step):
     """Work out some of the coefficients again, to the last bit as jwst does.
 
     With half a period between frames, two phases half a period apart fit alike and rounding decides between them. So
@@ -278,16 +302,17 @@ def _quadratics_anew(ramp, integrations, trials, *, bins, limit, wave, step):
     3D `~numpy.ndarray`
         a and b, shape (integrations, 2, n).
     """
-    nbins, ngroups = len(wave), ramp.shape[1]
+    nbins = len(wave)
     extended = np.concatenate([wave[-1:], wave, wave[:1]]).astype(np.float64)
     curve = make_interp_spline((np.arange(nbins + 2) - 0.5) / nbins, extended)
-    group = np.arange(ngroups, dtype=np.float64)[:, None]
-    start = ((np.arange(nbins) + 0.5) / nbins + group * step) % 1
-    t1, tt = group.sum(), (group**2).sum()
-    determinant = ngroups * tt - t1**2
     result = np.empty((len(trials), 2, trials.shape[1]))
     for i, integration in enumerate(integrations):
-        sums, counts = (each[..., :-1] for each in _phase_sums(ramp, integration, bins, limit, nbins))
+        sums, counts = (each[..., :-1] for each in pick(integration))
+        ngroups = len(sums)
+        group = np.arange(ngroups, dtype=np.float64)[:, None]
+        start = ((np.arange(nbins) + 0.5) / nbins + group * step) % 1
+        t1, tt = group.sum(), (group**2).sum()
+        determinant = ngroups * tt - t1**2
         y1, yt = sums.sum(axis=0), (group * sums).sum(axis=0)
         for k, trial in enumerate(trials[i]):
             z = curve((start + trial / _TRIALS) % 1)
@@ -299,12 +324,12 @@ def _quadratics_anew(ramp, integrations, trials, *, bins, limit, wave, step):
     return result
 
 
-def _phase_sums(ramp, integration, bins, limit, nbins):
+def _phase_sums(scatters, integration, *, bins, limit, nbins):
     """Add up counts by phase, (groups, bins + 1), and count pixels; the last bin has what is not used."""
-    sums, counts = np.zeros((ramp.shape[1], nbins + 1)), np.zeros(nbins + 1)
-    for rows, sci in ramp.rows(integration):
+    sums, counts = np.zeros((scatters.ramp.shape[1], nbins + 1)), np.zeros(nbins + 1)
+    for rows, sci, scatter in scatters.with_counts(integration):
         place = bins[rows].copy()
-        place[~(_scatter(sci) < limit)] = nbins
+        place[~(scatter < limit)] = nbins
         _sum_bins(sci, place, sums, counts)
     return sums, counts
 
@@ -316,12 +341,23 @@ def _phase_sums(ramp, integration, bins, limit, nbins):
 )
 def _sum_bins(sci, bins, sums, counts):
     ngroups, rows, nx = sci.shape
+    whole = np.empty(nx // 4, np.bool_)
     for y in range(rows):
         for x in range(nx):
             counts[bins[y, x]] += 1
+        # Four neighbours are read at the same time, so mostly all or none of them are used.
+        for k in range(nx // 4):
+            x = 4 * k
+            whole[k] = bins[y, x] == bins[y, x + 1] == bins[y, x + 2] == bins[y, x + 3]
         for g in range(ngroups):
-            for x in range(nx):
-                sums[g, bins[y, x]] += sci[g, y, x]
+            for k in range(nx // 4):
+                x = 4 * k
+                if whole[k]:
+                    four = float64(sci[g, y, x]) + sci[g, y, x + 1] + sci[g, y, x + 2] + sci[g, y, x + 3]
+                    sums[g, bins[y, x]] += four
+                else:
+                    for i in range(x, x + 4):
+                        sums[g, bins[y, i]] += sci[g, y, i]
 
 
 @njit(
@@ -333,12 +369,19 @@ def _sum_bins(sci, bins, sums, counts):
 def _value(coefficients, phase):
     """Wave at a phase, of which only the fraction matters."""
     nbins = coefficients.shape[1] - 1
-    place = (phase - math.floor(phase)) * nbins + 0.5
-    piece = min(int(place), nbins)
+    place = (phase - np.floor(phase)) * nbins + 0.5
+    piece = min(int32(place), int32(nbins))
     t = place - piece
     return ((coefficients[0, piece] * t + coefficients[1, piece]) * t + coefficients[2, piece]) * t + coefficients[
         3, piece
     ]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _seen(z, place, per_trial, trials):
+    """What a bin at a multiple of 1 / common sees of the wave at all trial phases."""
+    start = place // per_trial
+    return z[place % per_trial, start : start + trials]
 
 
 @njit(
@@ -348,41 +391,53 @@ def _value(coefficients, phase):
     error_model="numpy",
 )
 def _trial_sums(sums, counts, coefficients, step, trials):
-    # Bins and trial phases together fall on multiples of 1 / common, so that the wave is needed there only.
+    # Bins and trial phases together fall on multiples of 1 / common, so that the wave is needed there only. It is
+    # kept such that what one bin sees at all trial phases lies together, twice over since they go round.
     ngroups, nbins = sums.shape[0], sums.shape[1] - 1
-    common, remainder = nbins, trials
+    shared, remainder = nbins, trials
     while remainder:
-        common, remainder = remainder, common % remainder
-    per_bin, per_trial = trials // common, nbins // common
+        shared, remainder = remainder, shared % remainder
+    per_bin, per_trial = trials // shared, nbins // shared
     common = per_bin * nbins
-    z, z1, zt, zz = np.empty(2 * common), np.zeros(common), np.zeros(common), np.zeros(common)
+    z = np.empty((per_trial, 2 * trials))
+    z1, zt, zz = np.zeros((per_trial, trials)), np.zeros((per_trial, trials)), np.zeros((per_trial, trials))
     y1, yt = np.zeros(nbins), np.zeros(nbins)
     yz = np.zeros(trials)
     for g in range(ngroups):
         for k in range(common):
             value = _value(coefficients, k / common + 0.5 / nbins + g * step)
-            z[k] = z[k + common] = value
-            z1[k] += value
-            zt[k] += g * value
-            zz[k] += value * value
+            line, place = k % per_trial, k // per_trial
+            z[line, place] = z[line, place + trials] = value
+            z1[line, place] += value
+            zt[line, place] += g * value
+            zz[line, place] += value * value
         for k in range(nbins):
-            total = sums[g, k]
-            y1[k] += total
-            yt[k] += g * total
-            wave = z[k * per_bin :]
-            for trial in range(trials):
-                yz[trial] += total * wave[trial * per_trial]
+            y1[k] += sums[g, k]
+            yt[k] += g * sums[g, k]
+        # Four bins at a time: the sums are read and written less often.
+        for k in range(0, nbins - nbins % 4, 4):
+            a, b, c, d = sums[g, k], sums[g, k + 1], sums[g, k + 2], sums[g, k + 3]
+            wave_a = _seen(z, k * per_bin, per_trial, trials)
+            wave_b = _seen(z, (k + 1) * per_bin, per_trial, trials)
+            wave_c = _seen(z, (k + 2) * per_bin, per_trial, trials)
+            wave_d = _seen(z, (k + 3) * per_bin, per_trial, trials)
+            for t in range(trials):
+                yz[t] += (a * wave_a[t] + b * wave_b[t]) + (c * wave_c[t] + d * wave_d[t])
+        for k in range(nbins - nbins % 4, nbins):
+            wave_a = _seen(z, k * per_bin, per_trial, trials)
+            for t in range(trials):
+                yz[t] += sums[g, k] * wave_a[t]
     t1, tt = ngroups * (ngroups - 1) / 2, (ngroups - 1) * ngroups * (2 * ngroups - 1) / 6
     determinant = ngroups * tt - t1 * t1
     curves = np.zeros((2, trials))
     for trial in range(trials):
         a = b = 0.0
         for k in range(nbins):
-            j = (k * per_bin + trial * per_trial) % common
-            a += counts[k] * (
-                zz[j] - (tt * z1[j] * z1[j] - 2 * t1 * z1[j] * zt[j] + ngroups * zt[j] * zt[j]) / determinant
-            )
-            b += (tt * z1[j] - t1 * zt[j]) * y1[k] + (ngroups * zt[j] - t1 * z1[j]) * yt[k]
+            j = k * per_bin
+            line, place = j % per_trial, (j // per_trial + trial) % trials
+            one, time, square = z1[line, place], zt[line, place], zz[line, place]
+            a += counts[k] * (square - (tt * one * one - 2 * t1 * one * time + ngroups * time * time) / determinant)
+            b += (tt * one - t1 * time) * y1[k] + (ngroups * time - t1 * one) * yt[k]
         curves[0, trial] = a
         curves[1, trial] = 2 * b / determinant - 2 * yz[trial]
     return curves
@@ -465,12 +520,17 @@ def _vertex(x, y):
 )
 def _subtract_wave(sci, coefficients, amplitude, phase, per_clock, start, row, sample, group, step):
     ngroups, rows, nx = sci.shape
+    samples = nx // 4
+    # A row of values first, then the subtraction: both are done several at a time.
+    value, four = np.empty(samples), np.empty(4 * samples)
     for g in range(ngroups):
         ahead = (group + g) * step + phase
         for y in range(rows):
             first = start + y * row
-            for k in range(nx // 4):
-                place = (first + k * sample) * per_clock + ahead
-                value = amplitude * _value(coefficients, place)
+            for k in range(samples):
+                value[k] = amplitude * _value(coefficients, (first + k * sample) * per_clock + ahead)
+            for k in range(samples):
                 for x in range(4 * k, 4 * k + 4):
-                    sci[g, y, x] -= value
+                    four[x] = value[k]
+            for x in range(4 * samples):
+                sci[g, y, x] -= four[x]
