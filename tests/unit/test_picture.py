@@ -47,21 +47,21 @@ def test_superstripes_of_columns():
 
 def test_what_is_never_read_is_empty_and_flagged():
     whole = picture(ACROSS, (3, 1, 4, 3), SUBARRAY="SUB2STRIPE_SOSS")
-    assert whole.gaps() == [(slice(None), slice(0, 1)), (slice(None), slice(7, 2048))]
     joined = whole.join(np.zeros((3, 4, 3)), np.nan)
     assert joined.shape == (1, 4, 2048)
     assert np.flatnonzero(~np.isnan(joined[0, 0])).tolist() == [1, 2, 3, 4, 5, 6]
     flags = whole.flags(np.full((3, 4, 3), dq.HOT, np.uint32))
     assert set(flags[:, 1:7].ravel()) == {dq.HOT}
     assert set(flags[:, 0]) | set(flags[:, 7:].ravel()) == {dq.REFERENCE_PIXEL}
-    assert picture().gaps() == []
 
 
-def test_pieces_of_groups_and_zero_frames_find_their_place():
-    part, where = picture().place(np.zeros((2, 3, 4)), (4, slice(3, 5)))
-    assert part.shape == (2, 2, 4) and where == (1, slice(3, 5), slice(2, 4), slice(None))
-    part, where = picture().place(np.zeros((1, 3, 4)), (slice(4, 5),))
-    assert part.shape == (1, 2, 4) and where == (slice(1, 2), slice(2, 4), slice(None))
+def test_pictures_are_made_one_by_one():
+    made = picture()
+    assert [list(made.sources(number)) for number in range(2)] == [[0, 1, 2], [3, 4, 5]]
+    values = numbered((6, 2, 3, 4))
+    for number in range(2):
+        piece = made.join([values[k] for k in made.sources(number)], np.nan)[0]
+        assert np.array_equal(piece, made.join(values, np.nan)[number])
 
 
 @pytest.mark.parametrize(

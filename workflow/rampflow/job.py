@@ -602,21 +602,11 @@ class Step(Passes, Job):
         plans += [tree] if tree is not None else []
         self.header["DATAMODL"] = ("SuperstripeRampModel" if self._image_lead else "RampModel", "Type of data model")
         self.target = files.NewProduct(self.snakemake.output.ramp, self.header, plans)
-        if self._picture is not None:
-            self._empty_gaps()
 
     @property
     def _image_lead(self):
         """Axis of PIXELDQ in the product before rows and columns: positions of superstripes, where there are any."""
         return () if self._picture is not None else self.window.shape[:-2]
-
-    def _empty_gaps(self):
-        """Fill the pixels of pictures that no superstripe has read."""
-        for array in (self.target[name] for name in ("SCI", "ZEROFRAME") if name in self.target):
-            nothing = np.full(array.shape[-2:], np.nan, np.float32)
-            for index in np.ndindex(array.shape[:-2]):
-                for gap in self._picture.gaps():
-                    array.write(nothing[gap], *index, *gap)
 
     @property
     def status_keyword(self):
@@ -649,8 +639,9 @@ class Step(Passes, Job):
             size = int(np.prod(source.shape, dtype=np.int64)) * source.raw.itemsize
             files.copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
             return
-        for index in np.ndindex(source.shape[:-2]):
-            self._store(self._stripped(source.read(*index)).astype(target.dtype), (name,), index)
+        for integration, *rest in np.ndindex(target.shape[:-2]):
+            pieces = [source.read(number, *rest).astype(target.dtype) for number in self._sources(integration)]
+            target.write(self._stripped(self._joined(pieces)), integration, *rest)
 
     def finish(self, skipped=None):
         """Write what the step left untouched, the keywords, and give the product its name."""

@@ -110,17 +110,23 @@ class Passes:
             Further arguments that depend on the place: called with (integration, slice of groups).
         """
         nints, ngroups, ny, nx = self.shape
-        step = max(1, self._piece // (ny * nx * 4))
+        together = len(self._sources(0))
+        step = max(1, self._piece // (ny * nx * 4 * together))
         pieces = [slice(g, min(g + step, ngroups)) for g in range(0, ngroups, step)]
         self._layout()
         self._written.update(writes)
 
-        def run(integration, piece):
+        def made(integration, piece):
             arrays = [self.read(name, integration, piece) for name in reads]
             place = {key: give(integration, piece) for key, give in (at or {}).items()}
-            self._store(function(*arrays, **place, **options), writes, (integration, piece))
+            result = function(*arrays, **place, **options)
+            return result if isinstance(result, tuple) else (result,)
 
-        self._over([(run, i, piece) for i in range(nints) for piece in pieces])
+        def run(integration, piece):
+            results = [made(source, piece) for source in self._sources(integration)]
+            self._store(tuple(map(self._joined, zip(*results, strict=True))), writes, (integration, piece))
+
+        self._over([(run, i, piece) for i in range(nints // together) for piece in pieces])
 
     def groups(self, function, *, plane, reference, argument):
         """Subtract, group by group, a reference that is read or made one group at a time.
@@ -333,10 +339,12 @@ class Passes:
             return
         self._layout()
         self._written.add("ZEROFRAME")
-        for integration in range(self.shape[0]):
-            piece = slice(integration, integration + 1)
-            place = {key: give(integration, None) for key, give in (at or {}).items()}
-            self._store(function(self.read("ZEROFRAME", piece), **place, **options), ("ZEROFRAME",), (piece,))
+        for integration in range(self.shape[0] // len(self._sources(0))):
+            frames = []
+            for source in self._sources(integration):
+                place = {key: give(source, None) for key, give in (at or {}).items()}
+                frames.append(function(self.read("ZEROFRAME", slice(source, source + 1)), **place, **options))
+            self._store(self._joined(frames), ("ZEROFRAME",), (slice(integration, integration + 1),))
 
     @property
     def has_zeroframes(self):
@@ -361,10 +369,17 @@ class Passes:
     def _store(self, result, names, index):
         result = result if isinstance(result, tuple) else (result,)
         for name, values in zip(names, result, strict=True):
-            where = index
-            if self._picture is not None:
-                values, where = self._picture.place(values, index)
-            self.target[name].write(values, *where)
+            self.target[name].write(values, *index)
+
+    def _sources(self, integration):
+        """Integrations of the source that make one of the product: itself, but for superstripes put together."""
+        return [integration] if self._picture is None else self._picture.sources(integration)
+
+    def _joined(self, pieces):
+        """Make a piece of an integration of the product from those of its `_sources`."""
+        if self._picture is None:
+            return pieces[0]
+        return self._picture.join(pieces, np.nan if pieces[0].dtype.kind == "f" else 0)[0]
 
     def _over(self, tasks):
         """Run tasks in the job's threads, in order, at most one more than there are threads in flight."""

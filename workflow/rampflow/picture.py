@@ -39,60 +39,34 @@ class Picture:
         *lead, ny, nx = (shape[0] // self.positions, *shape[1:])
         return (*lead, ny, len(self._lines)) if self.stripes.transpose else (*lead, len(self._lines), nx)
 
-    def place(self, values, index):
-        """Find where a piece of one integration belongs.
-
-        Parameters
-        ----------
-        values : `~numpy.ndarray`
-            Whole frames, shape (..., rows, columns).
-        index : tuple
-            Where the piece is from: the integration as a number, or as a slice of one, and the groups.
-
-        Returns
-        -------
-        values : `~numpy.ndarray`
-            The part of the frames that belongs to the picture.
-        index : tuple
-            Where to, rows and columns included.
-        """
-        first, *rest = index
-        number = first.start if isinstance(first, slice) else first
-        picture, position = divmod(number, self.positions)
-        lines, frame = self.stripes.part(position)
-        there = slice(lines.start - self._lines.start, lines.stop - self._lines.start)
-        where = (slice(None), there) if self.stripes.transpose else (there, slice(None))
-        part = values[..., frame] if self.stripes.transpose else values[..., frame, :]
-        return part, (slice(picture, picture + 1) if isinstance(first, slice) else picture, *rest, *where)
-
-    def gaps(self):
-        """Return what no superstripe has read: (rows, columns) of each gap, as slices."""
-        first = self.stripes.part(0)[0]
-        last = self.stripes.part(self.positions - 1)[0]
-        read = sorted((first.start, first.stop, last.start, last.stop))
-        gaps = [slice(0, read[0] - self._lines.start), slice(read[-1] - self._lines.start, len(self._lines))]
-        gaps = [gap for gap in gaps if gap.start < gap.stop]
-        return [(slice(None), gap) if self.stripes.transpose else (gap, slice(None)) for gap in gaps]
+    def sources(self, number):
+        """Return the integrations that make a picture, both counted from 0 in the file, as a range."""
+        return range(number * self.positions, (number + 1) * self.positions)
 
     def join(self, values, empty):
-        """Put whole arrays of superstripes together.
+        """Put arrays of superstripes together.
 
         Parameters
         ----------
-        values : `~numpy.ndarray`
-            Shape (integrations, ..., rows, columns).
+        values : sequence of `~numpy.ndarray`
+            Of the integrations of whole pictures, each of shape (..., rows, columns).
         empty : number
-            For the gaps.
+            For what none of them has read.
 
         Returns
         -------
         `~numpy.ndarray`
             Shape (pictures, ..., rows, columns).
         """
-        pictures = np.full(self.shape(values.shape), empty, values.dtype)
+        pictures = np.full(self.shape((len(values), *values[0].shape)), empty, values[0].dtype)
         for number, frames in enumerate(values):
-            part, where = self.place(frames, (number, *[slice(None)] * (values.ndim - 3)))
-            pictures[where] = part
+            picture, position = divmod(number, self.positions)
+            lines, read = self.stripes.part(position)
+            there = slice(lines.start - self._lines.start, lines.stop - self._lines.start)
+            if self.stripes.transpose:
+                pictures[picture, ..., there] = frames[..., read]
+            else:
+                pictures[picture, ..., there, :] = frames[..., read, :]
         return pictures
 
     def flags(self, pixeldq):
