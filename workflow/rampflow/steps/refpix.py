@@ -53,6 +53,7 @@ OPTIONS = (
     "gaussmooth",
     "halfwidth",
     "siglimit",
+    "orientation",
 )
 
 _AMPLIFIERS = 4
@@ -150,6 +151,7 @@ def plan_correction(
     gaussmooth=1.0,
     halfwidth=30,
     siglimit=3.0,
+    orientation="header",
 ):
     """Decide from PIXELDQ and the header how an exposure is corrected.
 
@@ -164,7 +166,7 @@ def plan_correction(
     xstart, ystart : int
         First column and row of the subarray, from one (SUBSTRT1, SUBSTRT2).
     fastaxis, slowaxis : int or None
-        FASTAXIS and SLOWAXIS. None: the orientation follows from ``detector`` (as in release 1.19).
+        FASTAXIS and SLOWAXIS. None: the orientation follows from ``detector``.
     odd_even_columns : bool
         Separate levels for odd and even columns (near infrared).
     use_side_ref_pixels : bool
@@ -185,6 +187,8 @@ def plan_correction(
     siglimit : float
         Pixels farther than so many standard deviations from the mean are left out of a level; repeated until
         nothing changes.
+    orientation : str
+        "header": as ``fastaxis`` and ``slowaxis`` have it; "detector": as ``detector`` has it, whatever they are.
 
     Returns
     -------
@@ -212,7 +216,7 @@ def plan_correction(
             f"the subarray starts at x={xstart}, y={ystart} and has {shape[1]} x {shape[0]} pixels: "
             f"it does not fit on the detector of {NIR_SIZE} x {NIR_SIZE}"
         )
-    if fastaxis is None or slowaxis is None:
+    if orientation == "detector" or fastaxis is None or slowaxis is None:
         orientation = Orientation.from_detector(detector)
     else:
         orientation = Orientation.from_axes(fastaxis, slowaxis)
