@@ -341,12 +341,12 @@ def test_releases_differ_where_the_field_did():
             "firstframe": ("bright_use_group1",),
             "rscd": ("algorithm",),
             "linearity": ("read_level",),
-            "refpix": ("siglimit",),
+            "refpix": ("siglimit", "orientation"),
         }
         return [plan.settings(step, B)[name]["value"] for step in names for name in names[step]]
 
-    assert values(one) == ["total", "all", False, "traps", False, "baseline", False, 3.0]
-    assert values(three) == ["read_noise", "any", True, "window", True, "per_pixel", True, 3.0]
+    assert values(one) == ["total", "all", False, "traps", False, "baseline", False, 3.0, "detector"]
+    assert values(three) == ["read_noise", "any", True, "window", True, "per_pixel", True, 3.0, "header"]
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,8 @@ def test_some_nirspec_subarrays_use_their_edges_as_reference(subarray, expected)
     assert out[10, 3] == expected + 30
 
 
-def test_header_axes_prevail_over_the_detector_if_given():
+@pytest.mark.parametrize(("orientation", "level"), [("header", 0), ("detector", 3.5)])
+def test_header_axes_prevail_over_the_detector_if_wanted(orientation, level):
     """NRS1 by name, but read along x: rows of the file are rows of the detector."""
     frame = levels(12, 10)
     plan = plan_correction(
@@ -321,8 +322,9 @@ def test_header_axes_prevail_over_the_detector_if_given():
         ystart=1,
         fastaxis=1,
         slowaxis=2,
+        orientation=orientation,
     )
-    assert np.all(correct_frames(frame[np.newaxis].astype(np.float32), plan) == 0)
+    assert np.all(np.abs(correct_frames(frame[np.newaxis].astype(np.float32), plan)) == level)
 
 
 FIRST = (0, slice(0, 1))

@@ -30,8 +30,8 @@ REFERENCES = {
     "superbias": (("no_flags",), ("standard_bits", "nan"), ("no_definitions",), ("doubles", "negative"), (MISSING,)),
     "ipc": (("wide_kernel",), ("kernel_per_pixel",), ("doubles",), (MISSING,)),
     "linearity": (
-        ("no_flags",), ("standard_bits", "nan"), ("no_definitions",), ("doubles",), ("zero",), ("negative",),
-        ("wrong_size",), (MISSING,),
+        ("standard_bits", "nan"), ("no_definitions",), ("doubles",), ("zero",), ("negative",), ("wrong_size",),
+        (MISSING,),
     ),
     "dark": (("no_flags",), ("standard_bits", "nan"), ("no_definitions",), ("doubles",), ("nowhere",), (MISSING,)),
     "gain": (("nan",), ("zero", "negative"), ("doubles",), ("wrong_size",)),

@@ -55,6 +55,7 @@ OPTIONS = (
     "halfwidth",
     "siglimit",
     "stripe_side_columns",
+    "orientation",
 )
 
 _AMPLIFIERS = 4
@@ -154,6 +155,7 @@ def plan_correction(
     siglimit=3.0,
     striped=False,
     stripe_side_columns=True,
+    orientation="header",
 ):
     """Decide from PIXELDQ and the header how an exposure is corrected.
 
@@ -168,7 +170,7 @@ def plan_correction(
     xstart, ystart : int
         First column and row of the subarray, from one (SUBSTRT1, SUBSTRT2).
     fastaxis, slowaxis : int or None
-        FASTAXIS and SLOWAXIS. None: the orientation follows from ``detector`` (as in release 1.19).
+        FASTAXIS and SLOWAXIS. None: the orientation follows from ``detector``.
     odd_even_columns : bool
         Separate levels for odd and even columns (near infrared).
     use_side_ref_pixels : bool
@@ -194,6 +196,8 @@ def plan_correction(
     stripe_side_columns : bool
         Treat the four columns at either side of multistripe frames like all others. If not, they are neither used
         nor corrected (as in release 1.19).
+    orientation : str
+        "header": as ``fastaxis`` and ``slowaxis`` have it; "detector": as ``detector`` has it, whatever they are.
 
     Returns
     -------
@@ -216,7 +220,7 @@ def plan_correction(
     shape = pixeldq.shape
     if max(shape) > NIR_SIZE:
         raise ValueError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels are larger than the detector.")
-    if fastaxis is None or slowaxis is None:
+    if orientation == "detector" or fastaxis is None or slowaxis is None:
         orientation = Orientation.from_detector(detector)
     else:
         orientation = Orientation.from_axes(fastaxis, slowaxis)
