@@ -19,6 +19,8 @@ DETECTORS = (*NIRCAM, "NIS", "NRS1", "NRS2", *MIRI, "GUIDER1", "GUIDER2")
 
 #: Pixels of the largest window: several exposures at a time have to be quick.
 LARGEST = 160
+#: Groups of all integrations of an exposure with traps.
+LONGEST_WITH_TRAPS = 16
 
 #: EXP_TYPE of plain exposures and of time series.
 _TYPES = {
@@ -100,7 +102,9 @@ def draw(seed):
         exposures.append(exposure)
         steps[exposure.root] = _parameters(exposure, rng)
     rng = np.random.default_rng((seed, len(DETECTORS)))
-    traps = frozenset(_some(rng, [name for name in DETECTORS if name.startswith(("NRC", "NIS", "GUIDER"))], 3))
+    # jwst follows the traps of the whole detector, which takes seconds for a group.
+    short = [exposure.detector for exposure in exposures if exposure.ngroups * exposure.nints <= LONGEST_WITH_TRAPS]
+    traps = frozenset(_some(rng, [name for name in short if name.startswith(("NRC", "NIS", "GUIDER"))], 3))
     return exposures, {root: chosen for root, chosen in steps.items() if chosen}, traps
 
 
