@@ -21,7 +21,7 @@ with Step(snakemake) as step:
     if average is not None:
         step.add("AVDRKCUR", average)
     *planes, ngroups, _, _ = reference.shape()
-    pattern = dark_current.ReadPattern.of(step.header, step.shape[1])
+    pattern = dark_current.ReadPattern(step.shape[1], **step.needed("NFRAMES", "GROUPGAP"))
     plan = dark_current.plan_dark(pattern, dark_current.ReadPattern.of(reference.header, ngroups))
     flags = reference.read_dq()
     step.pixeldq |= dark_current.combine_dark_dq(flags)

@@ -15,7 +15,7 @@ from rampflow.steps import jump
 with Step(snakemake) as step:
     algorithm = jump.choose_algorithm(step.parameters["algorithm"], step.shape[0])
     jump.check_groups(step.shape[1], algorithm)
-    tgroup = step.keyword("TGROUP")
+    tgroup = step.needed("TGROUP")["tgroup"]
     images = {kind: step.reference(kind).read() for kind in ("gain", "readnoise")}
     step.pixeldq = jump.flag_bad_gain(step.pixeldq, images["gain"])
     unused = step.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)

@@ -11,15 +11,15 @@ with Fit(snakemake) as step:
     gain, readnoise = step.reference("gain"), step.reference("readnoise")
     step.set_gain_factor(gain.header)
     limits = step.options("firstgroup", "lastgroup")
-    times = {key.lower(): step.keyword(key) for key in ("TFRAME", "NFRAMES")}
+    times = step.needed("TFRAME", "NFRAMES")
     images = {"gain": gain.read(), "readnoise": readnoise.read(), "dark_rate": step.image("AVDRKCUR")}
     pixels = images | {"pixeldq": step.pixeldq}
     if step.parameters["algorithm"] == "LIKELY" and step.shape[1] >= ramp_fit.FEWEST_GROUPS:
-        times["groupgap"] = step.keyword("GROUPGAP")
+        times |= step.needed("GROUPGAP")
         rules = step.options("flag_saturated", "flag_chisq_pvalue")
         step.fit(ramp_fit.fit_likely, along=pixels, chisq=step.parameters["save_opt"], **times, **limits, **rules)
     else:
-        times["tgroup"] = step.keyword("TGROUP")
+        times |= step.needed("TGROUP")
         rules = step.options("suppress_one_group", "ignore_persistence")
         planes = step.survey(ramp_fit.survey, reads=("GROUPDQ",), combine=ramp_fit.join, **rules, **limits)
         rules["groups"] = ramp_fit.choose_groups(planes, trim=step.instrument == "MIRI", **limits)

@@ -102,3 +102,10 @@ def test_a_survey_may_look_at_some_rows_of_each_integration(ramp):
     assert len(found) == 4
     for got, want in zip(found, expected, strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_keywords_that_a_step_needs_are_asked_for_by_name(ramp, capsys):
+    with pytest.raises(SystemExit), Step(snakemake(ramp)) as step:
+        assert step.needed("SUBSTRT1", "SUBSIZE2") == {"substrt1": 1, "subsize2": 5}
+        step.needed("SUBSTRT1", "TGROUP", "NFRAMES")
+    assert "x_superbias.fits: the primary header has no TGROUP, NFRAMES, which refpix needs" in capsys.readouterr().err

@@ -352,6 +352,21 @@ class Step(Passes, Job):
         """Return keywords of the exposure's primary header by their names in lower case, None where absent."""
         return {name.lower(): self.keyword(name) for name in names}
 
+    def needed(self, *names):
+        """Return keywords as `keywords` does.
+
+        Raises
+        ------
+        FileProblem
+            One of them is absent.
+        """
+        if missing := [name for name in names if self.keyword(name) is None]:
+            raise files.FileProblem(
+                f"{self.source.path}: the primary header has no {', '.join(missing)}, which {self.name} needs; "
+                "add what the exposure was taken with"
+            )
+        return self.keywords(*names)
+
     @property
     def instrument(self):
         """Name of the instrument, upper case."""

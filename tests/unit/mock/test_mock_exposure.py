@@ -117,6 +117,13 @@ def test_the_file_holds_what_the_schema_asks_for(tmp_path):
         assert hdus["SCI"].data.dtype == np.uint16
 
 
+def test_extensions_can_be_left_out(tmp_path):
+    exposure = Exposure("NIS", "NISRAPID", 2, window=Window(1, 1, 8, 6), lacks=("GROUP", "INT_TIMES", "ASDF"))
+    path = write_exposure(exposure, tmp_path, tmp_path)
+    with fits.open(path) as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI"]
+
+
 def test_miri_sends_a_reference_output_of_a_quarter_of_the_columns(tmp_path):
     path = write_exposure(Exposure("MIRIMAGE", "FASTR1", 2, window=SMALL), tmp_path, tmp_path)
     with fits.open(path) as hdus:

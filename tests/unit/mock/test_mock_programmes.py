@@ -7,6 +7,7 @@ from astropy.io import fits
 from rampflow.mock import PROGRAMMES, Effects, Exposure, Programme, Scene, Window, make, programme
 from rampflow.mock.__main__ import main
 from rampflow.mock.configurations import DETECTORS
+from rampflow.mock.drawn_odd import OPTIONAL, REFERENCES
 
 
 def tiny():
@@ -121,3 +122,33 @@ def test_drawn_programmes_have_one_exposure_of_every_detector_and_parameters_tha
         turned_on |= {step for steps in drawn.steps.values() for step, values in steps.items() if "skip" in values}
     assert {"RAPID", "DEEP8", "NIS", "NRS", "SLOWR1", "FAST", "FGS"} <= patterns
     assert turned_on == {"ipc", "charge_migration"}
+
+
+def test_odd_programmes_have_what_is_unusual_about_headers_counts_places_and_references():
+    found = {}
+    for seed in range(60):
+        odd = programme("drawn-odd", seed)
+        assert {exposure.instrument for exposure in odd.exposures} == {"NIRCAM", "NIRISS", "NIRSPEC", "FGS"}
+        for exposure in odd.exposures:
+            for what in ("omit", "lacks"):
+                found.setdefault(what, set()).update(getattr(exposure, what))
+            found.setdefault("subarray", set()).add(exposure.subarray)
+            found.setdefault("sunken", set()).add(exposure.effects.sunken > 0)
+            found.setdefault("sky", set()).add(exposure.scene.sky > 1e5)
+        whole = [exposure for exposure in odd.exposures if exposure.window.shape == (2048, 2048)]
+        assert "sirs" in {odd.steps[e.root].get("refpix", {}).get("refpix_algorithm") for e in whole}
+        for types in odd.odd.values():
+            for kind, names in types.items():
+                found.setdefault(kind, set()).update(names)
+    assert set(OPTIONAL) <= found["omit"]
+    assert found["lacks"] == {"GROUP", "INT_TIMES"}
+    assert {"SUBSTRIP96", "SUBSTRIP256", "SUB512", "SUB512S", "SUB32", "SUB8CNTR"} <= found["subarray"]
+    assert found["sunken"] == found["sky"] == {True, False}
+    for kind, choices in REFERENCES.items():
+        assert found[kind] == {name for names in choices for name in names}
+
+
+def test_interleaved_frames_are_drawn_for_both_detectors():
+    drawn = [programme("drawn-irs2", seed) for seed in range(10)]
+    assert all([exposure.detector for exposure in each.exposures] == ["NRS1", "NRS2"] for each in drawn)
+    assert {exposure.readpatt for each in drawn for exposure in each.exposures} == {"NRSIRS2", "NRSIRS2RAPID"}

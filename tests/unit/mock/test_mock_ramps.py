@@ -55,6 +55,11 @@ def test_counts_end_at_the_top_of_the_converter():
     assert ramp(expose(scene=Scene(sky=1e8))).max() == 65535
 
 
+def test_counts_end_at_zero_where_the_pedestal_is_missing():
+    counts = ramp(expose(Effects(sunken=1, bias=1), scene=Scene(sky=0.0)))
+    assert 0.3 < np.mean(counts == 0) < 0.7
+
+
 def test_reference_pixels_frame_a_full_detector_and_see_no_light():
     corner = ramp(expose(window=Window(1, 1, 10, 10)))
     assert np.all(corner[:, :4] == PEDESTAL)

@@ -7,6 +7,7 @@ from rampflow import dq, irs2
 from rampflow.mock import Effects, Exposure, Window, references, write_references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame
+from rampflow.mock.odd_references import SHARE, make_odd
 
 WINDOW = Window(1, 101, 32, 24)
 EVERYTHING = Effects.nominal("NIRCAM", bad_pixels=100.0)
@@ -235,3 +236,59 @@ def test_kernels_serve_all_detectors_of_the_instrument(tmp_path):
         assert np.asarray(model.nrcb1.gamma).shape == np.asarray(model.nrcalong.zeta).shape == (4, 513)
         # The kernels sum to one, half for each side.
         assert model.nrca2.gamma[0][0] + model.nrca2.zeta[0][0] == 1
+
+
+def odd(tmp_path, reftype, *names):
+    """A reference before and after."""
+    path = written(tmp_path, reftype, exposure())
+    with fits.open(path, memmap=False) as hdus:
+        before = fits.HDUList([hdu.copy() for hdu in hdus])
+    make_odd(path, names)
+    with fits.open(path, memmap=False) as hdus:
+        return before, fits.HDUList([hdu.copy() for hdu in hdus])
+
+
+@pytest.mark.parametrize(
+    ("name", "extensions"),
+    [("no_flags", ["SCI"]), ("standard_bits", ["SCI", "DQ"]), ("no_definitions", ["SCI", "DQ", "DQ_DEF"])],
+)
+def test_flags_can_be_absent_standard_or_without_definitions(name, extensions, tmp_path):
+    _, after = odd(tmp_path, "saturation", name)
+    assert [hdu.name for hdu in after[1:]] == extensions
+    if name == "standard_bits":
+        assert after["DQ"].data.dtype == np.uint32
+        assert (after["DQ"].data & dq.NO_SAT_CHECK).any()
+    if name == "no_definitions":
+        assert len(after["DQ_DEF"].data) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [("nan", np.isnan), ("zero", lambda values: values == 0), ("negative", lambda values: values < 0)],
+)
+def test_values_can_be_odd_anywhere(name, changed, tmp_path):
+    before, after = odd(tmp_path, "readnoise", name)
+    where = changed(after["SCI"].data)
+    assert where.mean() == pytest.approx(SHARE, rel=0.8)
+    assert np.array_equal(before["SCI"].data[~where], after["SCI"].data[~where])
+
+
+def test_places_can_be_unknown_or_wrong_and_values_in_double_precision(tmp_path):
+    assert "SUBSTRT1" not in odd(tmp_path, "dark", "nowhere")[1][0].header
+    assert odd(tmp_path, "gain", "wrong_size")[1][0].header["SUBSIZE1"] == WINDOW.xsize + 7
+    before, after = odd(tmp_path, "superbias", "doubles")
+    assert after["SCI"].data.dtype == ">f8"
+    assert np.array_equal(before["SCI"].data, after["SCI"].data, equal_nan=True)
+
+
+def test_kernels_can_be_wide_or_differ_from_pixel_to_pixel(tmp_path):
+    before, after = odd(tmp_path, "ipc", "wide_kernel")
+    assert after["SCI"].data.shape == (5, 5)
+    assert after["SCI"].data[1:-1, 1:-1] == pytest.approx(before["SCI"].data, abs=1e-3)
+    _, after = odd(tmp_path, "ipc", "kernel_per_pixel")
+    assert after["SCI"].data.shape == (3, 3, 2048, 2048)
+
+
+def test_an_unknown_oddity_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no such oddity: .'nothing'.; known: .'doubles'"):
+        odd(tmp_path, "gain", "nothing")

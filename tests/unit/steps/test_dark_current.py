@@ -229,3 +229,8 @@ def test_the_reader_averages_the_frames_of_a_group_with_and_without_planes():
     single = dark_current.reader(lambda _, group: stored[0, group], plan, has_planes=False)
     assert planes(1, 1).tolist() == [[6.5]]
     assert single(0, 1).tolist() == [[2.5]]
+
+
+def test_a_dark_of_unknown_pattern_is_refused():
+    with pytest.raises(ValueError, match="header of the dark has no GROUPGAP"):
+        ReadPattern.of({"NFRAMES": 1}, 4)

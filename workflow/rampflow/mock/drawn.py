@@ -16,6 +16,9 @@ NIRCAM = ("NRCA1", "NRCA2", "NRCA3", "NRCA4", "NRCALONG", "NRCB1", "NRCB2", "NRC
 MIRI = ("MIRIMAGE", "MIRIFUSHORT", "MIRIFULONG")
 DETECTORS = (*NIRCAM, "NIS", "NRS1", "NRS2", *MIRI, "GUIDER1", "GUIDER2")
 
+#: Groups of all integrations of an exposure with traps.
+LONGEST_WITH_TRAPS = 16
+
 #: EXP_TYPE of plain exposures and of time series.
 _TYPES = {
     "NIRCAM": (("NRC_IMAGE", "NRC_WFSS", "NRC_CORON"), ("NRC_TSIMAGE", "NRC_TSGRISM")),
@@ -96,7 +99,9 @@ def draw(seed):
         exposures.append(exposure)
         steps[exposure.root] = _parameters(exposure, rng)
     rng = np.random.default_rng((seed, len(DETECTORS)))
-    traps = frozenset(draws.some(rng, [name for name in DETECTORS if name.startswith(("NRC", "NIS", "GUIDER"))], 3))
+    # jwst follows the traps of the whole detector, which takes seconds for a group.
+    short = [exposure.detector for exposure in exposures if exposure.ngroups * exposure.nints <= LONGEST_WITH_TRAPS]
+    traps = frozenset(draws.some(rng, [name for name in short if name.startswith(("NRC", "NIS", "GUIDER"))], 3))
     return exposures, {root: chosen for root, chosen in steps.items() if chosen}, traps
 
 

@@ -15,7 +15,7 @@ from rampflow.mock.scene import Scene
 
 #: Keywords that an exposure may do without.
 OPTIONAL = (
-    "FRMDIVSR", "GROUPGAP", "DRPFRMS1", "DRPFRMS3", "NRSTSTRT", "NRESETS", "NSAMPLES", "TSAMPLE", "ZEROFRAM",
+    "FRMDIVSR", "DRPFRMS1", "DRPFRMS3", "NRSTSTRT", "NRESETS", "NSAMPLES", "TSAMPLE", "ZEROFRAM",
     "EXPMID", "EFFINTTM", "EFFEXPTM", "DURATION", "INTSTART", "INTEND", "EXSEGNUM",
     "FASTAXIS", "SLOWAXIS", "PATTTYPE", "MODULE", "BUNIT", "TITLE", "DATE-BEG", "VISIT_ID",
 )  # fmt: skip

@@ -44,6 +44,11 @@ class ReadPattern(NamedTuple):
     @classmethod
     def of(cls, keywords, ngroups):
         """Take NFRAMES and GROUPGAP from a header (a mapping) and the groups from the array that goes with it."""
+        if missing := [name for name in ("NFRAMES", "GROUPGAP") if keywords.get(name) is None]:
+            raise ValueError(
+                f"The header of the dark has no {', '.join(missing)}, so that its groups cannot be told from those "
+                "of the exposure. Use another dark."
+            )
         return cls(ngroups, keywords["NFRAMES"], keywords["GROUPGAP"])
 
     def keywords(self):
