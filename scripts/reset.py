@@ -12,7 +12,8 @@ from rampflow.steps import reset
 with Step(snakemake) as step:
     reference = step.reference("reset", cut=False)
     step.pixeldq |= reference.read_dq()
-    planes, groups = reference.shape()[:2]
+    extent = {key.lower(): reference.header.get(key) for key in ("NINTS", "NGROUPS")}
+    planes, groups = reset.used_part(reference.shape(), **extent)
     step.groups(
         reset.subtract_reset,
         plane=partial(reset.reset_plane, intstart=step.keyword("INTSTART"), n_reference=planes),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow.steps.reset import reader, reset_plane, subtract_reset, usable_reset
+from rampflow.steps.reset import reader, reset_plane, subtract_reset, usable_reset, used_part
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,13 @@ from rampflow.steps.reset import reader, reset_plane, subtract_reset, usable_res
 )
 def test_integrations_are_counted_over_the_whole_exposure_and_the_last_plane_is_reused(integration, intstart, expected):
     assert reset_plane(integration, intstart=intstart, n_reference=3) == expected
+
+
+@pytest.mark.parametrize(
+    ("nints", "ngroups", "expected"), [(None, None, (3, 8)), (3, 8, (3, 8)), (2, 5, (2, 5)), (50, 100, (3, 8))]
+)
+def test_keywords_of_the_reference_say_how_much_of_it_is_used(nints, ngroups, expected):
+    assert used_part((3, 8, 64, 72), nints=nints, ngroups=ngroups) == expected
 
 
 def test_unknown_reset_counts_as_zero():

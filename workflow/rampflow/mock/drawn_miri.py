@@ -13,6 +13,7 @@ from rampflow.mock import configurations, draws
 from rampflow.mock.drawn import PARAMETERS
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import Exposure
+from rampflow.mock.references import LONGEST_RESET
 
 #: Exposures of each detector.
 NUMBERS = {"MIRIMAGE": 5, "MIRIFUSHORT": 1, "MIRIFULONG": 2}
@@ -183,6 +184,8 @@ def _own_references(exposure, rng):
         frames = groups * (exposure.nframes + exposure.groupgap)
         dark["pattern"] = draws.one(rng, ((1, 0, frames), (1, 0, groups), (exposure.nframes + 1, 1, groups)))
     reset = {"nints": draws.one(rng, (1, 2, 3, 6)), "ngroups": max(1, ngroups + draws.one(rng, (-4, -1, 0, 0, 5)))}
+    if rng.random() < 0.1:
+        reset["told"] = (1, max(1, min(reset["ngroups"], LONGEST_RESET) - 2))
     return {(exposure.root, "dark"): dark, (exposure.root, "reset"): reset}
 
 

@@ -308,8 +308,11 @@ _DARK_TYPES = {
 }
 
 
-def reset(path, exposure, window, nints=None, ngroups=None):
-    """MIRI reset anomaly, integration by integration and group by group; by default as far as it changes."""
+def reset(path, exposure, window, nints=None, ngroups=None, told=None):
+    """MIRI reset anomaly, integration by integration and group by group; by default as far as it changes.
+
+    The header says that it has `told` integrations and groups, if that is given.
+    """
     maps = det.maps(exposure.detector, window, exposure.effects)
     cube = np.empty(
         (nints or len(det.RESET_SHARES), min(ngroups or exposure.ngroups, LONGEST_RESET), *window.shape), np.float32
@@ -323,8 +326,7 @@ def reset(path, exposure, window, nints=None, ngroups=None):
         "Reset anomaly of the synthetic detector",
         window,
         READPATT=exposure.readpatt,
-        NGROUPS=cube.shape[1],
-        NINTS=cube.shape[0],
+        **dict(zip(("NINTS", "NGROUPS"), told or cube.shape, strict=False)),
     )
     flags = {"UNRELIABLE_DARK": maps.is_bad("nan_dark"), "DO_NOT_USE": maps.is_bad("open")}
     _write(path, header, [_image(cube), *_quality(window.shape, flags)])

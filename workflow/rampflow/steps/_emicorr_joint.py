@@ -379,7 +379,7 @@ def _value(coefficients, phase):
 
 @njit(cache=True, nogil=True, inline="always")
 def _seen(z, place, per_trial, trials):
-    """Choose what a bin at a multiple of 1 / common sees of the wave at all trial phases."""
+    """Cut out what a bin at a multiple of 1 / common sees of the wave at all trial phases."""
     start = place // per_trial
     return z[place % per_trial, start : start + trials]
 

@@ -13,6 +13,24 @@ Morrison et al. 2023, PASP 135, 075004.
 import numpy as np
 
 
+def used_part(shape, *, nints, ngroups):
+    """Say how much of the reference is used.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the reference: (integrations, groups, rows, columns).
+    nints, ngroups : int or None
+        NINTS and NGROUPS of the reference, which jwst goes by. None means all.
+
+    Returns
+    -------
+    tuple of int
+        Integrations and groups, never more than there are.
+    """
+    return min(nints or shape[0], shape[0]), min(ngroups or shape[1], shape[1])
+
+
 def reset_plane(integration, *, intstart, n_reference):
     """Say which integration of the reference serves an integration of the exposure.
 
