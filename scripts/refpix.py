@@ -11,7 +11,7 @@ from rampflow.job import Step
 from rampflow.steps import _refpix_irs2, _refpix_sirs, refpix
 
 with Step(snakemake) as step:
-    window, detector = step.window.keywords(), step.keyword("DETECTOR")
+    detector = step.keyword("DETECTOR")
     images = {"reads": ("SCI",), "writes": ("SCI",)}
     if step.normal_rows is None:
         sirs = refpix.wants_kernels(step.instrument, step.keyword("SUBARRAY"), step.parameters["refpix_algorithm"])
@@ -20,8 +20,7 @@ with Step(snakemake) as step:
             refpix.plan_correction,
             instrument=step.instrument,
             striped=step.stripes is not None,
-            xstart=window["xstart"],
-            ystart=window["ystart"],
+            **{name: step.window.keywords()[name] for name in ("xstart", "ystart")},
             sirs_coefficients=_refpix_sirs.coefficients(step.optional_tree("sirskernel") if sirs else None, detector),
             **step.keywords("DETECTOR", "SUBARRAY", "NOUTPUTS", "FASTAXIS", "SLOWAXIS"),
             **step.options(*refpix.OPTIONS),

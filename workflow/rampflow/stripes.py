@@ -117,18 +117,15 @@ class Stripes:
         if positions:
             _check_superstripes(sign, header, shape, stripes, reads2, step)
         start = _start(header, orientation)
-        after_skip = start + reads1 + skips1
+        border, first = range(start, start + reads1), start + reads1 + skips1
+        advance = reads2 + skips2 if interleave or not repeat else 0
         runs = []
         for position in range(max(1, positions)):
-            lines = []
-            for stripe in range(stripes):
-                if stripe == 0 or repeat:
-                    lines.append(range(start, start + reads1))
-                first = after_skip + position * step
-                if interleave or not repeat:
-                    first += stripe * (reads2 + skips2)
-                lines.append(range(first, first + reads2))
-            runs.append(_joined(lines))
+            lines = [border]
+            for begin in (first + position * step + stripe * advance for stripe in range(stripes)):
+                lines += [range(begin, begin + reads2), *([border] if repeat else [])]
+            # What repeats the border begins with it, and does not end with it.
+            runs.append(_joined(lines[:-1] if repeat else lines))
         last = max(run.stop for lines in runs for run in lines)
         if last > LINES:
             raise ValueError(f"{sign}: lines up to {last} are to be read, where the detector has {LINES}; correct them")
