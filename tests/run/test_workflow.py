@@ -2,10 +2,12 @@ import re
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from conftest import HOME, Run
 from stdatamodels.jwst import datamodels
 
 from rampflow.mock import revise
@@ -116,6 +118,19 @@ def test_a_new_dark_under_a_new_context_reruns_dark_current_and_what_follows(aga
         shutil.copytree(crds, programme.folder / "crds", copy_function=shutil.copy2)
     steps = {(rule, exposure) for rule, exposure in ran if rule != "references"}
     assert steps == {(s, "nrs1") for s in ("dark_current", "jump", "ramp_fit", "gain_scale", "rate")}
+
+
+def test_crds_is_asked_again_when_a_header_changes_and_not_when_a_file_is_touched(programme, tmp_path):
+    run = Run(tmp_path, HOME, {})
+    (raw,) = programme.folder.glob("data/*_guider1_uncal.fits")
+    (tmp_path / "data").mkdir()
+    raw = Path(shutil.copy(raw, tmp_path / "data"))
+    run(crds={"path": str(programme.folder / "crds"), "context": programme.context, "offline": True})
+    raw.touch()
+    assert "checkpoint references:" not in run("-n")
+    fits.setval(raw, "NINTS", value=2)
+    text = run("-n")
+    assert "checkpoint references:" in text and "rule group_scale:" in text
 
 
 def test_a_broken_exposure_is_named_and_the_others_finish(new_run, tmp_path):

@@ -172,7 +172,7 @@ class Job:
     def _told(self, error):
         """Say in one line what went wrong, and what to do where the disk is full."""
         if isinstance(error, OSError) and error.strerror:
-            folder = Path(next(iter(self.snakemake.output))).parent
+            folder = next(Path(path).parent for _, path in self.snakemake.output.items())
             text = f"{error.filename or folder}: {error.strerror}"
             if error.errno in _FULL:
                 free = shutil.disk_usage(folder).free / 1e6
@@ -229,7 +229,7 @@ class Job:
         path = self.snakemake.output.get("record")
         if path is None:
             return
-        written = [Path(name) for name in self.snakemake.output if name != path] + self.also_written
+        written = [Path(name) for kind, name in self.snakemake.output.items() if kind != "record"] + self.also_written
         outputs = provenance.outputs(written, self._folder, self._is_hashed)
         inputs = self._inputs.entries()
         made_of = {"step": self.name, "exposure": self.exposure, "code": self.snakemake.params.get("code")}
