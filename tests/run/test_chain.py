@@ -9,6 +9,7 @@ from astropy.io import fits
 from conftest import HOME, Run
 from stdatamodels.jwst import datamodels
 
+from rampflow import check
 from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, read_truth, write_exposure
 
 EFFECTS = Effects(read_noise=0.3, reset_noise=1, bias=1, saturation=1, persistence=10000)
@@ -85,6 +86,13 @@ def test_each_exposure_takes_what_the_one_before_it_in_time_has_left(chained, fi
     assert left[third] == f"../{third.root}_trapsfilled.fits"
     assert fits.getval(product(chained, other, "persistence"), "S_PERSIS") == "SKIPPED"
     assert fits.getval(product(chained, third, "persistence"), "S_PERSIS") == "COMPLETE"
+
+
+def test_an_exposure_is_made_again_with_those_before_it_in_its_chain(chained, field, monkeypatch, capsys):
+    _, (_, _, third, _), _ = field
+    monkeypatch.chdir(chained.folder)
+    assert check.main(["results", "--again", third.root]) == 0
+    assert f"{third.root}: made again, bit for bit the same" in capsys.readouterr().out
 
 
 def test_filled_traps_are_the_product_that_jwst_knows(chained, field):

@@ -160,8 +160,8 @@ def test_of_a_run_that_was_killed_what_is_there_is_shown(again, reported):
     page, said = reported(again)
     assert "(4 complete, 2 unfinished)" in said
     assert "Not finished" in page.text and "it did not come to its end, or runs still" in page.text
-    assert "_nis : jump has not run to its end" in page.text
-    assert "_nrs1 : group_scale has not run to its end" in page.text
+    assert "_nis : jump: its job left neither a record nor an error" in page.text
+    assert "_nrs1 : group_scale: has not run" in page.text
     assert len(page.images) == 8
 
 

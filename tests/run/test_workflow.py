@@ -2,10 +2,12 @@ import re
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from conftest import HOME, Run
 from stdatamodels.jwst import datamodels
 
 from rampflow.mock import revise
@@ -118,6 +120,19 @@ def test_a_new_dark_under_a_new_context_reruns_dark_current_and_what_follows(aga
     assert steps == {(s, "nrs1") for s in ("dark_current", "jump", "ramp_fit", "gain_scale", "rate")}
 
 
+def test_crds_is_asked_again_when_a_header_changes_and_not_when_a_file_is_touched(programme, tmp_path):
+    run = Run(tmp_path, HOME, {})
+    (raw,) = programme.folder.glob("data/*_guider1_uncal.fits")
+    (tmp_path / "data").mkdir()
+    raw = Path(shutil.copy(raw, tmp_path / "data"))
+    run(crds={"path": str(programme.folder / "crds"), "context": programme.context, "offline": True})
+    raw.touch()
+    assert "checkpoint references:" not in run("-n")
+    fits.setval(raw, "NINTS", value=2)
+    text = run("-n")
+    assert "checkpoint references:" in text and "rule group_scale:" in text
+
+
 def test_a_broken_exposure_is_named_and_the_others_finish(new_run, tmp_path):
     run = new_run("nrs1", "guider1")
     text = run("-n")
@@ -146,8 +161,11 @@ def test_an_exposure_without_a_reference_fails_alone_and_is_asked_for_again(new_
         text = run(status=1)
     finally:
         dark.write_bytes(content)
+    # Said when it happens, and once more at the end.
     lines = [line for line in text.splitlines() if line.startswith("rampflow: jw")]
-    assert len(lines) == 1 and "_nrs1: group_scale: references: " in lines[0] and dark.name in lines[0]
+    assert len(lines) == 2 and len(set(lines)) == 1
+    assert "_nrs1: group_scale: references: " in lines[0] and dark.name in lines[0]
+    assert "rampflow: 1 of 2 exposures are not finished" in text.splitlines()
     assert list(run.folder.glob("results/*_guider1/*_rate.fits"))
     assert not list(run.folder.glob("results/*_nrs1/*.fits"))
     assert {exposure for _, exposure in run.jobs()} == {"nrs1"}
@@ -183,7 +201,8 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_half_written(new_run,
     # A limit on the size of files stands in for the full disk: the products have 100 kB and more.
     text = run(status=1, largest_file=60_000)
     lines = {line for line in text.splitlines() if line.startswith("rampflow: jw") and "group_scale" in line}
-    assert len(lines) == 1 and "File too large" in lines.pop()
+    assert len(lines) == 1
+    assert re.search(r"group_scale: results/\S+: File too large \(\d+ MB free\); make room, or keep fewer", lines.pop())
     assert not list(run.folder.rglob("*.part")) and not list(run.folder.rglob("*.fits"))
     run()
     assert run.products().items() <= finished.products().items()

@@ -251,7 +251,7 @@ def test_keywords_of_stripes_that_are_zero_are_no_reason_to_refuse(tmp_path):
             {"INSTRUME": None, "EXP_TYPE": None},
             "INSTRUME, EXP_TYPE missing in the primary header; is it a JWST exposure?",
         ),
-        ({"NGROUPS": 4}, "SCI has 3 groups where the header says NGROUPS 4"),
+        ({"NGROUPS": 4}, "SCI has 3 groups where the header says NGROUPS 4; fetch the file again"),
         (
             {"shape": (4, 5)},
             "SCI has 2 axes, (4, 5), where a raw exposure has 4 (integrations, groups, rows, columns); give "
@@ -266,7 +266,7 @@ def test_headers_that_cannot_be_used(tmp_path, changes, line):
 
 def test_not_fits(tmp_path):
     write(tmp_path).write_text("exposure\tuncal\n" * 1000)
-    refused(tmp_path, "data/jw01_a_uncal.fits: not a FITS file: it does not begin with SIMPLE = T")
+    refused(tmp_path, "data/jw01_a_uncal.fits: not a FITS file: it does not begin with SIMPLE")
 
 
 def test_empty_file(tmp_path):

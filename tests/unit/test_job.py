@@ -1,3 +1,6 @@
+import errno
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -109,3 +112,52 @@ def test_keywords_that_a_step_needs_are_asked_for_by_name(ramp, capsys):
         assert step.needed("SUBSTRT1", "SUBSIZE2") == {"substrt1": 1, "subsize2": 5}
         step.needed("SUBSTRT1", "TGROUP", "NFRAMES")
     assert "x_superbias.fits: the primary header has no TGROUP, NFRAMES, which refpix needs" in capsys.readouterr().err
+
+
+def failing(ramp, capsys, function, **parameters):
+    """Run a step that fails; return what it says."""
+    job = snakemake(ramp)
+    job.log = [str(ramp.with_name("refpix.log"))]
+    with pytest.raises(SystemExit) as end, Step(job) as step:
+        step._used += parameters.get("used", [])
+        function(step)
+    assert end.value.code == 1 and not list(ramp.parent.glob(".*part"))
+    (line,) = capsys.readouterr().err.splitlines()
+    said = line.removeprefix("rampflow: x: refpix: ").removesuffix(f" (traceback: {job.log[0]})")
+    head, *rest = Path(job.log[0]).read_text().splitlines()
+    assert head.endswith(f" ERROR {said}") and rest[0].startswith("Traceback")
+    return said
+
+
+def test_an_error_that_was_raised_for_the_user_is_said_as_it_is_with_what_was_read(ramp, capsys):
+    def refuse(_):
+        raise ValueError("three rows are too few")
+
+    assert failing(ramp, capsys, refuse) == "three rows are too few"
+    said = failing(ramp, capsys, refuse, used=["gain /crds/gain.fits"])
+    assert said == "three rows are too few (it has read gain /crds/gain.fits)"
+
+
+def test_an_error_of_python_is_named_by_its_type(ramp, capsys):
+    def stumble(step):
+        first, second = step.shape
+
+    said = failing(ramp, capsys, stumble, used=["dark d.fits"])
+    assert said == "ValueError: too many values to unpack (expected 2) (it has read dark d.fits)"
+    assert failing(ramp, capsys, lambda step: step.shape.nothing).startswith("AttributeError: ")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_said_with_the_place_and_the_cure(ramp, capsys, number):
+    def write(step):
+        step.write("SCI", step.read("SCI"), slice(None))
+        raise OSError(number, os.strerror(number))
+
+    said = failing(ramp, capsys, write)
+    assert said.startswith(f"{ramp.parent}: {os.strerror(number)} (")
+    assert said.endswith(" MB free); make room, or keep fewer products (keep: none), and run again")
+
+
+def test_other_errors_of_the_system_name_the_file(ramp, capsys):
+    said = failing(ramp, capsys, lambda _: os.stat("/nowhere/at/all"))
+    assert said == "/nowhere/at/all: No such file or directory"

@@ -1,6 +1,7 @@
 import ast
 import base64
 import contextlib
+import errno
 import gzip
 import hashlib
 import http.server
@@ -792,6 +793,29 @@ def test_a_cache_that_may_not_be_written_cannot_be_filled(online, monkeypatch):
     assert online("gain")["gain"]["status"] == "found"
     with pytest.raises(ReferenceProblem, match=r"jw1: dark: cannot fetch .* may be written"):
         online("dark")
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_cache_on_a_disk_that_takes_nothing_is_only_read(ask, cache, monkeypatch, missing):
+    if missing:
+        reference(cache, "jwst_nircam_dark_0001.fits").unlink()
+    mkdir, access = os.mkdir, os.access
+
+    def refused(path, *more, **others):
+        if Path(path).is_relative_to(cache):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        mkdir(path, *more, **others)
+
+    def allowed(path, mode, **others):
+        return access(path, mode, **others) and not (mode == os.W_OK and Path(path).is_relative_to(cache))
+
+    monkeypatch.setattr(os, "mkdir", refused)
+    monkeypatch.setattr(os, "access", allowed)
+    if missing:
+        with pytest.raises(ReferenceProblem, match=r"no server .*: dark: .*jwst_nircam_dark_0001.fits"):
+            ask("dark")
+    else:
+        assert ask("dark")["dark"]["status"] == "found"
 
 
 def unused_address():

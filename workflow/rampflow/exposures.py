@@ -220,7 +220,9 @@ def _exposure(entry, facts):
             "rows, columns); give the _uncal.fits file"
         )
     if shape[1] != header["NGROUPS"]:
-        raise BadExposure(f"SCI has {shape[1]} groups where the header says NGROUPS {header['NGROUPS']}")
+        raise BadExposure(
+            f"SCI has {shape[1]} groups where the header says NGROUPS {header['NGROUPS']}; fetch the file again"
+        )
     try:
         stripes = Stripes.of(header, shape)
     except ValueError as problem:
@@ -344,6 +346,9 @@ def examine(path):
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         header, shape, offset = None, [], 0
+        if (begin := os.pread(file.fileno(), 6, 0)) and begin != b"SIMPLE":
+            packed = "; it is compressed, unpack it: gunzip" if begin.startswith(b"\x1f\x8b") else ""
+            raise BadExposure(f"not a FITS file: it does not begin with SIMPLE{packed}")
         while offset < size:
             if header is None:
                 cards, start = _read_cards(file, offset, size)

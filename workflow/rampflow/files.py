@@ -45,7 +45,7 @@ def _pread_into(descriptor, buffer, offset, path):
     while done < len(view):
         got = os.preadv(descriptor, [view[done:]], offset + done)
         if not got:
-            raise FileProblem(f"{path}: the file ends in the middle of an array; it is truncated, fetch it again")
+            raise FileProblem(f"{path}: truncated in the middle of an array; fetch or make it again")
         done += got
 
 
@@ -241,7 +241,7 @@ class Product:
             if data + length > size:
                 raise FileProblem(
                     f"{self.path}: truncated: {size} bytes, but extension "
-                    f"{header.get('EXTNAME', 'PRIMARY')} should end at byte {data + length}; fetch it again"
+                    f"{header.get('EXTNAME', 'PRIMARY')} should end at byte {data + length}; fetch or make it again"
                 )
             yield Hdu(header.get("EXTNAME", "PRIMARY" if offset == 0 else ""), header, data, length)
             offset = data + _padded(length)
@@ -307,9 +307,9 @@ def _read_header(descriptor, offset, path):
     while True:
         block = os.pread(descriptor, BLOCK, position)
         if len(block) < BLOCK:
-            raise FileProblem(f"{path}: truncated inside a header; fetch it again")
+            raise FileProblem(f"{path}: truncated inside a header; fetch or make it again")
         if not text and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
-            raise FileProblem(f"{path}: no FITS header where one is due (byte {offset}); fetch it again")
+            raise FileProblem(f"{path}: no FITS header where one is due (byte {offset}); fetch or make it again")
         text += block
         position += BLOCK
         if any(block[card : card + 8] == b"END     " for card in range(0, BLOCK, 80)):

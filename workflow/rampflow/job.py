@@ -10,12 +10,14 @@ on how the exposure was cut.
 """
 
 import contextlib
+import errno
 import importlib
 import json
 import logging
 import pkgutil
 import platform
 import resource
+import shutil
 import socket
 import sys
 import time
@@ -79,6 +81,8 @@ REFERENCE_KEYWORDS = {
 
 #: Errors whose message says all that the user needs; others are named by their type, too.
 EXPECTED = ("FileProblem", "ReferenceProblem", "ConfigError", "NoSlopes", "ValueError", "OSError")
+#: No room on the disk, no more in one's share of it, none in a file of that size.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 log = logging.getLogger("rampflow")
 
@@ -134,8 +138,8 @@ class Job:
         self._started = time.time(), time.monotonic()
 
     def __enter__(self):
-        self._open_log()
         try:
+            self._open_log()
             self.open()
             if self._folder is not None:
                 self._inputs = provenance.Inputs(self._reads(), self._folder)
@@ -168,13 +172,28 @@ class Job:
         if self._inputs is not None:
             self._inputs.close()
         if isinstance(error, Exception):
-            expected = type(error).__name__ in EXPECTED
-            text = str(error) if expected else f"{type(error).__name__}: {error}"
+            text = self._told(error)
             log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
             place = f"{self.exposure}: {self.name}" if self.exposure else self.name
             print(f"rampflow: {place}: {text} (traceback: {self._log_path()})", file=sys.stderr)
             raise SystemExit(1) from None
         return False
+
+    def _told(self, error):
+        """Say in one line what went wrong, and what to do where the disk is full."""
+        if isinstance(error, OSError) and error.strerror:
+            folder = next(Path(path).parent for _, path in self.snakemake.output.items())
+            text = f"{error.filename or folder}: {error.strerror}"
+            if error.errno in _FULL:
+                free = shutil.disk_usage(folder).free / 1e6
+                text += f" ({free:.0f} MB free); make room, or keep fewer products (keep: none), and run again"
+            return text
+        kind = type(error).__name__
+        expected = kind in EXPECTED
+        if kind == "ValueError":
+            # Python and numpy have it, too; what they say was not written for the user.
+            expected = (traceback.extract_tb(error.__traceback__)[-1].line or "").startswith("raise ")
+        return str(error) if expected else f"{kind}: {error}"
 
     def _log_path(self):
         return self.snakemake.log[0] if self.snakemake.log else "no log"
@@ -190,6 +209,8 @@ class Job:
             log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
+        # What cannot be written on a full disk is lost; the line for the user is not.
+        logging.raiseExceptions = False
         warnings.showwarning = lambda message, category, *_, **__: log.warning("%s: %s", category.__name__, message)
 
     @property
@@ -218,7 +239,7 @@ class Job:
         path = self.snakemake.output.get("record")
         if path is None:
             return
-        written = [Path(name) for name in self.snakemake.output if name != path] + self.also_written
+        written = [Path(name) for kind, name in self.snakemake.output.items() if kind != "record"] + self.also_written
         outputs = provenance.outputs(written, self._folder, self._is_hashed)
         inputs = self._inputs.entries()
         made_of = {"step": self.name, "exposure": self.exposure, "code": self.snakemake.params.get("code")}
@@ -289,7 +310,7 @@ class Step(Passes, Job):
         self.window = files.Window.of(self.header, self.shape, self.source.path).split(self.stripes)
         self._pointers = self._read_pointers()
         self.parameters = self._resolve_parameters()
-        self._extra, self._written, self._references = [], set(), []
+        self._extra, self._written, self._references, self._used = [], set(), [], []
         self._pixeldq = self._kept = self._picture = None
         frame = (self.shape[-2] * max(1, self.window.positions), self.shape[-1])
         self._piece = memory.piece_size(self.snakemake.resources.get("mem_mb", 2000), frame, self.threads)
@@ -314,6 +335,13 @@ class Step(Passes, Job):
                 "them together, it must not be skipped"
             )
         return stripes
+
+    def _told(self, error):
+        """Add what the step has read, where the error does not name a file itself."""
+        text = super()._told(error)
+        if not isinstance(error, files.FileProblem | OSError) and getattr(self, "_used", []):
+            text += f" (it has read {', '.join(self._used)})"
+        return text
 
     # --- what was resolved for the exposure -----------------------------------------------------------
 
@@ -432,6 +460,7 @@ class Step(Passes, Job):
             return None
         check(pointer)
         log.info("%s: %s", kind, pointer["file"])
+        self._used.append(f"{kind} {pointer['file']}")
         return pointer["file"]
 
     def user_image(self, parameter):

@@ -259,6 +259,12 @@ class _Settings:
         return cls(tuple(sorted(cache.items())), context, server.rstrip("/") if server else None, root)
 
     @property
+    def writable(self):
+        """Whether the cache can be written, as far as it is there."""
+        folders = (self.root, os.path.join(self.root, "references", "jwst"))
+        return all(os.access(folder, os.W_OK) for folder in folders if os.path.isdir(folder))
+
+    @property
     def pinned(self):
         """Whether the context is named itself, and not a word or a date that stands for one."""
         return bool(self.context) and self.context.endswith(".pmap")
@@ -295,6 +301,9 @@ def _crds(settings):
         os.environ["CRDS_SERVER_URL"] = settings.server or SERVERLESS
         os.environ["CRDS_OBSERVATORY"] = "jwst"
         os.environ["CRDS_MODE"] = "auto"
+        if not settings.writable:
+            # crds makes folders where it only looks for files.
+            os.environ["CRDS_READONLY_CACHE"] = "1"
         for kind in ("CONFIG", "MAPPING", "REFERENCE", "PICKLE"):
             os.environ.setdefault(f"CRDS_{kind}_URI", "none")
         if os.environ.get("CRDS_CLIENT_TIMEOUT_SECONDS", _CRDS_TIMEOUT) == _CRDS_TIMEOUT:

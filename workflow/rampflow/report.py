@@ -20,6 +20,9 @@ from rampflow import dq, files, page, pictures
 from rampflow.check import Results
 from rampflow.records import replace
 
+#: What can be said of a job that has left a log, but neither a record nor an error.
+ENDED = "its job left neither a record nor an error: it was killed (for want of memory? try --cores 1), or runs still"
+NOT_BEGUN = "has not run"
 #: Line of a log: when, how grave, what.
 _LOG = re.compile(r"^(\d{4}-\d\d-\d\d [\d:,]+) (INFO|WARNING|ERROR) (.*)$")
 
@@ -88,8 +91,8 @@ def gather(results):
 def _judge(exposure, results, run):
     """Say how far an exposure has come, and collect what its logs warn of."""
     final = "rate" if "ramp_fit" in exposure.chain else "ramp"
-    steps, failure = [*exposure.chain, "ramp", "rate"], None
-    for step in steps:
+    failure = None
+    for step in [*exposure.chain, "ramp", "rate"]:
         for level, text in _log_of(results.folder / exposure.root / "logs" / f"{step}.log"):
             if level == "WARNING":
                 exposure.warnings.append((step, text))
@@ -100,9 +103,12 @@ def _judge(exposure, results, run):
     elif exposure.root in run.get("without_references", {}) and not exposure.records:
         exposure.state, exposure.why = "failed", f"references: {run['without_references'][exposure.root]}"
     elif not exposure.products[final]:
-        missing = next((step for step in steps if step not in exposure.records), final)
         exposure.state = "unfinished"
-        exposure.why = f"{missing} has not run to its end" if final not in exposure.records else "its products are gone"
+        exposure.why = f"{final}: its products are gone"
+        missing = next((step for step in [*exposure.chain, final] if step not in exposure.records), None)
+        if missing is not None:
+            begun = (results.folder / exposure.root / "logs" / f"{missing}.log").exists()
+            exposure.why = f"{missing}: {ENDED if begun else NOT_BEGUN}"
 
 
 def _log_of(path):

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -16,7 +17,7 @@ from rampflow import memory
 from rampflow.config import ConfigError, check_config
 from rampflow.exposures import find_exposures
 from rampflow.plan import Plan
-from rampflow.provenance import code_digest, code_files, digest, script_of, version_of, versions
+from rampflow.provenance import HOME, code_digest, code_files, digest, script_of, version_of, versions
 from rampflow.records import replace
 
 __all__ = ["Run", "code_digest"]
@@ -24,6 +25,8 @@ __all__ = ["Run", "code_digest"]
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
+#: Exposures whose failure is said at the end of a run.
+_LINES = 20
 #: Keywords that say what the light of an exposure has passed through.
 _OPTICS = ("FILTER", "PUPIL", "GRATING", "CHANNEL", "BAND", "CORONMSK")
 
@@ -56,7 +59,15 @@ class Run:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self._facts = {}
+        self._check_place()
         self.notices = [*notices, *self.plan.notices]
+
+    def _check_place(self):
+        """Refuse a run that Snakemake itself could not do, in one line instead of many."""
+        if not shutil.disk_usage(".").free:
+            raise SystemExit(f"rampflow: {os.getcwd()}: the disk is full, nothing can run there; make room")
+        if os.path.exists(self.results) and not os.path.isdir(self.results):
+            raise SystemExit(f"rampflow: {self.results}: not a folder; correct the key results of the configuration")
 
     def begin(self, workflow):
         """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
@@ -86,6 +97,7 @@ class Run:
             workflow.scheduler.job_rate_limiter = None
         try:
             self._note(started=_now(), **self._description())
+            self._sweep()
         except OSError as error:
             raise SystemExit(
                 f"rampflow: {self.results}: nothing can be written there ({error.strerror}); correct the key "
@@ -111,9 +123,35 @@ class Run:
         # On a full disk the run was killed, as far as its record can tell.
         with contextlib.suppress(OSError):
             self._note(ended=_now(), outcome=outcome, without_references=failed)
+        if outcome == "failed":
+            self._sweep()
+            self._say_what_failed()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
                 thread.cancel()
+
+    def _sweep(self):
+        """Remove what jobs that were killed had begun to write."""
+        for exposure in self.plan.exposures:
+            for path in Path(self.results, exposure).glob(".*.part"):
+                path.unlink(missing_ok=True)
+
+    def _say_what_failed(self):
+        """Say at the end, in a line for each exposure, what would have to be looked for further up."""
+        from rampflow import check, report
+
+        found = report.gather(check.Results(self.results))
+        left = [one for one in found if one.state != "complete" and one.root in self.plan.exposures]
+        said = [one for one in left if not one.why.endswith(report.NOT_BEGUN)][:_LINES]
+        lines = [f"{len(left)} of {len(self.plan.exposures)} exposures are not finished"]
+        for one in said:
+            log = f"{self.results}/{one.root}/logs/{one.why.partition(':')[0]}.log"
+            lines.append(f"{one.root}: {one.why}" + (f" (traceback: {log})" if one.state == "failed" else ""))
+        if len(left) > len(said):
+            command = f"PYTHONPATH={HOME}/workflow {sys.executable} -m rampflow.report {self.results}"
+            lines.append(f"{len(left) - len(said)} are not listed here; for a report with all: {command}")
+        for line in lines:
+            print(f"rampflow: {line}", file=sys.stderr)
 
     def _note(self, **facts):
         """Keep what is to be known of this run, in a file of its own among the results."""
