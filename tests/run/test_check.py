@@ -147,6 +147,13 @@ def test_a_changed_reference_and_a_missing_one_are_found_once(again, programme, 
     assert any(gain.name in line and "No such file" in line for line in lines)
 
 
+def test_a_missing_reference_of_many_exposures_is_said_once(again, checked):
+    for path in (again.folder / "results").glob("*/record/*.json"):
+        path.write_text(re.sub(r'"file": "/[^"]*_gain_\d+', '"file": "/nowhere/gain', path.read_text()))
+    (line,) = checked(again, status=1)
+    assert line.startswith("/nowhere/gain.fits, the gain reference of jw")
+
+
 def test_another_answer_of_crds_is_found(again, checked):
     pointer = one(again, "*_nis/references/dark.json")
     content = json.loads(pointer.read_text())
