@@ -5,7 +5,9 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from conftest import HOME, Run
 
 from rampflow import check, provenance
@@ -145,6 +147,13 @@ def test_a_changed_reference_and_a_missing_one_are_found_once(again, programme, 
     assert any(gain.name in line and "No such file" in line for line in lines)
 
 
+def test_a_missing_reference_of_many_exposures_is_said_once(again, checked):
+    for path in (again.folder / "results").glob("*/record/*.json"):
+        path.write_text(re.sub(r'"file": "/[^"]*_gain_\d+', '"file": "/nowhere/gain', path.read_text()))
+    (line,) = checked(again, status=1)
+    assert line.startswith("/nowhere/gain.fits, the gain reference of jw")
+
+
 def test_another_answer_of_crds_is_found(again, checked):
     pointer = one(again, "*_nis/references/dark.json")
     content = json.loads(pointer.read_text())
@@ -242,6 +251,42 @@ def test_an_exposure_that_no_longer_can_be_made_again_says_why(again, programme,
     assert any(
         line.startswith(f"{name}: cannot be made again: rampflow: ") and "no such file" in line for line in lines
     )
+
+
+def test_files_of_the_user_are_found_when_an_exposure_is_made_again(new_run, checked, programme):
+    run = new_run("guider1")
+    (run.folder / "my").mkdir()
+    flags = np.zeros(programme.exposures[-1].window.shape, np.uint32)
+    flags[7, 9] = 1
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(flags)]).writeto(run.folder / "my/flags.fits")
+    (gain,) = programme.folder.glob("crds/references/jwst/fgs/*gain*")
+    (run.folder / "my/gain.fits").write_bytes(gain.read_bytes())
+    settings = {"dq_init": {"user_supplied_dq": "my/flags.fits"}, "dark_current": {"dark_output": "dark.fits"}}
+    run(steps=settings, references={"FGS": {"gain": "my/gain.fits"}})
+    (line,) = checked(run, "--again", "*", status=0)
+    assert line.endswith("_guider1: made again, bit for bit the same")
+    flip(run.folder / "my/flags.fits")
+    lines = checked(run, status=1)
+    assert len(lines) == 1 and "my/flags.fits, read by dq_init of jw" in lines[0] and "has changed" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dq_init": {"user_supplied_dq": "../flags.fits"}}, "leads out of the folder of the run"),
+        (
+            {"FGS": {"dark_current": {"dark_output": "/data/dark.fits"}}},
+            "dark_output: /data/dark.fits would be written over",
+        ),
+    ],
+)
+def test_what_cannot_be_made_again_without_harm_is_not(again, checked, settings, words):
+    path = one(again, "runs/*.json")
+    run = json.loads(path.read_text())
+    run["config"]["steps"] = settings
+    path.write_text(json.dumps(run))
+    (line,) = checked(again, "--again", "*_guider1", status=1)
+    assert "_guider1: cannot be made again: " in line and words in line
 
 
 def test_a_folder_without_records_is_no_success(tmp_path, capsys):

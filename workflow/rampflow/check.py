@@ -96,9 +96,9 @@ class Comparison:
 
     def __init__(self, results):
         self.results = results
-        self.findings = list(results.unreadable)
         self.hashed = self.timed = 0
-        self._expected = {}
+        self._lines = dict.fromkeys(results.unreadable)
+        self._expected, self._missing = {}, set()
         self._touched = defaultdict(list)
         for exposure, records in results.records.items():
             for step, record in records.items():
@@ -114,17 +114,19 @@ class Comparison:
         self._compare()
         self._code()
         self._versions()
+        self.findings = list(self._lines)
 
     def _say(self, line):
-        if line not in self.findings:
-            self.findings.append(line)
+        self._lines[line] = None
 
     def _expect(self, path, size, sha256, what):
         """Note that a file must be there, of a size, and with a checksum if that is known; say so if it is not."""
         try:
             found = path.stat().st_size
         except OSError as error:
-            self._say(f"{path}, {what}: {error.strerror}")
+            if path not in self._missing:
+                self._say(f"{path}, {what}: {error.strerror}")
+            self._missing.add(path)
             return
         if size is not None and found != size:
             self._say(f"{path}, {what}, has changed: {found} bytes, expected {size}")

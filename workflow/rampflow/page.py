@@ -16,6 +16,8 @@ from rampflow import pictures
 from rampflow.config import steps
 from rampflow.records import read_json
 
+#: What pixels without a rate are counted as, beside the flags.
+NO_RATE = "no rate (NaN)"
 #: How far exposures can be.
 STATES = ("complete", "failed", "unfinished")
 #: Pixels of all pictures of rates together, and the smallest and the largest side of one.
@@ -134,10 +136,13 @@ def _megabytes(value):
     return f"#{value:.0f} MB"
 
 
-def _percent(value):
-    if value is None:
+def _percent(fractions, name):
+    """Say how many have a flag; – where they could not be counted."""
+    if fractions is None:
         return "#–"
-    return "#0" if value == 0 else f"#{100 * value:.2g} %" if value < 0.0995 else f"#{100 * value:.1f} %"
+    value = 100 * fractions.get(name, 0)
+    text = "0" if value == 0 else f"{value:.2g} %" if value < 9.95 else f"{value:.1f} %"
+    return "#" + text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _time(text):
@@ -198,7 +203,6 @@ def _overview(exposures):
         facts, shape = e.facts, e.facts.get("shape", [])
         mode = [facts.get("exp_type"), *facts.get("optics", []), facts.get("subarray"), facts.get("readpatt")]
         mode += ["time series"] * bool(facts.get("tso"))
-        groups, pixels = e.groups or {}, e.pixels or {}
         picture = _image(e.rate, size, e.root) if len(exposures) > _MANY else ""
         rows.append(
             [
@@ -211,8 +215,8 @@ def _overview(exposures):
                 _state(e.state),
                 _seconds(e.wall),
                 _megabytes(e.memory),
-                *(_percent(groups.get(name)) for name in ("saturated", "jump")),
-                *(_percent(pixels.get(name)) for name in ("do not use", "without a rate")),
+                *(_percent(e.groups, name) for name in ("SATURATED", "JUMP_DET")),
+                *(_percent(e.pixels, name) for name in ("DO_NOT_USE", NO_RATE)),
                 f"#{len(e.warnings) or ''}",
             ]
         )
@@ -280,6 +284,7 @@ def _sections(results, exposures):
             f"<details class=x id='{_e(e.root)}'{opened}><summary><b>{_e(e.root)}</b> {_state(e.state)}</summary>"
             + "".join(f"<p class=w>{_e(text)}" for text in (e.why, e.trouble) if text)
             + _figures(e, picture_size(len(exposures)), many)
+            + _fractions(e)
             + (_chain_line(e) if many else _chain_table(results, e))
             + _files(results, e)
             + ("" if many else _references(e))
@@ -289,12 +294,23 @@ def _sections(results, exposures):
 
 
 def _figures(exposure, size, many):
-    shown = {"flags": exposure.flags} if many else {"count rate": exposure.rate, "flags": exposure.flags}
+    shown = {"flags": exposure.flags}
+    if not many:
+        shown = {"count rate (blue: none)": exposure.rate} | shown
     return "".join(
         f"<figure>{_image(content, size, text)}<figcaption>{text}</figcaption></figure>"
         for text, content in shown.items()
         if content is not None
     )
+
+
+def _fractions(exposure):
+    parts = []
+    for what, fractions in (("groups", exposure.groups), ("pixels", exposure.pixels)):
+        if fractions:
+            order = sorted(fractions, key=fractions.get, reverse=True)
+            parts.append(f"{what}: " + ", ".join(f"{name} {_percent(fractions, name)[1:]}" for name in order))
+    return f"<p class=q>Flags of {_e('; of '.join(parts))}." if parts else ""
 
 
 def _chain_table(results, exposure):

@@ -18,6 +18,7 @@ import numpy as np
 
 from rampflow import dq, files, page, pictures
 from rampflow.check import Results
+from rampflow.page import NO_RATE
 from rampflow.records import replace
 
 #: What can be said of a job that has left a log, but neither a record nor an error.
@@ -39,8 +40,8 @@ class Exposure:
     why: str = ""
     warnings: list = field(default_factory=list)  #: (step, text)
     products: dict = field(default_factory=dict)  #: step to the names of its products that are there
-    groups: dict | None = None  #: fraction of groups with a flag
-    pixels: dict | None = None  #: fraction of pixels with a flag, or without a rate
+    groups: dict | None = None  #: fraction of groups with each flag that occurs
+    pixels: dict | None = None  #: the same of pixels, and of those without a rate
     rate: bytes | None = None
     flags: bytes | None = None
     trouble: str = ""  #: why there is no picture
@@ -149,25 +150,28 @@ def _last_ramp(exposure):
 
 
 def _pixel_fractions(rate, flags):
+    """Count flags of pixels, and pixels without a rate; reference pixels are left out."""
     used = (flags & np.uint32(dq.REFERENCE_PIXEL)) == 0
-    total = max(np.count_nonzero(used), 1)
-    kinds = {"do not use": dq.DO_NOT_USE, "saturated": dq.SATURATED, "jump": dq.JUMP_DET}
-    found = {name: np.count_nonzero(used & ((flags & np.uint32(bit)) != 0)) / total for name, bit in kinds.items()}
-    return found | {"without a rate": np.count_nonzero(used & ~np.isfinite(rate)) / total}
+    count = _count(flags[used]) | {NO_RATE: np.count_nonzero(np.isnan(rate[used]))}
+    return {name: number / max(np.count_nonzero(used), 1) for name, number in count.items()}
 
 
 def _group_fractions(product):
     """Count flags of groups, frame by frame; reference pixels are left out."""
     array = product["GROUPDQ"]
     used = (product["PIXELDQ"].read() & np.uint32(dq.REFERENCE_PIXEL)) == 0
-    kinds = {"saturated": dq.SATURATED, "jump": dq.JUMP_DET, "do not use": dq.DO_NOT_USE}
     count = Counter()
     for index in np.ndindex(array.shape[:2]):
-        flags = array.read(*index)[used]
-        for name, bit in kinds.items():
-            count[name] += np.count_nonzero(flags & bit)
+        count.update(_count(array.read(*index)[used]))
     total = max(np.count_nonzero(used) * array.shape[0] * array.shape[1], 1)
-    return {name: count[name] / total for name in kinds}
+    return {name: number / total for name, number in count.items()}
+
+
+def _count(flags):
+    """Count the flags that there are: {name: number}."""
+    there = int(np.bitwise_or.reduce(flags, initial=0))
+    names = [name for name, bit in dq.MNEMONICS.items() if there & bit]
+    return {name: np.count_nonzero(flags & flags.dtype.type(dq.MNEMONICS[name])) for name in names}
 
 
 # --- the command -----------------------------------------------------------------------------------------
