@@ -42,7 +42,7 @@ def test_medium8_averages_eight_of_ten_frames():
 def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"no subarray SUB99 on NIS; known: \['FULL', 'SUB128'"):
         subarray("NIS", "SUB99")
-    with pytest.raises(ValueError, match=r"no read-out pattern DEEP8 on MIRI; known: \['FAST', 'FASTR1'"):
+    with pytest.raises(ValueError, match=r"no read-out pattern DEEP8 on MIRI; known: \['FAST', 'FASTGRPAVG'"):
         read_pattern("MIRI", "DEEP8")
     with pytest.raises(ValueError, match="no subarray FULL on NRCC1; known: detectors"):
         full_frame("NRCC1")
