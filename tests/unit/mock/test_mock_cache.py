@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from astropy.io import fits
 
 from rampflow.mock import SERVERLESS, Effects, Exposure, Window, build_cache, complete, programme, revise
 
@@ -116,6 +117,28 @@ def test_a_type_can_be_left_out_of_a_context(tmp_path):
     context = build_cache(tmp_path, [exposure], without={"superbias"})
     (answer,) = ask(tmp_path, context, [exposure], ["superbias", "dark"])
     assert answer == {"superbias": "N/A", "dark": "jwst_nirspec_dark_9001.fits"}
+
+
+def test_a_type_can_be_left_out_for_one_detector(tmp_path):
+    imager, spectrometer = (
+        Exposure(detector, "FASTR1", 4, window=SMALL, effects=Effects.nominal("MIRI"))
+        for detector in ("MIRIMAGE", "MIRIFULONG")
+    )
+    context = build_cache(tmp_path, [imager, spectrometer], without={("MIRIMAGE", "reset")})
+    answers = ask(tmp_path, context, [imager, spectrometer], ["reset", "dark"])
+    assert [answer["reset"] == "N/A" for answer in answers] == [True, False]
+    assert [answer["dark"] == "N/A" for answer in answers] == [False, False]
+
+
+def test_writers_of_references_take_options_and_the_more_special_wins(tmp_path):
+    imager = Exposure("MIRIMAGE", "FASTR1", 4, window=SMALL, effects=Effects.nominal("MIRI"))
+    other = imager.but(subarray="SUB64", window=Window(1, 779, 12, 8), number=2)
+    owners = {"MIRI": 1, "MIRIMAGE": 2, other.root: 5}
+    options = {(owner, "reset"): {"nints": nints} for owner, nints in owners.items()}
+    context = build_cache(tmp_path, [imager, other], options=options)
+    names = [answer["reset"] for answer in ask(tmp_path, context, [imager, other], ["reset"])]
+    shapes = [fits.getdata(tmp_path / "references/jwst/miri" / name, "SCI").shape for name in names]
+    assert shapes == [(2, 4, 8, 12), (5, 4, 8, 12)]
 
 
 def test_a_revision_changes_one_type_of_one_detector(cache, demo, answers):

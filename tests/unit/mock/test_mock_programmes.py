@@ -152,3 +152,24 @@ def test_interleaved_frames_are_drawn_for_both_detectors():
     drawn = [programme("drawn-irs2", seed) for seed in range(10)]
     assert all([exposure.detector for exposure in each.exposures] == ["NRS1", "NRS2"] for each in drawn)
     assert {exposure.readpatt for each in drawn for exposure in each.exposures} == {"NRSIRS2", "NRSIRS2RAPID"}
+
+
+def test_drawn_programmes_of_miri_cover_its_modes_and_what_references_can_be_like():
+    drawn = [programme("drawn-miri", seed) for seed in range(30)]
+    assert programme("drawn-miri", 3) == drawn[3]
+    exposures = [exposure for each in drawn for exposure in each.exposures]
+    assert {exposure.instrument for exposure in exposures} == {"MIRI"}
+    assert {exposure.subarray for exposure in exposures} >= {"FULL", "SUB64", "SUB128", "SLITLESSPRISM", "MASKLYOT"}
+    assert {exposure.readpatt for exposure in exposures} >= {"FAST", "FASTR1", "SLOW", "SLOWR1", "FASTGRPAVG8"}
+    assert {exposure.ngroups for exposure in exposures} >= {1, 2, 3, 4, 5, 9, 27}
+    assert any(exposure.window.shape == (1024, 1032) for exposure in exposures)
+    assert any(exposure.segment == 2 for exposure in exposures)
+    options = [given for each in drawn for (_, kind), given in each.options.items() if kind in ("dark", "reset")]
+    assert {1, 2, 3, 5, 6} <= {given["nints"] for given in options}
+    missing = {kind if isinstance(kind, str) else kind[1] for each in drawn for kind in each.without}
+    assert missing >= {"mask", "dark", "linearity", "emicorr"}
+    roots = {exposure.root for exposure in exposures}
+    assert all(each.steps.keys() <= roots for each in drawn)
+    recent = [programme("drawn-miri-recent", seed) for seed in range(10)]
+    assert all(each.recent for each in recent)
+    assert "persistence" in {step for each in recent for steps in each.steps.values() for step in steps}

@@ -1,3 +1,4 @@
+import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -15,6 +16,10 @@ EVERYTHING = Effects.nominal("NIRCAM", bad_pixels=100.0)
 
 def exposure(detector="NRCB1", readpatt="SHALLOW4", ngroups=4, nints=1, **more):
     return Exposure(detector, readpatt, ngroups, nints, **{"window": WINDOW, "effects": EVERYTHING, **more})
+
+
+def miri(ngroups, **more):
+    return exposure("MIRIMAGE", "FASTR1", ngroups, **{"window": Window(1, 779, 32, 24), **more})
 
 
 def written(tmp_path, reftype, of, window=WINDOW, **options):
@@ -121,6 +126,44 @@ def test_the_reset_reference_holds_the_anomaly_of_three_integrations(tmp_path):
     maps = det.maps("MIRIMAGE", WINDOW, of.effects)
     assert values.shape == (3, 5, 24, 32)
     assert values[2, 4] == pytest.approx(det.reset_level(maps, 9, 4))
+
+
+def test_a_reset_reference_can_say_that_it_is_smaller(tmp_path):
+    path = written(tmp_path, "reset", miri(6), nints=4, told=(1, 3))
+    header = fits.getheader(path)
+    assert (header["NINTS"], header["NGROUPS"]) == (1, 3)
+    assert fits.getdata(path, "SCI").shape[:2] == (4, 6)
+
+
+def test_a_dark_can_be_taken_in_another_pattern_and_tell_its_mean(tmp_path):
+    path = written(tmp_path, "dark", miri(6), pattern=(2, 1, 5), nints=3, average="image")
+    header = fits.getheader(path)
+    assert [header[key] for key in ("NFRAMES", "GROUPGAP", "NGROUPS", "NINTS")] == [2, 1, 5, 3]
+    assert fits.getdata(path, "SCI").shape[:2] == (3, 5)
+    assert fits.getdata(path, "AVDRKCUR").shape == WINDOW.shape
+    assert fits.getheader(written(tmp_path, "dark", miri(6), average="keyword"))["AVDRKCUR"] > 0
+
+
+def test_a_linearity_polynomial_can_be_short_and_begin_with_a_constant(tmp_path):
+    coefficients = fits.getdata(written(tmp_path, "linearity", exposure(), terms=3, constant=0.5), "COEFFS")
+    assert coefficients.shape[0] == 3
+    assert (coefficients[0] == 0.5).all()
+
+
+def test_reference_pixels_can_be_broken(tmp_path):
+    def unusable(broken):
+        with fits.open(written(tmp_path, "mask", miri(3, effects=Effects()), broken=broken)) as hdus:
+            value = next(row["VALUE"] for row in hdus["DQ_DEF"].data if row["NAME"] == "DO_NOT_USE")
+            return (hdus["DQ"].data & value)[:, :4] != 0
+
+    assert unusable(1.0).all()
+    assert unusable(0.5).mean() == pytest.approx(0.5, abs=0.2)
+
+
+def test_emi_waves_can_be_sampled_otherwise_and_be_more_than_the_data_have(tmp_path):
+    with asdf.open(written(tmp_path, "emicorr", miri(5, subarray="SUB64"), samples=97, absent=(218.52,))) as tree:
+        assert {len(wave["phase_amplitudes"]) for wave in tree["frequencies"].values()} == {97}
+        assert "Hz219" in tree["subarray_cases"]["SUB64"]["freqs"]["FAST"]
 
 
 def test_the_ipc_kernel_undoes_the_coupling_to_first_order(tmp_path):
