@@ -224,7 +224,7 @@ def build(folder, exposures, context=CONTEXT, whole=(), traps=(), without=(), re
             for user in users:
                 references.emicorr(path, user, user.window)
         else:
-            window = _window(reftype, users, whole)
+            window = _window(reftype, users, {*whole, reftype} if odd_references.WHOLE in strange else whole)
             options = _RECENT.get(reftype, {}) if recent else {}
             references.WRITERS[reftype](path, _longest(users), window, **options)
             if strange:
