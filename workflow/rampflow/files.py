@@ -663,14 +663,14 @@ class Reference:
         Returns
         -------
         `~numpy.ndarray`
-            float32 as JWST's schemas have it, whatever floating type the file holds; integers as they are.
+            float32 as JWST's schemas have it, whatever type the file holds; flags, DQ, are integers as they are.
         """
         array = self.product[name]
         lead = len(array.shape) - 2
         rows, columns = self._cut(array)
         index = tuple(index) + (slice(None),) * (lead - len(index))
         values = array.read(*index, rows)[..., columns]
-        if values.dtype.kind == "f":
+        if name != "DQ":
             values = values.astype(np.float32, copy=False)
         return np.ascontiguousarray(values)
 
