@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,3 +153,20 @@ def test_interleaved_frames_are_drawn_for_both_detectors():
     drawn = [programme("drawn-irs2", seed) for seed in range(10)]
     assert all([exposure.detector for exposure in each.exposures] == ["NRS1", "NRS2"] for each in drawn)
     assert {exposure.readpatt for each in drawn for exposure in each.exposures} == {"NRSIRS2", "NRSIRS2RAPID"}
+
+
+def test_recent_programmes_have_parameters_and_flags_of_the_user_besides(tmp_path):
+    usual, recent = programme("drawn", 3), programme("drawn-recent", 3)
+    assert recent.exposures == usual.exposures
+    for root, steps in usual.steps.items():
+        for step, values in steps.items():
+            assert values.items() <= recent.steps[root][step].items()
+    assert any("persistence_time" in steps.get("persistence", {}) for steps in recent.steps.values())
+    chosen = tiny()
+    root = chosen.exposures[1].root
+    record = make(replace(chosen, flagged=frozenset({root}), steps={root: {"jump": {"edge_size": 3}}}), tmp_path)
+    path = record["steps"][root]["dq_init"]["user_supplied_dq"]
+    flags = fits.getdata(path)
+    assert flags.shape == (12, 16) and 0 < np.mean(flags & 1) < 0.1
+    assert record["steps"][root]["jump"] == {"edge_size": 3}
+    assert len(record["steps"]) == 1
