@@ -224,6 +224,16 @@ def test_a_frame_is_made_of_rectangles_of_the_detector():
     assert [[piece.ystart for _, _, piece in blocks] for blocks in positions] == [[0], [0, 4], [0, 6]]
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32, np.float64])
+def test_values_of_a_reference_are_in_single_precision_whatever_the_file_holds(dtype, tmp_path):
+    path = reference(tmp_path)
+    with fits.open(path, mode="update") as hdus:
+        hdus["SCI"].data = hdus["SCI"].data.astype(dtype)
+    values = files.Reference(path, files.Window(ystart=1, xstart=2, ny=2, nx=3)).read()
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, [[12, 13, 14], [22, 23, 24]])
+
+
 def test_a_reference_that_does_not_cover_the_exposure_is_refused(tmp_path):
     path = reference(tmp_path)
     with pytest.raises(files.FileProblem, match="covers rows 1-8, columns 1-10 .* needs rows 8-9, columns 1-2"):

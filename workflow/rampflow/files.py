@@ -765,7 +765,7 @@ class Reference:
         Returns
         -------
         `~numpy.ndarray`
-            float32 as JWST's schemas have it, whatever floating type the file holds; integers as they are. With
+            float32 as JWST's schemas have it, whatever type the file holds; flags, DQ, are integers as they are. With
             superstripes their positions are the first axis.
         """
         array = self.product[name]
@@ -775,7 +775,7 @@ class Reference:
             pieces = [array.read(*index, *cut) for cut in cuts]
             planes.append(pieces[0] if len(pieces) == 1 else np.concatenate(pieces, self.window.axis))
         values = np.stack(planes) if self.window is not None and self.window.positions else planes[0]
-        return values.astype(np.float32, copy=False) if values.dtype.kind == "f" else values
+        return values if name == "DQ" else values.astype(np.float32, copy=False)
 
     def read_kernel(self):
         """Read the kernel of an ipc reference: (rows, columns), or four axes of which the last two are cut.

@@ -198,3 +198,17 @@ def test_cut_references_cover_all_windows_of_a_detector_and_whole_ones_the_detec
     assert fits.getdata(folder / "jwst_miri_gain_9001.fits").shape == (14, 16)
     assert fits.getdata(folder / "jwst_miri_mask_9001.fits").shape == (1024, 1032)
     assert fits.getdata(folder / "jwst_miri_dark_9001.fits").shape[-2:] == (8, 12)
+
+
+def test_references_can_be_odd_missing_or_whole_for_one_detector(tmp_path):
+    one = Exposure("NRS1", "NRS", 2, window=SMALL)
+    other = Exposure("NRS2", "NRS", 2, window=SMALL)
+    odd = {"NRS1": {"superbias": ("missing",), "gain": ("whole", "nowhere"), "dark": ("no_flags",)}}
+    context = build_cache(tmp_path, [one, other], odd=odd)
+    found = ask(tmp_path, context, [one, other], ["superbias", "gain", "dark"])
+    assert [answer["superbias"] == "N/A" for answer in found] == [True, False]
+    folder = tmp_path / "references/jwst/nirspec"
+    assert [fits.getdata(folder / answer["gain"]).shape for answer in found] == [(2048, 2048), (8, 12)]
+    assert ["SUBSTRT1" in fits.getheader(folder / answer["gain"]) for answer in found] == [False, True]
+    with fits.open(folder / found[0]["dark"]) as first, fits.open(folder / found[1]["dark"]) as second:
+        assert ("DQ" in first, "DQ" in second) == (False, True)

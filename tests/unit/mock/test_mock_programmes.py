@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,3 +174,20 @@ def test_drawn_programmes_of_miri_cover_its_modes_and_what_references_can_be_lik
     recent = [programme("drawn-miri-recent", seed) for seed in range(10)]
     assert all(each.recent for each in recent)
     assert "persistence" in {step for each in recent for steps in each.steps.values() for step in steps}
+
+
+def test_recent_programmes_have_parameters_and_flags_of_the_user_besides(tmp_path):
+    usual, recent = programme("drawn", 3), programme("drawn-recent", 3)
+    assert recent.exposures == usual.exposures
+    for root, steps in usual.steps.items():
+        for step, values in steps.items():
+            assert values.items() <= recent.steps[root][step].items()
+    assert any("persistence_time" in steps.get("persistence", {}) for steps in recent.steps.values())
+    chosen = tiny()
+    root = chosen.exposures[1].root
+    record = make(replace(chosen, flagged=frozenset({root}), steps={root: {"jump": {"edge_size": 3}}}), tmp_path)
+    path = record["steps"][root]["dq_init"]["user_supplied_dq"]
+    flags = fits.getdata(path)
+    assert flags.shape == (12, 16) and 0 < np.mean(flags & 1) < 0.1
+    assert record["steps"][root]["jump"] == {"edge_size": 3}
+    assert len(record["steps"]) == 1

@@ -319,6 +319,8 @@ def test_values_can_be_odd_anywhere(name, changed, tmp_path):
 def test_places_can_be_unknown_or_wrong_and_values_in_double_precision(tmp_path):
     assert "SUBSTRT1" not in odd(tmp_path, "dark", "nowhere")[1][0].header
     assert odd(tmp_path, "gain", "wrong_size")[1][0].header["SUBSIZE1"] == WINDOW.xsize + 7
+    assert odd(tmp_path, "gain", "gain_factor")[1][0].header["GAINFACT"] == 1.5
+    assert odd(tmp_path, "superbias", "integers")[1]["SCI"].data.dtype == ">i4"
     before, after = odd(tmp_path, "superbias", "doubles")
     assert after["SCI"].data.dtype == ">f8"
     assert np.array_equal(before["SCI"].data, after["SCI"].data, equal_nan=True)

@@ -244,7 +244,8 @@ def build(
             for user in users:
                 references.emicorr(path, user, user.window, **own)
         else:
-            references.WRITERS[reftype](path, _longest(users), _window(reftype, users, whole), **own)
+            window = _window(reftype, users, {*whole, reftype} if odd_references.WHOLE in strange else whole)
+            references.WRITERS[reftype](path, _longest(users), window, **own)
             if strange:
                 odd_references.make_odd(path, strange)
         rules.setdefault((instrument, reftype), {})[values] = name

@@ -105,6 +105,39 @@ def draw(seed):
     return exposures, {root: chosen for root, chosen in steps.items() if chosen}, traps
 
 
+def draw_recent(seed):
+    """Draw what a programme has besides for release 3.0.
+
+    Parameters
+    ----------
+    seed : int
+        As for `draw`.
+
+    Returns
+    -------
+    steps : dict
+        Parameters that came with that release, to be added to those of `draw`: for each exposure, by step.
+    flagged : frozenset of str
+        Names of the exposures with flags of the user's.
+    """
+    steps, flagged = {}, set()
+    for number, exposure in enumerate(draw(seed)[0]):
+        rng = np.random.default_rng((seed, number, 3))
+        chosen = steps[exposure.root] = {}
+        if rng.random() < 0.4:
+            chosen["persistence"] = {
+                "skip": False,
+                "persistence_time": int(draws.one(rng, (1, 10, 100, 3000))),
+                "dn_threshold": draws.one(rng, (None, 2000.0, 20000.0)),
+                "persistence_dnu": bool(rng.random() < 0.5),
+            }
+        if rng.random() < 0.3:
+            chosen["refpix"] = {"siglimit": float(draws.one(rng, (1.5, 2.0, 5.0)))}
+        if rng.random() < 0.3:
+            flagged.add(exposure.root)
+    return steps, frozenset(flagged)
+
+
 def _exposure(detector, rng):
     instrument = instrument_of(detector)
     types = _TYPES.get(detector) or _TYPES.get(instrument) or _TYPES["MRS"]

@@ -10,7 +10,7 @@ from rampflow.mock import drawn, draws
 from rampflow.mock.configurations import read_patterns, subarray
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import Exposure
-from rampflow.mock.odd_references import MISSING
+from rampflow.mock.odd_references import MISSING, WHOLE
 from rampflow.mock.scene import Scene
 
 #: Keywords that an exposure may do without.
@@ -22,24 +22,32 @@ OPTIONAL = (
 
 #: What is odd about a reference, by its type: sets of oddities of which one is drawn.
 REFERENCES = {
-    "mask": (("standard_bits",), ("no_definitions",), ("wrong_size",), (MISSING,)),
+    "mask": (("standard_bits",), ("no_definitions",), ("wrong_size",), (WHOLE,), (WHOLE, "nowhere"), (MISSING,)),
     "saturation": (
-        ("no_flags",), ("standard_bits",), ("no_definitions", "nan"), ("doubles",), ("zero", "negative"),
-        ("wrong_size",), (MISSING,),
+        ("no_flags",), ("standard_bits",), ("no_definitions", "nan"), ("doubles",), ("integers",), ("zero", "negative"),
+        ("wrong_size",), (WHOLE, "nowhere"), (MISSING,),
     ),
-    "superbias": (("no_flags",), ("standard_bits", "nan"), ("no_definitions",), ("doubles", "negative"), (MISSING,)),
+    "superbias": (
+        ("no_flags",), ("standard_bits", "nan"), ("no_definitions",), ("doubles", "negative"), ("integers",),
+        (WHOLE, "wrong_size"), (MISSING,),
+    ),
     "ipc": (("wide_kernel",), ("kernel_per_pixel",), ("doubles",), (MISSING,)),
     "linearity": (
         ("standard_bits", "nan"), ("no_definitions",), ("doubles",), ("zero",), ("negative",), ("wrong_size",),
+        (WHOLE,), (MISSING,),
+    ),
+    "dark": (
+        ("no_flags",), ("standard_bits", "nan"), ("no_definitions",), ("doubles",), ("integers",), ("nowhere",),
         (MISSING,),
     ),
-    "dark": (("no_flags",), ("standard_bits", "nan"), ("no_definitions",), ("doubles",), ("nowhere",), (MISSING,)),
-    "gain": (("nan",), ("zero", "negative"), ("doubles",), ("wrong_size",)),
-    "readnoise": (("nan",), ("zero",), ("negative",), ("doubles",), ("wrong_size",)),
+    "gain": (("nan",), ("zero", "negative"), ("doubles",), ("integers",), ("wrong_size",), ("gain_factor",), (WHOLE,)),
+    "readnoise": (
+        ("nan",), ("zero",), ("negative",), ("doubles",), ("integers",), ("wrong_size",), (WHOLE, "nowhere"),
+    ),
 }  # fmt: skip
 
 #: Small subarrays that are taken whole: without reference pixels, at the edge, or with but few rows.
-WHOLE = {
+SMALL = {
     "NIS": ("SUBSTRIP96", "SUBSTRIP256", "SUB80", "SUB64"),
     "NRS1": ("SUB512", "SUB512S", "SUB32", "SUB2048", "SUBS200A1"),
     "NRS2": ("SUB512", "SUB512S", "SUB32", "SUB2048", "SUBS200A1"),
@@ -137,9 +145,9 @@ def _make_one_whole(exposures, steps, rng):
 
 def _somewhere(exposure, rng):
     """Take a small subarray whole, now and then."""
-    if exposure.detector not in WHOLE or rng.random() < 0.5 or exposure.segment:
+    if exposure.detector not in SMALL or rng.random() < 0.5 or exposure.segment:
         return exposure
-    name = draws.one(rng, WHOLE[exposure.detector])
+    name = draws.one(rng, SMALL[exposure.detector])
     known = subarray(exposure.detector, name)
     small = known.window.xsize * known.window.ysize < 1e4
     exposure = exposure.but(subarray=name, window=known.window, noutputs=draws.one(rng, known.noutputs))

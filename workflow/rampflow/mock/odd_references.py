@@ -23,13 +23,14 @@ def make_odd(path, names):
     path : path
         The file, as `references` has written it.
     names : iterable of str
-        Of `ODDITIES`, done in this order.
+        Of `ODDITIES`, done in this order. `WHOLE` is for those who write the file.
 
     Raises
     ------
     ValueError
         There is no oddity of that name.
     """
+    names = [name for name in names if name != WHOLE]
     unknown = set(names) - set(ODDITIES)
     if unknown:
         raise ValueError(f"no such oddity: {sorted(unknown)}; known: {sorted(ODDITIES)}")
@@ -73,6 +74,10 @@ def _in_doubles(hdus, *_):
         hdu.data = hdu.data.astype(np.float64)
 
 
+def _in_integers(hdus, *_):
+    hdus["SCI"].data = np.rint(np.nan_to_num(hdus["SCI"].data)).astype(np.int32)
+
+
 def _sprinkled(value):
     def change(hdus, rng):
         data = _values(hdus)[0].data
@@ -91,6 +96,10 @@ def _wrong_size(hdus, *_):
     """Let SUBSIZE1 and SUBSIZE2 be other than the size of the array."""
     for key in _PLACE[2:]:
         hdus[0].header[key] = hdus[0].header[key] + 7
+
+
+def _with_gain_factor(hdus, *_):
+    hdus[0].header["GAINFACT"] = 1.5
 
 
 def _wide_kernel(hdus, rng):
@@ -113,13 +122,15 @@ ODDITIES = {
     "standard_bits": _standard_bits,
     "no_definitions": _no_definitions,
     "doubles": _in_doubles,
+    "integers": _in_integers,
     "nan": _sprinkled(np.nan),
     "zero": _sprinkled(0),
     "negative": _sprinkled(np.negative),
     "nowhere": _nowhere,
     "wrong_size": _wrong_size,
+    "gain_factor": _with_gain_factor,
     "wide_kernel": _wide_kernel,
     "kernel_per_pixel": _kernel_per_pixel,
 }
-#: Instead of an oddity: there is no such reference for the exposure, CRDS says N/A.
-MISSING = "missing"
+#: Instead of an oddity: there is no such reference for the exposure, CRDS says N/A; it covers the whole detector.
+MISSING, WHOLE = "missing", "whole"

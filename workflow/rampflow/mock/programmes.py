@@ -11,7 +11,7 @@ from rampflow.mock.configurations import subarray as subarray_of
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import Exposure
 from rampflow.mock.scene import Scene
-from rampflow.mock.uncal import write_exposure
+from rampflow.mock.uncal import write_exposure, write_user_flags
 
 FIELD = Scene(sky=0.6, stars=25, brightest=1500.0)
 SPECTRUM = Scene(sky=0.4, trace=250.0, fwhm=3.0, curvature=6.0)
@@ -41,6 +41,8 @@ class Programme:
         Types of reference, or (detector, type), that the context answers N/A for.
     options : dict
         Arguments for the writers of references, as `crds_cache.build` takes them.
+    flagged : frozenset of str
+        Names of exposures that get a file with flags of the user's, and the parameter of dq_init that names it.
     """
 
     exposures: tuple[Exposure, ...]
@@ -51,6 +53,7 @@ class Programme:
     steps: dict = field(default_factory=dict)
     without: frozenset = frozenset()
     options: dict = field(default_factory=dict)
+    flagged: frozenset[str] = frozenset()
 
 
 def _exposure(detector, readpatt, ngroups, nints=1, changes=None, **more):
@@ -473,6 +476,17 @@ def _drawn_odd(draw):
     return make_programme
 
 
+def _drawn_recent(seed):
+    found = _drawn(seed)
+    more, flagged = drawn.draw_recent(seed)
+    steps = {
+        root: found.steps.get(root, {})
+        | {step: found.steps.get(root, {}).get(step, {}) | values for step, values in chosen.items()}
+        for root, chosen in more.items()
+    }
+    return replace(found, recent=True, steps=steps, flagged=flagged)
+
+
 PROGRAMMES = {
     "demo": _demo,
     "parity": _parity,
@@ -481,7 +495,7 @@ PROGRAMMES = {
     "parity-stripes": _parity_stripes,
     "parity-superstripes": _parity_superstripes,
     "drawn": _drawn,
-    "drawn-recent": lambda seed: replace(_drawn(seed), recent=True),
+    "drawn-recent": _drawn_recent,
     "drawn-miri": _drawn_miri,
     "drawn-miri-recent": lambda seed: _drawn_miri(seed, recent=True),
     "drawn-odd": _drawn_odd(drawn_odd.draw),
@@ -585,8 +599,19 @@ def make(name, output, seed=1, report=print):
         "context": context,
         "crds_path": "crds",
         "crds_server_url": crds_cache.SERVERLESS,
-        "steps": chosen.steps,
+        "steps": _with_flags(chosen, output),
         "exposures": listing,
     }
     (output / "programme.json").write_text(json.dumps(record, indent=2) + "\n")
     return record
+
+
+def _with_flags(chosen, output):
+    """Write files with flags of the user's, and add them to the parameters."""
+    steps = dict(chosen.steps)
+    for exposure in chosen.exposures:
+        if exposure.root in chosen.flagged:
+            path = write_user_flags(exposure, output)
+            own = steps.get(exposure.root, {})
+            steps[exposure.root] = own | {"dq_init": own.get("dq_init", {}) | {"user_supplied_dq": str(path)}}
+    return steps

@@ -8,8 +8,9 @@ from astropy.io import fits
 from astropy.time import Time
 from stdatamodels.jwst import datamodels
 
+from rampflow import dq
 from rampflow.mock import detector as det
-from rampflow.mock.ramps import integrations, true_rates
+from rampflow.mock.ramps import integrations, random_stream, true_rates
 
 _SECONDS = 86400.0
 
@@ -171,6 +172,28 @@ def _integration_times(exposure, dtype):
         for part, share in (("start", 0.0), ("mid", 0.5), ("end", 1.0)):
             table[f"int_{part}_{scale}"] = start + share * length
     return table
+
+
+def write_user_flags(exposure, folder):
+    """Write an image with flags such as a user may have of some pixels of an exposure.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        The exposure, without interleaved rows.
+    folder : path
+        Where the file goes.
+
+    Returns
+    -------
+    pathlib.Path
+        ``<exposure>_flags.fits``, absolute.
+    """
+    bits = np.array([0, dq.DO_NOT_USE, dq.HOT, dq.DO_NOT_USE | dq.DEAD], np.uint32)
+    choice = random_stream(exposure, "user").choice(4, exposure.window.shape, p=(0.97, 0.01, 0.01, 0.01))
+    path = Path(folder, f"{exposure.root}_flags.fits").absolute()
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(bits[choice], name="DQ")]).writeto(path, overwrite=True)
+    return path
 
 
 def write_truth(truth, path):
