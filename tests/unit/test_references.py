@@ -610,12 +610,6 @@ def test_messages_of_crds_go_to_our_log_and_not_to_the_streams(ask, caplog, capf
     assert capfd.readouterr() == ("", "")
 
 
-def test_importing_crds_ahead_leaves_the_environment_alone():
-    before = dict(os.environ)
-    references.preload()
-    assert dict(os.environ) == before
-
-
 def test_a_missing_mapping_is_named(ask, cache):
     (cache / "mappings/jwst/jwst_nircam_gain_0001.rmap").unlink()
     with pytest.raises(ReferenceProblem, match=r"jwst_0001.pmap is not complete .*gain_0001.rmap is missing"):

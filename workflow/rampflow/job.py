@@ -98,14 +98,14 @@ def preload(names=None):
     Yields
     ------
     str
-        What was imported. The first job of a run asks CRDS, so that comes first.
+        What was imported. The first job of a run, which asks CRDS, imports that itself: no other job needs it.
     """
-    from rampflow import references, steps
+    from rampflow import steps
 
-    references.preload()
-    provenance.versions()
-    for name in ("rampflow.plan", "rampflow.exposures", "snakemake.iocontainers", "snakemake.logging"):
+    # What takes longest is imported while CRDS is asked.
+    for name in ("numba", "rampflow.plan", "snakemake.iocontainers", "snakemake.logging"):
         yield importlib.import_module(name).__name__
+    provenance.versions()
     known = [module.name for module in pkgutil.iter_modules(steps.__path__)]
     names = known if names is None else names
     parts = [part for name in names for part in (name, *(other for other in known if other.startswith(f"_{name}_")))]

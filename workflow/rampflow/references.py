@@ -214,14 +214,6 @@ def resolve_all(requests, *, config, results, state):
     return failed
 
 
-def preload():
-    """Import crds, for a process whose children resolve references."""
-    with _own_environment():
-        import crds  # noqa: F401
-
-        _relay_messages()
-
-
 # --- settings --------------------------------------------------------------------------------------------
 
 

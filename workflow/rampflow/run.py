@@ -1,6 +1,7 @@
 """One run of the workflow: its configuration, its exposures, its plan, and what its jobs may use."""
 
 import contextlib
+import gc
 import json
 import os
 import platform
@@ -129,6 +130,8 @@ class Run:
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
                 thread.cancel()
+        # The interpreter looks once more through all objects before it ends.
+        gc.freeze()
 
     def _sweep(self):
         """Remove what jobs that were killed had begun to write."""

@@ -75,7 +75,8 @@ class Server:
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGHUP, end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        # A child that ends during an import, which can take half a second, must not wait for its end.
+        signal.signal(signal.SIGCHLD, lambda *_: self._reap() if self.importing else None)
         busy = time.monotonic()
         while not self.ending:
             patience = 2.0 if imports is None else 0.0
