@@ -28,14 +28,14 @@ from rampflow.steps import jump  # noqa: E402
 ALGORITHMS = ("two_point", "time_domain", "both")
 ENERGIES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 #: Groups per integration of the cases.
-NGROUPS = (3, 6)
+NGROUPS = (2, 3, 6)
 
 
 def main(arguments=None):
     """Print the table, and draw it if matplotlib is there and asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--nints", type=int, default=40)
+    parser.add_argument("--nints", type=int, default=60)
     parser.add_argument("--plot", type=Path, help="file for the plot, needs matplotlib")
     options = parser.parse_args(arguments)
     print("groups  energy  hits   algorithm    completeness  false positives per pixel and integration")
@@ -51,7 +51,7 @@ def main(arguments=None):
         draw(rows, options.plot)
 
 
-def exposure(ngroups, nints, energy, seed, shape=(32, 64)):
+def exposure(ngroups, nints, energy, seed, shape=(64, 128)):
     """Describe a time series of a small window with cosmic rays of one energy."""
     effects = Effects(photon_noise=1.0, read_noise=1.0, cosmic_rays=2e4, cosmic_ray_energy=energy)
     return Exposure(
@@ -107,20 +107,32 @@ def compare(case):
 
 
 def draw(rows, path):
-    """Plot completeness against energy, a panel for each number of groups."""
+    """Plot completeness and false positives against energy, a column for each number of groups."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(NGROUPS), sharey=True, figsize=(9, 4))
-    for panel, ngroups in zip(panels, NGROUPS, strict=True):
+    size = {"figsize": (3.6 * len(NGROUPS), 6), "layout": "constrained"}
+    figure, panels = pyplot.subplots(2, len(NGROUPS), sharex=True, sharey="row", **size)
+    # What either finds is often what one of them finds: lines that lie on each other must be seen.
+    styles = dict(
+        zip(ALGORITHMS, ({"marker": "o", "ms": 9, "mfc": "none"}, {"marker": "s"}, {"marker": "."}), strict=True)
+    )
+    for column, ngroups in enumerate(NGROUPS):
+        complete, false = panels[:, column]
         for name in ALGORITHMS:
-            line = [(row[1], row[3]) for row in rows if row[0] == ngroups and row[2] == name]
-            panel.semilogx(*zip(*line, strict=True), marker="o", label=name)
-        panel.set(title=f"{ngroups} groups", xlabel="energy of cosmic rays (nominal = 1)")
-    panels[0].set_ylabel("completeness")
-    panels[0].legend()
+            mine = [row for row in rows if row[0] == ngroups and row[2] == name]
+            energies = [row[1] for row in mine]
+            complete.semilogx(energies, [row[3] for row in mine], label=name, **styles[name])
+            false.semilogx(energies, [row[4] for row in mine], **styles[name])
+        complete.set_title(f"{ngroups} groups")
+        false.set_xlabel("energy of cosmic rays (nominal = 1)")
+        # A search that has flagged nothing is at 0, which a logarithm has not.
+        false.set_yscale("symlog", linthresh=1e-6)
+    panels[0, 0].set_ylabel("completeness")
+    panels[1, 0].set_ylabel("false positives per pixel and integration")
+    panels[0, 0].legend()
     figure.savefig(path)
 
 
