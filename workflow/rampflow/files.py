@@ -15,13 +15,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product as cartesian
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
-from rampflow import dq, irs2
+from rampflow import dq, irs2, strided
 
 BLOCK = 2880
 _RAW = {8: np.uint8, 16: np.int16, 32: np.int32, 64: np.int64, -32: np.float32, -64: np.float64}
@@ -39,23 +39,6 @@ def _padded(size):
     return -(-size // BLOCK) * BLOCK
 
 
-def _pread_into(descriptor, buffer, offset, path):
-    view = memoryview(buffer).cast("B")
-    done = 0
-    while done < len(view):
-        got = os.preadv(descriptor, [view[done:]], offset + done)
-        if not got:
-            raise FileProblem(f"{path}: truncated in the middle of an array; fetch or make it again")
-        done += got
-
-
-def _pwrite_all(descriptor, buffer, offset):
-    view = memoryview(buffer).cast("B")
-    done = 0
-    while done < len(view):
-        done += os.pwrite(descriptor, view[done:], offset + done)
-
-
 def copy_range(source, target, source_offset, target_offset, size):
     """Copy bytes between two files inside the kernel; plain reads and writes where it cannot."""
     while size:
@@ -67,7 +50,7 @@ def copy_range(source, target, source_offset, target_offset, size):
             piece = os.pread(source, min(size, 1 << 24), source_offset)
             if not piece:
                 raise FileProblem("the file to copy from ends before its header says it does; it is truncated")
-            _pwrite_all(target, piece, target_offset)
+            strided.pwrite_all(target, piece, target_offset)
             done = len(piece)
         source_offset += done
         target_offset += done
@@ -112,8 +95,8 @@ class Array:
             self.dtype, self.scaled = np.dtype(np.float64), True
             self._bzero, self._bscale = bzero, bscale
 
-    def _pieces(self, index):
-        """Yield (position in the result, file offset, number of items) of the contiguous runs of an index."""
+    def _runs(self, index):
+        """Find the contiguous runs of an index, which are of one length: where each begins in the file (bytes)."""
         index = tuple(index) + (slice(None),) * (len(self.shape) - len(index))
         ranges = [_range(i, n) for i, n in zip(index, self.shape, strict=True)]
         # The longest run of trailing axes that is taken whole is contiguous in the file, and so is one
@@ -121,14 +104,11 @@ class Array:
         axis = len(ranges) - 1
         while axis > 0 and len(ranges[axis]) == self.shape[axis]:
             axis -= 1
-        inner = int(np.prod(self.shape[axis + 1 :], dtype=np.int64))
-        strides = [int(np.prod(self.shape[k + 1 :], dtype=np.int64)) for k in range(len(self.shape))]
-        run = len(ranges[axis]) * inner
-        if run == 0:
-            return
-        for position, lead in enumerate(cartesian(*ranges[:axis])):
-            start = sum(i * strides[k] for k, i in enumerate(lead)) + ranges[axis][0] * inner
-            yield position * run, self.offset + start * self.raw.itemsize, run
+        strides = [prod(self.shape[k + 1 :]) * self.raw.itemsize for k in range(len(self.shape))]
+        offsets = np.array([self.offset + (ranges[axis].start * strides[axis] if ranges[axis] else 0)], np.int64)
+        for taken, stride in zip(ranges[:axis], strides, strict=False):
+            offsets = np.add.outer(offsets, np.arange(taken.start, taken.stop, dtype=np.int64) * stride).ravel()
+        return offsets
 
     def _result_shape(self, index):
         index = tuple(index) + (slice(None),) * (len(self.shape) - len(index))
@@ -148,9 +128,10 @@ class Array:
             A new native-endian, C-contiguous array of `dtype`; integer indices drop their axis.
         """
         values = np.empty(self._result_shape(index), self.raw)
-        flat = values.reshape(-1)
-        for position, offset, run in self._pieces(index):
-            _pread_into(self.descriptor, flat[position : position + run], offset, self.path)
+        try:
+            strided.read(self.descriptor, values, self._runs(index))
+        except EOFError:
+            raise FileProblem(f"{self.path}: truncated in the middle of an array; fetch or make it again") from None
         if self.raw.itemsize > 1:
             values.byteswap(inplace=True)
         if self.shift:
@@ -180,9 +161,7 @@ class Array:
             values ^= self.dtype.type(self.shift)
         if self.raw.itemsize > 1:
             values.byteswap(inplace=True)
-        flat = values.reshape(-1)
-        for position, offset, run in self._pieces(index):
-            _pwrite_all(self.descriptor, flat[position : position + run], offset)
+        strided.write(self.descriptor, values, self._runs(index))
 
 
 def _range(index, length):
@@ -369,7 +348,7 @@ class NewProduct:
         offset = self._primary_size = len(_header_bytes(self.header, spare=_SPARE_CARDS))
         for plan in self.plans:
             text = _header_bytes(plan.header)
-            _pwrite_all(self.descriptor, text, offset)
+            strided.pwrite_all(self.descriptor, text, offset)
             plan.offset = offset + len(text)
             offset = plan.offset + _padded(plan.size)
         # What is never written reads as zero bytes and takes no space on the disk.
@@ -378,7 +357,7 @@ class NewProduct:
             if plan.source is not None:
                 copy_range(plan.descriptor, self.descriptor, plan.source.offset, plan.offset, plan.size)
             elif plan.payload is not None:
-                _pwrite_all(self.descriptor, plan.payload, plan.offset)
+                strided.pwrite_all(self.descriptor, plan.payload, plan.offset)
 
     def __contains__(self, name):
         return any(plan.name == name for plan in self.plans)
@@ -394,7 +373,7 @@ class NewProduct:
         text = _header_bytes(self.header, size=self._primary_size)
         if len(text) > self._primary_size:
             raise ValueError(f"{self.path}: the primary header grew after the file was laid out")
-        _pwrite_all(self.descriptor, text, 0)
+        strided.pwrite_all(self.descriptor, text, 0)
         os.close(self.descriptor)
         os.replace(self.partial, self.path)
 

@@ -102,8 +102,8 @@ def preload(names=None):
     """
     from rampflow import steps
 
-    # What takes longest is imported while CRDS is asked.
-    for name in ("numba", "rampflow.plan", "snakemake.iocontainers", "snakemake.logging"):
+    # What takes longest, numba, is imported while CRDS is asked.
+    for name in ("rampflow._strided", "rampflow.plan", "snakemake.iocontainers", "snakemake.logging"):
         yield importlib.import_module(name).__name__
     provenance.versions()
     known = [module.name for module in pkgutil.iter_modules(steps.__path__)]
