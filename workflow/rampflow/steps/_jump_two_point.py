@@ -18,8 +18,6 @@ CLIP_ITERATIONS = 5
 SINGLE_PASS, ITERATIVE, SIGMA_CLIP = range(3)
 INF = np.float32(np.inf)
 NAN = np.float32(np.nan)
-#: Above the rounding of single precision: what is decided by more than this would not be decided otherwise exactly.
-MARGIN = 1e-5
 
 RAMPS = "float32[:, :, :, ::1], uint8[:, :, :, ::1], float32[:, ::1]"
 FLAGS = "uint8[:, :, :, ::1]"
@@ -98,7 +96,7 @@ def sort_tile(differences, magnitude, network, ascending, count):
             high[x] = b if a < b else a
 
 
-@kernel(["float64(float64[::1], int64, int64)", "float32(float32[::1], int64, int64)"])
+@kernel("float64(float64[::1], int64, int64)")
 def select(a, n, k):
     """Return the k-th smallest of a[:n], reordering a (Wirth's selection).
 
@@ -136,61 +134,11 @@ def median_of_column(ascending, x, n):
     return middle(ascending[(n - 1) // 2, x], ascending[n // 2, x]) if n > 0 else NAN
 
 
-@kernel(f"float32({TILE}, int64, float32[::1])")
-def median_of_values(differences, x, values):
-    """Return the same from the differences as they are; `values` is a buffer for a column."""
-    n = 0
-    for row in range(differences.shape[0]):
-        values[n] = differences[row, x]
-        n += values[n] == values[n]
-    if n == 0:
-        return NAN
-    upper = select(values, n, n // 2)
-    return middle(upper if n % 2 else select(values, n, n // 2 - 1), upper)
-
-
-@kernel(f"void({TILE}, float64[::1], float64[::1])")
-def bracket_medians(differences, low, high):
-    """Find values that the median of each column lies between; no numbers where that is not known.
-
-    A median is never further from the mean than a standard deviation.
-    """
-    nvalues, width = differences.shape
-    count, mean, variance = np.zeros(width, np.int32), np.zeros(width), np.zeros(width)
-    for row in range(nvalues):
-        values = differences[row]
-        for x in range(width):
-            usable = values[x] == values[x]
-            count[x] += usable
-            mean[x] += values[x] if usable else 0.0
-    for x in range(width):
-        mean[x] /= count[x]
-    for row in range(nvalues):
-        values = differences[row]
-        for x in range(width):
-            residual = values[x] - mean[x]
-            variance[x] += residual * residual if values[x] == values[x] else 0.0
-    for x in range(width):
-        reach = np.sqrt(variance[x] / count[x]) * (1 + MARGIN) + MARGIN * abs(mean[x])
-        low[x], high[x] = mean[x] - reach, mean[x] + reach
-
-
 @kernel("float64(float32, float32, int64)")
 def expected_noise(median, variance, nframes):
     """Return the noise [e] of a difference, Poisson and read noise; NaN for none."""
     sigma = np.sqrt(np.float64(abs(median)) + np.float64(variance) / nframes)
     return sigma if sigma > 0 else np.nan
-
-
-@kernel("UniTuple(float64, 2)(float32, float64, float64, float32, int64)")
-def significance_between(value, low, high, variance, nframes):
-    """Return the least and the greatest significance of a difference whose median is between two values."""
-    furthest = max(abs(value - low), abs(value - high))
-    nearest = max(0.0, max(value - high, low - value))
-    largest = max(abs(low), abs(high))
-    smallest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-    read = np.float64(variance) / nframes
-    return nearest / np.sqrt(largest + read), furthest / np.sqrt(smallest + read)
 
 
 @kernel(f"void({TILE}, {TILE}, int64[::1], float32[::1], int64, float64, {JUMPS})")
@@ -355,20 +303,13 @@ def mark_sigma_clip(differences, stride, nsigma, may_clip, values, jumps):
                     jumps[row, x] = JUMP
 
 
-@kernel("boolean(uint8[::1])")
-def any_set(row):
-    found = np.uint8(0)
-    for x in range(row.size):
-        found |= row[x]
-    return found != 0
-
-
 @kernel(f"boolean({JUMPS})")
 def has_jumps(jumps):
-    for row in range(jumps.shape[0]):  # noqa: SIM110  numba has no generators in any()
-        if any_set(jumps[row]):
-            return True
-    return False
+    found = np.uint8(0)
+    for row in range(jumps.shape[0]):
+        for x in range(jumps.shape[1]):
+            found |= jumps[row, x]
+    return found != 0
 
 
 @kernel(f"void({FLAGS}, boolean[:, ::1])")
@@ -390,8 +331,6 @@ def store_jumps(jumps, groupdq, y, x0, void_planes):
     steps = groupdq.shape[1] - 1
     width = jumps.shape[1]
     for row in range(jumps.shape[0]):
-        if not any_set(jumps[row]):
-            continue
         i, g = row // steps, row % steps + 1
         flags = groupdq[i, g, y, x0 : x0 + width]
         for x in range(width):
@@ -430,8 +369,7 @@ def find_jumps(
     buffers = np.empty((2, nvalues * tile_width), np.float32)
     jump_buffer = np.empty(nvalues * tile_width, np.uint8)
     counts, may_clip = np.empty(tile_width, np.int64), np.empty(tile_width, np.bool_)
-    medians, known = np.empty(tile_width, np.float32), np.empty(tile_width, np.bool_)
-    low, high = np.empty(tile_width), np.empty(tile_width)
+    medians, sigmas = np.empty(tile_width, np.float32), np.empty(tile_width)
     values, sizes = np.empty(nvalues), np.empty(nvalues, np.float32)
     triggers = np.empty(1024, np.int64)
     ntriggers = 0
@@ -459,30 +397,17 @@ def find_jumps(
 
             if not with_neighbors:
                 continue
-            known[:width] = mode == SINGLE_PASS
-            if mode == SINGLE_PASS:
-                for x in range(width):
-                    medians[x] = median_of_column(ascending, x, count[x])
-            else:
-                bracket_medians(differences, low[:width], high[:width])
+            if mode != SINGLE_PASS:
+                sort_tile(differences, False, network, ascending, count)
+            for x in range(width):
+                medians[x] = median_of_column(ascending, x, count[x])
+                sigmas[x] = expected_noise(medians[x], noise[x], nframes)
             for row in range(nvalues):
-                if not any_set(jumps[row]):
-                    continue
                 for x in range(width):
                     if not jumps[row, x]:
                         continue
-                    value = differences[row, x]
-                    if not known[x]:
-                        lowest, highest = significance_between(value, low[x], high[x], noise[x], nframes)
-                        if highest < least * (1 - MARGIN) or lowest > most * (1 + MARGIN):
-                            continue
-                        known[x] = not (lowest > least * (1 + MARGIN) and highest < most * (1 - MARGIN))
-                        if known[x]:
-                            medians[x] = median_of_values(differences, x, sizes)
-                    if known[x]:
-                        sigma = expected_noise(medians[x], noise[x], nframes)
-                        if not least < abs(value - medians[x]) / sigma < most:
-                            continue
+                    if not least < abs(differences[row, x] - medians[x]) / sigmas[x] < most:
+                        continue
                     if ntriggers == triggers.size:
                         longer = np.empty(2 * ntriggers, np.int64)
                         longer[:ntriggers] = triggers
