@@ -15,7 +15,7 @@ DNU = np.uint8(dq.DO_NOT_USE)
 JUMP = np.uint8(dq.JUMP_DET)
 BAD = np.uint8(dq.DO_NOT_USE | dq.SATURATED)
 CLIP_ITERATIONS = 5
-SINGLE_PASS, ITERATIVE, SIGMA_CLIP = range(3)
+SINGLE_PASS, ITERATIVE = range(2)
 INF = np.float32(np.inf)
 NAN = np.float32(np.nan)
 
@@ -210,13 +210,19 @@ def mark_iterative(differences, ascending, count, variance, nframes, thresholds,
 
 @kernel("void(float64[::1], int64, float64, float64[::1])")
 def clip_bounds(values, n, nsigma, bounds):
-    """Find the limits of sigma clipping about the median as astropy does, destroying `values`."""
-    for _ in range(CLIP_ITERATIONS):
+    """Find the limits of sigma clipping about the median as astropy does, destroying `values`.
+
+    After the limits `bounds` receives the one or two values in the middle of all.
+    """
+    for iteration in range(CLIP_ITERATIONS):
         if n % 2:
-            median = select(values, n, n // 2)
+            lower = upper = median = select(values, n, n // 2)
         else:
             upper = select(values, n, n // 2)
-            median = 0.5 * (upper + select(values, n, n // 2 - 1))
+            lower = select(values, n, n // 2 - 1)
+            median = 0.5 * (upper + lower)
+        if iteration == 0:
+            bounds[2], bounds[3] = lower, upper
         mean = 0.0
         for row in range(n):
             mean += values[row]
@@ -234,73 +240,6 @@ def clip_bounds(values, n, nsigma, bounds):
         if kept == n or kept == 0:
             return
         n = kept
-
-
-@kernel(f"void({TILE}, int64, int64, float64, boolean[::1])")
-def find_what_may_clip(differences, first, stride, nsigma, may_clip):
-    """Tell for which columns sigma clipping of rows first, first + stride … may remove something.
-
-    It certainly does not if the median is within 0.3 standard deviations of the mean and all values are
-    within nsigma - 0.3. The margins are far above rounding: nothing is decided otherwise than exactly.
-    """
-    nvalues, width = differences.shape
-    count, below, above = np.zeros(width, np.int32), np.zeros(width, np.int32), np.zeros(width, np.int32)
-    low, high = np.full(width, INF), np.full(width, -INF)
-    mean, std = np.zeros(width), np.zeros(width)
-    for row in range(first, nvalues, stride):
-        values = differences[row]
-        for x in range(width):
-            value = values[x]
-            finite = abs(value) < INF
-            count[x] += finite
-            mean[x] += value if finite else 0.0
-            low[x] = value if finite and value < low[x] else low[x]
-            high[x] = value if finite and value > high[x] else high[x]
-    for x in range(width):
-        mean[x] /= count[x]
-    for row in range(first, nvalues, stride):
-        values = differences[row]
-        for x in range(width):
-            residual = values[x] - mean[x]
-            std[x] += residual * residual if abs(values[x]) < INF else 0.0
-    for x in range(width):
-        std[x] = np.sqrt(std[x] / count[x])
-    for row in range(first, nvalues, stride):
-        values = differences[row]
-        for x in range(width):
-            below[x] += values[x] < mean[x] - 0.3 * std[x]
-            above[x] += values[x] > mean[x] + 0.3 * std[x]
-    for x in range(width):
-        reach = max(high[x] - mean[x], mean[x] - low[x])
-        rounding_is_small = std[x] > 1e-6 * max(abs(low[x]), abs(high[x]))
-        median_is_near = 2 * below[x] < count[x] and 2 * above[x] < count[x]
-        safe = rounding_is_small and median_is_near and reach < (nsigma - 0.3) * std[x] * (1 - 1e-6)
-        may_clip[x] = count[x] > 0 and not safe
-
-
-@kernel(f"void({TILE}, int64, float64, boolean[::1], float64[::1], {JUMPS})")
-def mark_sigma_clip(differences, stride, nsigma, may_clip, values, jumps):
-    """Mark what sigma clipping removes from a column, each series of every `stride`-th row by itself.
-
-    `may_clip` is a buffer for a row, `values` one for a column.
-    """
-    nvalues, width = differences.shape
-    bounds = np.empty(2)
-    for first in range(stride):
-        find_what_may_clip(differences, first, stride, nsigma, may_clip)
-        for x in range(width):
-            if not may_clip[x]:
-                continue
-            n = 0
-            for row in range(first, nvalues, stride):
-                if abs(differences[row, x]) < INF:
-                    values[n] = differences[row, x]
-                    n += 1
-            clip_bounds(values, n, nsigma, bounds)
-            for row in range(first, nvalues, stride):
-                inside = bounds[0] <= differences[row, x] <= bounds[1]
-                if abs(differences[row, x]) < INF and not inside:
-                    jumps[row, x] = JUMP
 
 
 @kernel(f"boolean({JUMPS})")
@@ -340,24 +279,12 @@ def store_jumps(jumps, groupdq, y, x0, void_planes):
 
 
 @kernel(
-    f"int64[::1]({RAMPS}, float32[:, ::1], int64, int64, UniTuple(float64, 3), boolean, boolean[:, ::1],"
-    "boolean, float64, float64, int32[:, ::1])"
+    f"int64[::1]({RAMPS}, float32[:, ::1], int64, int64, UniTuple(float64, 3), boolean[:, ::1], boolean, float64,"
+    "float64, int32[:, ::1])"
 )
 def find_jumps(
-    sci,
-    groupdq,
-    gain,
-    variance,
-    nframes,
-    mode,
-    thresholds,
-    only_use_ints,
-    void_planes,
-    with_neighbors,
-    least,
-    most,
-    network,
-):
+    sci, groupdq, gain, variance, nframes, mode, thresholds, void_planes, with_neighbors, least, most, network
+):  # fmt: skip
     """Flag the jumps in place; return those with neighbours to flag, as indices into the flattened `groupdq`.
 
     The neighbours are left for later, because they have no neighbours to flag of their own.
@@ -368,9 +295,8 @@ def find_jumps(
     tile_width = width_of_tile(nvalues, nx)
     buffers = np.empty((2, nvalues * tile_width), np.float32)
     jump_buffer = np.empty(nvalues * tile_width, np.uint8)
-    counts, may_clip = np.empty(tile_width, np.int64), np.empty(tile_width, np.bool_)
+    counts, sizes = np.empty(tile_width, np.int64), np.empty(nvalues, np.float32)
     medians, sigmas = np.empty(tile_width, np.float32), np.empty(tile_width)
-    values, sizes = np.empty(nvalues), np.empty(nvalues, np.float32)
     triggers = np.empty(1024, np.int64)
     ntriggers = 0
     for y in range(rows):
@@ -385,12 +311,9 @@ def find_jumps(
             if mode == SINGLE_PASS:
                 sort_tile(differences, False, network, ascending, count)
                 mark_single_pass(differences, ascending, count, noise, nframes, thresholds[0], jumps)
-            elif mode == ITERATIVE:
+            else:
                 sort_tile(differences, True, network, ascending, count)
                 mark_iterative(differences, ascending, count, noise, nframes, thresholds, sizes, jumps)
-            else:
-                stride = steps if only_use_ints else 1
-                mark_sigma_clip(differences, stride, thresholds[0], may_clip[:width], values, jumps)
             if not has_jumps(jumps):
                 continue
             store_jumps(jumps, groupdq, y, x0, void_planes)
@@ -538,7 +461,7 @@ def clipped_statistics(sci, groupdq, gain, nsigma, medians, deviations, steps):
     nvalues = nints * steps
     tile_width = width_of_tile(nvalues, nx)
     buffer, jump_buffer = np.empty(nvalues * tile_width, np.float32), np.empty(nvalues * tile_width, np.uint8)
-    values, bounds = np.empty(nints), np.empty(2)
+    values, bounds = np.empty(nints), np.empty(4)
     for y in range(rows):
         for x0 in range(0, nx, tile_width):
             width = min(tile_width, nx - x0)

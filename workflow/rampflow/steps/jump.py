@@ -30,6 +30,7 @@ import numpy as np
 
 from rampflow import dq
 from rampflow.steps import NotApplicable
+from rampflow.steps import _jump_sigma_clip as sigma_clip
 from rampflow.steps import _jump_time_domain as time_domain
 from rampflow.steps import _jump_two_point as two_point
 from rampflow.steps._jump_showers import (
@@ -91,7 +92,8 @@ OPTIONS = (
     "time_window",
 )
 
-_MODES = {"single_pass": two_point.SINGLE_PASS, "iterative": two_point.ITERATIVE, "sigma_clip": two_point.SIGMA_CLIP}
+#: Modes that compare with the median of a pixel.
+_MEDIAN_MODES = {"single_pass": two_point.SINGLE_PASS, "iterative": two_point.ITERATIVE}
 
 
 class Jumps(NamedTuple):
@@ -309,7 +311,7 @@ def detect_jumps(
     _check_shapes(sci, groupdq, gain, readnoise, halo)
     if algorithm not in ("two_point", "time_domain", "both"):
         raise ValueError(f"algorithm is {algorithm!r}; there are two_point, time_domain, both")
-    if mode not in ("none", *_MODES):
+    if mode not in ("none", "sigma_clip", *_MEDIAN_MODES):
         raise ValueError(f"mode is {mode!r}; choose_mode gives none, sigma_clip, single_pass or iterative")
     full_planes = np.zeros(sci.shape[:2], bool)
     with_two_point = algorithm != "time_domain" and mode != "none"
@@ -331,8 +333,11 @@ def detect_jumps(
     two_point.reset(groupdq, reset_planes)
     neighbors = flag_4_neighbors, min_jump_to_flag_neighbors, max_jump_to_flag_neighbors
     triggers = []
-    if with_two_point:
-        options = _MODES[mode], thresholds, only_use_ints, reset_planes, *neighbors, network
+    if with_two_point and mode == "sigma_clip":
+        options = thresholds[0], only_use_ints, reset_planes, *neighbors
+        triggers.append(sigma_clip.find_jumps(sci, groupdq, gain, variance, nframes, *options))
+    elif with_two_point:
+        options = _MEDIAN_MODES[mode], thresholds, reset_planes, *neighbors, network
         triggers.append(two_point.find_jumps(sci, groupdq, gain, variance, nframes, *options))
     if algorithm != "two_point":
         options = float(time_rejection_threshold), time_window, *neighbors
