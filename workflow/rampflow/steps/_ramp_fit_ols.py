@@ -42,10 +42,12 @@ _H1 = uint16[::1]
 _U2, _U3 = uint32[:, ::1], uint32[:, :, ::1]
 
 
-@njit(int64(int64, int64, int64), **_OPTIONS)
-def block_width(nints, ngroups, nx):
-    """Columns per block: an integration stays in the first-level cache, all of them in the second."""
-    return min(nx, max(16, min(128, (1 << 13) // ngroups, (1 << 18) // (nints * ngroups))))
+@njit(int64(int64, int64), **_OPTIONS)
+def block_width(ngroups, nx):
+    """Columns per block: an integration stays in the second-level cache, and the blocks of a row are alike."""
+    most = max(32, min(256, (1 << 14) // ngroups))
+    blocks = (nx + most - 1) // most
+    return min(nx, ((nx + blocks - 1) // blocks + 15) // 16 * 16)
 
 
 # ---- what is usable
@@ -416,6 +418,40 @@ def _inverse(total):
 # ---- blocks of rows
 
 
+@njit(void(_B1, _B1, _I1, _D2, _D1, _D1, _D1, _D1, _D1, _D1, _I1, _I1), **_OPTIONS)
+def _add_clean(
+    flags, kind, pixel, inv_clean, slope_clean,
+    weights, slopes, inv_poisson, inv_rnoise, inv_rnoise_charge, bits_any, bits_all,
+):  # fmt: skip
+    """Add an integration to the sums of a block, where it has no flags."""
+    inv_weight, inv_p, inv_r, inv_charge = inv_clean[3], inv_clean[1], inv_clean[2], inv_clean[4]
+    for c in range(pixel.size):
+        clean = (flags[c] == 0) & (kind[c] == RAMP)
+        weights[c] += inv_weight[c] if clean else 0.0
+        slopes[c] += inv_weight[c] * slope_clean[c] if clean else 0.0
+        inv_poisson[c] += inv_p[c] if clean else 0.0
+        inv_rnoise[c] += inv_r[c] if clean else 0.0
+        inv_rnoise_charge[c] += inv_charge[c] if clean else 0.0
+    for c in range(pixel.size):
+        clean = (flags[c] == 0) & (kind[c] == RAMP)
+        bits_any[c] |= pixel[c] if clean else 0
+        bits_all[c] &= pixel[c] if clean else -1
+
+
+@njit(void(_I1, _D2, _D1, _F1, uint32[::1], _F1, _F1, _F1), **_OPTIONS)
+def _store_clean(pixel, clean, slope_clean, slope, bits, err, var_p, var_r):
+    """Write what pixels of a block have in an integration without flags; the others are written over."""
+    good, clean_err, clean_p, clean_r = clean[0], clean[1], clean[2], clean[3]
+    for c in range(pixel.size):
+        slope[c] = slope_clean[c] * good[c]
+    for c in range(pixel.size):
+        bits[c] = pixel[c]
+    for c in range(pixel.size):
+        err[c] = clean_err[c]
+        var_p[c] = clean_p[c]
+        var_r[c] = clean_r[c]
+
+
 @njit(
     void(
         _F4, _B4, _U2, _F2, _F2, _F2, _F3, _I1, boolean, boolean, boolean, boolean, _D1, float64,
@@ -431,7 +467,7 @@ def fit_rows(
     """Fit all ramps of a block of rows: see `ramp_fit.fit_ramps`."""
     nints, _, nrows, nx = sci.shape
     ngroups = groups[1] - groups[0] + 1
-    block = block_width(nints, ngroups, nx)
+    block = block_width(ngroups, nx)
     x = np.empty((nints, ngroups, block), dtype=np.float32)
     q = np.empty((nints, ngroups, block), dtype=np.uint8)
     flags = np.empty((nints, block), dtype=np.uint8)
@@ -514,22 +550,19 @@ def fit_rows(
                 bits_any[c] = 0
                 bits_all[c] = BAD
             for i in range(nints):
+                _add_clean(
+                    flags[i], kind[i], pixel[:width], inv_clean, slope_clean[i],
+                    weights, slopes, inv_poisson, inv_rnoise, inv_rnoise_charge, bits_any, bits_all,
+                )  # fmt: skip
+                right = left + width
+                _store_clean(
+                    pixel[:width], clean, slope_clean[i], slope_int[i, row, left:right], dq_int[i, row, left:right],
+                    err_int[i, row, left:right], var_p_int[i, row, left:right], var_r_int[i, row, left:right],
+                )  # fmt: skip
                 for c in range(width):
                     g_e = float64(gain[row, left + c])
                     flag = flags[i, c]
                     if flag == 0 and kind[i, c] == RAMP:
-                        weights[c] += inv_clean[3, c]
-                        slopes[c] += inv_clean[3, c] * slope_clean[i, c]
-                        inv_poisson[c] += inv_clean[1, c]
-                        inv_rnoise[c] += inv_clean[2, c]
-                        inv_rnoise_charge[c] += inv_clean[4, c]
-                        bits_any[c] |= pixel[c]
-                        bits_all[c] &= pixel[c]
-                        dq_int[i, row, left + c] = pixel[c]
-                        slope_int[i, row, left + c] = slope_clean[i, c] * clean[0, c]
-                        err_int[i, row, left + c] = clean[1, c]
-                        var_p_int[i, row, left + c] = clean[2, c]
-                        var_r_int[i, row, left + c] = clean[3, c]
                         continue
                     bits = pixel[c] | (flag & JUMP) | _unusable(q, i, c, flag)
                     if ignore_persistence:

@@ -39,7 +39,7 @@ def count_rows(gdq, zeroframe, groups, suppress, ignore_persistence):
     """Largest number of segments, and of jumps, in an integration of a pixel."""
     nints, _, nrows, nx = gdq.shape
     ngroups = groups[1] - groups[0] + 1
-    block = block_width(nints, ngroups, nx)
+    block = block_width(ngroups, nx)
     q = np.empty((nints, ngroups, block), dtype=np.uint8)
     flags = np.empty((nints, block), dtype=np.uint8)
     kind = np.empty((nints, block), dtype=np.uint8)
@@ -82,7 +82,7 @@ def optional_rows(
     """Write every segment's numbers into arrays of zeros: see `ramp_fit.fit_optional`."""
     nints, _, nrows, nx = sci.shape
     ngroups = groups[1] - groups[0] + 1
-    block = block_width(nints, ngroups, nx)
+    block = block_width(ngroups, nx)
     x = np.empty((nints, ngroups, block), dtype=np.float32)
     q = np.empty((nints, ngroups, block), dtype=np.uint8)
     flags = np.empty((nints, block), dtype=np.uint8)
