@@ -358,7 +358,7 @@ def last_line(text):
 
 def status_keyword(step):
     """Keyword of a step's outcome, if the product is a step's."""
-    from rampflow.job import STATUS_KEYWORDS
+    from rampflow.keywords import STATUS_KEYWORDS
 
     return STATUS_KEYWORDS.get(step.removesuffix(" ints"), (None,))[0]
 

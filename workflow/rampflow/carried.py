@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rampflow import files
+from rampflow import cutouts, files
 from rampflow.job import Step, log, write_json
 from rampflow.provenance import sha256_of
 from rampflow.steps import persistence
@@ -94,7 +94,7 @@ class Carried(Step):
 
         Parameters
         ----------
-        density : `~rampflow.files.Reference`
+        density : `~rampflow.cutouts.Reference`
             The trap density, which covers the detector.
         families : `~rampflow.steps.persistence.Families`
             The traps.
@@ -105,7 +105,7 @@ class Carried(Step):
             Filled traps of the exposure's pixels when it starts.
         """
         timing, shape = self.timing(), (len(families), *density.shape()[-2:])
-        own = files.Window.of(density.header, shape, density.path)
+        own = cutouts.Window.of(density.header, shape, density.path)
         rows, columns = self.window.places
         rows, columns = rows - own.ystart, columns - own.xstart
         filled = np.zeros((len(families), *self.window.shape), np.float32)

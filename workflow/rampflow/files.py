@@ -1,8 +1,8 @@
-"""FITS in and out: chunked arrays, products, reference files; and the few files that are ASDF.
+"""FITS in and out: chunked arrays, products, keywords; and the few files that are ASDF.
 
-The only module that knows FITS. Arrays are read and written piece by piece with positioned reads and
-writes, so that memory follows the piece and not the exposure, several threads share one open file, and
-what a step does not touch is copied by the kernel without passing through Python.
+The only module that knows FITS; reference files as an exposure sees them are in `cutouts`. Arrays are read and written
+piece by piece with positioned reads and writes, so that memory follows the piece and not the exposure, several threads
+share one open file, and what a step does not touch is copied by the kernel without passing through Python.
 
 A product is written under a temporary name beside its final one and renamed when it is complete: an
 interrupted job leaves nothing under the final name.
@@ -14,14 +14,14 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product as cartesian
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
-from rampflow import dq, irs2
+from rampflow import strided
 
 BLOCK = 2880
 _RAW = {8: np.uint8, 16: np.int16, 32: np.int32, 64: np.int64, -32: np.float32, -64: np.float64}
@@ -39,23 +39,6 @@ def _padded(size):
     return -(-size // BLOCK) * BLOCK
 
 
-def _pread_into(descriptor, buffer, offset, path):
-    view = memoryview(buffer).cast("B")
-    done = 0
-    while done < len(view):
-        got = os.preadv(descriptor, [view[done:]], offset + done)
-        if not got:
-            raise FileProblem(f"{path}: truncated in the middle of an array; fetch or make it again")
-        done += got
-
-
-def _pwrite_all(descriptor, buffer, offset):
-    view = memoryview(buffer).cast("B")
-    done = 0
-    while done < len(view):
-        done += os.pwrite(descriptor, view[done:], offset + done)
-
-
 def copy_range(source, target, source_offset, target_offset, size):
     """Copy bytes between two files inside the kernel; plain reads and writes where it cannot."""
     while size:
@@ -67,7 +50,7 @@ def copy_range(source, target, source_offset, target_offset, size):
             piece = os.pread(source, min(size, 1 << 24), source_offset)
             if not piece:
                 raise FileProblem("the file to copy from ends before its header says it does; it is truncated")
-            _pwrite_all(target, piece, target_offset)
+            strided.pwrite_all(target, piece, target_offset)
             done = len(piece)
         source_offset += done
         target_offset += done
@@ -98,7 +81,7 @@ class Array:
 
     def __init__(self, descriptor, header, offset, path):
         self.descriptor, self.header, self.offset, self.path = descriptor, header, offset, path
-        self.shape = _image_shape(header)
+        self.shape = image_shape(header)
         bitpix = header["BITPIX"]
         self.raw = np.dtype(_RAW[bitpix])
         bzero, bscale = header.get("BZERO", 0), header.get("BSCALE", 1)
@@ -112,8 +95,8 @@ class Array:
             self.dtype, self.scaled = np.dtype(np.float64), True
             self._bzero, self._bscale = bzero, bscale
 
-    def _pieces(self, index):
-        """Yield (position in the result, file offset, number of items) of the contiguous runs of an index."""
+    def _runs(self, index):
+        """Find the contiguous runs of an index, which are of one length: where each begins in the file (bytes)."""
         index = tuple(index) + (slice(None),) * (len(self.shape) - len(index))
         ranges = [_range(i, n) for i, n in zip(index, self.shape, strict=True)]
         # The longest run of trailing axes that is taken whole is contiguous in the file, and so is one
@@ -121,14 +104,11 @@ class Array:
         axis = len(ranges) - 1
         while axis > 0 and len(ranges[axis]) == self.shape[axis]:
             axis -= 1
-        inner = int(np.prod(self.shape[axis + 1 :], dtype=np.int64))
-        strides = [int(np.prod(self.shape[k + 1 :], dtype=np.int64)) for k in range(len(self.shape))]
-        run = len(ranges[axis]) * inner
-        if run == 0:
-            return
-        for position, lead in enumerate(cartesian(*ranges[:axis])):
-            start = sum(i * strides[k] for k, i in enumerate(lead)) + ranges[axis][0] * inner
-            yield position * run, self.offset + start * self.raw.itemsize, run
+        strides = [prod(self.shape[k + 1 :]) * self.raw.itemsize for k in range(len(self.shape))]
+        offsets = np.array([self.offset + (ranges[axis].start * strides[axis] if ranges[axis] else 0)], np.int64)
+        for taken, stride in zip(ranges[:axis], strides, strict=False):
+            offsets = np.add.outer(offsets, np.arange(taken.start, taken.stop, dtype=np.int64) * stride).ravel()
+        return offsets
 
     def _result_shape(self, index):
         index = tuple(index) + (slice(None),) * (len(self.shape) - len(index))
@@ -148,9 +128,10 @@ class Array:
             A new native-endian, C-contiguous array of `dtype`; integer indices drop their axis.
         """
         values = np.empty(self._result_shape(index), self.raw)
-        flat = values.reshape(-1)
-        for position, offset, run in self._pieces(index):
-            _pread_into(self.descriptor, flat[position : position + run], offset, self.path)
+        try:
+            strided.read(self.descriptor, values, self._runs(index))
+        except EOFError:
+            raise FileProblem(f"{self.path}: truncated in the middle of an array; fetch or make it again") from None
         if self.raw.itemsize > 1:
             values.byteswap(inplace=True)
         if self.shift:
@@ -180,9 +161,7 @@ class Array:
             values ^= self.dtype.type(self.shift)
         if self.raw.itemsize > 1:
             values.byteswap(inplace=True)
-        flat = values.reshape(-1)
-        for position, offset, run in self._pieces(index):
-            _pwrite_all(self.descriptor, flat[position : position + run], offset)
+        strided.write(self.descriptor, values, self._runs(index))
 
 
 def _range(index, length):
@@ -191,7 +170,8 @@ def _range(index, length):
     return range(length)[index : index + 1 or None]
 
 
-def _image_shape(header):
+def image_shape(header):
+    """Shape in numpy order that a header says."""
     return tuple(header[f"NAXIS{k}"] for k in range(header["NAXIS"], 0, -1))
 
 
@@ -319,7 +299,7 @@ def _read_header(descriptor, offset, path):
 def _data_size(header):
     if header["NAXIS"] == 0:
         return 0
-    elements = int(np.prod(_image_shape(header), dtype=np.int64))
+    elements = int(np.prod(image_shape(header), dtype=np.int64))
     return abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + elements)
 
 
@@ -369,7 +349,7 @@ class NewProduct:
         offset = self._primary_size = len(_header_bytes(self.header, spare=_SPARE_CARDS))
         for plan in self.plans:
             text = _header_bytes(plan.header)
-            _pwrite_all(self.descriptor, text, offset)
+            strided.pwrite_all(self.descriptor, text, offset)
             plan.offset = offset + len(text)
             offset = plan.offset + _padded(plan.size)
         # What is never written reads as zero bytes and takes no space on the disk.
@@ -378,7 +358,7 @@ class NewProduct:
             if plan.source is not None:
                 copy_range(plan.descriptor, self.descriptor, plan.source.offset, plan.offset, plan.size)
             elif plan.payload is not None:
-                _pwrite_all(self.descriptor, plan.payload, plan.offset)
+                strided.pwrite_all(self.descriptor, plan.payload, plan.offset)
 
     def __contains__(self, name):
         return any(plan.name == name for plan in self.plans)
@@ -394,7 +374,7 @@ class NewProduct:
         text = _header_bytes(self.header, size=self._primary_size)
         if len(text) > self._primary_size:
             raise ValueError(f"{self.path}: the primary header grew after the file was laid out")
-        _pwrite_all(self.descriptor, text, 0)
+        strided.pwrite_all(self.descriptor, text, 0)
         os.close(self.descriptor)
         os.replace(self.partial, self.path)
 
@@ -598,232 +578,3 @@ def set_keyword(header, key, value, comment=""):
     for title in ("", _SECTIONS[prefix], ""):
         header.append(("", title), end=True)
     header.append((key, value, comment), end=True)
-
-
-# ---------------------------------------------------------------------------------------------------------
-# Reference files
-
-
-@dataclass(frozen=True)
-class Window:
-    """Where an exposure lies on the detector: 0-based first pixel and size, in the science frame.
-
-    Attributes
-    ----------
-    ystart, xstart, ny, nx : int
-        Rectangle that the keywords name.
-    pieces : tuple of tuple of `Window`
-        Of a multistripe exposure, for every position of its superstripes (one without them): the rectangles that
-        its frames are made of, in the order of the frame.
-    axis : int
-        Axis along which they follow each other: -2, the rows, or -1.
-    positions : int
-        Of superstripes, which integrations see one after the other. 0: there are none.
-    """
-
-    ystart: int
-    xstart: int
-    ny: int
-    nx: int
-    pieces: tuple = ()
-    axis: int = -2
-    positions: int = 0
-
-    @classmethod
-    def of(cls, header, shape, path):
-        """Read SUBSTRT1/2 and SUBSIZE1/2, checked against the array.
-
-        Raises
-        ------
-        FileProblem
-            The keywords are absent on an array that is not full frame, or name a first pixel below 1.
-        """
-        ny, nx = shape[-2:]
-        keys = ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")
-        if any(not isinstance(header.get(key), int) for key in keys):
-            if (ny, nx) not in ((2048, 2048), (1024, 1032), (3200, 2048)):
-                raise FileProblem(
-                    f"{path}: {', '.join(keys)} are not all given and the array ({ny} x {nx}) is not full frame: "
-                    "its place on the detector is unknown; set the keywords"
-                )
-            return cls(0, 0, ny, nx)
-        xstart, ystart = header["SUBSTRT1"], header["SUBSTRT2"]
-        if xstart < 1 or ystart < 1:
-            raise FileProblem(
-                f"{path}: SUBSTRT1={xstart}, SUBSTRT2={ystart}: the first pixel of a subarray is counted from 1"
-            )
-        # The array itself is what counts where SUBSIZE disagrees with it.
-        return cls(ystart - 1, xstart - 1, ny, nx)
-
-    def split(self, stripes):
-        """Return the window of a multistripe exposure; ``stripes`` is of `rampflow.stripes.Stripes`, or None."""
-        if stripes is None:
-            return self
-
-        def piece(place):
-            if stripes.transpose:
-                return Window(self.ystart, place.start, self.ny, len(place))
-            return Window(place.start, self.xstart, len(place), self.nx)
-
-        pieces = tuple(tuple(map(piece, stripes.pieces(position))) for position in range(len(stripes.runs)))
-        return replace(self, pieces=pieces, axis=-1 if stripes.transpose else -2, positions=stripes.positions)
-
-    @property
-    def shape(self):
-        """Shape of an image of the exposure's pixels: (rows, columns), or (positions, rows, columns)."""
-        return (self.positions, self.ny, self.nx) if self.positions else (self.ny, self.nx)
-
-    @property
-    def blocks(self):
-        """The rectangles of the detector that a frame is made of, and where they are in it.
-
-        A list of (rows, columns, window): slices of the frame, and the rectangle. With superstripes a list of such
-        lists, one for each position.
-        """
-        if not self.pieces:
-            return [(slice(0, self.ny), slice(0, self.nx), self)]
-        frames = [self._blocks(pieces) for pieces in self.pieces]
-        return frames if self.positions else frames[0]
-
-    def _blocks(self, pieces):
-        blocks, y, x = [], 0, 0
-        for piece in pieces:
-            blocks.append((slice(y, y + piece.ny), slice(x, x + piece.nx), piece))
-            y, x = (y + piece.ny, x) if self.axis == -2 else (y, x + piece.nx)
-        return blocks
-
-    @property
-    def places(self):
-        """Row of the detector of each row of a frame, and column of each column, from 0 in the science frame.
-
-        Not for superstripes, whose frames differ.
-        """
-        pieces = self.pieces[0] if self.pieces else ()
-        rows = [self] if self.axis == -1 or not pieces else pieces
-        columns = [self] if self.axis == -2 or not pieces else pieces
-        return (
-            np.concatenate([np.arange(piece.ystart, piece.ystart + piece.ny) for piece in rows]),
-            np.concatenate([np.arange(piece.xstart, piece.xstart + piece.nx) for piece in columns]),
-        )
-
-    def of_normal_pixels(self):
-        """Return the window without the interleaved rows of IRS2 frames."""
-        return replace(self, ny=irs2.NORMAL_ROWS) if self.ny == irs2.ROWS else self
-
-    def keywords(self):
-        """Return the window as steps take it: first column and row from 1, and size."""
-        return {"xstart": self.xstart + 1, "ystart": self.ystart + 1, "xsize": self.nx, "ysize": self.ny}
-
-
-class Reference:
-    """A reference file, cut to an exposure's window, its DQ in standard bits.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    window : `Window`, optional
-        The exposure's place on the detector; None: arrays are taken as they are. A file without the interleaved
-        rows of IRS2 frames is cut to the normal pixels of such an exposure.
-    """
-
-    def __init__(self, path, window=None):
-        self.product = Product(path)
-        self.path, self.window = self.product.path, window
-        self.header = self.product.header
-
-    def __contains__(self, name):
-        return name in self.product
-
-    def _window_in(self, shape):
-        return self.window if irs2.is_interleaved(shape) else self.window.of_normal_pixels()
-
-    def _cuts(self, array):
-        """Rows and columns of the file for every position and piece of the exposure's window."""
-        if self.window is None:
-            return [[(slice(None), slice(None))]]
-        own, window = Window.of(self.header, array.shape, self.path), self._window_in(array.shape)
-        if window.pieces and not window.positions and own == replace(window, pieces=(), axis=-2):
-            return [[(slice(None), slice(None))]]  # made from such exposures
-        return [[self._cut(array, own, piece) for piece in pieces] for pieces in window.pieces or [[window]]]
-
-    def _cut(self, array, own, window):
-        y0, x0 = window.ystart - own.ystart, window.xstart - own.xstart
-        y1, x1 = y0 + window.ny, x0 + window.nx
-        if y0 < 0 or x0 < 0 or y1 > array.shape[-2] or x1 > array.shape[-1]:
-            raise FileProblem(
-                f"{self.path}: covers rows {own.ystart + 1}-{own.ystart + own.ny}, columns "
-                f"{own.xstart + 1}-{own.xstart + own.nx} of the detector, the exposure needs rows "
-                f"{window.ystart + 1}-{window.ystart + window.ny}, columns "
-                f"{window.xstart + 1}-{window.xstart + window.nx}; choose a reference that covers it"
-            )
-        return slice(y0, y1), slice(x0, x1)
-
-    def read(self, name="SCI", *index):
-        """Read an array; leading axes by index, the last two cut to the window.
-
-        Returns
-        -------
-        `~numpy.ndarray`
-            float32 as JWST's schemas have it, whatever type the file holds; flags, DQ, are integers as they are. With
-            superstripes their positions are the first axis.
-        """
-        array = self.product[name]
-        index = tuple(index) + (slice(None),) * (len(array.shape) - 2 - len(index))
-        planes = []
-        for cuts in self._cuts(array):
-            pieces = [array.read(*index, *cut) for cut in cuts]
-            planes.append(pieces[0] if len(pieces) == 1 else np.concatenate(pieces, self.window.axis))
-        values = np.stack(planes) if self.window is not None and self.window.positions else planes[0]
-        return values if name == "DQ" else values.astype(np.float32, copy=False)
-
-    def read_kernel(self):
-        """Read the kernel of an ipc reference: (rows, columns), or four axes of which the last two are cut.
-
-        With superstripes their positions are the first axis of either.
-        """
-        array = self.product["SCI"]
-        if len(array.shape) > 2:
-            return self.read()
-        kernel = array.read().astype(np.float32, copy=False)
-        return np.broadcast_to(kernel, (*self.window.shape[:-2], *kernel.shape))
-
-    def shape(self, name="SCI"):
-        """Return the shape of an array as stored."""
-        return self.product[name].shape
-
-    def read_dq(self, *index):
-        """Read the DQ array, its bits translated by the file's DQ_DEF table.
-
-        Reference files number their flags as they like and name them in DQ_DEF; names unknown to the
-        pipeline are dropped. Without such a table the bits are the standard ones.
-
-        Returns
-        -------
-        `~numpy.ndarray` of uint32
-            Zeros when the file has no DQ array.
-        """
-        if "DQ" not in self.product:
-            return np.zeros(self._dq_shape(), np.uint32)
-        flags = self.read("DQ", *index).astype(np.uint32, copy=False)
-        if "DQ_DEF" not in self.product or not len(table := self.product.table("DQ_DEF")):
-            return flags
-        translated = np.zeros_like(flags)
-        for row in table:
-            bit = dq.MNEMONICS.get(str(row["NAME"]).strip())
-            if bit is not None:
-                translated[(flags & np.uint32(row["VALUE"])) != 0] |= np.uint32(bit)
-        return translated
-
-    def _dq_shape(self):
-        first = next(h for h in self.product.hdus[1:] if h.header.get("NAXIS", 0) >= 2)
-        shape = _image_shape(first.header)[-2:]
-        return shape if self.window is None else self._window_in(shape).shape
-
-    def table(self, name):
-        """Read a binary table."""
-        return self.product.table(name)
-
-    def close(self):
-        """Close the file."""
-        self.product.close()

@@ -27,57 +27,13 @@ from pathlib import Path
 
 import numpy as np
 
-from rampflow import __version__, files, irs2, memory, provenance
+from rampflow import __version__, cutouts, files, irs2, memory, provenance
+from rampflow.keywords import REFERENCE_KEYWORDS, STATUS_KEYWORDS
 from rampflow.passes import Passes
 from rampflow.picture import Picture
 from rampflow.records import replace
 from rampflow.steps import NotApplicable
 from rampflow.stripes import BEFORE_PICTURES, NAMES, Stripes
-
-#: Header keyword that records the outcome of a step.
-STATUS_KEYWORDS = {
-    "group_scale": ("S_GRPSCL", "Group Scale Correction"),
-    "dq_init": ("S_DQINIT", "Data Quality Initialization"),
-    "emicorr": ("S_MIREMI", "MIRI EMI correction"),
-    "saturation": ("S_SATURA", "Saturation Checking"),
-    "ipc": ("S_IPC", "Interpixel Capacitance Correction"),
-    "superbias": ("S_SUPERB", "Superbias Subtraction"),
-    "refpix": ("S_REFPIX", "Reference Pixel Correction"),
-    "firstframe": ("S_FRSTFR", "MIRI First Frame Correction"),
-    "lastframe": ("S_LASTFR", "MIRI Last Frame Correction"),
-    "reset": ("S_RESET", "MIRI Reset Correction"),
-    "linearity": ("S_LINEAR", "Linearity Correction"),
-    "persistence": ("S_PERSIS", "Persistence Correction"),
-    "rscd": ("S_RSCD", "MIRI RSCD Correction"),
-    "dark_current": ("S_DARK", "Dark Subtraction"),
-    "charge_migration": ("S_CHGMIG", "Charge Migration Correction"),
-    "jump": ("S_JUMP", "Jump Detection"),
-    "picture_frame": ("S_PCTFRM", "Picture Frame Correction"),
-    "clean_flicker_noise": ("S_CLNFNS", "Clean Flicker Noise"),
-    "ramp_fit": ("S_RAMP", "Ramp Fitting"),
-    "gain_scale": ("S_GANSCL", "Gain Scale Correction"),
-}
-
-#: Header keyword that names the reference file of a CRDS type.
-REFERENCE_KEYWORDS = {
-    "mask": "R_MASK",
-    "emicorr": "R_MIREMI",
-    "saturation": "R_SATURA",
-    "superbias": "R_SUPERB",
-    "ipc": "R_IPC",
-    "refpix": "R_REFPIX",
-    "sirskernel": "R_SIRSKL",
-    "reset": "R_RESET",
-    "linearity": "R_LINEAR",
-    "trapdensity": "R_TRPDEN",
-    "trappars": "R_TRPPAR",
-    "persat": "R_PERSAT",
-    "rscd": "R_RSCD",
-    "dark": "R_DARK",
-    "gain": "R_GAIN",
-    "readnoise": "R_READNO",
-    "flat": "R_FLAT",
-}
 
 #: Errors whose message says all that the user needs; others are named by their type, too.
 EXPECTED = ("FileProblem", "ReferenceProblem", "ConfigError", "NoSlopes", "ValueError", "OSError")
@@ -102,8 +58,8 @@ def preload(names=None):
     """
     from rampflow import steps
 
-    # What takes longest is imported while CRDS is asked.
-    for name in ("numba", "rampflow.plan", "snakemake.iocontainers", "snakemake.logging"):
+    # What takes longest, numba, is imported while CRDS is asked.
+    for name in ("rampflow._strided", "rampflow.plan", "snakemake.iocontainers", "snakemake.logging"):
         yield importlib.import_module(name).__name__
     provenance.versions()
     known = [module.name for module in pkgutil.iter_modules(steps.__path__)]
@@ -291,7 +247,7 @@ class Step(Passes, Job):
         (integrations, groups, rows, columns).
     stripes : `~rampflow.stripes.Stripes` or None
         What the frames of a multistripe exposure are made of.
-    window : `~rampflow.files.Window`
+    window : `~rampflow.cutouts.Window`
         Place of the exposure on the detector.
     parameters : dict
         Resolved values by jwst's names.
@@ -307,7 +263,7 @@ class Step(Passes, Job):
         self.shape = self.source["SCI"].shape
         self._check_shape()
         self.stripes = self._find_stripes()
-        self.window = files.Window.of(self.header, self.shape, self.source.path).split(self.stripes)
+        self.window = cutouts.Window.of(self.header, self.shape, self.source.path).split(self.stripes)
         self._pointers = self._read_pointers()
         self.parameters = self._resolve_parameters()
         self._extra, self._written, self._references, self._used = [], set(), [], []
@@ -432,7 +388,7 @@ class Step(Passes, Job):
         path = self._reference_path(kind)
         if path is None:
             return None
-        reference = files.Reference(path, self.window if cut else None)
+        reference = cutouts.Reference(path, self.window if cut else None)
         self._references.append(reference)
         return reference
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rampflow import files, irs2
+from rampflow import cutouts, irs2
 from rampflow.mock import Effects, Exposure, Scene, Window, drifts, integrations, references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame, orientation, properties
@@ -49,7 +49,7 @@ def reference(kind, exposure, folder, **effects):
     path = folder / f"{kind}.fits"
     references.WRITERS[kind](path, exposure.but(effects=Effects(**effects)), exposure.window)
     ny, nx = exposure.window.shape
-    return files.Reference(path, files.Window(exposure.window.ystart - 1, exposure.window.xstart - 1, ny, nx))
+    return cutouts.Reference(path, cutouts.Window(exposure.window.ystart - 1, exposure.window.xstart - 1, ny, nx))
 
 
 @pytest.mark.parametrize("detector", ["NRCB1", "NIS", "NRS1", "GUIDER1"])

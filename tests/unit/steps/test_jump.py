@@ -393,6 +393,23 @@ def test_limits_for_neighbours_are_excluded(size, flagged):
     assert np.count_nonzero(search(sci, flag_4_neighbors=True).groupdq) == flagged
 
 
+def test_limits_for_neighbours_in_long_series_are_about_the_median_of_all_differences():
+    rng = np.random.default_rng(7)  # fixed seed: sizes on both sides of the limits, and very near to them
+    differences = rng.normal(20.0, 3.0, (120, 4)).astype(np.float32)
+    limits = 10 * np.sqrt(20 + 100), 1000 * np.sqrt(20 + 100)
+    hit = np.arange(0, 120, 4), np.arange(30) % 4
+    differences[hit] += rng.choice(limits, 30) * rng.uniform(0.98, 1.02, 30)
+    sci = np.zeros((120, 5, 3, 3), np.float32)
+    sci[:, :, 1, 1] = np.pad(differences, ((0, 0), (1, 0))).cumsum(axis=1)
+    found = search(sci, mode="sigma_clip", flag_4_neighbors=True).groupdq
+    differences = np.diff(sci[:, :, 1, 1], axis=1)
+    median = np.median(differences)
+    significance = np.abs(differences - median) / np.sqrt(float(median) + 100.0)
+    expected = (found[:, 1:, 1, 1] == J) & (significance > 10) & (significance < 1000)
+    assert 5 < expected.sum() < (found[:, 1:, 1, 1] == J).sum() - 5
+    assert np.array_equal(found[:, 1:, 0, 1] == J, expected)
+
+
 @pytest.mark.parametrize("bad", [S, D])
 def test_bad_neighbours_are_not_flagged(bad):
     sci, groupdq = ramps([0, 0, 0, 0, 0], 3, 3), np.zeros((1, 6, 3, 3), np.uint8)

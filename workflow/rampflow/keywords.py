@@ -1,0 +1,46 @@
+"""Header keywords of what was done to an exposure, and with what."""
+
+#: Header keyword that records the outcome of a step.
+STATUS_KEYWORDS = {
+    "group_scale": ("S_GRPSCL", "Group Scale Correction"),
+    "dq_init": ("S_DQINIT", "Data Quality Initialization"),
+    "emicorr": ("S_MIREMI", "MIRI EMI correction"),
+    "saturation": ("S_SATURA", "Saturation Checking"),
+    "ipc": ("S_IPC", "Interpixel Capacitance Correction"),
+    "superbias": ("S_SUPERB", "Superbias Subtraction"),
+    "refpix": ("S_REFPIX", "Reference Pixel Correction"),
+    "firstframe": ("S_FRSTFR", "MIRI First Frame Correction"),
+    "lastframe": ("S_LASTFR", "MIRI Last Frame Correction"),
+    "reset": ("S_RESET", "MIRI Reset Correction"),
+    "linearity": ("S_LINEAR", "Linearity Correction"),
+    "persistence": ("S_PERSIS", "Persistence Correction"),
+    "rscd": ("S_RSCD", "MIRI RSCD Correction"),
+    "dark_current": ("S_DARK", "Dark Subtraction"),
+    "charge_migration": ("S_CHGMIG", "Charge Migration Correction"),
+    "jump": ("S_JUMP", "Jump Detection"),
+    "picture_frame": ("S_PCTFRM", "Picture Frame Correction"),
+    "clean_flicker_noise": ("S_CLNFNS", "Clean Flicker Noise"),
+    "ramp_fit": ("S_RAMP", "Ramp Fitting"),
+    "gain_scale": ("S_GANSCL", "Gain Scale Correction"),
+}
+
+#: Header keyword that names the reference file of a CRDS type.
+REFERENCE_KEYWORDS = {
+    "mask": "R_MASK",
+    "emicorr": "R_MIREMI",
+    "saturation": "R_SATURA",
+    "superbias": "R_SUPERB",
+    "ipc": "R_IPC",
+    "refpix": "R_REFPIX",
+    "sirskernel": "R_SIRSKL",
+    "reset": "R_RESET",
+    "linearity": "R_LINEAR",
+    "trapdensity": "R_TRPDEN",
+    "trappars": "R_TRPPAR",
+    "persat": "R_PERSAT",
+    "rscd": "R_RSCD",
+    "dark": "R_DARK",
+    "gain": "R_GAIN",
+    "readnoise": "R_READNO",
+    "flat": "R_FLAT",
+}
