@@ -26,7 +26,7 @@ from numba import boolean, float32, float64, int64, njit, uint8, uint32, void
 from numba.types import Tuple, UniTuple
 
 from rampflow import dq
-from rampflow.steps._ramp_fit_ols import sort_columns
+from rampflow.steps._ramp_fit_medians import sort_columns
 
 DNU = dq.DO_NOT_USE
 SAT = dq.SATURATED

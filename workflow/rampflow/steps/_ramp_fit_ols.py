@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 from numba import boolean, float32, float64, int64, njit, uint8, uint16, uint32, void
-from numba.types import UniTuple
 
 from rampflow import dq
+from rampflow.steps._ramp_fit_medians import medians, network
 
 DNU = dq.DO_NOT_USE
 SAT = dq.SATURATED
@@ -42,10 +42,12 @@ _H1 = uint16[::1]
 _U2, _U3 = uint32[:, ::1], uint32[:, :, ::1]
 
 
-@njit(int64(int64, int64, int64), **_OPTIONS)
-def _block_width(nints, ngroups, nx):
-    """Columns per block: an integration stays in the first-level cache, all of them in the second."""
-    return min(nx, max(16, min(128, (1 << 13) // ngroups, (1 << 18) // (nints * ngroups))))
+@njit(int64(int64, int64), **_OPTIONS)
+def block_width(ngroups, nx):
+    """Columns per block: an integration stays in the second-level cache, and the blocks of a row are alike."""
+    most = max(32, min(256, (1 << 14) // ngroups))
+    blocks = (nx + most - 1) // most
+    return min(nx, ((nx + blocks - 1) // blocks + 15) // 16 * 16)
 
 
 # ---- what is usable
@@ -62,8 +64,22 @@ def _copy_flags(source, added, cleared, ignored, forgiven, q, flags, good):
         q[col] = flag & ~ignored
 
 
+@njit(boolean(_B4, int64, _I1, int64, int64, int64, _B1), **_OPTIONS)
+def _is_clean(gdq, i, groups, row, left, width, flags):
+    """Tell whether the kept groups of a block have no flags; if so, clear `flags`."""
+    flags[:] = 0
+    for group in range(groups[0], groups[1] + 1):
+        source = gdq[i, group, row, left : left + width]
+        for col in range(width):
+            flags[col] |= source[col]
+    found = uint8(0)
+    for col in range(width):
+        found |= flags[col]
+    return found == 0
+
+
 @njit(void(_B4, _F3, _I1, boolean, boolean, int64, int64, int64, _B3, _B2, _B2, _H1), **_OPTIONS)
-def _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, good):
+def load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, good):
     """Decide which groups of `width` pixels of a row are usable.
 
     `groups` is (first kept, last kept, first wanted, last wanted). Written: the flags `q` (0: usable) of
@@ -72,7 +88,12 @@ def _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left,
     """
     ignored = uint8(PERSISTENCE if ignore_persistence else 0)
     use_zeroframe = zeroframe.shape[0] > 0 and not suppress
+    all_wanted = q.shape[1] > 1 and groups[2] <= groups[0] and groups[1] <= groups[3]
     for i in range(gdq.shape[0]):
+        if all_wanted and _is_clean(gdq, i, groups, row, left, width, flags[i]):
+            kind[i] = RAMP
+            q[i] = 0
+            continue
         good[:] = 0
         kind[i] = RAMP
         flags[i] = 0
@@ -109,7 +130,7 @@ def _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left,
 
 
 @njit(inline="always", **_OPTIONS)
-def _find_segments(q, i, col, check_first, segments):
+def find_segments(q, i, col, check_first, segments):
     """Find the runs of good groups to fit; write (start, length) of each, return their number.
 
     The group that a cosmic ray hit opens the segment after it. A single group counts only where the
@@ -170,26 +191,6 @@ def _has_charge_loss(q, i, col):
 # ---- samples and their median rate
 
 
-@njit(void(_D2, int64, int64), **_OPTIONS)
-def sort_columns(values, n, width):
-    """Sort the first `n` rows of every column: a merging network, the same steps whatever the values."""
-    size = 1
-    while size < n:
-        step = size
-        while step >= 1:
-            for base in range(step % size, n - step, 2 * step):
-                for low in range(base, base + min(step, n - step - base)):
-                    high = low + step
-                    if low // (2 * size) == high // (2 * size):
-                        for col in range(width):
-                            a = values[low, col]
-                            b = values[high, col]
-                            values[low, col] = a if a < b else b
-                            values[high, col] = b if a < b else a
-            step //= 2
-        size *= 2
-
-
 @njit(void(_F1, _F1, _D1, _D1), **_OPTIONS)
 def _subtract(earlier, later, diffs, finite):
     """Differences between two groups of a block; `finite` becomes NaN where one of them is."""
@@ -216,73 +217,78 @@ def _usable_differences(x, q, i, col, diffs):
     return usable
 
 
-@njit(void(_F4, _F3, _I1, _D1, int64, int64, int64, _B3, _B2, _B2, _F3, _D1, _D2, _D1, _H1), **_OPTIONS)
-def _load_samples(
-    sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, usable
+@njit(
+    void(
+        _F4, _F3, _I1, _D1, int64, int64, int64, int64, _B3, _B2, _B2, _F3, _D1,
+        _D2, _D1, _H1, _I2, _I2, _F2, _F2, _D2,
+    ),
+    **_OPTIONS,
+)  # fmt: skip
+def load_samples(
+    sci, zeroframe, groups, times, i, row, left, width, q, flags, kind, x, rate,
+    diffs, finite, usable, pairs, middle_pairs, keys, wanted, median,
 ):  # fmt: skip
-    """Copy the samples of `width` pixels of a row and find their median count rates.
+    """Copy the samples of an integration of `width` pixels of a row and find their median count rates.
 
-    Written: the samples `x` (NaN where saturated), (nints, ngroups, width), and `rate`, the mean over the
-    integrations of their median rates (DN/s). `diffs`, `finite` and `usable` are scratch.
+    Written: the samples `x` (NaN where saturated), (nints, ngroups, width); `rate` (DN/s) is added to it. `pairs` and
+    `middle_pairs` are the `network` of the differences, all after that is scratch, as are `diffs`, `finite`, `usable`.
     """
-    nints, ngroups = x.shape[:2]
-    rate[:] = 0.0
-    for i in range(nints):
-        finite[:] = 0.0
-        for g in range(ngroups):
-            x[i, g, :width] = sci[i, groups[0] + g, row, left : left + width]
-            if g > 0:
-                _subtract(x[i, g - 1], x[i, g], diffs[g - 1], finite)
-        for col in range(width):
-            usable[col] = ngroups - 1
-            if flags[i, col] != 0 or kind[i, col] != RAMP or finite[col] != 0.0:
-                if kind[i, col] == ZERO_FRAME:
-                    x[i, 0, col] = zeroframe[i, row, left + col]
-                usable[col] = _usable_differences(x, q, i, col, diffs)
-        sort_columns(diffs, ngroups - 1, width)
-        for col in range(width):
-            first = float64(x[i, 0, col])
-            n = int64(usable[col])
-            if ngroups == 1:
-                median = first / times[FIRST_GROUP]
-            elif kind[i, col] != RAMP:
-                median = first / times[kind[i, col]]
-            elif n > 0:
-                median = 0.5 * (diffs[(n - 1) // 2, col] + diffs[n // 2, col]) / times[RAMP]
-            else:
-                median = first / times[RAMP] if q[i, 0, col] & BAD == 0 else 0.0
-            rate[col] += median if median == median or ngroups == 1 else 0.0
+    ngroups = x.shape[1]
+    finite[:] = 0.0
+    for g in range(ngroups):
+        x[i, g, :width] = sci[i, groups[0] + g, row, left : left + width]
+        if g > 0:
+            _subtract(x[i, g - 1, :width], x[i, g, :width], diffs[g - 1], finite)
+    ordinary = ngroups > 1
     for col in range(width):
+        usable[col] = ngroups - 1
+        if flags[i, col] != 0 or kind[i, col] != RAMP or finite[col] != 0.0:
+            ordinary = False
+            if kind[i, col] == ZERO_FRAME:
+                x[i, 0, col] = zeroframe[i, row, left + col]
+            usable[col] = _usable_differences(x, q, i, col, diffs)
+    medians(diffs, ngroups - 1, width, usable, pairs, middle_pairs, keys, wanted, median)
+    if ordinary:
+        for col in range(width):
+            each = median[0, col] / times[RAMP]
+            rate[col] += each if each == each else 0.0
+        return
+    for col in range(width):
+        first = float64(x[i, 0, col])
+        if ngroups == 1:
+            each = first / times[FIRST_GROUP]
+        elif kind[i, col] != RAMP:
+            each = first / times[kind[i, col]]
+        elif usable[col] > 0:
+            each = median[0, col] / times[RAMP]
+        else:
+            each = first / times[RAMP] if q[i, 0, col] & BAD == 0 else 0.0
+        rate[col] += each if each == each or ngroups == 1 else 0.0
+
+
+@njit(void(_D1, int64), **_OPTIONS)
+def finish_rate(rate, nints):
+    """Make the sum of the median rates of all integrations their mean; 0 where it is not a number."""
+    for col in range(rate.size):
         rate[col] = rate[col] / nints if rate[col] == rate[col] else 0.0
 
 
 # ---- one segment
 
 
-@njit(int64(float64, float64, float64), **_OPTIONS)
-def _weight_class(signal, gain, read_noise):
+@njit(inline="always", **_OPTIONS)
+def class_of_weights(signal, gain, read_noise):
     """Class of weights (index into `EXPONENTS`) of a segment that gathers this signal (DN)."""
     electrons = signal * gain
     variance = read_noise * read_noise + electrons
-    if variance <= 0.0:
-        return 0
     snr = electrons / math.sqrt(variance)
-    if snr < 5.0:
-        return 0
-    if snr < 10.0:
-        return 1
-    if snr < 20.0:
-        return 2
-    if snr < 50.0:
-        return 3
-    if snr < 100.0:
-        return 4
-    # Also a NaN comes here, as in the peer.
-    return 5
+    # Without branches, for all pixels of a block at once. A NaN gets the last class, as in the peer.
+    lower = int64(snr < 5.0) + int64(snr < 10.0) + int64(snr < 20.0) + int64(snr < 50.0) + int64(snr < 100.0)
+    return 0 if variance <= 0.0 else 5 - lower
 
 
 @njit(float64(int64, int64, int64), **_OPTIONS)
-def _weight(index, length, weight_class):
+def weight_of_group(index, length, weight_class):
     """Weight of a group of a segment, in units of the inverse variance of the read noise.
 
     The power is taken in single precision, as in the products that ours are compared with.
@@ -304,7 +310,7 @@ def _tabulate(length, weight_class, table, norms):
     norm = 0.0
     for k in range(half):
         u = 0.5 * (length - 1) - k
-        table[row + k, weight_class] = _weight(k, length, weight_class) * u
+        table[row + k, weight_class] = weight_of_group(k, length, weight_class) * u
         norm += 2.0 * table[row + k, weight_class] * u
     for k in range(half):
         table[row + k, weight_class] /= norm
@@ -331,7 +337,7 @@ def _weighted_slope(x, i, col, start, length, weight_class, table, norms):
 
 
 @njit(inline="always", **_OPTIONS)
-def _slope(x, i, col, start, length, time, gain, read_noise, table, norms):
+def slope_of_segment(x, i, col, start, length, time, gain, read_noise, table, norms):
     """Slope (DN/s) of a segment."""
     first = float64(x[i, start, col])
     if length == 1:
@@ -341,7 +347,7 @@ def _slope(x, i, col, start, length, time, gain, read_noise, table, norms):
         return signal / time
     if not 0.0 < read_noise * read_noise < math.inf:
         return math.nan
-    weight_class = _weight_class(signal, gain, read_noise)
+    weight_class = class_of_weights(signal, gain, read_noise)
     return _weighted_slope(x, i, col, start, length, weight_class, table, norms) / time
 
 
@@ -367,14 +373,19 @@ def _clean_slopes(x, gain, noise, time, table, norms, classes, slopes):
         for col in range(gain.size):
             slopes[col] = (float64(x[ngroups - 1, col]) - float64(x[0, col])) / time
         return
+    if norms[ngroups, 0] == 0.0:
+        for weight_class in range(EXPONENTS.size):
+            _tabulate(ngroups, weight_class, table, norms)
+    early, late, centre = x[0, : gain.size], x[ngroups - 1, : gain.size], x[half, : gain.size]
     for col in range(gain.size):
-        signal = float64(x[ngroups - 1, col]) - float64(x[0, col])
-        classes[col] = _weight_class(signal, float64(gain[col]), noise[col])
-        slopes[col] = 0.0 if 0.0 < noise[col] * noise[col] < math.inf else math.nan
-        middle = float64(x[half, col])
-        slopes[col] += 0.0 * middle if middle == middle else 0.0
-        if norms[ngroups, classes[col]] == 0.0:
-            _tabulate(ngroups, classes[col], table, norms)
+        signal = float64(late[col]) - float64(early[col])
+        classes[col] = class_of_weights(signal, float64(gain[col]), noise[col])
+    for col in range(gain.size):
+        middle = float64(centre[col])
+        square = noise[col] * noise[col]
+        # The first 0 makes a negative one positive.
+        start = 0.0 + 0.0 * middle if middle == middle else 0.0
+        slopes[col] = start if (square > 0.0) & (square < math.inf) else math.nan
     for k in range(half):
         _add_pair(x[k, : gain.size], x[ngroups - 1 - k, : gain.size], table[row + k], classes, slopes)
     for col in range(gain.size):
@@ -382,13 +393,13 @@ def _clean_slopes(x, gain, noise, time, table, norms, classes, slopes):
 
 
 @njit(float64(float64, float64, float64, float64, int64), **_OPTIONS)
-def _poisson_variance(rate, dark, gain, time, length):
+def poisson_variance(rate, dark, gain, time, length):
     """Variance (DN/s)^2 of the slope of a segment from the photon noise of the signal and of the dark."""
     return (dark + rate if rate > 0.0 else dark) / (time * gain * max(length - 1, 1))
 
 
 @njit(float64(float64, float64, float64, int64), **_OPTIONS)
-def _read_variance(read_noise, gain, time, length):
+def read_variance(read_noise, gain, time, length):
     """Variance (DN/s)^2 of the slope of a segment from the read noise (e-): of a line without weights."""
     if length > 2 and not gain > 0.0:
         return 0.0
@@ -407,6 +418,40 @@ def _inverse(total):
 # ---- blocks of rows
 
 
+@njit(void(_B1, _B1, _I1, _D2, _D1, _D1, _D1, _D1, _D1, _D1, _I1, _I1), **_OPTIONS)
+def _add_clean(
+    flags, kind, pixel, inv_clean, slope_clean,
+    weights, slopes, inv_poisson, inv_rnoise, inv_rnoise_charge, bits_any, bits_all,
+):  # fmt: skip
+    """Add an integration to the sums of a block, where it has no flags."""
+    inv_weight, inv_p, inv_r, inv_charge = inv_clean[3], inv_clean[1], inv_clean[2], inv_clean[4]
+    for c in range(pixel.size):
+        clean = (flags[c] == 0) & (kind[c] == RAMP)
+        weights[c] += inv_weight[c] if clean else 0.0
+        slopes[c] += inv_weight[c] * slope_clean[c] if clean else 0.0
+        inv_poisson[c] += inv_p[c] if clean else 0.0
+        inv_rnoise[c] += inv_r[c] if clean else 0.0
+        inv_rnoise_charge[c] += inv_charge[c] if clean else 0.0
+    for c in range(pixel.size):
+        clean = (flags[c] == 0) & (kind[c] == RAMP)
+        bits_any[c] |= pixel[c] if clean else 0
+        bits_all[c] &= pixel[c] if clean else -1
+
+
+@njit(void(_I1, _D2, _D1, _F1, uint32[::1], _F1, _F1, _F1), **_OPTIONS)
+def _store_clean(pixel, clean, slope_clean, slope, bits, err, var_p, var_r):
+    """Write what pixels of a block have in an integration without flags; the others are written over."""
+    good, clean_err, clean_p, clean_r = clean[0], clean[1], clean[2], clean[3]
+    for c in range(pixel.size):
+        slope[c] = slope_clean[c] * good[c]
+    for c in range(pixel.size):
+        bits[c] = pixel[c]
+    for c in range(pixel.size):
+        err[c] = clean_err[c]
+        var_p[c] = clean_p[c]
+        var_r[c] = clean_r[c]
+
+
 @njit(
     void(
         _F4, _B4, _U2, _F2, _F2, _F2, _F3, _I1, boolean, boolean, boolean, boolean, _D1, float64,
@@ -422,7 +467,7 @@ def fit_rows(
     """Fit all ramps of a block of rows: see `ramp_fit.fit_ramps`."""
     nints, _, nrows, nx = sci.shape
     ngroups = groups[1] - groups[0] + 1
-    block = _block_width(nints, ngroups, nx)
+    block = block_width(ngroups, nx)
     x = np.empty((nints, ngroups, block), dtype=np.float32)
     q = np.empty((nints, ngroups, block), dtype=np.uint8)
     flags = np.empty((nints, block), dtype=np.uint8)
@@ -430,13 +475,16 @@ def fit_rows(
     diffs = np.empty((ngroups, block))
     finite = np.empty(block)
     count = np.empty(block, dtype=np.uint16)
+    pairs, middle_pairs = network(ngroups - 1, False), network(ngroups - 1, True)
+    keys, wanted = np.empty((ngroups, block), np.float32), np.empty((2, block), np.float32)
+    median = np.empty((4, block))
     rate = np.empty(block)
     noise = np.empty(block)
     pixel = np.empty(block, dtype=np.int64)
     classes = np.zeros(block, dtype=np.int64)
     # Of an integration without any flag: slope, inverse variances, products.
-    slope_clean = np.empty(block)
-    inv_clean = np.empty((4, block))
+    slope_clean = np.empty((nints, block))
+    inv_clean = np.empty((5, block))
     clean = np.empty((4, block))
     # Sums over the integrations.
     weights = np.empty(block)
@@ -454,18 +502,33 @@ def fit_rows(
     for row in range(nrows):
         for left in range(0, nx, block):
             width = min(block, nx - left)
-            _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
-            _load_samples(
-                sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, count
-            )
+            load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
+            rate[:] = 0.0
+            for c in range(width):
+                noise[c] = float32(float64(readnoise[row, left + c]) * float64(gain[row, left + c]) * noise_scale)
+            for i in range(nints):
+                load_samples(
+                    sci, zeroframe, groups, times, i, row, left, width, q, flags, kind, x, rate,
+                    diffs, finite, count, pairs, middle_pairs, keys, wanted, median,
+                )  # fmt: skip
+                _clean_slopes(
+                    x[i],
+                    gain[row, left : left + width],
+                    noise,
+                    times[RAMP],
+                    table,
+                    norms,
+                    classes,
+                    slope_clean[i],
+                )
+            finish_rate(rate, nints)
             for c in range(width):
                 g_e = float64(gain[row, left + c])
-                noise[c] = float32(float64(readnoise[row, left + c]) * g_e * noise_scale)
                 pixel[c] = pdq[row, left + c]
                 if not g_e > 0.0:
                     pixel[c] |= NO_GAIN
-                v_p = _poisson_variance(rate[c], dark[row, left + c], g_e, times[RAMP], ngroups)
-                v_r = _read_variance(noise[c], g_e, times[RAMP], ngroups)
+                v_p = poisson_variance(rate[c], dark[row, left + c], g_e, times[RAMP], ngroups)
+                v_r = read_variance(noise[c], g_e, times[RAMP], ngroups)
                 inv_clean[0, c] = 1.0 / (v_p + v_r)
                 inv_clean[1, c] = 1.0 / v_p if v_p > 0.0 else 0.0
                 inv_clean[2, c] = 1.0 / v_r
@@ -477,6 +540,7 @@ def fit_rows(
                 clean[1, c] = math.sqrt(_inverse(inv_clean[0, c])) if valid else 0.0
                 clean[2, c] = _inverse(inv_clean[1, c]) if valid else 0.0
                 clean[3, c] = _inverse(inv_clean[2, c]) if valid else 0.0
+                inv_clean[4, c] = 1.0 / clean[3, c] if clean[3, c] != 0.0 else 0.0
                 weights[c] = 0.0
                 slopes[c] = 0.0
                 inv_poisson[c] = 0.0
@@ -486,32 +550,19 @@ def fit_rows(
                 bits_any[c] = 0
                 bits_all[c] = BAD
             for i in range(nints):
-                _clean_slopes(
-                    x[i],
-                    gain[row, left : left + width],
-                    noise,
-                    times[RAMP],
-                    table,
-                    norms,
-                    classes,
-                    slope_clean,
-                )
+                _add_clean(
+                    flags[i], kind[i], pixel[:width], inv_clean, slope_clean[i],
+                    weights, slopes, inv_poisson, inv_rnoise, inv_rnoise_charge, bits_any, bits_all,
+                )  # fmt: skip
+                right = left + width
+                _store_clean(
+                    pixel[:width], clean, slope_clean[i], slope_int[i, row, left:right], dq_int[i, row, left:right],
+                    err_int[i, row, left:right], var_p_int[i, row, left:right], var_r_int[i, row, left:right],
+                )  # fmt: skip
                 for c in range(width):
                     g_e = float64(gain[row, left + c])
                     flag = flags[i, c]
                     if flag == 0 and kind[i, c] == RAMP:
-                        weights[c] += inv_clean[3, c]
-                        slopes[c] += inv_clean[3, c] * slope_clean[c]
-                        inv_poisson[c] += inv_clean[1, c]
-                        inv_rnoise[c] += inv_clean[2, c]
-                        inv_rnoise_charge[c] += 1.0 / clean[3, c] if clean[3, c] != 0.0 else 0.0
-                        bits_any[c] |= pixel[c]
-                        bits_all[c] &= pixel[c]
-                        dq_int[i, row, left + c] = pixel[c]
-                        slope_int[i, row, left + c] = slope_clean[c] * clean[0, c]
-                        err_int[i, row, left + c] = clean[1, c]
-                        var_p_int[i, row, left + c] = clean[2, c]
-                        var_r_int[i, row, left + c] = clean[3, c]
                         continue
                     bits = pixel[c] | (flag & JUMP) | _unusable(q, i, c, flag)
                     if ignore_persistence:
@@ -521,18 +572,19 @@ def fit_rows(
                     int_rnoise = 0.0
                     int_weights = 0.0
                     int_slopes = 0.0
-                    number = _find_segments(q, i, c, True, segments)
+                    number = find_segments(q, i, c, True, segments)
                     for s in range(number):
                         start, length = segments[s, 0], segments[s, 1]
                         time = times[kind[i, c]] if length == 1 else times[RAMP]
-                        v_p = _poisson_variance(rate[c], dark[row, left + c], g_e, time, length)
-                        v_r = _read_variance(noise[c], g_e, time, length)
+                        v_p = poisson_variance(rate[c], dark[row, left + c], g_e, time, length)
+                        v_r = read_variance(noise[c], g_e, time, length)
                         weight = 1.0 / v_r if read_weights else 1.0 / (v_p + v_r)
                         int_total += 1.0 / (v_p + v_r)
                         int_poisson += 1.0 / v_p if v_p > 0.0 else 0.0
                         int_rnoise += 1.0 / v_r
                         int_weights += weight
-                        int_slopes += weight * _slope(x, i, c, start, length, time, g_e, noise[c], table, norms)
+                        each = slope_of_segment(x, i, c, start, length, time, g_e, noise[c], table, norms)
+                        int_slopes += weight * each
                     weights[c] += int_weights
                     slopes[c] += int_slopes
                     inv_poisson[c] += int_poisson
@@ -556,10 +608,10 @@ def fit_rows(
                             if ignore_persistence:
                                 raw &= ~PERSISTENCE
                             q_charge[0, g, 0] = raw
-                        for s in range(_find_segments(q_charge, 0, 0, False, segments)):
+                        for s in range(find_segments(q_charge, 0, 0, False, segments)):
                             length = segments[s, 1]
                             time = times[kind[i, c]] if length == 1 else times[RAMP]
-                            v_r = _read_variance(noise[c], g_e, time, length)
+                            v_r = read_variance(noise[c], g_e, time, length)
                             int_rnoise += 1.0 / v_r if v_r > 0.0 else 0.0
                     v_r = _inverse(int_rnoise) if valid or lost else 0.0
                     inv_rnoise_charge[c] += 1.0 / v_r if v_r != 0.0 else 0.0
@@ -619,123 +671,3 @@ def whole_planes(gdq, groups, suppress, ignore_persistence, do_not_use, saturate
                         saturated[group] = 0
                     if flag & DNU == 0 and good[col] != 1 and not unwanted:
                         do_not_use[group] = 0
-
-
-@njit(UniTuple(int64, 2)(_B4, _F3, _I1, boolean, boolean), **_OPTIONS)
-def count_rows(gdq, zeroframe, groups, suppress, ignore_persistence):
-    """Largest number of segments, and of jumps, in an integration of a pixel."""
-    nints, _, nrows, nx = gdq.shape
-    ngroups = groups[1] - groups[0] + 1
-    block = _block_width(nints, ngroups, nx)
-    q = np.empty((nints, ngroups, block), dtype=np.uint8)
-    flags = np.empty((nints, block), dtype=np.uint8)
-    kind = np.empty((nints, block), dtype=np.uint8)
-    count = np.empty(block, dtype=np.uint16)
-    segments = np.empty((ngroups, 2), dtype=np.int64)
-    most_segments = 0
-    most_jumps = 0
-    for row in range(nrows):
-        for left in range(0, nx, block):
-            width = min(block, nx - left)
-            _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
-            for i in range(nints):
-                for c in range(width):
-                    jumps = 0
-                    good = 0
-                    for g in range(ngroups):
-                        jumps += g > 0 and q[i, g, c] & JUMP != 0
-                        good += q[i, g, c] == 0
-                    number = _find_segments(q, i, c, True, segments)
-                    # Single groups that are not fitted leave an empty slot each.
-                    if number == 1 and segments[0, 1] == 1:
-                        number = good
-                    most_segments = max(most_segments, number)
-                    most_jumps = max(most_jumps, jumps)
-    return most_segments, most_jumps
-
-
-@njit(
-    void(
-        _F4, _B4, _F2, _F2, _F2, _F3, _F3, _I1, boolean, boolean, boolean, _D1, float64, float64,
-        _F4, _F4, _F4, _F4, _F4, _F4, _F3, _F4, _F4,
-    ),
-    **_OPTIONS,
-)  # fmt: skip
-def optional_rows(
-    sci, gdq, gain, readnoise, dark, zeroframe, slope_int,
-    groups, suppress, ignore_persistence, read_weights, times, noise_scale, delay,
-    slope, sigma_slope, var_p, var_r, intercept, sigma_intercept, pedestal, weights, jumps,
-):  # fmt: skip
-    """Write every segment's numbers into arrays of zeros: see `ramp_fit.fit_optional`."""
-    nints, _, nrows, nx = sci.shape
-    ngroups = groups[1] - groups[0] + 1
-    block = _block_width(nints, ngroups, nx)
-    x = np.empty((nints, ngroups, block), dtype=np.float32)
-    q = np.empty((nints, ngroups, block), dtype=np.uint8)
-    flags = np.empty((nints, block), dtype=np.uint8)
-    kind = np.empty((nints, block), dtype=np.uint8)
-    diffs = np.empty((ngroups, block))
-    finite = np.empty(block)
-    count = np.empty(block, dtype=np.uint16)
-    rate = np.empty(block)
-    segments = np.empty((ngroups, 2), dtype=np.int64)
-    norms = np.zeros((ngroups + 1, EXPONENTS.size))
-    table = np.empty(((ngroups // 2) * ((ngroups + 1) // 2), EXPONENTS.size))
-    for row in range(nrows):
-        for left in range(0, nx, block):
-            width = min(block, nx - left)
-            _load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
-            _load_samples(
-                sci, zeroframe, groups, times, row, left, width, q, flags, kind, x, rate, diffs, finite, count
-            )
-            for i in range(nints):
-                for c in range(width):
-                    col = left + c
-                    g_e = float64(gain[row, col])
-                    r_e = float64(float32(float64(readnoise[row, col]) * g_e * noise_scale))
-                    d_dn = float64(dark[row, col])
-                    jump = 0
-                    for g in range(1, ngroups):
-                        if q[i, g, c] & JUMP:
-                            before = x[i, g - 1, c]
-                            # The size of a jump speaks of groups, not of the zero frame.
-                            if g == 1 and kind[i, c] == ZERO_FRAME:
-                                saturated = gdq[i, groups[0], row, col] & SAT
-                                before = np.nan if saturated else sci[i, groups[0], row, col]
-                            jumps[i, jump, row, col] = float64(x[i, g, c]) - float64(before)
-                            jump += 1
-                    start = float64(x[i, 0, c]) - float64(slope_int[i, row, col]) * delay
-                    pedestal[i, row, col] = start if start == start else 0.0
-                    for s in range(_find_segments(q, i, c, True, segments)):
-                        first, length = segments[s, 0], segments[s, 1]
-                        time = times[kind[i, c]] if length == 1 else times[RAMP]
-                        b = _slope(x, i, c, first, length, time, g_e, r_e, table, norms)
-                        v_p = _poisson_variance(rate[c], d_dn, g_e, time, length)
-                        v_r = _read_variance(r_e, g_e, time, length)
-                        slope[i, s, row, col] = b
-                        var_p[i, s, row, col] = v_p
-                        var_r[i, s, row, col] = v_r
-                        v_e = v_p + v_r
-                        weights[i, s, row, col] = 1.0 / v_r if read_weights else 1.0 / (v_e * v_e)
-                        if length == 2:
-                            intercept[i, s, row, col] = float64(x[i, first, c]) - b * time * first
-                            sigma_slope[i, s, row, col] = math.sqrt(2.0) * r_e
-                            sigma_intercept[i, s, row, col] = math.sqrt(2.0) * r_e
-                        elif length > 2:
-                            signal = float64(x[i, first + length - 1, c]) - float64(x[i, first, c])
-                            weight_class = _weight_class(signal, g_e, r_e)
-                            middle = 0.5 * (length - 1)
-                            sum_w = 0.0
-                            sum_wx = 0.0
-                            sum_wuu = 0.0
-                            for k in range(length):
-                                w = _weight(k, length, weight_class)
-                                value = float64(x[i, first + k, c])
-                                sum_w += w
-                                sum_wx += w * value if value == value else 0.0
-                                sum_wuu += w * (k - middle) * (k - middle)
-                            centre = first + middle
-                            noise = abs(r_e) if 0.0 < abs(r_e) < math.inf else math.nan
-                            intercept[i, s, row, col] = sum_wx / sum_w - b * time * centre
-                            sigma_slope[i, s, row, col] = noise / math.sqrt(sum_wuu)
-                            sigma_intercept[i, s, row, col] = noise * math.sqrt(1.0 / sum_w + centre * centre / sum_wuu)

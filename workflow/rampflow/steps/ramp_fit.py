@@ -25,6 +25,7 @@ from scipy import special
 
 from rampflow.steps import _ramp_fit_likely as likely
 from rampflow.steps import _ramp_fit_ols as ols
+from rampflow.steps import _ramp_fit_optional as optional
 
 #: Groups from which on LIKELY is used; with fewer its search for jumps would have nothing to go by.
 FEWEST_GROUPS = 4
@@ -359,7 +360,7 @@ def count_segments(groupdq, zeroframe=None, *, groups, suppress_one_group, ignor
     _, ngroups, rows, nx = groupdq.shape
     _, zeroframe = _optional_images(None, zeroframe, rows, nx)
     suppress = suppress_one_group and ngroups > 1
-    return ols.count_rows(groupdq, zeroframe, np.array(groups), suppress, ignore_persistence)
+    return optional.count_rows(groupdq, zeroframe, np.array(groups), suppress, ignore_persistence)
 
 
 def fit_optional(
@@ -406,7 +407,7 @@ def fit_optional(
     shapes = {"pedestal": (nints, rows, nx), "crmag": (nints, jumps, rows, nx)}
     whole = (nints, segments, rows, nx)
     result = Optional(*(np.zeros(shapes.get(name, whole), np.float32) for name in Optional._fields))
-    ols.optional_rows(
+    optional.optional_rows(
         sci,
         groupdq,
         gain,
