@@ -113,6 +113,8 @@ def memory_gb():
 def our_environment(**more):
     """Environment of our processes: the package on the path, and no CRDS settings but the run's own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CRDS_")}
+    # After the first run Python has our modules compiled, as it has those that pip has installed.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return kept | {"PYTHONPATH": str(ROOT / "workflow")} | more
 
 
