@@ -220,6 +220,107 @@ def _fit_ramp(d, use, first, photon, noise, table, work, result):
     result[3] = chisq
 
 
+# ---- many ramps of which all is in use, side by side: the same operations in the same order
+
+
+@njit(void(_D2, _D1, _D1, _D2, _D3, _D2), **_OPTIONS)
+def _ascend_all(d, photon, noise, table, work, sums):
+    """Fit the rates of ramps as `_ascend`: rows 0 and 1 of `sums` receive rates and weights, the others are scratch."""
+    n, width = d.shape
+    sums[:] = 0.0
+    rate, weight, beside, below, ones, value = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
+    for j in range(n):
+        both = 1.0 if j + 1 < n else 0.0
+        photon_j, read_j = table[PHOTON, j], table[READ, j]
+        photon_beside, read_beside = table[PHOTON_BESIDE, j], table[READ_BESIDE, j]
+        samples, pivots, lower, of_ones, of_d = d[j], work[0, j], work[1, j], work[2, j], work[3, j]
+        for c in range(width):
+            inverse = 1.0 / (photon[c] * photon_j + noise[c] * read_j - below[c] * beside[c])
+            ones[c] = 1.0 - below[c] * ones[c]
+            value[c] = samples[c] - below[c] * value[c]
+            weight[c] += ones[c] * ones[c] * inverse
+            rate[c] += ones[c] * value[c] * inverse
+            beside[c] = both * (photon[c] * photon_beside + noise[c] * read_beside)
+            below[c] = beside[c] * inverse
+            pivots[c] = inverse
+            lower[c] = below[c]
+            of_ones[c] = ones[c]
+            of_d[c] = value[c]
+    for c in range(width):
+        rate[c] = rate[c] / weight[c]
+
+
+@njit(void(_D2, _D2, _D3, _D2, _B1), **_OPTIONS)
+def _suspect_jumps(sums, table, work, after, suspect):
+    """Tell which ramps have something that `_find_jump` has to look at; `after` is scratch."""
+    n, width = work.shape[1:]
+    rate, weight = sums[0], sums[1]
+    after[:] = 0.0
+    suspect[:] = 0
+    z_after, y_after, c_after, g_after = after[0], after[1], after[2], after[3]
+    for j in range(n - 1, -1, -1):
+        pairs = n > 2 and j + 1 < n and table[PAIR, j] != 0.0
+        pivots, lower, of_ones, of_d = work[0, j], work[1, j], work[2, j], work[3, j]
+        for c in range(width):
+            variance = 1.0 / weight[c]
+            inverse, below = pivots[c], lower[c]
+            z = (of_d[c] - rate[c] * of_ones[c]) * inverse - below * z_after[c]
+            y = of_ones[c] * inverse - below * y_after[c]
+            diagonal = inverse + below * below * c_after[c]
+            g = diagonal - y * y * variance
+            beside = -below * c_after[c] - y * y_after[c] * variance
+            determinant = g * g_after[c] - beside * beside
+            saved = g_after[c] * z * z - 2.0 * beside * z * z_after[c] + g * z_after[c] * z_after[c]
+            suspect[c] |= uint8(z * z > ONE_LESS * g) | uint8(pairs & (saved > TWO_LESS * determinant))
+            z_after[c] = z
+            y_after[c] = y
+            c_after[c] = diagonal
+            g_after[c] = g
+
+
+@njit(void(_D1, _D1, _D2, _D2, _D3, _D2, _D2), **_OPTIONS)
+def _fit_ramps(photon, noise, sums, table, work, after, results):
+    """Write what `_fit_ramp` finds, row by row, from what `_ascend_all` has found; `after` is scratch."""
+    n, width = work.shape[1:]
+    rate, weight = sums[0], sums[1]
+    after[:] = 0.0
+    var_p, var_r, chisq, last = after[0], after[1], after[2], after[3]
+    for j in range(n - 1, -1, -1):
+        photon_j, read_j = table[PHOTON, j], table[READ, j]
+        photon_beside, read_beside = table[PHOTON_BESIDE, j], table[READ_BESIDE, j]
+        pivots, lower, of_ones, of_d = work[0, j], work[1, j], work[2, j], work[3, j]
+        for c in range(width):
+            residual = of_d[c] - rate[c] * of_ones[c]
+            chisq[c] += residual * residual * pivots[c]
+            y = of_ones[c] * pivots[c] - lower[c] * last[c]
+            var_p[c] += y * (y * photon_j + 2.0 * last[c] * photon_beside)
+            var_r[c] += y * (y * read_j + 2.0 * last[c] * read_beside)
+            last[c] = y
+    for c in range(width):
+        results[0, c] = rate[c]
+        results[1, c] = photon[c] * var_p[c] / (weight[c] * weight[c])
+        results[2, c] = noise[c] * var_r[c] / (weight[c] * weight[c])
+        results[3, c] = chisq[c]
+
+
+@njit(void(_D2, _D1, _D1, _D1, _D1, _D2, _D3, _D2, _D2, _B1, _D1, _D2), **_OPTIONS)
+def _fit_all(d, median, e_dn, noise, dark, table, work, sums, after, suspect, photon, results):
+    """Fit ramps of which all is in use; those that are `suspect` of jumps have to be searched."""
+    for c in range(photon.size):
+        guess = 0.0 if median[c] < 0.0 else median[c]
+        photon[c] = guess / e_dn[c]
+    _ascend_all(d, photon, noise, table, work, sums)
+    _suspect_jumps(sums, table, work, after, suspect)
+    for c in range(photon.size):
+        rate = 0.0 if sums[0, c] < 0.0 else sums[0, c]
+        photon[c] = (rate + dark[c]) / e_dn[c]
+    _ascend_all(d, photon, noise, table, work, sums)
+    _fit_ramps(photon, noise, sums, table, work, after, results)
+
+
+# ---- an exposure
+
+
 @njit(void(_F2, _F1, _F2, _D1), **_OPTIONS)
 def _combine(found, middle, weights, result):
     """Combine the rates of the integrations; write the rate and its variances (photon noise, read noise).
@@ -358,12 +459,22 @@ def fit_rows(
     work = np.empty((4, n))
     result = np.empty(4)
     middle = np.empty(nints, dtype=np.float32)
+    # Of a block.
+    e_dn, noise, darks, photon = np.ones(_BLOCK), np.ones(_BLOCK), np.zeros(_BLOCK), np.empty(_BLOCK)
+    works, sums, after = np.empty((4, n, _BLOCK)), np.empty((6, _BLOCK)), np.empty((4, _BLOCK))
+    suspect, results = np.empty(_BLOCK, dtype=np.uint8), np.empty((4, _BLOCK))
+    d[:], median[:] = 0.0, 0.0
     for row in range(nrows):
         for left in range(0, nx, _BLOCK):
             width = min(_BLOCK, nx - left)
             bits_any[:] = 0
             bits_all[:] = BAD
             total[:] = 0.0
+            for c in range(width):
+                gained = float64(gain[row, left + c])
+                e_dn[c] = gained if gained > 0.0 else math.nan
+                noise[c] = 0.5 * float64(readnoise[row, left + c]) ** 2
+                darks[c] = dark[row, left + c]
             for i in range(nints):
                 _load_flags(gdq, wanted, i, row, left, width, q, flags, common)
                 if shift:
@@ -373,6 +484,7 @@ def fit_rows(
                     for c in range(width):
                         x[shift + g, c] = sci[i, g, row, left + c]
                 _differences(x, tables, shift == 1, frames, width, d, scratch, median, lone)
+                _fit_all(d, median, e_dn, noise, darks, tables[0], works, sums, after, suspect, photon, results)
                 for c in range(width):
                     col = left + c
                     table = tables[lone[c]]
@@ -382,38 +494,40 @@ def fit_rows(
                         bits |= flags[c] & SAT
                     elif q[0, c] & SAT:
                         bits |= BAD
-                    count = 0
-                    for j in range(first, n):
-                        before = q[max(j - shift, 0), c]
-                        use[j] = uint8(before | q[j + 1 - shift, c] == 0)
-                        count += use[j]
-                        ramp[j] = d[j, c]
-                    used = count
-                    e_dn = float64(gain[row, col])
-                    e_dn = e_dn if e_dn > 0.0 else math.nan
-                    noise = 0.5 * float64(readnoise[row, col]) ** 2
-                    result[:] = math.nan
-                    if count > 0:
-                        guess = 0.0 if median[c] < 0.0 else median[c]
-                        rate, count = _reject_jumps(ramp, use, first, count, guess / e_dn, noise, table, work)
-                        rate = 0.0 if rate < 0.0 else rate
-                        photon = (rate + float64(dark[row, col])) / e_dn
-                        _fit_ramp(ramp, use, first, photon, noise, table, work, result)
+                    count = used = n
+                    if flags[c] or lone[c] or suspect[c]:
+                        count = 0
+                        for j in range(first, n):
+                            before = q[max(j - shift, 0), c]
+                            use[j] = uint8(before | q[j + 1 - shift, c] == 0)
+                            count += use[j]
+                            ramp[j] = d[j, c]
+                        used = count
+                        result[:] = math.nan
+                        if count > 0:
+                            guess = 0.0 if median[c] < 0.0 else median[c]
+                            rate, count = _reject_jumps(
+                                ramp, use, first, count, guess / e_dn[c], noise[c], table, work
+                            )  # fmt: skip
+                            rate = 0.0 if rate < 0.0 else rate
+                            light = (rate + darks[c]) / e_dn[c]
+                            _fit_ramp(ramp, use, first, light, noise[c], table, work, result)
+                        results[:, c] = result
                     if count < used:
                         bits |= JUMP
-                    if limits.size > 0 and count > 1 and result[3] > limits[count]:
+                    if limits.size > 0 and count > 1 and results[3, c] > limits[count]:
                         bits |= UNRELIABLE
-                    found[c, i, 0] = result[0]
-                    found[c, i, 1] = result[1]
-                    found[c, i, 2] = result[2]
+                    found[c, i, 0] = results[0, c]
+                    found[c, i, 1] = results[1, c]
+                    found[c, i, 2] = results[2, c]
                     bits_any[c] |= bits
                     bits_all[c] &= bits
                     dq_int[i, row, col] = bits
-                    slope_int[i, row, col] = result[0]
-                    err_int[i, row, col] = math.sqrt(result[1] + result[2])
-                    var_p_int[i, row, col] = result[1]
-                    var_r_int[i, row, col] = result[2]
-                    total[c] += result[3]
+                    slope_int[i, row, col] = results[0, c]
+                    err_int[i, row, col] = math.sqrt(results[1, c] + results[2, c])
+                    var_p_int[i, row, col] = results[1, c]
+                    var_r_int[i, row, col] = results[2, c]
+                    total[c] += results[3, c]
             for c in range(width):
                 col = left + c
                 dq_out[row, col] = (bits_any[c] & ~uint32(BAD)) | bits_all[c]
