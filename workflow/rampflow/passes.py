@@ -287,7 +287,7 @@ class Passes:
         def run(integrations, block, _):
             return function(*(self.read_rows(name, integrations, block, updated) for name in reads), **options)
 
-        blocks = self.row_blocks()
+        blocks = self.row_blocks(itemsize=1 if reads == ("GROUPDQ",) else 4)
         if rows is not None:
             blocks = [(slice(i, i + 1), block, block) for i in range(self.shape[0]) for block in rows]
         return reduce(combine, self._over([(run, *where) for where in blocks]))
@@ -303,7 +303,7 @@ class Passes:
             Shape (groups, rows, columns).
         """
         ny = self.shape[2]
-        step = self._rows_at_once(self.shape[1])
+        step = self._rows_at_once(self.shape[1], self._piece)
         for r in range(0, ny, step):
             rows = slice(r, min(r + step, ny))
             yield rows, self.read_rows("SCI", integration, rows)
@@ -351,10 +351,15 @@ class Passes:
         """Whether the steps have to treat zero frames: ZEROFRAM is true and the array is there."""
         return bool(self.keyword("ZEROFRAM", False)) and "ZEROFRAME" in self.source
 
-    def row_blocks(self, *, halo=0, by_integration=False):
-        """Blocks of rows small enough for memory: (integration or all, rows, rows with halo)."""
+    def row_blocks(self, *, halo=0, by_integration=False, itemsize=4):
+        """Blocks of rows small enough for memory: (integration or all, rows, rows with halo).
+
+        ``itemsize`` is the bytes of a pixel in a group. Blocks of all integrations with a halo are twice as large: they
+        are low in long time series, and the rows of a halo are read and worked on once more.
+        """
         nints, ngroups, ny, _ = self.shape
-        step = self._rows_at_once(ngroups if by_integration else nints * ngroups)
+        size = self._piece if by_integration or not halo else 2 * self._piece
+        step = self._rows_at_once(ngroups if by_integration else nints * ngroups, size, itemsize)
         blocks = []
         for integration in range(nints) if by_integration else [slice(None)]:
             for r in range(0, ny, step):
@@ -362,9 +367,9 @@ class Passes:
                 blocks.append((integration, block, slice(max(0, r - halo), min(ny, block.stop + halo))))
         return blocks
 
-    def _rows_at_once(self, planes):
+    def _rows_at_once(self, planes, size, itemsize=4):
         _, _, ny, nx = self.shape
-        return max(1, min(ny, self._piece // (planes * nx * 4)))
+        return max(1, min(ny, size // (planes * nx * itemsize)))
 
     def _store(self, result, names, index):
         result = result if isinstance(result, tuple) else (result,)
