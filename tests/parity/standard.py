@@ -59,9 +59,13 @@ def findings(difference, allowed):
     """
     found = []
     for name, values in difference.values.items():
-        if values.nan_mismatches:
-            text = f"{name}: {values.nan_mismatches} NaN mismatches, one at {values.worst}"
-            found.append(Finding(f"{name} NaN", values.nan_mismatches / values.size, text))
+        elsewhere = values.nan_mismatches - values.nan_without_gain
+        if elsewhere:
+            text = f"{name}: {elsewhere} NaN mismatches, one at {values.worst}"
+            found.append(Finding(f"{name} NaN", elsewhere / values.size, text))
+        if values.nan_without_gain:
+            text = f"{name}: {values.nan_without_gain} NaN of ours alone in pixels of NO_GAIN_VALUE"
+            found.append(Finding(f"{name} NaN without gain", values.nan_without_gain / values.size, text))
         if values.beyond > allowed * values.size:
             text = f"{name}: {values.beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
             found.append(Finding(name, values.beyond / values.size, f"{text} at {values.worst}"))

@@ -157,6 +157,18 @@ def test_nan_mismatches_are_never_allowed():
     assert [each.what for each in findings(difference, allowed=1.0)] == ["SCI NaN"]
 
 
+def test_a_slope_that_ours_lacks_where_there_is_no_gain_is_a_finding_of_its_own():
+    no_gain = 1 << 19
+    ours = product([[np.nan, np.nan], [np.nan, 5]], [[no_gain + 1, 1], [no_gain, 0]])
+    # The second pixel has a gain, and of the third the oracle does not say that it has none.
+    theirs = product([[7, 7], [7, 5]], [[no_gain + 1, 1], [0, 0]])
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"SCI NaN": 0.5, "SCI NaN without gain": 0.25, "DQ": 0.25}
+    # The other way round it is a mismatch like any other.
+    found = {each.what: each.part for each in findings(compare_products(theirs, ours, 1e-6), 0.0)}
+    assert found == {"SCI NaN": 0.75, "DQ": 0.25}
+
+
 def test_a_missing_extension_and_a_keyword_are_findings():
     ours = product(keywords={"S_JUMP": "SKIPPED"})
     found = findings(compare_products(ours, product(table=times(1.0)), 1e-6), allowed=1.0)
