@@ -66,9 +66,13 @@ def findings(difference, allowed):
         if values.nan_without_gain:
             text = f"{name}: {values.nan_without_gain} NaN of ours alone in pixels of NO_GAIN_VALUE"
             found.append(Finding(f"{name} NaN without gain", values.nan_without_gain / values.size, text))
-        if values.beyond > allowed * values.size:
-            text = f"{name}: {values.beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
-            found.append(Finding(name, values.beyond / values.size, f"{text} at {values.worst}"))
+        beyond = values.beyond - values.zeroed
+        if beyond > allowed * values.size:
+            text = f"{name}: {beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
+            found.append(Finding(name, beyond / values.size, f"{text} at {values.worst}"))
+        if values.zeroed > allowed * values.size:
+            text = f"{name}: {values.zeroed} values that the oracle has 0 for, with a VAR_RNOISE of 0"
+            found.append(Finding(f"{name} zeroed", values.zeroed / values.size, text))
     for name, flags in difference.flags.items():
         if flags.differing > allowed * flags.size:
             text = f"{name}: {flags.differing} elements differ ({flag_text(flags)}), one at {flags.worst}"

@@ -169,6 +169,15 @@ def test_a_slope_that_ours_lacks_where_there_is_no_gain_is_a_finding_of_its_own(
     assert found == {"SCI NaN": 0.75, "DQ": 0.25}
 
 
+def test_a_slope_that_the_oracle_loses_with_its_variance_is_a_finding_of_its_own():
+    ours, theirs = product([[7, 7], [7, 5]]), product([[0, 0], [6, 5]])
+    for hdus, variances in ((ours, [[0, 2], [0, 0]]), (theirs, [[0, 2], [0, 0]])):
+        hdus.append(fits.ImageHDU(np.array(variances, np.float32), name="VAR_RNOISE"))
+    # The second pixel has a variance, and the third slope of the oracle is not 0.
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"SCI": 0.5, "SCI zeroed": 0.25}
+
+
 def test_a_missing_extension_and_a_keyword_are_findings():
     ours = product(keywords={"S_JUMP": "SKIPPED"})
     found = findings(compare_products(ours, product(table=times(1.0)), 1e-6), allowed=1.0)
