@@ -209,5 +209,15 @@ def test_an_accepted_difference_needs_a_reason_and_a_bound(tmp_path):
         accepted(tmp_path, "*\t*\tjump\tDQ\tsome\tbecause")
 
 
+def test_an_accepted_difference_may_have_a_size(tmp_path):
+    path = tmp_path / "sized.tsv"
+    path.write_text("release\tcheck\tstep\twhat\tbound\tsize\treason\n*\t*\tjump\tSCI\t1\t0.01\tbecause\n")
+    table = read_accepted(path)
+    # 100.5 beside 100 is 0.005 of it, 102 is 0.02.
+    for ours, reason in ((100.5, "because"), (102, None)):
+        (finding,) = findings(compare_products(product([[ours]], [[0]]), product([[100]], [[0]]), 1e-6), 0.0)
+        assert reason_for(finding, table, "3.0", "step", "jump") == reason
+
+
 def test_the_committed_table_can_be_read():
     assert isinstance(read_accepted(), list)
