@@ -181,7 +181,8 @@ def test_recent_programmes_have_parameters_and_flags_of_the_user_besides(tmp_pat
     assert recent.exposures == usual.exposures
     for root, steps in usual.steps.items():
         for step, values in steps.items():
-            assert values.items() <= recent.steps[root][step].items()
+            kept = {name: value for name, value in values.items() if name != "flag_pers_cutoff"}
+            assert kept.items() <= recent.steps[root][step].items()
     assert any("persistence_time" in steps.get("persistence", {}) for steps in recent.steps.values())
     chosen = tiny()
     root = chosen.exposures[1].root
@@ -191,6 +192,17 @@ def test_recent_programmes_have_parameters_and_flags_of_the_user_besides(tmp_pat
     assert flags.shape == (12, 16) and 0 < np.mean(flags & 1) < 0.1
     assert record["steps"][root]["jump"] == {"edge_size": 3}
     assert len(record["steps"]) == 1
+
+
+def test_recent_programmes_have_no_parameter_that_release_3_does_not_know():
+    drawn = [programme("drawn", seed) for seed in (202, 203, 204)]
+    recent = [programme("drawn-recent", seed) for seed in (202, 203, 204)]
+
+    def found(programmes):
+        return {name for each in programmes for steps in each.steps.values() for name in steps.get("persistence", {})}
+
+    assert "flag_pers_cutoff" in found(drawn)
+    assert "flag_pers_cutoff" not in found(recent)
 
 
 def test_programmes_of_snowballs_have_some_in_every_window_and_parameters_of_their_own():

@@ -489,6 +489,9 @@ def _drawn_recent(seed):
         | {step: found.steps.get(root, {}).get(step, {}) | values for step, values in chosen.items()}
         for root, chosen in more.items()
     }
+    for chosen in steps.values():
+        # Flags of that size are the traps', which release 3.0 has no more.
+        chosen.get("persistence", {}).pop("flag_pers_cutoff", None)
     return replace(found, recent=True, steps=steps, flagged=flagged)
 
 
