@@ -261,7 +261,8 @@ class Comparison:
             expected = theirs / f"{exposure}_{kind}.fits"
             if not expected.exists():
                 said = [line for line in self.ours.problems if f" {exposure}: " in line]
-                self.without(exposure, "end to end", kind, result, "".join(said))
+                problem = "".join(said) or ("" if made.exists() else "the workflow has made none")
+                self.without(exposure, "end to end", kind, result, problem)
             elif not made.exists():
                 self.fail(exposure, "end to end", kind, "product", "the workflow has made none")
             else:
@@ -330,7 +331,8 @@ class Comparison:
         if NO_PRODUCT in error and NO_SLOPE in problem:
             self.judge(Row(exposure, check, step, status="neither"), [])
         else:
-            self.fail(exposure, check, step, "product", f"the oracle has none: {error}; ours: {problem or 'is there'}")
+            what = "product" if problem else "oracle's product"
+            self.fail(exposure, check, step, what, f"the oracle has none: {error}; ours: {problem or 'is there'}")
 
     def fail(self, exposure, check, step, what, text):
         """Add a row for a product that is not there."""

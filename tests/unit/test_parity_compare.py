@@ -157,6 +157,27 @@ def test_nan_mismatches_are_never_allowed():
     assert [each.what for each in findings(difference, allowed=1.0)] == ["SCI NaN"]
 
 
+def test_a_slope_that_ours_lacks_where_there_is_no_gain_is_a_finding_of_its_own():
+    no_gain = 1 << 19
+    ours = product([[np.nan, np.nan], [np.nan, 5]], [[no_gain + 1, 1], [no_gain, 0]])
+    # The second pixel has a gain, and of the third the oracle does not say that it has none.
+    theirs = product([[7, 7], [7, 5]], [[no_gain + 1, 1], [0, 0]])
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"SCI NaN": 0.5, "SCI NaN without gain": 0.25, "DQ": 0.25}
+    # The other way round it is a mismatch like any other.
+    found = {each.what: each.part for each in findings(compare_products(theirs, ours, 1e-6), 0.0)}
+    assert found == {"SCI NaN": 0.75, "DQ": 0.25}
+
+
+def test_a_slope_that_the_oracle_loses_with_its_variance_is_a_finding_of_its_own():
+    ours, theirs = product([[7, 7], [7, 5]]), product([[0, 0], [6, 5]])
+    for hdus, variances in ((ours, [[0, 2], [0, 0]]), (theirs, [[0, 2], [0, 0]])):
+        hdus.append(fits.ImageHDU(np.array(variances, np.float32), name="VAR_RNOISE"))
+    # The second pixel has a variance, and the third slope of the oracle is not 0.
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"SCI": 0.5, "SCI zeroed": 0.25}
+
+
 def test_a_missing_extension_and_a_keyword_are_findings():
     ours = product(keywords={"S_JUMP": "SKIPPED"})
     found = findings(compare_products(ours, product(table=times(1.0)), 1e-6), allowed=1.0)
@@ -186,6 +207,16 @@ def test_an_accepted_difference_needs_a_reason_and_a_bound(tmp_path):
         accepted(tmp_path, "*\t*\tjump\tDQ\t0.25\t")
     with pytest.raises(ValueError, match="line 2: bound is 'some'"):
         accepted(tmp_path, "*\t*\tjump\tDQ\tsome\tbecause")
+
+
+def test_an_accepted_difference_may_have_a_size(tmp_path):
+    path = tmp_path / "sized.tsv"
+    path.write_text("release\tcheck\tstep\twhat\tbound\tsize\treason\n*\t*\tjump\tSCI\t1\t0.01\tbecause\n")
+    table = read_accepted(path)
+    # 100.5 beside 100 is 0.005 of it, 102 is 0.02.
+    for ours, reason in ((100.5, "because"), (102, None)):
+        (finding,) = findings(compare_products(product([[ours]], [[0]]), product([[100]], [[0]]), 1e-6), 0.0)
+        assert reason_for(finding, table, "3.0", "step", "jump") == reason
 
 
 def test_the_committed_table_can_be_read():
