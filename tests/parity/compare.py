@@ -331,7 +331,9 @@ class Comparison:
         if NO_PRODUCT in error and NO_SLOPE in problem:
             self.judge(Row(exposure, check, step, status="neither"), [])
         else:
-            what = "product" if problem else "oracle's product"
+            # An error of another kind is another finding.
+            kind = error.split(":")[0].split(".")[-1]
+            what = "product" if problem else f"oracle's product, {kind}"
             self.fail(exposure, check, step, what, f"the oracle has none: {error}; ours: {problem or 'is there'}")
 
     def fail(self, exposure, check, step, what, text):
@@ -342,7 +344,7 @@ class Comparison:
         """Match findings with the accepted ones and add the row."""
         step = row.step.removesuffix(" ints")
         for finding in found:
-            reason = standard.reason_for(finding, self.accepted, self.options.release, row.check, step)
+            reason = standard.reason_for(finding, self.accepted, self.options.release, row.check, step, row.exposure)
             row.findings.append((finding, reason))
         if not known:
             self.rows.append(row)

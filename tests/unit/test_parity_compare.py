@@ -178,6 +178,16 @@ def test_a_slope_that_the_oracle_loses_with_its_variance_is_a_finding_of_its_own
     assert found == {"SCI": 0.5, "SCI zeroed": 0.25}
 
 
+def test_what_rounding_leaves_of_0_is_a_finding_of_its_own():
+    # Beside an error of 5: 1e-12 and 0 are 2e-13 of it apart, 1e-3 and 0 are not the same.
+    ours, theirs = product([[0, 0], [7, 5]]), product([[1e-12, 1e-3], [6, 5]])
+    for hdus in (ours, theirs):
+        for name, value in (("ERR", 5), ("VAR_RNOISE", 25)):
+            hdus.append(fits.ImageHDU(np.full((2, 2), value, np.float32), name=name))
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"SCI": 0.5, "SCI cancelled": 0.25}
+
+
 def test_a_missing_extension_and_a_keyword_are_findings():
     ours = product(keywords={"S_JUMP": "SKIPPED"})
     found = findings(compare_products(ours, product(table=times(1.0)), 1e-6), allowed=1.0)
@@ -217,6 +227,15 @@ def test_an_accepted_difference_may_have_a_size(tmp_path):
     for ours, reason in ((100.5, "because"), (102, None)):
         (finding,) = findings(compare_products(product([[ours]], [[0]]), product([[100]], [[0]]), 1e-6), 0.0)
         assert reason_for(finding, table, "3.0", "step", "jump") == reason
+
+
+def test_an_accepted_difference_may_be_one_of_some_exposures(tmp_path):
+    path = tmp_path / "some.tsv"
+    path.write_text("release\tcheck\tstep\texposure\twhat\tbound\treason\n*\t*\tjump\t*_mir*\tDQ\t1\tbecause\n")
+    table = read_accepted(path)
+    (finding,) = findings(compare_products(product(dq=[[0, 0], [0, 4]]), product(), 1e-6), 0.0)
+    assert reason_for(finding, table, "3.0", "step", "jump", "jw1_mirimage") == "because"
+    assert reason_for(finding, table, "3.0", "step", "jump", "jw1_nrca1") is None
 
 
 def test_the_committed_table_can_be_read():
