@@ -43,6 +43,8 @@ SMALL = (("MIRI", False), ("NIRCAM", False), ("NIRSPEC", False), ("NIRISS", True
 PARTS = ("run", "ours")
 #: What the oracle's side, and ours, say of an exposure that has no slopes.
 NO_PRODUCT, NO_SLOPE = "gave no product", "there is no slope to fit"
+#: How the line ends in which the workflow counts what it has not finished.
+COUNTED = " exposures are not finished"
 #: Exposures whose products go to the oracle's next step.
 EXCHANGED = 3
 
@@ -80,7 +82,7 @@ def main(arguments=None):
         say(start, "the oracle's steps on our products")
         comparison.interchange(python, programme["crds"])
     rows = sorted(comparison.rows, key=comparison.order)
-    if ours.problems and all(NO_SLOPE in line for line in ours.problems):
+    if only_without_slopes(ours.problems):
         failure = None  # every exposure has a row that says whether that is right
     report(rows, folder, options, failure)
     say(start, f"tables: {folder / 'parity.tsv'}, {folder / 'parity.json'}")
@@ -88,6 +90,12 @@ def main(arguments=None):
         for name in (*PARTS, "oracle"):
             shutil.rmtree(folder / name, ignore_errors=True)
     return 1 if failure or any(row.verdict == "BEYOND" for row in rows) or not rows else 0
+
+
+def only_without_slopes(problems):
+    """Tell whether exposures without slopes are all that the workflow complained of; it counts them at the end."""
+    said = [line for line in problems if not line.endswith(COUNTED)]
+    return bool(said) and all(NO_SLOPE in line for line in said)
 
 
 def parse(arguments):

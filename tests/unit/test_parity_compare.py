@@ -9,6 +9,7 @@ from astropy.io import fits
 
 sys.path.append(str(Path(__file__).parents[1] / "parity"))
 
+from compare import only_without_slopes
 from differences import compare_flags, compare_products, compare_tables, compare_values
 from standard import findings, read_accepted, reason_for
 
@@ -236,6 +237,15 @@ def test_an_accepted_difference_may_be_one_of_some_exposures(tmp_path):
     (finding,) = findings(compare_products(product(dq=[[0, 0], [0, 4]]), product(), 1e-6), 0.0)
     assert reason_for(finding, table, "3.0", "step", "jump", "jw1_mirimage") == "because"
     assert reason_for(finding, table, "3.0", "step", "jump", "jw1_nrca1") is None
+
+
+def test_a_run_whose_exposures_have_no_slopes_has_not_failed():
+    without = "rampflow: jw1_mirimage: ramp_fit: all 5 groups are DO_NOT_USE: there is no slope to fit"
+    count = "rampflow: 1 of 8 exposures are not finished"
+    assert only_without_slopes([without, count, without])
+    assert not only_without_slopes([without, count, "rampflow: jw1_nis: jump: No space left on device"])
+    # A run that ended early and says nothing of an exposure is not excused, either.
+    assert not only_without_slopes([count]) and not only_without_slopes([])
 
 
 def test_the_committed_table_can_be_read():
