@@ -18,6 +18,10 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from rampflow.dq import NO_GAIN_VALUE
+
+#: What rounding leaves of terms that cancel: so small a part of the error, or of its square, says nothing.
+ROUNDING = 1e-9
 #: Standard deviations and variances, whose scale is their own size, and the measured values.
 UNCERTAINTIES = ("ERR", "VAR_POISSON", "VAR_RNOISE")
 VALUES = ("SCI", "ZEROFRAME", "AVDRKCUR", *UNCERTAINTIES)
@@ -40,6 +44,13 @@ class Values:
         Number of elements.
     nan_mismatches : int
         Elements that are NaN, or infinite, in one array and not in the other.
+    nan_without_gain : int
+        Those of them that are NaN in ours and flagged NO_GAIN_VALUE on both sides (`compare_products`).
+    zeroed : int
+        Slopes among `beyond` that are exactly 0 in theirs, with a VAR_RNOISE of 0 on both sides (`compare_products`).
+    cancelled : int
+        Others among `beyond` whose difference is at most `ROUNDING` of the oracle's ERR, of its square for a variance
+        (`compare_products`).
     max_absolute, max_relative, max_scaled : float
         Largest ``|a - b|``, ``|a - b| / |b|`` (inf where only b is 0) and ``|a - b| / max(|b|, scale)``.
     relative_beyond, beyond : int
@@ -56,6 +67,9 @@ class Values:
     relative_beyond: int
     beyond: int
     worst: tuple | None
+    nan_without_gain: int = 0
+    zeroed: int = 0
+    cancelled: int = 0
 
 
 @dataclass
@@ -261,10 +275,41 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None):
             _compare_extension(name, ours[name], theirs[name], tolerance, scales.get(name, 0.0), difference)
         except ValueError as error:
             difference.problems.append(f"{name}: {error}")
+    if "DQ" in theirs and "DQ" in ours:
+        for name, values in difference.values.items():
+            if values.nan_mismatches:
+                values.nan_without_gain = _nan_without_gain(ours, theirs, name)
+    for name, values in difference.values.items():
+        if values.beyond and "VAR_RNOISE" in difference.values:
+            values.zeroed, values.cancelled = _explained(name, ours, theirs, tolerance, scales.get(name, 0.0))
     problems, remarks = compare_headers(ours[0].header, theirs[0].header, tolerance, steps)
     difference.problems += problems
     difference.remarks += remarks
     return difference
+
+
+def _nan_without_gain(ours, theirs, name):
+    a, b = ours[name].data, theirs[name].data
+    if not a.shape == b.shape == ours["DQ"].data.shape == theirs["DQ"].data.shape:
+        return 0
+    flagged = ours["DQ"].data & theirs["DQ"].data & NO_GAIN_VALUE != 0
+    return int(np.count_nonzero(flagged & np.isnan(a) & np.isfinite(b)))
+
+
+def _explained(name, ours, theirs, tolerance, scale):
+    """Count the elements beyond the tolerance that are `zeroed` and `cancelled`."""
+    a, b = ours[name].data.astype(np.float64), theirs[name].data.astype(np.float64)
+    error = theirs["ERR"].data.astype(np.float64) if "ERR" in theirs else np.zeros_like(b)
+    if not a.shape == error.shape == ours["VAR_RNOISE"].data.shape:
+        return 0, 0
+    floor = np.nan_to_num(np.abs(scale), nan=0.0, posinf=0.0)
+    size = np.maximum(np.abs(b), floor)
+    with np.errstate(invalid="ignore"):
+        beyond = np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) > tolerance * size)
+        small = np.abs(a - b) <= ROUNDING * (error if name in ("SCI", "ERR") else error**2)
+    without_variance = (ours["VAR_RNOISE"].data == 0) & (theirs["VAR_RNOISE"].data == 0)
+    zeroed = beyond & (b == 0) & without_variance & (name == "SCI")
+    return int(np.count_nonzero(zeroed)), int(np.count_nonzero(beyond & small & ~zeroed))
 
 
 def _compare_extension(name, ours, theirs, tolerance, scale, difference):

@@ -1,12 +1,13 @@
 """The standard that parity is held to, and the differences that are accepted.
 
 A *finding* is one thing in one product that is not as the standard wants it. It fails the comparison unless
-a line of ``accepted.tsv`` names it, with the reason, and the part of the elements that differ is within the
-line's bound.
+a line of ``accepted.tsv`` names it, with the reason, and the part of the elements that differ, and the size of the
+difference, are within the line's bounds.
 """
 
 import csv
 import fnmatch
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class Finding:
         An EXTNAME, a keyword, or "product".
     part : float
         Part of the elements of an array; 1 for what has no elements.
+    size : float
+        Largest scaled difference of values; infinite for what has none.
     text : str
         For people.
     """
@@ -36,6 +39,7 @@ class Finding:
     what: str
     part: float
     text: str
+    size: float = math.inf
 
 
 def flag_text(flags):
@@ -59,12 +63,23 @@ def findings(difference, allowed):
     """
     found = []
     for name, values in difference.values.items():
-        if values.nan_mismatches:
-            text = f"{name}: {values.nan_mismatches} NaN mismatches, one at {values.worst}"
-            found.append(Finding(f"{name} NaN", values.nan_mismatches / values.size, text))
-        if values.beyond > allowed * values.size:
-            text = f"{name}: {values.beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
-            found.append(Finding(name, values.beyond / values.size, f"{text} at {values.worst}"))
+        elsewhere = values.nan_mismatches - values.nan_without_gain
+        if elsewhere:
+            text = f"{name}: {elsewhere} NaN mismatches, one at {values.worst}"
+            found.append(Finding(f"{name} NaN", elsewhere / values.size, text))
+        if values.nan_without_gain:
+            text = f"{name}: {values.nan_without_gain} NaN of ours alone in pixels of NO_GAIN_VALUE"
+            found.append(Finding(f"{name} NaN without gain", values.nan_without_gain / values.size, text))
+        beyond = values.beyond - values.zeroed - values.cancelled
+        if beyond > allowed * values.size:
+            text = f"{name}: {beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
+            found.append(Finding(name, beyond / values.size, f"{text} at {values.worst}", values.max_scaled))
+        if values.zeroed > allowed * values.size:
+            text = f"{name}: {values.zeroed} values that the oracle has 0 for, with a VAR_RNOISE of 0"
+            found.append(Finding(f"{name} zeroed", values.zeroed / values.size, text))
+        if values.cancelled > allowed * values.size:
+            text = f"{name}: {values.cancelled} values that are 0 but for rounding, beside their errors"
+            found.append(Finding(f"{name} cancelled", values.cancelled / values.size, text))
     for name, flags in difference.flags.items():
         if flags.differing > allowed * flags.size:
             text = f"{name}: {flags.differing} elements differ ({flag_text(flags)}), one at {flags.worst}"
@@ -81,7 +96,8 @@ def read_accepted(path=None):
     Returns
     -------
     list of dict
-        release, check, step, what (each may be a glob), bound (largest part of the elements) and reason.
+        release, check, step, exposure, what (each may be a glob), bound (largest part of the elements), size (largest
+        scaled difference) and reason. A table without exposure or size is one for all exposures, of any size.
 
     Raises
     ------
@@ -96,17 +112,19 @@ def read_accepted(path=None):
             row["bound"] = float(row["bound"])
         except (TypeError, ValueError):
             raise ValueError(f"{path} line {number}: bound is {row['bound']!r}, expected a number") from None
+        row["exposure"] = row.get("exposure") or "*"
+        row["size"] = float(row.get("size") or math.inf)
         if not row["reason"]:
             raise ValueError(f"{path} line {number}: no reason is given; say why the difference is right")
     return rows
 
 
-def reason_for(finding, accepted, release, check, step):
+def reason_for(finding, accepted, release, check, step, exposure=""):
     """Reason for which a finding is accepted, or None."""
     for row in accepted:
-        here = {"release": release, "check": check, "step": step, "what": finding.what}
+        here = {"release": release, "check": check, "step": step, "what": finding.what, "exposure": exposure}
         fits = all(fnmatch.fnmatchcase(value, row[key]) for key, value in here.items())
-        if fits and finding.part <= row["bound"]:
+        if fits and finding.part <= row["bound"] and finding.size <= row["size"]:
             return row["reason"]
     return None
 

@@ -9,6 +9,7 @@ from astropy.io import fits
 
 sys.path.append(str(Path(__file__).parents[1] / "parity"))
 
+from compare import only_without_slopes
 from differences import compare_flags, compare_products, compare_tables, compare_values
 from standard import findings, read_accepted, reason_for
 
@@ -157,6 +158,37 @@ def test_nan_mismatches_are_never_allowed():
     assert [each.what for each in findings(difference, allowed=1.0)] == ["SCI NaN"]
 
 
+def test_a_slope_that_ours_lacks_where_there_is_no_gain_is_a_finding_of_its_own():
+    no_gain = 1 << 19
+    ours = product([[np.nan, np.nan], [np.nan, 5]], [[no_gain + 1, 1], [no_gain, 0]])
+    # The second pixel has a gain, and of the third the oracle does not say that it has none.
+    theirs = product([[7, 7], [7, 5]], [[no_gain + 1, 1], [0, 0]])
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"SCI NaN": 0.5, "SCI NaN without gain": 0.25, "DQ": 0.25}
+    # The other way round it is a mismatch like any other.
+    found = {each.what: each.part for each in findings(compare_products(theirs, ours, 1e-6), 0.0)}
+    assert found == {"SCI NaN": 0.75, "DQ": 0.25}
+
+
+def test_a_slope_that_the_oracle_loses_with_its_variance_is_a_finding_of_its_own():
+    ours, theirs = product([[7, 7], [7, 5]]), product([[0, 0], [6, 5]])
+    for hdus, variances in ((ours, [[0, 2], [0, 0]]), (theirs, [[0, 2], [0, 0]])):
+        hdus.append(fits.ImageHDU(np.array(variances, np.float32), name="VAR_RNOISE"))
+    # The second pixel has a variance, and the third slope of the oracle is not 0.
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"SCI": 0.5, "SCI zeroed": 0.25}
+
+
+def test_what_rounding_leaves_of_0_is_a_finding_of_its_own():
+    # Beside an error of 5: 1e-12 and 0 are 2e-13 of it apart, 1e-3 and 0 are not the same.
+    ours, theirs = product([[0, 0], [7, 5]]), product([[1e-12, 1e-3], [6, 5]])
+    for hdus in (ours, theirs):
+        for name, value in (("ERR", 5), ("VAR_RNOISE", 25)):
+            hdus.append(fits.ImageHDU(np.full((2, 2), value, np.float32), name=name))
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"SCI": 0.5, "SCI cancelled": 0.25}
+
+
 def test_a_missing_extension_and_a_keyword_are_findings():
     ours = product(keywords={"S_JUMP": "SKIPPED"})
     found = findings(compare_products(ours, product(table=times(1.0)), 1e-6), allowed=1.0)
@@ -186,6 +218,34 @@ def test_an_accepted_difference_needs_a_reason_and_a_bound(tmp_path):
         accepted(tmp_path, "*\t*\tjump\tDQ\t0.25\t")
     with pytest.raises(ValueError, match="line 2: bound is 'some'"):
         accepted(tmp_path, "*\t*\tjump\tDQ\tsome\tbecause")
+
+
+def test_an_accepted_difference_may_have_a_size(tmp_path):
+    path = tmp_path / "sized.tsv"
+    path.write_text("release\tcheck\tstep\twhat\tbound\tsize\treason\n*\t*\tjump\tSCI\t1\t0.01\tbecause\n")
+    table = read_accepted(path)
+    # 100.5 beside 100 is 0.005 of it, 102 is 0.02.
+    for ours, reason in ((100.5, "because"), (102, None)):
+        (finding,) = findings(compare_products(product([[ours]], [[0]]), product([[100]], [[0]]), 1e-6), 0.0)
+        assert reason_for(finding, table, "3.0", "step", "jump") == reason
+
+
+def test_an_accepted_difference_may_be_one_of_some_exposures(tmp_path):
+    path = tmp_path / "some.tsv"
+    path.write_text("release\tcheck\tstep\texposure\twhat\tbound\treason\n*\t*\tjump\t*_mir*\tDQ\t1\tbecause\n")
+    table = read_accepted(path)
+    (finding,) = findings(compare_products(product(dq=[[0, 0], [0, 4]]), product(), 1e-6), 0.0)
+    assert reason_for(finding, table, "3.0", "step", "jump", "jw1_mirimage") == "because"
+    assert reason_for(finding, table, "3.0", "step", "jump", "jw1_nrca1") is None
+
+
+def test_a_run_whose_exposures_have_no_slopes_has_not_failed():
+    without = "rampflow: jw1_mirimage: ramp_fit: all 5 groups are DO_NOT_USE: there is no slope to fit"
+    count = "rampflow: 1 of 8 exposures are not finished"
+    assert only_without_slopes([without, count, without])
+    assert not only_without_slopes([without, count, "rampflow: jw1_nis: jump: No space left on device"])
+    # A run that ended early and says nothing of an exposure is not excused, either.
+    assert not only_without_slopes([count]) and not only_without_slopes([])
 
 
 def test_the_committed_table_can_be_read():

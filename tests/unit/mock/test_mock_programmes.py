@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rampflow.mock import PROGRAMMES, Effects, Exposure, Programme, Scene, Window, make, programme
+from rampflow.mock import PROGRAMMES, Effects, Exposure, Programme, Scene, Window, drawn_events, make, programme
 from rampflow.mock.__main__ import main
 from rampflow.mock.configurations import DETECTORS
 from rampflow.mock.drawn_odd import OPTIONAL, REFERENCES
@@ -181,7 +181,8 @@ def test_recent_programmes_have_parameters_and_flags_of_the_user_besides(tmp_pat
     assert recent.exposures == usual.exposures
     for root, steps in usual.steps.items():
         for step, values in steps.items():
-            assert values.items() <= recent.steps[root][step].items()
+            kept = {name: value for name, value in values.items() if name != "flag_pers_cutoff"}
+            assert kept.items() <= recent.steps[root][step].items()
     assert any("persistence_time" in steps.get("persistence", {}) for steps in recent.steps.values())
     chosen = tiny()
     root = chosen.exposures[1].root
@@ -191,3 +192,30 @@ def test_recent_programmes_have_parameters_and_flags_of_the_user_besides(tmp_pat
     assert flags.shape == (12, 16) and 0 < np.mean(flags & 1) < 0.1
     assert record["steps"][root]["jump"] == {"edge_size": 3}
     assert len(record["steps"]) == 1
+
+
+def test_recent_programmes_have_no_parameter_that_release_3_does_not_know():
+    drawn = [programme("drawn", seed) for seed in (202, 203, 204)]
+    recent = [programme("drawn-recent", seed) for seed in (202, 203, 204)]
+
+    def found(programmes):
+        return {name for each in programmes for steps in each.steps.values() for name in steps.get("persistence", {})}
+
+    assert "flag_pers_cutoff" in found(drawn)
+    assert "flag_pers_cutoff" not in found(recent)
+
+
+def test_programmes_of_snowballs_have_some_in_every_window_and_parameters_of_their_own():
+    drawn = [programme("drawn-events", seed) for seed in range(30)]
+    assert programme("drawn-events", 3) == drawn[3]
+    values = {}
+    for each in drawn:
+        assert sorted(exposure.detector for exposure in each.exposures) == sorted(drawn_events.DETECTORS)
+        for exposure in each.exposures:
+            seen = np.prod(exposure.window.shape) / 2048**2 * exposure.integration_time / 20
+            assert np.isclose(exposure.effects.snowballs * seen, drawn_events.NUMBERS, rtol=1e-6).any()
+            jump = each.steps[exposure.root]["jump"]
+            assert jump["expand_large_events"]
+            for name in jump.keys() & drawn_events.SNOWBALLS.keys():
+                values.setdefault(name, set()).add(jump[name])
+    assert values == {name: set(choices) for name, choices in drawn_events.SNOWBALLS.items()}

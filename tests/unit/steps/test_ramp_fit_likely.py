@@ -302,6 +302,21 @@ def test_an_integration_of_rate_0_counts_with_its_read_noise():
     assert rate.var_rnoise[0, 0] == pytest.approx((weights**2 * read).sum() / weights.sum() ** 2, rel=1e-5)
 
 
+def test_an_integration_of_rate_0_has_no_photon_noise_of_the_dark_in_the_rate():
+    # One difference in 10 s each, of 0 and of 20 DN: 0 and 2 DN/s, read noise (100 / 2 + 100 / 2) / 10^2 = 1; the
+    # dark of 20 DN/s gives photon noise of (0 + 20) / 2 / 10 = 1 and (2 + 20) / 2 / 10 = 1.1.
+    data = np.array([[0, 100, 100, 0], [0, 100, 120, 0.0]])[:, :, np.newaxis, np.newaxis]
+    flags = np.tile(np.array([DNU, 0, 0, DNU])[:, np.newaxis, np.newaxis], (2, 1, 1, 1))
+    rate, ints, _ = fit(data, flags, dark=20.0)
+    assert ints.slope.ravel().tolist() == [0, 2]
+    assert ints.var_poisson.ravel().tolist() == pytest.approx([1, 1.1], rel=1e-6)
+    # Weights 1 and 1 / (1 + 1.1 / 2) give 2 / 2.55 = 40/51 DN/s; with 1.1 (40/51) / 2 = 22/51 the second integration
+    # has 1 / (2 + 22/51) = 51/124 of the weight, the first one 73/124.
+    found = [each[0, 0] for each in (rate.slope, rate.var_poisson, rate.var_rnoise, rate.err)]
+    expected = [2 * 51 / 124, 51 * 22 / 124**2, (51**2 + 73**2) / 124**2, np.sqrt(51 * 22 + 51**2 + 73**2) / 124]
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
 def test_limits_leave_groups_out():
     data = np.array([0, 30, 40, 50, 60, 70, 90, 99.0])
     rate, _, _ = fit(data, firstgroup=1, lastgroup=5)

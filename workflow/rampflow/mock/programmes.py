@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rampflow.mock import crds_cache, drawn, drawn_miri, drawn_odd
+from rampflow.mock import crds_cache, drawn, drawn_events, drawn_miri, drawn_odd
 from rampflow.mock.configurations import Window, instrument_of
 from rampflow.mock.configurations import subarray as subarray_of
 from rampflow.mock.effects import Effects
@@ -476,6 +476,11 @@ def _drawn_odd(draw):
     return make_programme
 
 
+def _drawn_events(seed):
+    exposures, steps = drawn_events.draw(seed)
+    return Programme(tuple(exposures), steps=steps)
+
+
 def _drawn_recent(seed):
     found = _drawn(seed)
     more, flagged = drawn.draw_recent(seed)
@@ -484,6 +489,9 @@ def _drawn_recent(seed):
         | {step: found.steps.get(root, {}).get(step, {}) | values for step, values in chosen.items()}
         for root, chosen in more.items()
     }
+    for chosen in steps.values():
+        # Flags of that size are the traps', which release 3.0 has no more.
+        chosen.get("persistence", {}).pop("flag_pers_cutoff", None)
     return replace(found, recent=True, steps=steps, flagged=flagged)
 
 
@@ -499,6 +507,7 @@ PROGRAMMES = {
     "drawn-miri": _drawn_miri,
     "drawn-miri-recent": lambda seed: _drawn_miri(seed, recent=True),
     "drawn-odd": _drawn_odd(drawn_odd.draw),
+    "drawn-events": _drawn_events,
     "drawn-irs2": _drawn_odd(drawn_odd.draw_interleaved),
     "bench-full": _bench_full,
     "bench-tso": _bench_tso,

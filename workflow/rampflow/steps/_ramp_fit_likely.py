@@ -349,7 +349,7 @@ def _combine(found, middle, weights, result):
         for i in range(found.shape[0]):
             ratio = rate / found[i, 0]
             photon = found[i, 1] * (float32(0) if ratio < 0 else ratio)
-            photon = photon if photon == photon else float32(0)  # a rate of 0 that has no photon noise
+            photon = photon if photon < math.inf else float32(0)  # a rate of 0 cannot be brought to another
             weight = float32(1) / (photon + found[i, 2])
             usable = weight == weight and found[i, 0] == found[i, 0]
             weights[i, 0] = weight if usable else float32(0)
