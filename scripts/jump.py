@@ -4,42 +4,16 @@ from rampflow.warm import handoff
 
 handoff()
 
-from functools import partial
-
-import numpy as np
-
-from rampflow.events import flag_events
+from rampflow.cosmic_rays import flag_cosmic_rays
 from rampflow.job import Step
 from rampflow.steps import jump
 
 with Step(snakemake) as step:
     algorithm = jump.choose_algorithm(step.parameters["algorithm"], step.shape[0])
     jump.check_groups(step.shape[1], algorithm)
-    tgroup = step.needed("TGROUP")["tgroup"]
-    images = {kind: step.reference(kind).read() for kind in ("gain", "readnoise")}
-    step.pixeldq = jump.flag_bad_gain(step.pixeldq, images["gain"])
-    unused = step.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)
-    mode = jump.choose_mode(unused, **step.options("min_diffs_single_pass", "minimum_sigclip_groups", "only_use_ints"))
-    search = partial(
-        step.rows,
-        jump.detect_jumps,
-        reads=("SCI", "GROUPDQ"),
-        writes=("GROUPDQ",),
-        along=images,
-        halo=1,
-        tell_halo=True,
-        algorithm=algorithm,
-        mode=mode,
-        nframes=step.keyword("NFRAMES"),
-        tgroup=tgroup,
-        median_gain=jump.median_gain(images["gain"]),
-        **step.options(*jump.OPTIONS),
-    )
-    count, void = jump.join_blocks(search(), unused)
-    if void.any():
-        count, _ = jump.join_blocks(search(reset_planes=void), unused)
-    events, unused = flag_events(step, **images, unused=unused)
-    rates = jump.event_rates(count, events, dnu_planes=unused, npixels=images["gain"].size, tgroup=tgroup)
+    gain, readnoise = (step.reference(kind).read() for kind in ("gain", "readnoise"))
+    step.pixeldq = jump.flag_bad_gain(step.pixeldq, gain)
+    rates = flag_cosmic_rays(step, gain=gain, readnoise=readnoise, algorithm=algorithm)
     if rates is not None:
         step.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")
         step.set("EXTNCRS", rates[1], "Extended events per 1e6 pixels and second")

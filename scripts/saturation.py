@@ -12,19 +12,13 @@ with Step(snakemake) as step:
     superbias = step.optional_reference("superbias")
     reference = step.reference("saturation")
     threshold, flags, unchecked = saturation.prepare_threshold(reference.read(), reference.read_dq())
-    normal = step.normal_rows
-    step.pixeldq |= irs2.interleaved(flags, normal, 0)
-    bias = superbias.read() if superbias else None
+    step.pixeldq |= irs2.interleaved(flags, step.normal_rows, 0)
+    bias = {"bias": superbias.read() if superbias else None}
     step.rows(
         saturation.flag_saturation,
         reads=("SCI", "GROUPDQ"),
         writes=("GROUPDQ",),
-        along={
-            "threshold": irs2.interleaved(threshold, normal, saturation.UNREACHABLE),
-            "unchecked": irs2.interleaved(unchecked, normal, True),
-            "bias": bias,
-            "normal": None if normal is None else normal[:, None],
-        },
+        along=saturation.interleaved(threshold, unchecked, step.normal_rows) | bias,
         halo=saturation.halo(step.parameters["n_pix_grow_sat"]),
         by_integration=True,
         nframes=step.keyword("NFRAMES"),

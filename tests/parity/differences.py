@@ -51,6 +51,8 @@ class Values:
     cancelled : int
         Others among `beyond` whose difference is at most `ROUNDING` of the oracle's ERR, of its square for a variance
         (`compare_products`).
+    max_left : float or None
+        Largest scaled difference of those that are neither; None where nothing is beyond the tolerance.
     max_absolute, max_relative, max_scaled : float
         Largest ``|a - b|``, ``|a - b| / |b|`` (inf where only b is 0) and ``|a - b| / max(|b|, scale)``.
     relative_beyond, beyond : int
@@ -70,6 +72,7 @@ class Values:
     nan_without_gain: int = 0
     zeroed: int = 0
     cancelled: int = 0
+    max_left: float | None = None
 
 
 @dataclass
@@ -281,7 +284,7 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None):
                 values.nan_without_gain = _nan_without_gain(ours, theirs, name)
     for name, values in difference.values.items():
         if values.beyond and "VAR_RNOISE" in difference.values:
-            values.zeroed, values.cancelled = _explained(name, ours, theirs, tolerance, scales.get(name, 0.0))
+            _explain(values, name, ours, theirs, tolerance, scales.get(name, 0.0))
     problems, remarks = compare_headers(ours[0].header, theirs[0].header, tolerance, steps)
     difference.problems += problems
     difference.remarks += remarks
@@ -296,20 +299,23 @@ def _nan_without_gain(ours, theirs, name):
     return int(np.count_nonzero(flagged & np.isnan(a) & np.isfinite(b)))
 
 
-def _explained(name, ours, theirs, tolerance, scale):
-    """Count the elements beyond the tolerance that are `zeroed` and `cancelled`."""
+def _explain(values, name, ours, theirs, tolerance, scale):
+    """Count the elements beyond the tolerance that are `zeroed` and `cancelled`, and look at the others."""
     a, b = ours[name].data.astype(np.float64), theirs[name].data.astype(np.float64)
     error = theirs["ERR"].data.astype(np.float64) if "ERR" in theirs else np.zeros_like(b)
     if not a.shape == error.shape == ours["VAR_RNOISE"].data.shape:
-        return 0, 0
-    floor = np.nan_to_num(np.abs(scale), nan=0.0, posinf=0.0)
-    size = np.maximum(np.abs(b), floor)
-    with np.errstate(invalid="ignore"):
-        beyond = np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) > tolerance * size)
-        small = np.abs(a - b) <= ROUNDING * (error if name in ("SCI", "ERR") else error**2)
+        return
+    size = np.maximum(np.abs(b), np.nan_to_num(np.abs(scale), nan=0.0, posinf=0.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = np.abs(a - b)
+        beyond = np.isfinite(a) & np.isfinite(b) & (difference > tolerance * size)
+        small = difference <= ROUNDING * (error if name in ("SCI", "ERR") else error**2)
+        scaled = difference / size
     without_variance = (ours["VAR_RNOISE"].data == 0) & (theirs["VAR_RNOISE"].data == 0)
     zeroed = beyond & (b == 0) & without_variance & (name == "SCI")
-    return int(np.count_nonzero(zeroed)), int(np.count_nonzero(beyond & small & ~zeroed))
+    values.zeroed = int(np.count_nonzero(zeroed))
+    values.cancelled = int(np.count_nonzero(beyond & small & ~zeroed))
+    values.max_left = float(np.max(scaled, where=beyond & ~zeroed & ~small, initial=0.0))
 
 
 def _compare_extension(name, ours, theirs, tolerance, scale, difference):

@@ -72,8 +72,9 @@ def findings(difference, allowed):
             found.append(Finding(f"{name} NaN without gain", values.nan_without_gain / values.size, text))
         beyond = values.beyond - values.zeroed - values.cancelled
         if beyond > allowed * values.size:
-            text = f"{name}: {beyond} values beyond the tolerance, the worst by {values.max_scaled:.2g}"
-            found.append(Finding(name, beyond / values.size, f"{text} at {values.worst}", values.max_scaled))
+            largest = values.max_scaled if values.max_left is None else values.max_left
+            text = f"{name}: {beyond} values beyond the tolerance, the worst by {largest:.2g}"
+            found.append(Finding(name, beyond / values.size, f"{text}, one at {values.worst}", largest))
         if values.zeroed > allowed * values.size:
             text = f"{name}: {values.zeroed} values that the oracle has 0 for, with a VAR_RNOISE of 0"
             found.append(Finding(f"{name} zeroed", values.zeroed / values.size, text))

@@ -177,6 +177,10 @@ def test_a_slope_that_the_oracle_loses_with_its_variance_is_a_finding_of_its_own
     # The second pixel has a variance, and the third slope of the oracle is not 0.
     found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
     assert found == {"SCI": 0.5, "SCI zeroed": 0.25}
+    # The size is that of the others: 7 beside 0 has no bound, 7 beside 6 is a sixth of it.
+    theirs["SCI"].data[0, 1] = 7
+    sizes = {each.what: each.size for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert sizes["SCI"] == pytest.approx(1 / 6)
 
 
 def test_what_rounding_leaves_of_0_is_a_finding_of_its_own():

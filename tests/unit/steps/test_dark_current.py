@@ -158,15 +158,19 @@ def test_dark_of_another_shape_is_refused():
         subtract_dark(np.zeros((4, 2, 3), np.float32), np.zeros((1, 3), np.float32))
 
 
-@pytest.mark.parametrize(("planes", "first", "last"), [(None, (0,), (2,)), (2, (0, 0), (1, 2))])
+@pytest.mark.parametrize(("planes", "first", "last"), [((), (0,), (1,)), ((2,), (0, 0), (1, 1))])
 def test_the_dark_of_an_exposure_comes_group_by_group(planes, first, last):
-    pieces = list(
-        dark_current.dark_pieces(lambda plane, group: np.full((1, 2), 10.0 * plane + group), planes=planes, ngroups=3)
-    )
-    assert len(pieces) == 3 * (planes or 1)
-    (index, dark), (end, _) = pieces[0], pieces[-1]
-    assert (index, end, dark.dtype) == (first, last, np.float32)
-    assert pieces[-1][1].tolist() == [[2.0 + 10 * ((planes or 1) - 1)] * 2]
+    # Groups of two frames: of frames 0 to 3, and 4 to 7 in the second plane, the means are 0.5, 2.5, 4.5 and 6.5.
+    stored = np.arange(np.prod(planes, initial=1) * 4, dtype=np.float32).reshape(*planes, 4, 1, 1)
+    header = {"NFRAMES": 1, "GROUPGAP": 0}
+    dark = dark_current.Dark(lambda _, *index: stored[index], header, stored.shape, ReadPattern(2, 2, 0))
+    assert [dark.plane(i, intstart=1) for i in range(3)] == ([0, 1, 1] if planes else [0, 0, 0])
+    images, keywords = dark.product(np.zeros((1, 1), np.uint32), "MIRI")
+    shape, _, pieces = images["SCI"]
+    found = dict(pieces)
+    assert (list(found)[0], list(found)[-1], shape) == (first, last, (*planes, 2, 1, 1))
+    assert [float(each[0, 0]) for each in found.values()] == [0.5, 2.5, 4.5, 6.5][: len(found)]
+    assert keywords == {"NGROUPS": 2, "NFRAMES": 2, "GROUPGAP": 0, "DATAMODL": "DarkMIRIModel"}
 
 
 def test_flags_of_all_integrations_of_the_dark_are_joined():
@@ -190,7 +194,7 @@ IMAGE = np.array([[1, 2]], dtype=np.float32)
     ],
 )
 def test_average_dark_current_is_parameter_then_image_then_keyword(parameter, image, keyword, expected):
-    average = average_dark_current((1, 2), parameter=parameter, image=image, keyword=keyword)
+    average = average_dark_current((1, 2), average_dark_current=parameter, image=image, keyword=keyword)
     assert average.dtype == np.float32
     np.testing.assert_array_equal(average, expected)
 
@@ -200,7 +204,8 @@ def test_average_dark_current_is_parameter_then_image_then_keyword(parameter, im
     [(None, IMAGE, None), (None, 0 * IMAGE, 0.25), (None, None, 0.25), (0.5, IMAGE, 0.5)],
 )
 def test_a_reference_with_an_image_can_count_as_without_dark_current(parameter, image, expected):
-    average = average_dark_current((1, 2), parameter=parameter, image=image, keyword=0.25, use_image=False)
+    options = {"average_dark_current": parameter, "use_average_image": False}
+    average = average_dark_current((1, 2), image=image, keyword=0.25, **options)
     assert average is None if expected is None else (average == np.float32(expected)).all()
 
 
@@ -219,16 +224,6 @@ def test_result_does_not_depend_on_the_chunks():
 
     by_rows = [subtracted(slice(y, y + 4)) for y in (0, 4)]
     np.testing.assert_array_equal(np.concatenate(by_rows, axis=1), subtracted(slice(None)))
-
-
-def test_the_reader_averages_the_frames_of_a_group_with_and_without_planes():
-    stored = np.arange(2 * 4, dtype=np.float32).reshape(2, 4, 1, 1)
-    header = {"NFRAMES": 2, "GROUPGAP": 0}
-    plan = plan_dark(ReadPattern.of(header, 2), ReadPattern.of({"NFRAMES": 1, "GROUPGAP": 0}, 4))
-    planes = dark_current.reader(lambda _, plane, group: stored[plane, group], plan, has_planes=True)
-    single = dark_current.reader(lambda _, group: stored[0, group], plan, has_planes=False)
-    assert planes(1, 1).tolist() == [[6.5]]
-    assert single(0, 1).tolist() == [[2.5]]
 
 
 def test_a_dark_of_unknown_pattern_is_refused():

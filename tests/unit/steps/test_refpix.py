@@ -5,10 +5,9 @@ from scipy.stats import sigmaclip
 from rampflow import dq
 from rampflow.orientation import Orientation
 from rampflow.steps import NotApplicable
+from rampflow.steps._refpix_plan import MIRI_SHAPE, NIR_SIZE
 from rampflow.steps._refpix_sirs import coefficients, make_kernels, side_templates
 from rampflow.steps.refpix import (
-    MIRI_SHAPE,
-    NIR_SIZE,
     correct_frames,
     correct_zeroframes,
     plan_correction,

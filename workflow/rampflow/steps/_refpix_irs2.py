@@ -31,12 +31,12 @@ from scipy import fft
 from rampflow import dq as bits
 from rampflow import irs2
 from rampflow.orientation import Orientation
-from rampflow.steps import NotApplicable, refpix
+from rampflow.steps import NotApplicable, _refpix_plan, refpix
 
 #: Parameters of `plan_correction`.
 OPTIONS = ("preserve_irs2_refpix", "irs2_mean_subtraction", "odd_even_columns", "siglimit")
 
-LINES = refpix.NIR_SIZE
+LINES = _refpix_plan.NIR_SIZE
 #: Samples of a frame and amplifier.
 SAMPLES = LINES * irs2.LINE_SLOTS
 #: Slots, of the 22 between the starts of two blocks, that stand for the reference reads, and the read they repeat.
@@ -64,7 +64,7 @@ class Plan:
     replaced: np.ndarray
     sources: np.ndarray
     #: Levels to subtract first, or None.
-    levels: refpix.Plan | None
+    levels: _refpix_plan.Plan | None
     #: Coefficients of the four amplifiers, complex64 of shape (4, SAMPLES / 2 + 1).
     alpha: np.ndarray
     beta: np.ndarray
@@ -254,9 +254,9 @@ def _plan_levels(pixeldq, orientation, odd_even_columns, siglimit):
         parities = [odd == 0, odd == 1]
     else:
         parities = [np.ones(place.size, bool)]
-    ends = [slice(0, refpix.BORDER), slice(LINES - refpix.BORDER, None)]
-    levels = refpix.Levels()
-    level_of_column = np.full(irs2.ROWS, refpix.NO_LEVEL)
+    ends = [slice(0, _refpix_plan.BORDER), slice(LINES - _refpix_plan.BORDER, None)]
+    levels = _refpix_plan.Levels()
+    level_of_column = np.full(irs2.ROWS, _refpix_plan.NO_LEVEL)
     for section in range(irs2.SECTIONS):
         owned = [irs2.SECTION_ROWS * section + np.flatnonzero(parity) for parity in parities]
         measured = [[index[end, columns][usable[end, columns]] for end in ends] for columns in owned]
@@ -264,7 +264,7 @@ def _plan_levels(pixeldq, orientation, odd_even_columns, siglimit):
         if all(measured):
             for columns, sets in zip(owned, measured, strict=True):
                 level_of_column[columns] = levels.add(sets)
-    return refpix.plan_columns(levels, level_of_column, pixeldq.shape, orientation, siglimit)
+    return _refpix_plan.plan_columns(levels, level_of_column, pixeldq.shape, orientation, siglimit)
 
 
 def prepare_frames(sci, plan):

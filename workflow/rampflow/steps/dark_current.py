@@ -193,53 +193,64 @@ def averaged_dark(read_dark, plan, *, plane, group):
     return total.astype(np.float32, copy=False)
 
 
-def reader(read, plan, *, has_planes):
-    """Say how to get the dark of one group, for a caller that goes group by group.
+class Dark:
+    """The dark of an exposure, made from a reference one group at a time.
 
     Parameters
     ----------
     read : callable
-        ``read(name, *index)`` returns a piece of the reference: index (group,), or (plane, group) with planes.
-    plan : DarkPlan
-        From `plan_dark`.
-    has_planes : bool
-        Whether the reference differs between integrations (4-D, MIRI).
+        ``read("SCI", *index)`` returns a frame of the reference: index (group,), or (plane, group) where it differs
+        between integrations (4-D, MIRI).
+    header : mapping
+        Primary header of the reference: NFRAMES, GROUPGAP.
+    shape : tuple of int
+        Of the reference: ([planes,] groups, rows, columns).
+    pattern : ReadPattern
+        That of the exposure.
 
-    Returns
-    -------
-    callable
-        ``(plane, group)`` to the dark (DN) of that group of the exposure, shape (rows, nx).
-    """
-
-    def read_dark(plane, group):
-        return read("SCI", *((plane, group) if has_planes else (group,)))
-
-    return lambda plane, group: averaged_dark(read_dark, plan, plane=plane, group=group)
-
-
-def dark_pieces(make, *, planes, ngroups):
-    """Give the dark of an exposure piece by piece, for a file of its own.
-
-    Parameters
-    ----------
-    make : callable
-        ``(plane, group)`` to the dark of a group of the exposure, from `reader`.
-    planes : int or None
-        Integrations of the reference; None for a 3-D one.
-    ngroups : int
-        Groups of the exposure.
-
-    Yields
+    Raises
     ------
-    index : tuple of int
-        (group,), or (plane, group).
-    dark : 2D float32 `~numpy.ndarray`
-        Dark (DN).
+    NotApplicable, ValueError
+        As `plan_dark` and `ReadPattern.of` do.
     """
-    for plane in range(planes or 1):
-        for group in range(ngroups):
-            index = (group,) if planes is None else (plane, group)
-            yield index, make(plane, group).astype(np.float32, copy=False)
+
+    def __init__(self, read, header, shape, pattern):
+        *self.planes, ngroups, _, _ = shape
+        self.pattern = pattern
+        self._read = read
+        self._plan = plan_dark(pattern, ReadPattern.of(header, ngroups))
+
+    def plane(self, integration, *, intstart):
+        """Say which integration of the reference serves one of the exposure, as `dark_plane` does."""
+        return dark_plane(integration, intstart=intstart, n_reference=self.planes[0] if self.planes else 1)
+
+    def group(self, plane, group):
+        """Make the dark (DN) of a group of the exposure, as `averaged_dark` does."""
+
+        def read_dark(plane, group):
+            return self._read("SCI", *((plane, group) if self.planes else (group,)))
+
+        return averaged_dark(read_dark, self._plan, plane=plane, group=group)
+
+    def pieces(self):
+        """Give the dark piece by piece, for a file of its own.
+
+        Yields
+        ------
+        index : tuple of int
+            (group,), or (plane, group).
+        dark : 2D float32 `~numpy.ndarray`
+            Dark (DN).
+        """
+        for *plane, group in np.ndindex(*self.planes, self.pattern.ngroups):
+            dark = self.group(*(plane or [0]), group)
+            yield (*plane, group), dark.astype(np.float32, copy=False)
+
+    def product(self, flags, instrument):
+        """Say what a file of the dark holds, for `rampflow.job.Step.save_beside`: (images, keywords)."""
+        shape = (*self.planes, self.pattern.ngroups, *flags.shape[-2:])
+        images = {"SCI": (shape, "f4", self.pieces()), "DQ": (flags.shape, "u4", [((), flags)])}
+        return images, self.pattern.keywords() | {"DATAMODL": MODELS.get(instrument, "DarkModel")}
 
 
 def subtract_dark(sci, dark):
@@ -286,21 +297,21 @@ def combine_dark_dq(dq):
     return dq if dq.ndim == 2 else np.bitwise_or.reduce(dq[:, 0], axis=0)
 
 
-def average_dark_current(shape, *, parameter, image, keyword, use_image=True):
+def average_dark_current(shape, *, image, keyword, average_dark_current, use_average_image=True):
     """Choose the mean dark current that ramp fitting adds to the photon noise.
 
     Parameters
     ----------
     shape : tuple of int
         Rows and columns of the exposure.
-    parameter : float or None
-        ``average_dark_current`` (electrons/s) of the step. Goes before everything else.
     image : 2D `~numpy.ndarray` or None
         AVDRKCUR extension of the reference (electrons/s). One whose sum is 0 counts as missing. One of
         another shape cannot be used, and the dark current is then taken as 0, as in the oracle.
     keyword : float or None
         AVDRKCUR keyword of the reference (electrons/s), for want of an image.
-    use_image : bool
+    average_dark_current : float or None
+        Value (electrons/s) for all pixels that the user gave. Goes before everything else.
+    use_average_image : bool
         False as in jwst 3.0.0, which loses the dark current of a reference that has an image of it.
 
     Returns
@@ -309,9 +320,9 @@ def average_dark_current(shape, *, parameter, image, keyword, use_image=True):
         Dark current of each pixel (electrons/s), for the AVDRKCUR extension. Needed even if the dark itself
         is not applicable. None, no extension, where an image must not be used.
     """
-    if parameter is None and image is not None and image.sum() != 0:
-        if not use_image:
+    if average_dark_current is None and image is not None and image.sum() != 0:
+        if not use_average_image:
             return None
         return image.astype(np.float32) if image.shape == tuple(shape) else np.zeros(shape, np.float32)
-    value = keyword if parameter is None else parameter
+    value = keyword if average_dark_current is None else average_dark_current
     return np.full(shape, value or 0, dtype=np.float32)

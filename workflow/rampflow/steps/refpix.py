@@ -23,10 +23,10 @@ the two then agree to the last bit. The difference is a few times the rounding o
 
 Sources: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise). NIRSpec's IRS2
-readout is in `_refpix_irs2`, the optimised side filter ("sirs") in `_refpix_sirs`.
+readout is in `_refpix_irs2`, the optimised side filter ("sirs") in `_refpix_sirs`, the geometry in `_refpix_plan`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,12 +35,15 @@ from numba import boolean, float32, float64, int32, int64, njit, void
 from rampflow import dq as bits
 from rampflow.orientation import Orientation
 from rampflow.steps import NotApplicable, _refpix_sirs
-
-#: Rows and columns of a near-infrared detector, and the width of its border of reference pixels.
-NIR_SIZE = 2048
-BORDER = 4
-#: Rows and columns of a MIRI detector.
-MIRI_SHAPE = (1024, 1032)
+from rampflow.steps._refpix_plan import (
+    AMPLIFIERS,
+    BORDER,
+    NIR_SIZE,
+    plan_four_amplifiers,
+    plan_miri,
+    plan_single_amplifier,
+    plan_stripes,
+)
 
 #: Parameters of `plan_correction`.
 OPTIONS = (
@@ -58,72 +61,10 @@ OPTIONS = (
     "orientation",
 )
 
-_AMPLIFIERS = 4
-_AMPLIFIER_COLUMNS = NIR_SIZE // _AMPLIFIERS
 # These NIRSpec subarrays have no reference pixels; their first and last columns (science frame) stand in.
 _NIRSPEC_EDGES_AS_REFERENCE = ("SUB512", "SUB512S", "SUB32")
 
 _JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What to measure and where to subtract it: all that PIXELDQ and the header decide.
-
-    A *set* is a list of reference pixels that are averaged together. A *level* is what is subtracted from
-    some pixels, the mean of one or two sets; a level that no set contributes to is zero. All indices are of
-    the science frame.
-    """
-
-    shape: tuple
-    #: Flat pixel index of the members of all sets; set s is ``pixels[bounds[s]:bounds[s + 1]]``.
-    pixels: np.ndarray
-    bounds: np.ndarray
-    #: Level that each set contributes to, and its weight there.
-    set_level: np.ndarray
-    set_weight: np.ndarray
-    #: Level of pixel (y, x): ``level_of[row_kind[y], column_kind[x]]``.
-    level_of: np.ndarray
-    row_kind: np.ndarray
-    column_kind: np.ndarray
-    #: Flat pixel index of the side pixels, shape (2 sides, detector rows + window - 1, 4); -1 is "none".
-    #: Empty if the side pixels are not used.
-    sides: np.ndarray
-    #: Level of the columns of the side pixels, shape (2, 4).
-    side_levels: np.ndarray
-    window: int
-    side_gain: float
-    #: The rows of the detector are columns of the science frame.
-    transpose: bool
-    siglimit: float
-    #: Kernels of `_refpix_sirs` for the side pixels, instead of the running median; None: not used.
-    kernels: np.ndarray | None
-    sigreject: float
-    orientation: Orientation | None
-    #: The correction is of the change since the first group of the integration (MIRI).
-    from_first_group: bool
-    #: All frames are worked on in single precision, not only the first one of an exposure.
-    single: bool = False
-
-    @property
-    def acts(self):
-        """Whether there are good reference pixels at all; if not, data stay as they are."""
-        return self.set_level.size + self.sides.size > 0 or self.kernels is not None
-
-    @property
-    def sets(self):
-        """What `_levels` needs."""
-        return self.pixels, self.bounds, self.set_level, self.set_weight, self.siglimit
-
-    @property
-    def layout(self):
-        """Where the levels are to be subtracted."""
-        return self.level_of, self.row_kind, self.column_kind
-
-    @property
-    def side_pixels(self):
-        """What is to be done with the side pixels."""
-        return self.sides, self.side_levels, self.window, self.side_gain, self.transpose
 
 
 def wants_kernels(instrument, subarray, refpix_algorithm):
@@ -216,7 +157,7 @@ def plan_correction(
         raise ValueError(f"Refpix: siglimit is {siglimit}, expected a positive number.")
     usable = (pixeldq & np.uint32(bits.DO_NOT_USE)) == 0
     if instrument == "MIRI":
-        return _plan_miri(usable, odd_even_rows, siglimit)
+        return plan_miri(usable, odd_even_rows, siglimit)
     shape = pixeldq.shape
     if max(shape) > NIR_SIZE:
         raise ValueError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels are larger than the detector.")
@@ -228,17 +169,17 @@ def plan_correction(
 
     if striped:
         good = usable & ((pixeldq & np.uint32(bits.REFERENCE_PIXEL)) != 0)
-        return _plan_stripes(good, orientation, corner[1], odd_even_columns, stripe_side_columns, siglimit)
+        return plan_stripes(good, orientation, corner[1], odd_even_columns, stripe_side_columns, siglimit)
     if xstart < 1 or ystart < 1 or xstart + shape[1] > NIR_SIZE + 1 or ystart + shape[0] > NIR_SIZE + 1:
         raise NotApplicable(
             f"the subarray starts at x={xstart}, y={ystart} and has {shape[1]} x {shape[0]} pixels: "
             f"it does not fit on the detector of {NIR_SIZE} x {NIR_SIZE}"
         )
-    if shape != (NIR_SIZE, NIR_SIZE) and noutputs != _AMPLIFIERS:
+    if shape != (NIR_SIZE, NIR_SIZE) and noutputs != AMPLIFIERS:
         reference = (pixeldq & np.uint32(bits.REFERENCE_PIXEL)) != 0
         if instrument == "NIRSPEC" and subarray in _NIRSPEC_EDGES_AS_REFERENCE:
             reference[:, :BORDER] = reference[:, -BORDER:] = True
-        plan = _plan_single_amplifier(reference & usable, orientation, odd_even_columns, siglimit)
+        plan = plan_single_amplifier(reference & usable, orientation, odd_even_columns, siglimit)
         return replace(plan, single=True)
 
     if refpix_algorithm not in ("median", "sirs"):
@@ -248,9 +189,9 @@ def plan_correction(
     window = side_smoothing_length if use_side_ref_pixels else 0
     if window and wants_kernels(instrument, subarray, refpix_algorithm) and sirs_coefficients is not None:
         kernels = _refpix_sirs.make_kernels(*sirs_coefficients, gaussmooth=gaussmooth, halfwidth=halfwidth)
-        plan = _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, 0, side_gain, siglimit)
+        plan = plan_four_amplifiers(usable, orientation, corner, odd_even_columns, 0, side_gain, siglimit)
         return replace(plan, kernels=kernels, sigreject=sigreject)
-    plan = _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
+    plan = plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
     return replace(plan, single=not use_side_ref_pixels)
 
 
@@ -331,7 +272,7 @@ def _without_templates(frame, level, plan, precision):
     templates = _refpix_sirs.side_templates(
         frame[:, :BORDER], frame[:, -BORDER:], plan.kernels, sigreject=plan.sigreject
     )
-    for amplifier, template in zip(np.split(frame, _AMPLIFIERS, axis=1), templates, strict=True):
+    for amplifier, template in zip(np.split(frame, AMPLIFIERS, axis=1), templates, strict=True):
         amplifier -= template[:, np.newaxis]
     return plan.orientation.to_science(frame)
 
@@ -356,203 +297,6 @@ def correct_zeroframes(zeroframes, plan):
     correct_frames(zeroframes, plan)
     zeroframes[unusable] = 0
     return zeroframes
-
-
-class Levels:
-    """Collects sets and levels while a plan is being made."""
-
-    def __init__(self):
-        self.sets = []
-        self.set_level = []
-        self.set_weight = []
-        self.count = 0
-
-    def add(self, sets):
-        """Add a level that is the mean of these sets, and return its number."""
-        self.sets += sets
-        self.set_level += [self.count] * len(sets)
-        self.set_weight += [1 / len(sets)] * len(sets)
-        self.count += 1
-        return self.count - 1
-
-    def arrays(self):
-        """Return the sets as the fields of a plan."""
-        return {
-            "pixels": np.concatenate(self.sets or [np.empty(0)]).astype(np.int32),
-            "bounds": np.cumsum([0] + [s.size for s in self.sets], dtype=np.int64),
-            "set_level": np.array(self.set_level, np.int64),
-            "set_weight": np.array(self.set_weight, np.float64),
-        }
-
-
-#: Level number of pixels from which nothing is subtracted, until the count of levels is known.
-NO_LEVEL = -1
-
-
-def _no_sides():
-    return {
-        "sides": np.empty((2, 0, BORDER), np.int32),
-        "side_levels": np.zeros((2, BORDER), np.int64),
-        "window": 0,
-        "side_gain": 0.0,
-    }
-
-
-def _flat_indices(shape):
-    return np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
-
-
-def plan_columns(levels, level_of_column, shape, orientation, siglimit, sides=None):
-    """Turn levels per detector column into a plan in the science frame."""
-    level_of_column[level_of_column == NO_LEVEL] = levels.count
-    flipped = orientation.flip_rows if orientation.transpose else orientation.flip_columns
-    kinds = np.arange(level_of_column.size)[:: -1 if flipped else 1].copy()
-    same = np.zeros(shape[1 if orientation.transpose else 0], np.int64)
-    if orientation.transpose:
-        layout = {"row_kind": kinds, "column_kind": same, "level_of": level_of_column[:, np.newaxis]}
-    else:
-        layout = {"row_kind": same, "column_kind": kinds, "level_of": level_of_column[np.newaxis]}
-    return Plan(
-        shape=shape,
-        **levels.arrays(),
-        **layout,
-        **(sides or _no_sides()),
-        transpose=orientation.transpose,
-        siglimit=siglimit,
-        kernels=None,
-        sigreject=0.0,
-        orientation=orientation,
-        from_first_group=False,
-    )
-
-
-def _parities(column, odd_even_columns):
-    """Masks of the columns that share a level: even and odd ones, or all."""
-    if odd_even_columns:
-        return [column % 2 == 0, column % 2 == 1]
-    return [np.ones(column.size, bool)]
-
-
-def _plan_single_amplifier(good, orientation, odd_even_columns, siglimit):
-    index = orientation.to_detector(_flat_indices(good.shape))
-    good_here = orientation.to_detector(good)
-    levels = Levels()
-    level_of_column = np.full(index.shape[1], NO_LEVEL)
-    if good.any():
-        # Which parity is called odd makes no difference here, so columns count from the subarray's first.
-        for columns in _parities(np.arange(index.shape[1]), odd_even_columns):
-            pixels = index[:, columns][good_here[:, columns]]
-            if pixels.size == 0:
-                raise NotApplicable(
-                    f"the {np.count_nonzero(good)} good reference pixels of the subarray are in every "
-                    "other column of the detector only, so that there is no level for the columns between; "
-                    "odd_even_columns=False would subtract one level from all columns"
-                )
-            level_of_column[columns] = levels.add([pixels])
-    return plan_columns(levels, level_of_column, good.shape, orientation, siglimit)
-
-
-def _plan_stripes(good, orientation, first_column, odd_even_columns, side_columns, siglimit):
-    index = orientation.to_detector(_flat_indices(good.shape))
-    good_here = orientation.to_detector(good)
-    column = first_column + np.arange(index.shape[1])
-    used = side_columns | ((column >= BORDER) & (column < NIR_SIZE - BORDER))
-    levels = Levels()
-    level_of_column = np.full(column.size, NO_LEVEL)
-    for amp in range(_AMPLIFIERS):
-        here = used & (column // _AMPLIFIER_COLUMNS == amp)
-        owned = [here & columns for columns in _parities(column, odd_even_columns)]
-        measured = [index[:, columns][good_here[:, columns]] for columns in owned]
-        # As below: a level for one parity only is none.
-        if all(pixels.size for pixels in measured):
-            for columns, pixels in zip(owned, measured, strict=True):
-                level_of_column[columns] = levels.add([pixels])
-    return plan_columns(levels, level_of_column, good.shape, orientation, siglimit)
-
-
-def _plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit):
-    index = orientation.to_detector(_flat_indices(usable.shape))
-    good = orientation.to_detector(usable)
-    row, column = (first + np.arange(size) for first, size in zip(corner, index.shape, strict=True))
-    ends = (row < BORDER, row >= NIR_SIZE - BORDER)
-
-    levels = Levels()
-    level_of_column = np.full(column.size, NO_LEVEL)
-    for amp in range(_AMPLIFIERS):
-        owned = [columns & (column // _AMPLIFIER_COLUMNS == amp) for columns in _parities(column, odd_even_columns)]
-        measured = []
-        for columns in owned:
-            both_ends = (np.ix_(end, columns) for end in ends)
-            sets = [index[pixels][good[pixels]] for pixels in both_ends]
-            measured.append([pixels for pixels in sets if pixels.size])
-        # An amplifier with a level for one parity only is left alone: half a correction would be a pattern.
-        if all(measured):
-            for columns, sets in zip(owned, measured, strict=True):
-                level_of_column[columns] = levels.add(sets)
-
-    sides = _no_sides()
-    if window:
-        # The running median sees the rows mirrored at the ends of the detector. The window of an even
-        # number of rows has its extra row below (the detector row that is read first).
-        below = window // 2
-        seen = np.abs(np.arange(row[0] - below, row[-1] + window - below))
-        seen = np.where(seen >= NIR_SIZE, 2 * (NIR_SIZE - 1) - seen, seen) - row[0]
-        present = np.flatnonzero((seen >= 0) & (seen < row.size))
-        tables = np.full((2, seen.size, BORDER), -1, np.int32)
-        side_levels = np.full((2, BORDER), levels.count)
-        for side, outermost in enumerate((0, NIR_SIZE - BORDER)):
-            for k in range(BORDER):
-                x = outermost + k - column[0]
-                if 0 <= x < column.size:
-                    here = seen[present]
-                    tables[side, present, k] = np.where(good[here, x], index[here, x], -1)
-                    if level_of_column[x] != NO_LEVEL:
-                        side_levels[side, k] = level_of_column[x]
-        if (tables >= 0).any():
-            flipped = orientation.flip_columns if orientation.transpose else orientation.flip_rows
-            sides = {
-                "sides": np.ascontiguousarray(tables[:, :: -1 if flipped else 1]),
-                "side_levels": side_levels,
-                "window": window,
-                "side_gain": float(side_gain),
-            }
-    return plan_columns(levels, level_of_column, usable.shape, orientation, siglimit, sides)
-
-
-def _plan_miri(usable, odd_even_rows, siglimit):
-    if usable.shape != MIRI_SHAPE:
-        raise NotApplicable(
-            f"MIRI frames of {usable.shape[0]} x {usable.shape[1]} pixels are a subarray; "
-            f"only the full frame of {MIRI_SHAPE[0]} x {MIRI_SHAPE[1]} is corrected"
-        )
-    index = _flat_indices(usable.shape)
-    levels = Levels()
-    nparities = 2 if odd_even_rows else 1
-    measured = [
-        [index[rows, column][usable[rows, column]] for column in (output, MIRI_SHAPE[1] - BORDER + output)]
-        for rows in (slice(p, None, nparities) for p in range(nparities))
-        for output in range(_AMPLIFIERS)
-    ]
-    # The oracle stops for good at the first group without a level for one end of one output. That only
-    # PIXELDQ can bring about, so it is the first group of all, and the exposure stays as it is.
-    if all(pixels.size for sets in measured for pixels in sets):
-        level_of = np.array([levels.add(sets) for sets in measured]).reshape(nparities, _AMPLIFIERS)
-    else:
-        level_of = np.zeros((nparities, _AMPLIFIERS), np.int64)
-    return Plan(
-        shape=usable.shape,
-        **levels.arrays(),
-        level_of=level_of,
-        row_kind=np.arange(MIRI_SHAPE[0]) % nparities,
-        column_kind=np.arange(MIRI_SHAPE[1]) % _AMPLIFIERS,
-        **_no_sides(),
-        transpose=False,
-        siglimit=siglimit,
-        kernels=None,
-        sigreject=0.0,
-        orientation=None,
-        from_first_group=True,
-    )
 
 
 @njit([float64(float64[::1], int64, float64)], **_JIT)

@@ -74,6 +74,28 @@ def prepare_threshold(threshold, dq):
     return threshold, dq, unchecked
 
 
+def interleaved(threshold, unchecked, normal):
+    """Give images of normal pixels the interleaved rows of IRS2 frames, in which nothing is checked.
+
+    Parameters
+    ----------
+    threshold, unchecked : 2D `~numpy.ndarray`
+        From `prepare_threshold`.
+    normal : 1D bool `~numpy.ndarray` or None
+        From `irs2.normal_rows`; None: ordinary frames, whose images stay as they are.
+
+    Returns
+    -------
+    dict
+        ``threshold``, ``unchecked`` and ``normal`` for `flag_saturation`.
+    """
+    return {
+        "threshold": irs2.interleaved(threshold, normal, UNREACHABLE),
+        "unchecked": irs2.interleaved(unchecked, normal, True),
+        "normal": None if normal is None else normal[:, np.newaxis],
+    }
+
+
 def halo(n_pix_grow_sat):
     """Rows to add on each side of a block so that its own rows come out as in the whole frame.
 
