@@ -3,7 +3,7 @@ import pytest
 
 from rampflow import dq
 from rampflow.steps import NotApplicable
-from rampflow.steps.rscd import Flagger, Skips, find_skips, usable_skip
+from rampflow.steps.rscd import Flagger, Skips, early_saturated, find_skips
 
 TEXT = [("subarray", "S13"), ("readpatt", "S8")]
 OLD = np.array(
@@ -99,7 +99,7 @@ def test_baseline_flags_the_same_groups_everywhere_and_nothing_else():
 def test_two_groups_before_saturation_stay(saturated_from, expected):
     groupdq = np.zeros((10, 1, 1), np.uint8)
     groupdq[saturated_from:] = SAT
-    assert usable_skip(groupdq, 3)[0, 0] == expected
+    assert max(3 - early_saturated(groupdq, 3)[0, 0], 0) == expected
 
 
 def test_single_saturated_groups_give_back_one_group_each():
@@ -107,8 +107,8 @@ def test_single_saturated_groups_give_back_one_group_each():
     groupdq[2, 0, 0] = groupdq[[4, 6, 7, 8], 0, 1] = SAT
     groupdq[[0, 2], 0, 2] = SAT
     groupdq[:, 0, 3] = DNU | JUMP
-    np.testing.assert_array_equal(usable_skip(groupdq, 7), [[6, 3, 7, 7]])
-    np.testing.assert_array_equal(usable_skip(groupdq, 0), 0)
+    np.testing.assert_array_equal(early_saturated(groupdq, 7), [[1, 4, 0, 0]])
+    np.testing.assert_array_equal(early_saturated(groupdq, 0), 0)
 
 
 def test_pixels_that_back_off_are_counted_and_marked():
@@ -145,8 +145,13 @@ def test_an_exposure_of_one_integration_says_nothing_of_later_ones():
     assert not flagger.flux_estimated.any()
 
 
-def test_where_no_group_is_left_out_no_pixel_counts_as_one_that_keeps_its_first():
-    flagger = Flagger(Skips(0, 0, back_off=True), (1, 2), None, 1)
-    flagger.flag(np.zeros((2, 1, 2), np.uint8), 0)
+@pytest.mark.parametrize(("saturated_from", "counted"), [(3, 0), (2, 0), (1, 2), (0, 0)])
+def test_where_no_group_is_left_out_all_pixels_count_once_one_saturates_in_the_second_group(saturated_from, counted):
+    skips = Skips(0, 0, back_off=True)
+    flagger = Flagger(skips, (1, 2), None, 1)
+    groupdq = np.zeros((3, 1, 2), np.uint8)
+    groupdq[saturated_from:, 0, 0] = SAT
+    flagger.flag(groupdq[: skips.reach], 0)
     counts = {key: value for key, value, _ in flagger.keywords()}
-    assert counts == {"INT1UGP1": 0, "INT1BORS": 0, "INT1SKIP": 0}
+    assert counts == {"INT1UGP1": counted, "INT1BORS": 0, "INT1SKIP": 0}
+    assert not (groupdq & DNU).any() and not flagger.flux_estimated.any()

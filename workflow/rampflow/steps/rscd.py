@@ -67,7 +67,7 @@ class Skips:
     def reach(self):
         """Groups from the first that decide, or change, in any integration."""
         longest = max(0, self.first, self.later)
-        return longest + 2 if self.back_off and longest else longest
+        return longest + 2 if self.back_off else longest
 
 
 def find_skips(table, *, subarray, readpatt, ngroups, algorithm):
@@ -186,13 +186,15 @@ class Flagger:
         if not self.skips.back_off:
             groupdq[:skip] |= dq.DO_NOT_USE
             return groupdq
-        per_pixel = usable_skip(groupdq, skip)
+        lost = early_saturated(groupdq, skip)
+        per_pixel = np.maximum(skip - lost, 0)
         for group in range(skip):
             np.bitwise_or(groupdq[group], dq.DO_NOT_USE, out=groupdq[group], where=per_pixel > group)
         tally = self.first if self.first is not None and integration == 0 else self.later
-        backed_off = per_pixel < skip
-        tally.kept_first |= backed_off & (per_pixel == 0)
-        tally.backed_off |= backed_off
+        if lost.any():
+            # Of integrations too short to lose a group jwst counts all pixels, once a single one saturates early.
+            tally.kept_first |= per_pixel == 0
+        tally.backed_off |= per_pixel < skip
         return groupdq
 
     @property
@@ -211,31 +213,26 @@ class Flagger:
                 yield f"{prefix}SKIP", tally.skip, f"{text} Number of groups skipped"
 
 
-def usable_skip(groupdq, skip):
-    """Say how many groups of each pixel to leave out, given where it saturates.
+def early_saturated(groupdq, skip):
+    """Say how many of the groups to leave out each pixel gives back, given where it saturates.
 
-    A pixel gives back one group for each saturated one among groups 1 to ``skip + 1``, so that the last two
-    groups before saturation stay; or the first group alone, where saturation leaves no two. A pixel that is
-    saturated from the start gives back nothing.
+    One for each saturated group among groups 1 to ``skip + 1``, so that the last two groups before saturation stay; or
+    the first group alone, where saturation leaves no two. A pixel that is saturated from the start gives back nothing.
 
     Parameters
     ----------
     groupdq : 3D uint8 `~numpy.ndarray`
-        Flags of the first ``skip + 2`` groups of an integration, or more; not needed where ``skip`` is 0.
+        Flags of the first ``skip + 2`` groups of an integration, or more.
     skip : int
         Groups to leave out of pixels that do not saturate.
 
     Returns
     -------
     2D int16 `~numpy.ndarray`
-        Groups to leave out, 0 to ``skip``.
+        Groups to give back; may be more than ``skip``.
     """
-    per_pixel = np.full(groupdq.shape[1:], skip, np.int16)
-    if skip:
-        saturated = (groupdq[: skip + 2] & dq.SATURATED) != 0
-        lost = np.where(saturated[0], 0, saturated[1:].sum(axis=0, dtype=np.int16))
-        np.maximum(per_pixel - lost, 0, out=per_pixel)
-    return per_pixel
+    saturated = (groupdq[: skip + 2] & dq.SATURATED) != 0
+    return np.where(saturated[0], np.int16(0), saturated[1:].sum(axis=0, dtype=np.int16))
 
 
 def _text(value):
