@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from rampflow.dq import NO_GAIN_VALUE
+from rampflow.dq import JUMP_DET, NO_GAIN_VALUE
 
 #: What rounding leaves of terms that cancel: so small a part of the error, or of its square, says nothing.
 ROUNDING = 1e-9
@@ -51,6 +51,8 @@ class Values:
     cancelled : int
         Others among `beyond` whose difference is at most `ROUNDING` of the oracle's ERR, of its square for a variance
         (`compare_products`).
+    searched, searched_nan : int
+        Others among `beyond`, and others among `nan_mismatches`, that LIKELY's search for jumps explains (`likely`).
     max_absolute, max_relative, max_scaled : float
         Largest ``|a - b|``, ``|a - b| / |b|`` (inf where only b is 0) and ``|a - b| / max(|b|, scale)``.
     relative_beyond, beyond : int
@@ -70,6 +72,8 @@ class Values:
     nan_without_gain: int = 0
     zeroed: int = 0
     cancelled: int = 0
+    searched: int = 0
+    searched_nan: int = 0
 
 
 @dataclass
@@ -85,12 +89,15 @@ class Flags:
         way round: ``{4: (3, 0)}``.
     worst : tuple of int or None
         Index of a differing element.
+    searched : int
+        Elements that differ in JUMP_DET alone, where LIKELY's search for jumps explains it (`likely`).
     """
 
     size: int
     differing: int
     bits: dict = field(default_factory=dict)
     worst: tuple | None = None
+    searched: int = 0
 
 
 def compare_values(ours, theirs, tolerance, scale=0.0):
@@ -244,7 +251,7 @@ class Difference:
         return asdict(self)
 
 
-def compare_products(ours, theirs, tolerance, scales=None, steps=None):
+def compare_products(ours, theirs, tolerance, scales=None, steps=None, searched=None):
     """Compare two products.
 
     Parameters
@@ -257,6 +264,8 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None):
         EXTNAME to the scale of its values; 0 where there is none.
     steps : tuple of str, optional
         As for `compare_headers`.
+    searched : boolean array, optional
+        Elements that LIKELY's search for jumps explains, of the shape of SCI.
 
     Returns
     -------
@@ -281,7 +290,15 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None):
                 values.nan_without_gain = _nan_without_gain(ours, theirs, name)
     for name, values in difference.values.items():
         if values.beyond and "VAR_RNOISE" in difference.values:
-            values.zeroed, values.cancelled = _explained(name, ours, theirs, tolerance, scales.get(name, 0.0))
+            counts = _explained(name, ours, theirs, tolerance, scales.get(name, 0.0), searched)
+            values.zeroed, values.cancelled, values.searched = counts
+        if values.nan_mismatches and searched is not None:
+            a, b = ours[name].data, theirs[name].data
+            mismatched = (np.isfinite(a) != np.isfinite(b)) & searched
+            values.searched_nan = int(np.count_nonzero(mismatched))
+    if searched is not None and "DQ" in difference.flags:
+        changed = ours["DQ"].data.astype(np.uint32) ^ theirs["DQ"].data.astype(np.uint32)
+        difference.flags["DQ"].searched = int(np.count_nonzero((changed == JUMP_DET) & searched))
     problems, remarks = compare_headers(ours[0].header, theirs[0].header, tolerance, steps)
     difference.problems += problems
     difference.remarks += remarks
@@ -296,12 +313,12 @@ def _nan_without_gain(ours, theirs, name):
     return int(np.count_nonzero(flagged & np.isnan(a) & np.isfinite(b)))
 
 
-def _explained(name, ours, theirs, tolerance, scale):
-    """Count the elements beyond the tolerance that are `zeroed` and `cancelled`."""
+def _explained(name, ours, theirs, tolerance, scale, searched):
+    """Count the elements beyond the tolerance that are `zeroed`, `cancelled` and `searched`."""
     a, b = ours[name].data.astype(np.float64), theirs[name].data.astype(np.float64)
     error = theirs["ERR"].data.astype(np.float64) if "ERR" in theirs else np.zeros_like(b)
     if not a.shape == error.shape == ours["VAR_RNOISE"].data.shape:
-        return 0, 0
+        return 0, 0, 0
     floor = np.nan_to_num(np.abs(scale), nan=0.0, posinf=0.0)
     size = np.maximum(np.abs(b), floor)
     with np.errstate(invalid="ignore"):
@@ -309,7 +326,9 @@ def _explained(name, ours, theirs, tolerance, scale):
         small = np.abs(a - b) <= ROUNDING * (error if name in ("SCI", "ERR") else error**2)
     without_variance = (ours["VAR_RNOISE"].data == 0) & (theirs["VAR_RNOISE"].data == 0)
     zeroed = beyond & (b == 0) & without_variance & (name == "SCI")
-    return int(np.count_nonzero(zeroed)), int(np.count_nonzero(beyond & small & ~zeroed))
+    cancelled = beyond & small & ~zeroed
+    others = beyond & ~zeroed & ~cancelled & (False if searched is None else searched)
+    return tuple(int(np.count_nonzero(each)) for each in (zeroed, cancelled, others))
 
 
 def _compare_extension(name, ours, theirs, tolerance, scale, difference):

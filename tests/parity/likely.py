@@ -9,7 +9,8 @@ lone
 unlit
     The rate that the search starts from is not positive. The oracle ends the search before it has found all.
 doubled
-    Release 1.19: a jump is found as one difference and as two, and the rate that the noise is taken from doubles.
+    Release 1.19: a jump is found as one difference and as two, which save the same of chi-squared but for rounding.
+    The rate that the noise is taken from doubles, or the difference beside it goes, too.
 
 Nothing is taken for such a case that only looks like it: the search is done anew here, with dense matrices, and ours
 must be its result and the oracle's values those of an outcome that the case allows. A mean of integrations is explained
@@ -19,11 +20,13 @@ if it is that of the integrations, on both sides, and one of them is.
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.io import fits
 
 ONE_LESS, TWO_LESS, FEWEST = 20.25, 23.8, 3
-#: Relative differences; of a mean of integrations, which is in single precision, from the size of its error, too.
-FIT, MEAN = 1e-5, 3e-5
-NAMES = ("slope", "var_poisson", "var_rnoise")
+#: Largest difference from the values of a case, beside the value or the error, its square for a variance; means of
+#: integrations are in single precision. Rates that are 0 but for rounding, beside the error.
+FIT, MEAN, ROUNDING = 1e-5, 3e-5, 1e-9
+NAMES = ("SCI", "VAR_POISSON", "VAR_RNOISE")
 
 
 @dataclass
@@ -87,6 +90,8 @@ class Ramp:
     def fit(self, use, light):
         """Fit some of the differences with the noise of a rate (DN/s); return `NAMES` and chi-squared."""
         rows = np.flatnonzero(use)
+        if light <= 0 and self.noise[0, 0] == 0:
+            return (np.nan,) * 4
         photon = light / self.gain * self.photon[np.ix_(rows, rows)]
         noise = self.noise[np.ix_(rows, rows)]
         inverse = np.linalg.inv(photon + noise)
@@ -145,7 +150,7 @@ def case_of(ramp, ours, theirs, release):
     release : str
         Of jwst: in 1.19 rates may double.
     """
-    usable = np.isfinite(ramp.d).all() and ramp.gain > 0 and np.all(np.diag(ramp.noise) > 0) and ramp.use.any()
+    usable = np.isfinite(ramp.d).all() and ramp.gain > 0 and ramp.noise[0, 0] >= 0 and ramp.use.any()
     if not usable:
         return None
     path = ramp.search()
@@ -161,13 +166,23 @@ def case_of(ramp, ours, theirs, release):
         if lone and (use.sum() == 1 or use is several[-1]):
             return "lone"
         return "unlit" if ramp.guess == 0 else None
-    if release == "1.19" and any(_same(theirs, ramp.result(use, 2.0)) for use in path[1:]):
-        return "doubled"
+    if release == "1.19":
+        for use in path[1:]:
+            gone = ramp.use & ~use
+            beside = use & (np.append(gone[1:], False) | np.append(False, gone[:-1]))
+            fewer = [use & (np.arange(use.size) != k) for k in np.flatnonzero(beside) if use.sum() > 1]
+            results = [ramp.result(use, 2.0)] + [ramp.result(each) for each in fewer]
+            if any(_same(theirs, each) for each in results):
+                return "doubled"
     return None
 
 
 def _same(found, expected, tolerance=FIT):
-    return bool(np.all(np.abs(found - expected) <= tolerance * np.abs(expected)))
+    if np.isnan(expected).all():
+        return bool(np.isnan(found).all())
+    error = np.sqrt(expected[1] + expected[2])
+    size = np.maximum(np.abs(expected), [error, error**2, error**2])
+    return bool(np.all(np.abs(found - expected) <= tolerance * size))
 
 
 def mean_of(fits):
@@ -198,17 +213,76 @@ def mean_is_explained(ours, theirs, cases):
     cases : sequence
         For each integration its case, or None.
     """
-    if not any(cases):
+    rounded = False
+    for a, b, case in zip(ours[1], theirs[1], cases, strict=True):
+        if not case and not _same(a, b):
+            return False
+        # The photon noise of the others is brought to a rate by the ratio to their own: its sign is of rounding.
+        error = np.sqrt(b[1] + b[2])
+        rounded |= a[0] != b[0] and max(abs(a[0]), abs(b[0])) <= ROUNDING * error
+    if not (any(cases) or rounded):
         return False
-    for i, case in enumerate(cases):
-        if not case and not (np.isnan(ours[1][i]).all() or _same(ours[1][i], theirs[1][i])):
-            return False
     if len(cases) == 1:
-        return all(np.array_equal(mean, ints[0], equal_nan=True) for mean, ints in (ours, theirs))
-    for mean, ints in (ours, theirs):
-        expected = mean_of(ints)
-        error = np.sqrt(expected[1] + expected[2])
-        size = np.maximum(np.abs(expected), [error, error**2, error**2])
-        if not np.all(np.abs(mean - expected) <= MEAN * size):
-            return False
-    return True
+        return all(_same(mean, ints[0]) for mean, ints in (ours, theirs))
+    return all(_same(mean, mean_of(ints), MEAN) for mean, ints in (ours, theirs))
+
+
+# ---- products
+
+
+def explained(ramp, references, ours, theirs, layout, release):
+    """Find the elements of products that the search for jumps explains, as far as they differ.
+
+    Parameters
+    ----------
+    ramp : path-like
+        What both have fitted.
+    references : pair of 2D array
+        Gain and read noise, cut to the exposure.
+    ours, theirs : pair of path-like
+        The rate and the rateints product.
+    layout : Layout
+    release : str
+
+    Returns
+    -------
+    tuple of boolean array
+        Of the rate and of the rateints.
+    """
+    (rate, ints), (their_rate, their_ints) = _read(ours), _read(theirs)
+    with fits.open(ramp) as source:
+        sci, flags = source["SCI"].data, source["GROUPDQ"].data
+        dark = source["AVDRKCUR"].data if "AVDRKCUR" in source else np.zeros(sci.shape[-2:])
+        zero = source["ZEROFRAME"].data if "ZEROFRAME" in source else None
+        of_ints = np.zeros(ints.shape[1:], bool)
+        of_rate = np.zeros(rate.shape[1:], bool)
+        for y, x in zip(*np.nonzero(_differ(ints, their_ints).any(axis=0) | _differ(rate, their_rate)), strict=True):
+            a, b = ints[:, :, y, x].T, their_ints[:, :, y, x].T
+            cases = []
+            for i in range(len(a)):
+                case = None
+                if not _same(a[i], b[i]):
+                    first = None if zero is None else zero[i, y, x]
+                    pixel = (references[0][y, x], references[1][y, x], dark[y, x])
+                    case = case_of(Ramp(sci[i, :, y, x], flags[i, :, y, x], *pixel, layout, first), a[i], b[i], release)
+                cases.append(case)
+            of_ints[:, y, x] = [case is not None for case in cases]
+            of_rate[y, x] = mean_is_explained((rate[:, y, x], a), (their_rate[:, y, x], b), cases)
+    return of_rate, of_ints
+
+
+def _read(paths):
+    """Values of a rate and a rateints product, first axis `NAMES`, as they were before gain_scale."""
+    found = []
+    for path in paths:
+        with fits.open(path) as source:
+            scaled = source[0].header.get("S_GANSCL") == "COMPLETE"
+            factor = source[0].header.get("GAINFACT", 1.0) if scaled else 1.0
+            powers = (1, 2, 2)
+            arrays = [source[name].data.astype(float) / factor**k for name, k in zip(NAMES, powers, strict=True)]
+            found.append(np.array(arrays))
+    return found
+
+
+def _differ(a, b):
+    return np.any((np.isnan(a) != np.isnan(b)) | (np.abs(a - b) > 1e-6 * np.abs(b)), axis=0)
