@@ -7,7 +7,8 @@ lone
     One difference of groups is left: chi-squared is 0 whichever it is. The oracle keeps another one than the lowest,
     ends the search before, or takes all for jumps.
 unlit
-    The rate that the search starts from is not positive. The oracle ends the search before it has found all.
+    The rate that the search starts from is not positive, and four to six differences are in use. The oracle may find
+    no jump at all.
 doubled
     Release 1.19: a jump is found as one difference and as two, which save the same of chi-squared but for rounding.
     The rate that the noise is taken from doubles, or the difference beside it goes, too.
@@ -23,6 +24,8 @@ import numpy as np
 from astropy.io import fits
 
 ONE_LESS, TWO_LESS, FEWEST = 20.25, 23.8, 3
+#: Differences in use with which a search without light may find nothing, as drawn ramps with random flags show.
+UNLIT = (4, 5, 6)
 #: Largest difference from the values of a case, beside the value or the error, its square for a variance; means of
 #: integrations are in single precision. Rates that are 0 but for rounding, beside the error.
 FIT, MEAN, ROUNDING = 1e-5, 3e-5, 1e-9
@@ -165,7 +168,7 @@ def case_of(ramp, ours, theirs, release):
             continue
         if lone and (use.sum() == 1 or use is several[-1]):
             return "lone"
-        return "unlit" if ramp.guess == 0 else None
+        return "unlit" if ramp.guess == 0 and use is path[0] and use.sum() in UNLIT else None
     if release == "1.19":
         for use in path[1:]:
             gone = ramp.use & ~use

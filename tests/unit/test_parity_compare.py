@@ -240,15 +240,16 @@ def test_in_release_1_19_a_difference_beside_the_jump_may_go_too():
     assert case(of, ours, (-100, 0, 0.2), "3.0") is None
 
 
-def test_where_there_is_no_light_the_oracle_may_end_its_search_before_ours():
+def test_where_there_is_no_light_the_oracle_may_find_no_jump():
     # Falling by 100 DN/s, 500 DN at the fourth of five samples: three samples, variance 50 / 200, and two, 50 / 50.
     of, ours = ramp(0, -1000, -2000, -2500, -3500), (-100, 0, 0.2)
     # A straight line through all: -8500 / 10 / 10 DN/s, 50 / 1000.
     assert case(of, ours, (-85, 0, 0.05)) == "unlit"
     assert case(of, ours, (-85, 0, 0.06)) is None
-    # With light the oracle has no such reason.
-    lit = ramp(0, 1000, 2000, 3500, 4500)
-    assert case(lit, lit.result(lit.search()[-1]), lit.result(lit.use)) is None
+    # With light, or with more differences, the oracle has no such reason.
+    for other in (ramp(0, 1000, 2000, 3500, 4500), ramp(0, -1000, -2000, -2500, -3500, -4500, -5500, -6500)):
+        found = other.search()
+        assert len(found) == 2 and case(other, other.result(found[-1]), other.result(other.use)) is None
 
 
 def test_a_mean_is_explained_by_its_integrations():
