@@ -33,9 +33,12 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 import differences  # noqa: E402
 import environment  # noqa: E402
+import likely  # noqa: E402
 import standard  # noqa: E402
 from ours import RATES, Workflow, project_environment  # noqa: E402
 from table import Row, report  # noqa: E402
+
+from rampflow.cutouts import Reference, Window  # noqa: E402
 
 #: A small comparison has one exposure of each of these kinds: instrument, time series.
 SMALL = (("MIRI", False), ("NIRCAM", False), ("NIRSPEC", False), ("NIRISS", True))
@@ -309,12 +312,33 @@ class Comparison:
         row = Row(exposure, check, step)
         with fits.open(made) as ours, fits.open(expected) as theirs:
             scales = scales_of(theirs, check, before)
-            row.difference = differences.compare_products(ours, theirs, tolerance, scales)
+            searched = self.jump_search(exposure, step, made, expected)
+            row.difference = differences.compare_products(ours, theirs, tolerance, scales, searched=searched)
             key = status_keyword(step)
             if key:
                 ours_status, status = ours[0].header.get(key), theirs[0].header.get(key)
                 row.status = str(status) if ours_status == status else f"{ours_status}/{status}"
         self.judge(row, standard.findings(row.difference, allowed))
+
+    def jump_search(self, exposure, step, made, expected):
+        """Find the elements of a product with rates whose difference LIKELY's search for jumps explains, or None."""
+        word = step.removesuffix(" ints").removesuffix("ints")
+        settings = {name: each["value"] for name, each in self.ours.plan.settings("ramp_fit", exposure).items()}
+        if word not in (*RATES, "rate") or settings["algorithm"] != "LIKELY":
+            return None
+        chain = list(self.ours.plan.chain(exposure))
+        (ramp,) = products(self.folder / "oracle" / exposure, exposure, chain[chain.index("ramp_fit") - 1])
+        header, shape = fits.getheader(ramp), fits.getdata(ramp, "SCI").shape
+        window = Window.of(header, shape, ramp)
+        pointers = [self.ours.results / exposure / "references" / f"{kind}.json" for kind in ("gain", "readnoise")]
+        images = [Reference(json.loads(path.read_text())["file"], window).read() for path in pointers]
+        layout = likely.Layout(*(header[key] for key in ("TFRAME", "NFRAMES", "GROUPGAP")))
+        layout.firstgroup, layout.lastgroup = settings["firstgroup"], settings["lastgroup"]
+        pairs = [
+            [path.with_name(f"{exposure}_{word}{kind}.fits") for kind in ("", "ints")] for path in (made, expected)
+        ]
+        masks = likely.explained(ramp, images, *pairs, layout, self.options.release)
+        return masks[step.endswith("ints")]
 
     def open_model(self, made, expected):
         """Open a product with stdatamodels: the model must be the oracle's, and hold what the file holds."""

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from rampflow.dq import NO_GAIN_VALUE
+from rampflow.dq import JUMP_DET, NO_GAIN_VALUE
 
 #: What rounding leaves of terms that cancel: so small a part of the error, or of its square, says nothing.
 ROUNDING = 1e-9
@@ -52,7 +52,9 @@ class Values:
         Others among `beyond` whose difference is at most `ROUNDING` of the oracle's ERR, of its square for a variance
         (`compare_products`).
     max_left : float or None
-        Largest scaled difference of those that are neither; None where nothing is beyond the tolerance.
+        Largest scaled difference of those that nothing explains; None where nothing is beyond the tolerance.
+    searched, searched_nan : int
+        Others among `beyond`, and others among `nan_mismatches`, that LIKELY's search for jumps explains (`likely`).
     max_absolute, max_relative, max_scaled : float
         Largest ``|a - b|``, ``|a - b| / |b|`` (inf where only b is 0) and ``|a - b| / max(|b|, scale)``.
     relative_beyond, beyond : int
@@ -73,6 +75,8 @@ class Values:
     zeroed: int = 0
     cancelled: int = 0
     max_left: float | None = None
+    searched: int = 0
+    searched_nan: int = 0
 
 
 @dataclass
@@ -88,12 +92,15 @@ class Flags:
         way round: ``{4: (3, 0)}``.
     worst : tuple of int or None
         Index of a differing element.
+    searched : int
+        Elements that differ in JUMP_DET alone, where LIKELY's search for jumps explains it (`likely`).
     """
 
     size: int
     differing: int
     bits: dict = field(default_factory=dict)
     worst: tuple | None = None
+    searched: int = 0
 
 
 def compare_values(ours, theirs, tolerance, scale=0.0):
@@ -247,7 +254,7 @@ class Difference:
         return asdict(self)
 
 
-def compare_products(ours, theirs, tolerance, scales=None, steps=None):
+def compare_products(ours, theirs, tolerance, scales=None, steps=None, searched=None):
     """Compare two products.
 
     Parameters
@@ -260,6 +267,8 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None):
         EXTNAME to the scale of its values; 0 where there is none.
     steps : tuple of str, optional
         As for `compare_headers`.
+    searched : boolean array, optional
+        Elements that LIKELY's search for jumps explains, of the shape of SCI.
 
     Returns
     -------
@@ -284,7 +293,14 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None):
                 values.nan_without_gain = _nan_without_gain(ours, theirs, name)
     for name, values in difference.values.items():
         if values.beyond and "VAR_RNOISE" in difference.values:
-            _explain(values, name, ours, theirs, tolerance, scales.get(name, 0.0))
+            _explain(values, name, ours, theirs, tolerance, scales.get(name, 0.0), searched)
+        if values.nan_mismatches and searched is not None:
+            a, b = ours[name].data, theirs[name].data
+            mismatched = (np.isfinite(a) != np.isfinite(b)) & searched
+            values.searched_nan = int(np.count_nonzero(mismatched))
+    if searched is not None and "DQ" in difference.flags:
+        changed = ours["DQ"].data.astype(np.uint32) ^ theirs["DQ"].data.astype(np.uint32)
+        difference.flags["DQ"].searched = int(np.count_nonzero((changed == JUMP_DET) & searched))
     problems, remarks = compare_headers(ours[0].header, theirs[0].header, tolerance, steps)
     difference.problems += problems
     difference.remarks += remarks
@@ -299,8 +315,8 @@ def _nan_without_gain(ours, theirs, name):
     return int(np.count_nonzero(flagged & np.isnan(a) & np.isfinite(b)))
 
 
-def _explain(values, name, ours, theirs, tolerance, scale):
-    """Count the elements beyond the tolerance that are `zeroed` and `cancelled`, and look at the others."""
+def _explain(values, name, ours, theirs, tolerance, scale, searched):
+    """Count the elements beyond the tolerance that are `zeroed`, `cancelled` and `searched`; look at the others."""
     a, b = ours[name].data.astype(np.float64), theirs[name].data.astype(np.float64)
     error = theirs["ERR"].data.astype(np.float64) if "ERR" in theirs else np.zeros_like(b)
     if not a.shape == error.shape == ours["VAR_RNOISE"].data.shape:
@@ -314,8 +330,11 @@ def _explain(values, name, ours, theirs, tolerance, scale):
     without_variance = (ours["VAR_RNOISE"].data == 0) & (theirs["VAR_RNOISE"].data == 0)
     zeroed = beyond & (b == 0) & without_variance & (name == "SCI")
     values.zeroed = int(np.count_nonzero(zeroed))
+    left = beyond & ~zeroed & ~small
+    others = left & (False if searched is None else searched)
     values.cancelled = int(np.count_nonzero(beyond & small & ~zeroed))
-    values.max_left = float(np.max(scaled, where=beyond & ~zeroed & ~small, initial=0.0))
+    values.searched = int(np.count_nonzero(others))
+    values.max_left = float(np.max(scaled, where=left & ~others, initial=0.0))
 
 
 def _compare_extension(name, ours, theirs, tolerance, scale, difference):

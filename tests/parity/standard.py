@@ -63,14 +63,14 @@ def findings(difference, allowed):
     """
     found = []
     for name, values in difference.values.items():
-        elsewhere = values.nan_mismatches - values.nan_without_gain
+        elsewhere = values.nan_mismatches - values.nan_without_gain - values.searched_nan
         if elsewhere:
             text = f"{name}: {elsewhere} NaN mismatches, one at {values.worst}"
             found.append(Finding(f"{name} NaN", elsewhere / values.size, text))
         if values.nan_without_gain:
             text = f"{name}: {values.nan_without_gain} NaN of ours alone in pixels of NO_GAIN_VALUE"
             found.append(Finding(f"{name} NaN without gain", values.nan_without_gain / values.size, text))
-        beyond = values.beyond - values.zeroed - values.cancelled
+        beyond = values.beyond - values.zeroed - values.cancelled - values.searched
         if beyond > allowed * values.size:
             largest = values.max_scaled if values.max_left is None else values.max_left
             text = f"{name}: {beyond} values beyond the tolerance, the worst by {largest:.2g}"
@@ -81,10 +81,17 @@ def findings(difference, allowed):
         if values.cancelled > allowed * values.size:
             text = f"{name}: {values.cancelled} values that are 0 but for rounding, beside their errors"
             found.append(Finding(f"{name} cancelled", values.cancelled / values.size, text))
+        if values.searched_nan or values.searched > allowed * values.size:
+            count = values.searched + values.searched_nan
+            text = f"{name}: {count} values for which LIKELY's search for jumps hangs on rounding"
+            found.append(Finding(f"{name} jump search", count / values.size, text))
     for name, flags in difference.flags.items():
-        if flags.differing > allowed * flags.size:
+        if flags.searched > allowed * flags.size:
+            text = f"{name}: {flags.searched} JUMP_DET for which LIKELY's search for jumps hangs on rounding"
+            found.append(Finding(f"{name} jump search", flags.searched / flags.size, text))
+        if flags.differing - flags.searched > allowed * flags.size:
             text = f"{name}: {flags.differing} elements differ ({flag_text(flags)}), one at {flags.worst}"
-            found.append(Finding(name, flags.differing / flags.size, text))
+            found.append(Finding(name, (flags.differing - flags.searched) / flags.size, text))
     for text in difference.problems:
         what = text.split(":")[0] if text.startswith("extension") else text.split("=")[0].split(":")[0]
         found.append(Finding(what, 1.0, text))

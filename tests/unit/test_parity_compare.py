@@ -9,6 +9,7 @@ from astropy.io import fits
 
 sys.path.append(str(Path(__file__).parents[1] / "parity"))
 
+import likely
 from compare import only_without_slopes
 from differences import compare_flags, compare_products, compare_tables, compare_values
 from standard import findings, read_accepted, reason_for
@@ -191,6 +192,110 @@ def test_what_rounding_leaves_of_0_is_a_finding_of_its_own():
             hdus.append(fits.ImageHDU(np.full((2, 2), value, np.float32), name=name))
     found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
     assert found == {"SCI": 0.5, "SCI cancelled": 0.25}
+
+
+def rates(slope, poisson, read, dq=0):
+    """Product with rates; its arrays have the shape of `slope`."""
+    slope, poisson, read = (np.asarray(each, np.float32) for each in (slope, poisson, read))
+    hdus = [fits.ImageHDU(slope, name="SCI"), fits.ImageHDU(np.sqrt(poisson + read), name="ERR")]
+    hdus += [fits.ImageHDU(np.zeros(slope.shape, np.uint32) + np.uint32(dq), name="DQ")]
+    hdus += [fits.ImageHDU(poisson, name="VAR_POISSON"), fits.ImageHDU(read, name="VAR_RNOISE")]
+    return fits.HDUList([fits.PrimaryHDU(), *hdus])
+
+
+def ramp(*samples, **keywords):
+    # Groups of 10 s, 2 electrons/DN, 10 DN for two reads: a variance of 50 for one.
+    given = {"gain": 2.0, "readnoise": 10.0, "dark": 0.0, "layout": likely.Layout(10.0, 1, 0)}
+    flags = np.zeros(len(samples), np.uint8)
+    return likely.Ramp(np.array(samples, np.float32), flags, **given | keywords)
+
+
+def case(of, ours, theirs, release="3.0"):
+    return likely.case_of(of, np.array(ours), np.array(theirs), release)
+
+
+def test_of_one_difference_that_is_left_the_oracle_may_keep_another():
+    # 1 and 100 DN/s: a variance of 100 / 10^2 by read noise, and of rate / 2 / 10 by photons.
+    of, ours = ramp(0, 10, 1010), (1, 0.05, 1)
+    assert case(of, ours, (100, 5, 1)) == "lone"
+    assert case(of, ours, (np.nan,) * 3) == "lone"
+    # Both together: 50.5 DN/s, of 20 s.
+    assert case(of, ours, (50.5, 50.5 / 2 / 20, 0.25)) == "lone"
+    for other in [(2, 0.1, 1), (100, 5, 0.9), (50.5, 50.5 / 2 / 20, 1), (1.001, 0.05, 1)]:
+        assert case(of, ours, other) is None
+    # Ours must be the lower of them.
+    assert case(of, (100, 5, 1), (1, 0.05, 1)) is None
+    assert case(ramp(0, 10, 1010, gain=-2.0), ours, (100, 5, 1)) is None
+    assert case(ramp(0, 10, 20), (1, 0.025, 0.25), (100, 5, 1)) is None
+
+
+def test_in_release_1_19_the_rate_of_the_noise_may_double():
+    of, ours = ramp(0, 10, 1010), (1, 0.05, 1)
+    assert case(of, ours, (1, 0.1, 1), "1.19") == "doubled"
+    assert case(of, ours, (1, 0.1, 1), "3.0") is None
+    assert case(of, ours, (1, 0.15, 1), "1.19") is None
+
+
+def test_in_release_1_19_a_difference_beside_the_jump_may_go_too():
+    # Falling by 100 DN/s, without photons; 5000 DN at the fourth sample. Three samples, variance 50 / 200, and three.
+    of, ours = ramp(0, -1000, -2000, 2000, 1000, 0), (-100, 0, 0.125)
+    assert case(of, ours, (-100, 0, 0.2), "1.19") == "doubled"  # three samples, and two of variance 50 / 50
+    assert case(of, ours, (-100, 0, 0.25), "1.19") is None
+    assert case(of, ours, (-100, 0, 0.2), "3.0") is None
+
+
+def test_where_there_is_no_light_the_oracle_may_find_no_jump():
+    # Falling by 100 DN/s, 500 DN at the fourth of five samples: three samples, variance 50 / 200, and two, 50 / 50.
+    of, ours = ramp(0, -1000, -2000, -2500, -3500), (-100, 0, 0.2)
+    # A straight line through all: -8500 / 10 / 10 DN/s, 50 / 1000.
+    assert case(of, ours, (-85, 0, 0.05)) == "unlit"
+    assert case(of, ours, (-85, 0, 0.06)) is None
+    # With light, or with more differences, the oracle has no such reason.
+    for other in (ramp(0, 1000, 2000, 3500, 4500), ramp(0, -1000, -2000, -2500, -3500, -4500, -5500, -6500)):
+        found = other.search()
+        assert len(found) == 2 and case(other, other.result(found[-1]), other.result(other.use)) is None
+
+
+def test_a_mean_is_explained_by_its_integrations():
+    ours, theirs = np.array([(1, 0.05, 1)] * 2), np.array([(1, 0.05, 1), (np.nan,) * 3])
+    assert likely.mean_of(ours) == pytest.approx([1, 0.025, 0.5])
+    both = ((0.5 * ours.sum(axis=0) * [1, 0.5, 0.5], ours), (theirs[0], theirs))
+    assert likely.mean_is_explained(*both, [None, "lone"])
+    assert not likely.mean_is_explained(*both, [None, None])
+    assert not likely.mean_is_explained(both[0], (theirs[0] * 1.001, theirs), [None, "lone"])
+    # A rate that is 0 but for rounding says nothing of how the photon noise of the others is brought to it.
+    zero = np.array([(1e-16, 5e-18, 1), (1, 0.05, 1)]), np.array([(-1e-16, 0, 1), (1, 0.05, 1)])
+    means = [likely.mean_of(each) for each in zero]
+    assert abs(means[0][0] - means[1][0]) > 1e-3
+    assert likely.mean_is_explained((means[0], zero[0]), (means[1], zero[1]), [None, None])
+    assert not likely.mean_is_explained((means[0], zero[0]), (means[0], zero[1]), [None, None])
+
+
+def test_products_are_explained_pixel_by_pixel(tmp_path):
+    sci = np.array([[0, 10, 1010], [0, 10, 1010], [0, 10, 20]], np.float32).T[np.newaxis, :, np.newaxis]
+    hdus = [fits.ImageHDU(sci, name="SCI"), fits.ImageHDU(np.zeros(sci.shape, np.uint8), name="GROUPDQ")]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "ramp.fits")
+    names = ("rate", "rateints")
+    for side, slope, poisson in (("ours", (1, 1, 1), (0.05, 0.05, 0.025)), ("theirs", (100, 90, 2), (5, 4.5, 0.05))):
+        for name, lead in zip(names, ((1,), (1, 1)), strict=True):
+            arrays = [np.reshape(each, (*lead, 3)) for each in (slope, poisson, (1, 1, 0.25))]
+            rates(*arrays, dq=4 * (side == "ours")).writeto(tmp_path / f"{side}_{name}.fits")
+    pairs = [[tmp_path / f"{side}_{name}.fits" for name in names] for side in ("ours", "theirs")]
+    images = (np.full((1, 3), 2.0), np.full((1, 3), 10.0))
+    found = likely.explained(tmp_path / "ramp.fits", images, *pairs, likely.Layout(10.0, 1, 0), "3.0")
+    assert [each.ravel().tolist() for each in found] == [[True, False, False]] * 2
+    with fits.open(pairs[0][0]) as ours, fits.open(pairs[1][0]) as theirs:
+        difference = compare_products(ours, theirs, 1e-6, searched=found[0])
+    found = {finding.what: finding.part for finding in findings(difference, 0.0)}
+    assert found["SCI"] == found["DQ"] == pytest.approx(2 / 3)
+    assert found["SCI jump search"] == found["DQ jump search"] == pytest.approx(1 / 3)
+
+
+def test_what_the_search_for_jumps_explains_is_a_finding_of_its_own():
+    ours, theirs = rates([1, 1, 1], [1, 1, 1], [1, 1, 1]), rates([2, np.nan, np.nan], [1, 1, 1], [1, 1, 1])
+    difference = compare_products(ours, theirs, 1e-6, searched=np.array([True, True, False]))
+    found = {finding.what: finding.part for finding in findings(difference, 0.0)}
+    assert found == {"SCI NaN": pytest.approx(1 / 3), "SCI jump search": pytest.approx(2 / 3)}
 
 
 def test_a_missing_extension_and_a_keyword_are_findings():
