@@ -14,8 +14,9 @@ with Fit(snakemake) as step:
     times = step.needed("TFRAME", "NFRAMES")
     images = {"gain": gain.read(), "readnoise": readnoise.read(), "dark_rate": step.image("AVDRKCUR")}
     pixels = images | {"pixeldq": step.pixeldq}
-    if step.parameters["algorithm"] == "LIKELY" and step.shape[1] >= ramp_fit.FEWEST_GROUPS:
-        times |= step.needed("GROUPGAP")
+    uneven = step.read_times
+    if ramp_fit.takes_likely(step.parameters["algorithm"], step.shape[1], uneven):
+        times |= step.needed("GROUPGAP") | {"read_times": uneven}
         rules = step.options("flag_saturated", "flag_chisq_pvalue")
         step.fit(ramp_fit.fit_likely, along=pixels, chisq=step.parameters["save_opt"], **times, **limits, **rules)
     else:

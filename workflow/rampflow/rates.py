@@ -122,7 +122,8 @@ class Fit(Step):
         self._stamp(self.snakemake.output.rate)
         nints, _, ny, nx = self.shape
         like = self.source.hdu("SCI").header
-        tree = files.metadata_tree(self.source)
+        # Times of groups are no business of a rate.
+        tree = files.metadata_tree(self.source, read_times=None if self.read_times is None else [])
         tree = [tree] if tree is not None else []
 
         def images(shape):
