@@ -3,6 +3,8 @@
 They work on the flags that the search for jumps has written into the new product.
 """
 
+import warnings
+
 import numpy as np
 
 from rampflow.steps import jump
@@ -11,7 +13,7 @@ _FLAGS = {"reads": ("GROUPDQ",), "updated": ("GROUPDQ",)}
 _RAMPS = {"reads": ("SCI", "GROUPDQ"), "updated": ("GROUPDQ",)}
 
 
-def flag_events(step, *, gain, readnoise, unused):
+def flag_events(step, *, gain, readnoise, unused, tgroup, even):
     """Flag snowballs, then showers, as the parameters of the step ask for.
 
     Parameters
@@ -22,6 +24,11 @@ def flag_events(step, *, gain, readnoise, unused):
         [electrons/DN]; CDS noise [DN].
     unused : bool ndarray (nints, ngroups)
         `~rampflow.steps.jump.all_dnu_planes` of the exposure.
+    tgroup : float
+        Time between groups [s].
+    even : bool
+        Groups follow each other evenly. Where they do not, showers, which are looked for in all differences alike,
+        are not; a warning says so.
 
     Returns
     -------
@@ -32,27 +39,29 @@ def flag_events(step, *, gain, readnoise, unused):
     """
     count = 0
     if step.parameters["expand_large_events"]:
-        count = _snowballs(step)
+        count = _snowballs(step, tgroup)
         if unused.any():
             unused = step.survey(jump.all_dnu_planes, **_FLAGS, combine=np.logical_and)
-    if step.parameters["find_showers"]:
-        count = _showers(step, gain, readnoise) if jump.enough_for_showers(unused) else 0
+    if step.parameters["find_showers"] and not even:
+        warnings.warn("groups do not follow each other evenly: showers are not looked for", stacklevel=2)
+    elif step.parameters["find_showers"]:
+        count = _showers(step, gain, readnoise, tgroup) if jump.enough_for_showers(unused) else 0
     return count, unused
 
 
-def _snowballs(step):
-    options = {"ngroups": step.shape[1], "tgroup": step.keyword("TGROUP")} | step.options(*jump.SNOWBALL_OPTIONS)
+def _snowballs(step, tgroup):
+    options = {"ngroups": step.shape[1], "tgroup": tgroup} | step.options(*jump.SNOWBALL_OPTIONS)
     return step.sequence(jump.expand_snowballs, **_FLAGS, writes=("GROUPDQ",), **options)
 
 
-def _showers(step, gain, readnoise):
+def _showers(step, gain, readnoise, tgroup):
     images = {"gain": gain, "readnoise": readnoise}
     options = {"nframes": step.keyword("NFRAMES")} | step.options("minimum_sigclip_groups")
     blocks = step.rows(jump.typical_differences, **_RAMPS, writes=(), along=images, **options)
     median, noise = (np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True))
     options = {"ngroups": step.shape[1], "pixeldq": step.pixeldq} | step.options(*jump.FIND_SHOWERS_OPTIONS)
     showers = step.sequence(jump.find_showers, **_RAMPS, median=median, noise=noise, gain=gain, **options)
-    options = {"ny": step.shape[2], "tgroup": step.keyword("TGROUP")} | step.options(*jump.FLAG_SHOWERS_OPTIONS)
+    options = {"ny": step.shape[2], "tgroup": tgroup} | step.options(*jump.FLAG_SHOWERS_OPTIONS)
     step.rows(
         jump.flag_showers,
         **_RAMPS,
