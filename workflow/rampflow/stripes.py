@@ -231,7 +231,7 @@ def _check_samples(sign, header, stripes):
     if (nframes := header.get("NFRAMES") or 1) > 1:
         raise ValueError(
             f"{sign}: {nframes} frames (NFRAMES) that sample a ramp {stripes} times each are averaged: groups that "
-            "overlap in time, which no fit here takes (jwst 3.0.0 gives NaN); take a readout pattern without averages"
+            "overlap in time, which no fit here takes (jwst 3.0.0 gives NaN); leave the exposure out"
         )
 
 

@@ -326,7 +326,7 @@ def detect_jumps(
         Rows at the start and at the end of the block that only serve as neighbours.
     samples : int
         From :func:`sampling`. With several a difference is compared with those that took the same time: of samples
-        of one frame, or from one frame to the next.
+        of one frame, or from one frame to the next. After-jump sizes are counted from the median of all of them.
     reset_planes : bool ndarray (nints, ngroups), optional
         Mode "sigma_clip": planes in which jumps are void, see Notes.
 
