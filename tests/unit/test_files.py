@@ -336,6 +336,6 @@ def test_a_product_may_have_no_times(tmp_path):
 
 def test_times_of_other_groups_are_refused(tmp_path):
     tree = {"meta": {"exposure": {"read_times": TIMES}}}
-    with files.Product(write_tree(tmp_path / "a.fits", tree)) as product:
-        with pytest.raises(files.FileProblem, match=r"a.fits: .*read_times is of 3 groups where there are 4"):
-            files.read_times(product, 4)
+    path, message = write_tree(tmp_path / "a.fits", tree), r"a.fits: .*read_times is of 3 groups where there are 4"
+    with files.Product(path) as product, pytest.raises(files.FileProblem, match=message):
+        files.read_times(product, 4)

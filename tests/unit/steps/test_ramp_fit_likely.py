@@ -147,7 +147,6 @@ def test_uneven_groups_are_fitted_by_likely():
         assert ramp_fit.takes_likely("OLS_C", 12, UNEVEN)
 
 
-
 @pytest.mark.parametrize(("nframes", "groupgap"), [(1, 0), (4, 1)])
 def test_jumps_are_found_as_by_trying_each_in_turn(nframes, groupgap):
     rng = np.random.default_rng(5)
