@@ -401,7 +401,7 @@ def _parity_samples(_seed):
     samples = [
         ("NRCB1", "RAPID", 4, 192, "SUB64P_SUPSTP002", None, None, {"scene": bright, "zero_frame": True}),
         ("NRCA3", "BRIGHT1", 3, 128, "SUB64P_SUPSTP002", None, None, {"scene": FIELD}),
-        ("NIS", "NISRAPID", 3, 240, "SUB17STRIPE_SOSS", *columns, {"scene": SPECTRUM, "exp_type": "NIS_SOSS"}),
+        ("NIS", "NISRAPID", 3, 240, "SUB17STRIPE_SOSS", *columns, {"scene": SPECTRUM.but(sky=400.0), "exp_type": "NIS_SOSS"}),
         ("NRCA1", "RAPID", 3, 17, "FULL_SUPSTP120", *outputs, {"scene": FIELD.but(stars=300)}),
     ]
     return Programme(
