@@ -396,12 +396,13 @@ def _parity_samples(_seed):
     """
     sound = {"changes": {"sound_border": 1.0}}
     bright = FIELD.but(sky=1e5, stars=20, brightest=3e6)
+    steady = SPECTRUM.but(sky=400.0)  # no slope is 0 but for rounding
     columns = Window(1, 1793, 42, 256), Stripes(4, 0, 17, 0, 1, 0, 17, 120)
     outputs = Window(1, 1, 2048, 248), Stripes(4, 0, 120, 0, 1, 0, 120, 17)
     samples = [
         ("NRCB1", "RAPID", 4, 192, "SUB64P_SUPSTP002", None, None, {"scene": bright, "zero_frame": True}),
         ("NRCA3", "BRIGHT1", 3, 128, "SUB64P_SUPSTP002", None, None, {"scene": FIELD}),
-        ("NIS", "NISRAPID", 3, 240, "SUB17STRIPE_SOSS", *columns, {"scene": SPECTRUM.but(sky=400.0), "exp_type": "NIS_SOSS"}),
+        ("NIS", "NISRAPID", 3, 240, "SUB17STRIPE_SOSS", *columns, {"scene": steady, "exp_type": "NIS_SOSS"}),
         ("NRCA1", "RAPID", 3, 17, "FULL_SUPSTP120", *outputs, {"scene": FIELD.but(stars=300)}),
     ]
     return Programme(
