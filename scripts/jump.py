@@ -15,7 +15,7 @@ from rampflow.steps import jump
 with Step(snakemake) as step:
     algorithm = jump.choose_algorithm(step.parameters["algorithm"], step.shape[0])
     jump.check_groups(step.shape[1], algorithm)
-    samples, tgroup = jump.sampling(step.read_times, step.needed("TGROUP")["tgroup"])
+    pace = jump.sampling(step.read_times, step.needed("TGROUP")["tgroup"])
     images = {kind: step.reference(kind).read() for kind in ("gain", "readnoise")}
     step.pixeldq = jump.flag_bad_gain(step.pixeldq, images["gain"])
     unused = step.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)
@@ -31,16 +31,15 @@ with Step(snakemake) as step:
         algorithm=algorithm,
         mode=mode,
         nframes=step.keyword("NFRAMES"),
-        tgroup=tgroup,
-        samples=samples,
+        **pace._asdict(),
         median_gain=jump.median_gain(images["gain"]),
         **step.options(*jump.OPTIONS),
     )
     count, void = jump.join_blocks(search(), unused)
     if void.any():
         count, _ = jump.join_blocks(search(reset_planes=void), unused)
-    events, unused = flag_events(step, **images, unused=unused, tgroup=tgroup, even=samples == 1)
-    rates = jump.event_rates(count, events, dnu_planes=unused, npixels=images["gain"].size, tgroup=tgroup)
+    events, unused = flag_events(step, **images, unused=unused, tgroup=pace.tgroup, even=pace.samples == 1)
+    rates = jump.event_rates(count, events, dnu_planes=unused, npixels=images["gain"].size, tgroup=pace.tgroup)
     if rates is not None:
         step.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")
         step.set("EXTNCRS", rates[1], "Extended events per 1e6 pixels and second")

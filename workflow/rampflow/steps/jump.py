@@ -117,8 +117,23 @@ class Jumps(NamedTuple):
     full_planes: np.ndarray
 
 
+class Pace(NamedTuple):
+    """How groups follow each other.
+
+    Attributes
+    ----------
+    samples : int
+        Successive groups that are samples of one frame; 1 where groups follow each other evenly.
+    tgroup : float
+        Mean time between groups [s].
+    """
+
+    samples: int
+    tgroup: float
+
+
 def sampling(read_times, tgroup):
-    """Tell how many successive groups are samples of one frame, and the mean time between groups.
+    """Tell how the groups of an exposure follow each other.
 
     Parameters
     ----------
@@ -129,10 +144,7 @@ def sampling(read_times, tgroup):
 
     Returns
     -------
-    samples : int
-        1 where groups follow each other evenly.
-    interval : float
-        [s]
+    Pace
 
     Raises
     ------
@@ -140,7 +152,7 @@ def sampling(read_times, tgroup):
         The groups are not those of frames that are sampled alike.
     """
     if read_times is None or len(read_times) < 2:
-        return 1, tgroup
+        return Pace(1, tgroup)
     steps = np.diff([np.mean(reads) for reads in read_times])
     other = np.flatnonzero(~np.isclose(steps, steps[0]))
     samples = int(other[0]) + 1 if other.size else 1
@@ -150,7 +162,7 @@ def sampling(read_times, tgroup):
             f"groups are read at {[reads[0] for reads in read_times]} s (meta.exposure.read_times): not the samples of "
             "frames that are read alike; make the ramp anew"
         )
-    return samples, float(steps.mean())
+    return Pace(samples, float(steps.mean()))
 
 
 def check_groups(ngroups, algorithm="two_point"):
