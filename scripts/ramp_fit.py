@@ -11,7 +11,7 @@ with Fit(snakemake) as step:
     gain, readnoise = step.reference("gain"), step.reference("readnoise")
     step.set_gain_factor(gain.header)
     images = {"gain": gain.read(), "readnoise": readnoise.read(), "dark_rate": step.image("AVDRKCUR")}
-    if step.parameters["algorithm"] == "LIKELY" and step.shape[1] >= ramp_fit.FEWEST_GROUPS:
+    if ramp_fit.takes_likely(step.parameters["algorithm"], step.shape[1], step.read_times):
         step.fit_likely(images)
     else:
         step.fit_lines(images)

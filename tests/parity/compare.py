@@ -438,7 +438,8 @@ def scales_of(theirs, check, before):
                     size = np.broadcast_to(size.max(axis=1, keepdims=True), size.shape)
                 stripes = Stripes.of(source[0].header, size.shape)
                 if stripes and stripes.positions and "SSTR_NST" not in theirs[0].header:
-                    size = Picture(stripes).join(size, 0.0)
+                    picture = Picture(stripes)
+                    size = (picture.join if size.ndim == 3 else picture.join_groups)(size, 0.0)
                 if size.shape == theirs[name].shape:
                     scales[name] = np.fmax(scales.get(name, 0.0), size)
     return scales

@@ -20,7 +20,7 @@ SCENE = Scene(sky=1.6e4, stars=40, brightest=8e3, slope=0.3)
 
 
 def exposures():
-    """Two stripes that are read downwards; one stripe again and again; four superstripes of columns."""
+    """Two stripes read downwards; one again and again; four superstripes of columns; four read thrice in a frame."""
     # Frames are short; with fifty left out between two that are kept the errors stay small.
     common = {"scene": SCENE, "effects": EFFECTS, "groupgap": 50}
     dhs = {"exp_type": "NRC_TSGRISM", "tso": True, **common}
@@ -36,6 +36,10 @@ def exposures():
         Exposure(
             "NIS", "NISRAPID", 5, 8, subarray="SUB17STRIPE_SOSS", window=Window(1, 1793, 16, 24), zero_frame=True,
             stripes=Stripes(4, 0, 12, 0, 1, 1, 12, 4), exp_type="NIS_SOSS", tso=True, seed=3, **common,
+        ),
+        Exposure(
+            "NRCB1", "RAPID", 5, 8, subarray="SUB64P_SUPSTP002", window=Window(201, 2046, 40, 9), zero_frame=True,
+            stripes=Stripes(1, 50, 2, 0, 1, 0, 2, 4, start=2), exp_type="NRC_IMAGE", seed=4, **common,
         ),
     ]  # fmt: skip
 
@@ -67,19 +71,26 @@ def product(run, exposure, kind):
 def true_counts(field, exposure):
     """Counts of every group of the pictures (DN), and where they can be told."""
     truth = read_truth(field[0] / "truth" / f"{exposure.root}_truth.fits")
-    times = exposure.tframe * np.array([exposure.frame_numbers(group)[-1] for group in range(exposure.ngroups)])
-    return truth.rate(0) * times[:, np.newaxis, np.newaxis], truth.bad == 0
+    return truth.rate(0) * sample_times(exposure)[:, np.newaxis, np.newaxis], truth.bad == 0
+
+
+def sample_times(exposure):
+    """When the groups of the pictures were read, as the mock counts it."""
+    frames = np.array([exposure.frame_numbers(group)[-1] for group in range(exposure.ngroups)])
+    return np.add.outer(frames - 1, exposure.samples.phases).ravel() * exposure.tframe
 
 
 def lines_read(exposure):
     """Pixels of the picture that any superstripe has read."""
     read = np.zeros(exposure.picture.shape, bool)
+    columns = exposure.line_axis == 1
     for position in range(exposure.positions):
-        read[:, exposure.picture_part(position) - (exposure.picture.xstart - 1)] = True
+        lines = exposure.picture_part(position) - (exposure.picture.xstart if columns else exposure.picture.ystart) + 1
+        read[(slice(None), lines) if columns else lines] = True
     return read if exposure.positions else ~read
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 def test_bias_drifts_and_nonlinearity_are_undone(field, finished, number):
     exposure = field[1][number]
     expected, good = true_counts(field, exposure)
@@ -111,7 +122,7 @@ def test_gain_and_read_noise_are_those_of_the_pixels(field, finished, number):
     np.testing.assert_allclose(noise / read_noise**2, np.mean(noise / read_noise**2), rtol=1e-4)
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 def test_flags_are_those_of_the_pixels(field, finished, number):
     exposure = field[1][number]
     maps, read = det.picture_maps(exposure), lines_read(exposure)
@@ -123,8 +134,41 @@ def test_flags_are_those_of_the_pixels(field, finished, number):
     assert set(flags[~read]) <= {dq.REFERENCE_PIXEL}
 
 
+def test_samples_of_a_frame_are_groups_at_their_own_times(field, finished):
+    exposure = field[1][3]
+    times = sample_times(exposure)
+    assert times.size == 15 and np.ptp(np.diff(times)) > 100 * np.diff(times).min()
+    for kind in ("refpix", "jump"):
+        with datamodels.open(product(finished, exposure, kind)) as model:
+            assert model.data.shape == (2, 15, 8, 40) and model.pixeldq.shape == (8, 40)
+            assert model.zeroframe.shape == (2, 8, 40)
+            assert (model.meta.exposure.nints, model.meta.exposure.ngroups) == (2, 15)
+            np.testing.assert_allclose(model.meta.exposure.read_times, times[:, np.newaxis], rtol=1e-12)
+            assert len(model.int_times) == 2 and len(model.int_times_stripe) == 8
+            # From one frame to the next a pixel collects 190 times what it does within a frame: that is no jump.
+            assert not (model.groupdq & dq.JUMP_DET).any()
+            if kind == "refpix":
+                # The zero frame is the earliest sample.
+                np.testing.assert_allclose(model.zeroframe, model.data[:, 0], atol=1e-3)
+    with datamodels.open(product(finished, exposure, "rateints")) as model:
+        assert model.meta.exposure.read_times in (None, [])
+
+
+def test_the_slopes_of_samples_within_frames_are_true(field, finished):
+    exposure = field[1][3]
+    counts, good = true_counts(field, exposure)
+    maps, times = det.picture_maps(exposure), sample_times(exposure)
+    with fits.open(product(finished, exposure, "rateints")) as rateints:
+        rate, poisson, flags = (rateints[name].data[:, good] for name in ("SCI", "VAR_POISSON", "DQ"))
+    assert not (flags & dq.JUMP_DET).any()
+    true = counts[-1][good] / times[-1]
+    np.testing.assert_allclose(rate, [true, true], rtol=1e-3)
+    # All that has arrived from the first to the last sample counts, once.
+    np.testing.assert_allclose(poisson * maps.gain[good] / rate * (times[-1] - times[0]), 1, atol=2e-3)
+
+
 def test_products_are_what_they_say(field, finished):
-    plain, _, pictures = field[1]
+    plain, _, pictures, _ = field[1]
     with datamodels.open(product(finished, pictures, "superbias")) as model:
         assert isinstance(model, datamodels.SuperstripeRampModel)
         assert model.data.shape == (8, 5, 24, 16) and model.pixeldq.shape == (4, 24, 16)
@@ -148,14 +192,27 @@ def test_release_1_19_takes_stripes_and_says_that_it_takes_no_superstripes(field
     run = Run(tmp_path, HOME, {**field[2], "release": "1.19"})
     said = run("-n", status=1)
     line = "superstripes are not put together in release 1.19 (refpix: collate_superstripes: false)"
-    assert f"{field[1][2].root}: {line}; take the exposure out, or set skip_bad: true" in said
+    for number in (2, 3):
+        assert f"{field[1][number].root}: {line}; take the exposure out, or set skip_bad: true" in said
     said = run(skip_bad=True)
-    assert f"rampflow: {field[1][2].root}: {line}: left out" in said
+    for number in (2, 3):
+        assert f"rampflow: {field[1][number].root}: {line}: left out" in said
     exposure = field[1][0]
     expected, good = true_counts(field, exposure)
     with fits.open(product(run, exposure, "linearity")) as ramp:
         lit = good & ~det.picture_maps(exposure).reference
         assert np.abs(ramp["SCI"].data - expected)[:, :, lit].max() < 2.5
+
+
+def test_averages_of_frames_that_sample_a_ramp_are_refused_and_others_survive(field, write_field):
+    plain, _, _, sampled = field[1]
+    averaged = sampled.but(nframes=2, groupgap=1, number=2, zero_frame=False)
+    run = write_field(plain, averaged, release="3.0")
+    said = run("-n", status=1)
+    line = f"{averaged.root}_uncal.fits: multistripe exposure (MSTR_RD1 1, MSTR_RD2 2, SSTR_NST 4): 2 frames (NFRAMES)"
+    assert line in said and "gives NaN); leave the exposure out" in said
+    assert f"rampflow: left out: {run.config['exposures'].removesuffix('*_uncal.fits')}{line}" in run(skip_bad=True)
+    assert product(run, plain, "rate").exists() and not product(run, averaged, "rate").exists()
 
 
 def test_superstripes_must_not_go_without_refpix(field, tmp_path):

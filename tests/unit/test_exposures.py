@@ -216,6 +216,10 @@ def test_superstripes_are_counted(tmp_path):
         ({"MSTR_RD1": 4, "MSTR_RD2": 40}, "4 and repeatedly 40 lines do not make the 4 of a frame"),
         ({"MSTR_RD1": 1, "MSTR_RD2": 1, "MSTR_RPT": None}, "MSTR_RPT missing, or not a number from 0; set them"),
         ({"MSTR_RD1": 1, "MSTR_RD2": 3, "SSTR_STP": 3, "SSTR_NST": 3}, "2 integrations from number 1 are not whole"),
+        (
+            {"MSTR_RD1": 1, "MSTR_RD2": 1, "MSTR_ILV": 0, "SSTR_STP": 1, "SSTR_NST": 2, "NFRAMES": 2},
+            r"2 frames \(NFRAMES\) that sample a ramp 2 times each are averaged: .*; leave the exposure out",
+        ),
     ],
 )
 def test_multistripe_exposures_whose_lines_make_no_sense_are_refused(tmp_path, keys, message):

@@ -1,3 +1,6 @@
+import io
+
+import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -280,3 +283,59 @@ def test_the_first_image_may_be_anywhere_in_a_file(ramp_path, tmp_path):
     fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(np.zeros(2, [("a", "i4")]))]).writeto(tmp_path / "none.fits")
     with files.Product(tmp_path / "none.fits") as product, pytest.raises(files.FileProblem, match="no image in it"):
         product.first_image()
+
+
+# --- times of groups, which have no keyword
+
+
+def write_tree(path, tree=None):
+    """A product with a tree of metadata beside its arrays, or without any."""
+    with_tree = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((1, 3, 2, 2), np.float32), name="SCI")])
+    if tree is not None:
+        content = io.BytesIO()
+        asdf.AsdfFile(tree).write_to(content)
+        payload = np.frombuffer(content.getvalue(), np.uint8)[np.newaxis]
+        column = fits.Column("ASDF_METADATA", f"{payload.size}B", array=payload)
+        with_tree.append(fits.BinTableHDU.from_columns([column], name="ASDF"))
+    with_tree.writeto(path)
+    return path
+
+
+def carried(source, target, **options):
+    """Write a product that has nothing but the tree of another; return its times of three groups, and the tree."""
+    with files.Product(source) as product:
+        plan = files.metadata_tree(product, **options)
+        files.NewProduct(target, fits.Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0)]), [plan]).commit()
+    with files.Product(target) as product:
+        times = files.read_times(product, 3)
+    with fits.open(target) as hdus, asdf.open(io.BytesIO(hdus["ASDF"].data.tobytes())) as content:
+        return times, content.tree["meta"]
+
+
+TIMES = [[0.1], [0.2], [0.1 + 0.2]]
+
+
+@pytest.mark.parametrize("tree", [None, {}, {"meta": {"exposure": {"nints": 3, "readpatt": "RAPID"}, "x": [1, 2]}}])
+def test_times_of_groups_are_carried_in_the_tree(tmp_path, tree):
+    source = write_tree(tmp_path / "a.fits", tree)
+    times, meta = carried(source, tmp_path / "b.fits", read_times=TIMES)
+    assert times == meta["exposure"].pop("read_times") == TIMES  # to the last bit
+    known = (tree or {}).get("meta", {"exposure": {}})
+    assert meta["exposure"] == known["exposure"] and meta.get("x") == known.get("x")
+    # The next product has them, too, unless they are taken out.
+    assert carried(tmp_path / "b.fits", tmp_path / "c.fits")[0] == TIMES
+    times, meta = carried(tmp_path / "b.fits", tmp_path / "d.fits", read_times=[])
+    assert times is None and meta["exposure"] == known["exposure"]
+
+
+def test_a_product_may_have_no_times(tmp_path):
+    for name, tree in (("a", None), ("b", {}), ("c", {"meta": {"exposure": {"read_times": []}}})):
+        with files.Product(write_tree(tmp_path / f"{name}.fits", tree)) as product:
+            assert files.read_times(product, 3) is None
+
+
+def test_times_of_other_groups_are_refused(tmp_path):
+    tree = {"meta": {"exposure": {"read_times": TIMES}}}
+    path, message = write_tree(tmp_path / "a.fits", tree), r"a.fits: .*read_times is of 3 groups where there are 4"
+    with files.Product(path) as product, pytest.raises(files.FileProblem, match=message):
+        files.read_times(product, 4)

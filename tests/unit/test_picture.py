@@ -45,6 +45,58 @@ def test_superstripes_of_columns():
     assert joined.shape == (1, 4, 6) and joined[0, 2].tolist() == [1, 2, 11, 12, 21, 22]
 
 
+# Line 0 and a line of the picture, three times in a frame; lines 1, 2, 3 one after the other.
+AGAIN = dict(zip(KEYWORDS, (1, 0, 1, 0, 1, 0, 1, 3), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("axes", "first", "second"),
+    [
+        # Rows 1, 3 and 5 of the frame, in the order of time; rows 4, 2 and 0 of what is read downwards.
+        (UP, [[1, 101, 201], [3, 103, 203], [5, 105, 205]], [[11, 111, 211], [13, 113, 213], [15, 115, 215]]),
+        (DOWN, [[204, 104, 4], [202, 102, 2], [200, 100, 0]], [[214, 114, 14], [212, 112, 12], [210, 110, 10]]),
+    ],
+)
+def test_every_sample_of_a_frame_becomes_a_group(axes, first, second):
+    made = picture(axes, (3, 2, 6, 4), **AGAIN)
+    # 100 times the integration, 10 times the group and the row.
+    integration, group, row = np.ogrid[:3, :2, :6]
+    values = np.broadcast_to((100.0 * integration + 10 * group + row)[..., np.newaxis], (3, 2, 6, 4))
+    joined = made.join_groups(values, np.nan)
+    assert joined.shape == made.shape(values.shape) == (1, 6, 3, 4)
+    assert joined[0, :, :, 0].tolist() == first + second
+    assert made.groups(slice(1, 2)) == slice(3, 6)
+    # The zero frame of the picture is the earliest sample.
+    assert made.join(values[:, 0], np.nan)[0, :, 1].tolist() == first[0]
+    assert made.shape((3, 6, 4)) == (1, 3, 4)
+
+
+def test_samples_of_columns():
+    values = numbered((3, 6, 4)).swapaxes(1, 2)[:, np.newaxis]
+    joined = picture(ACROSS, (3, 1, 4, 6), **AGAIN).join_groups(values, np.nan)
+    assert joined.shape == (1, 3, 4, 3) and joined[0, :, 2].tolist() == [[1, 11, 21], [3, 13, 23], [5, 15, 25]]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "outputs", "gap", "expected"),
+    [
+        # A line takes 64 + 12 clocks of 10 us, two lines of no pixels come before a frame of six.
+        (UP, (3, 2, 6, 64), 1, 0, [304, 456, 608, 304 + 608, 456 + 608, 608 + 608]),
+        (UP, (3, 2, 6, 64), 1, 2, [304, 456, 608, 304 + 3 * 608, 456 + 3 * 608, 608 + 3 * 608]),
+        (ACROSS, (3, 1, 64, 6), 1, 0, [304, 456, 608]),
+        # Four outputs: 512 + 12 clocks, one line and one clock before.
+        (DOWN, (3, 1, 6, 2048), 4, 0, [1573, 2621, 3669]),
+    ],
+)
+def test_when_the_samples_were_read(axes, shape, outputs, gap, expected):
+    times = picture(axes, shape, **AGAIN).read_times({"NOUTPUTS": outputs, "GROUPGAP": gap}, shape)
+    np.testing.assert_allclose(times, np.array(expected)[:, np.newaxis] * 1e-5, rtol=1e-12)
+
+
+def test_groups_that_follow_each_other_evenly_have_no_times():
+    assert picture().read_times({"NOUTPUTS": 1}, (6, 2, 3, 4)) is None
+
+
 def test_what_is_never_read_is_empty_and_flagged():
     whole = picture(ACROSS, (3, 1, 4, 3), SUBARRAY="SUB2STRIPE_SOSS")
     joined = whole.join(np.zeros((3, 4, 3)), np.nan)
@@ -72,11 +124,19 @@ def test_pictures_are_made_one_by_one():
     ],
 )
 def test_the_header_counts_pictures_and_knows_no_stripes(given, expected):
-    header = fits.Header([*given.items(), *UP.items(), ("SUBSIZE2", 3), *zip(KEYWORDS, VALUES, strict=True)])
+    place = [("SUBSIZE2", 3), ("NGROUPS", 2)]
+    header = fits.Header([*given.items(), *UP.items(), *place, *zip(KEYWORDS, VALUES, strict=True)])
     picture().describe(header)
+    assert header["NGROUPS"] == 2
     assert {key: header[key] for key in expected} == expected
     assert (header["SUBSTRT2"], header["SUBSIZE2"]) == (2, 6)
     assert not set(KEYWORDS) & set(header)
+
+
+def test_the_header_counts_the_samples_of_a_frame_as_groups():
+    header = fits.Header([("NINTS", 3), ("NGROUPS", 2), *AGAIN.items()])
+    picture(UP, (3, 2, 6, 4), **AGAIN).describe(header)
+    assert (header["NINTS"], header["NGROUPS"], header["SUBSIZE2"]) == (1, 6, 3)
 
 
 def test_a_picture_lasts_from_its_first_superstripe_to_its_last():

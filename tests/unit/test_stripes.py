@@ -100,6 +100,20 @@ def test_superstripes_without_other_lines_say_only_their_step():
     assert runs(stripes, 7) == [(156, 164)] and stripes.picture == range(100, 164)
 
 
+def test_a_frame_may_sample_a_ramp_again_and_again():
+    # SUB64P_SUPSTP002 of NRCB1, as in jwst's tests: line 2 and one more, four times; the next one follows.
+    values = (1, 165, 1, 0, 1, 0, 1, 64)
+    stripes = Stripes.of(header(*values, axes=DOWN, SUBSTRT2=2046), frames(8, 64))
+    assert stripes.samples == 4 and stripes.picture == range(2048 - 232, 2048 - 168)
+    assert runs(stripes, 63) == [(2, 3), (231, 232)] * 4
+    # Downwards the first sample is at the end of the frame, and the border is below each line.
+    assert [stripes.part(0, sample)[1].start for sample in range(4)] == [6, 4, 2, 0]
+    assert stripes.part(0, 3)[0] == stripes.part(0, 0)[0] == range(2048 - 169, 2048 - 168)
+    upwards = Stripes.of(header(2, 0, 3, 0, 1, 0, 3, 5, SUBSTRT2=1), frames(15, 5))
+    assert [upwards.part(4, sample)[1].indices(15) for sample in range(3)] == [(2, 5, 1), (7, 10, 1), (12, 15, 1)]
+    assert upwards.part(4)[0] == range(14, 17)
+
+
 def test_the_picture_of_soss_is_as_long_as_the_detector():
     stripes = Stripes.of(header(4, 0, 680, 0, 1, 1, 680, 3, axes=ACROSS), (3, 2, 256, 684))
     assert runs(stripes, 1) == [(0, 4), (684, 1364)]
@@ -134,7 +148,9 @@ def test_the_lines_are_those_that_the_mock_counts(detector, name):
         ((1, -5, 3, 2, 1, 1, 0, 0), frames(8), {}, "MSTR_SK1 missing, or not a number from 0"),
         ((4, 5, 0, 2, 1, 1, 0, 0), frames(8), {}, "MSTR_RD2 is 0, so that no stripe is read"),
         ((1, 2040, 8, 0, 1, 1, 0, 0), frames(9), {}, "lines up to 2049 are to be read, where the detector has 2048"),
-        ((0, 0, 2, 0, 1, 0, 2, 32), frames(8, 32), {}, "4 stripes in a frame of a superstripe"),
+        ((1, 0, 3, 2, 1, 1, 3, 4), frames(8, 4), {}, r"the 2 stripes in a frame .* \(MSTR_RPT 1, MSTR_ILV 1\)"),
+        ((1, 0, 3, 0, 0, 0, 3, 4), frames(7, 4), {}, r"the 2 stripes in a frame .* \(MSTR_RPT 0, MSTR_ILV 0\)"),
+        ((1, 0, 3, 0, 1, 0, 3, 4), frames(8, 4), {"NFRAMES": 2}, r"2 frames \(NFRAMES\) that sample a ramp 2 times"),
         ((4, 0, 8, 0, 1, 1, 9, 3), frames(12, 3), {}, "move by 9 lines .* where 8 are read"),
         ((4, 0, 8, 0, 1, 1, 8, 3), frames(12, 4), {}, "4 integrations from number 1 are not whole pictures of 3"),
         ((4, 0, 8, 0, 1, 1, 8, 3), frames(12, 3), {"INTSTART": 3}, "3 integrations from number 3 are not whole"),

@@ -4,6 +4,7 @@ Jumps are searched for in the exposure as it came; snowballs and showers in the 
 the new product.
 """
 
+import warnings
 from functools import partial
 
 import numpy as np
@@ -31,7 +32,7 @@ def flag_cosmic_rays(step, *, gain, readnoise, algorithm):
     tuple of float, or None
         `~rampflow.steps.jump.event_rates` of the exposure.
     """
-    tgroup = step.needed("TGROUP")["tgroup"]
+    pace = jump.sampling(step.read_times, step.needed("TGROUP")["tgroup"])
     unused = step.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)
     mode = jump.choose_mode(unused, **step.options("min_diffs_single_pass", "minimum_sigclip_groups", "only_use_ints"))
     search = partial(
@@ -45,46 +46,49 @@ def flag_cosmic_rays(step, *, gain, readnoise, algorithm):
         algorithm=algorithm,
         mode=mode,
         nframes=step.keyword("NFRAMES"),
-        tgroup=tgroup,
+        **pace._asdict(),
         median_gain=jump.median_gain(gain),
         **step.options(*jump.OPTIONS),
     )
     count, void = jump.join_blocks(search(), unused)
     if void.any():
         count, _ = jump.join_blocks(search(reset_planes=void), unused)
-    events, unused = _events(step, gain, readnoise, unused)
-    return jump.event_rates(count, events, dnu_planes=unused, npixels=gain.size, tgroup=tgroup)
+    events, unused = _events(step, gain, readnoise, unused, pace)
+    return jump.event_rates(count, events, dnu_planes=unused, npixels=gain.size, tgroup=pace.tgroup)
 
 
-def _events(step, gain, readnoise, unused):
+def _events(step, gain, readnoise, unused, pace):
     """Flag large events; return their number, and the planes that are still unusable.
 
     The number is that of showers only, if they are looked for, as in jwst. Cores of snowballs take DO_NOT_USE from
-    their pixels.
+    their pixels. Where groups do not follow each other evenly, showers, which are looked for in all differences alike,
+    are not.
     """
     count = 0
     if step.parameters["expand_large_events"]:
-        count = _snowballs(step)
+        count = _snowballs(step, pace.tgroup)
         if unused.any():
             unused = step.survey(jump.all_dnu_planes, **_FLAGS, combine=np.logical_and)
-    if step.parameters["find_showers"]:
-        count = _showers(step, gain, readnoise) if jump.enough_for_showers(unused) else 0
+    if step.parameters["find_showers"] and pace.samples > 1:
+        warnings.warn("groups do not follow each other evenly: showers are not looked for", stacklevel=2)
+    elif step.parameters["find_showers"]:
+        count = _showers(step, gain, readnoise, pace.tgroup) if jump.enough_for_showers(unused) else 0
     return count, unused
 
 
-def _snowballs(step):
-    options = {"ngroups": step.shape[1], "tgroup": step.keyword("TGROUP")} | step.options(*jump.SNOWBALL_OPTIONS)
+def _snowballs(step, tgroup):
+    options = {"ngroups": step.shape[1], "tgroup": tgroup} | step.options(*jump.SNOWBALL_OPTIONS)
     return step.sequence(jump.expand_snowballs, **_FLAGS, writes=("GROUPDQ",), **options)
 
 
-def _showers(step, gain, readnoise):
+def _showers(step, gain, readnoise, tgroup):
     images = {"gain": gain, "readnoise": readnoise}
     options = {"nframes": step.keyword("NFRAMES")} | step.options("minimum_sigclip_groups")
     blocks = step.rows(jump.typical_differences, **_RAMPS, writes=(), along=images, **options)
     median, noise = (np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True))
     options = {"ngroups": step.shape[1], "pixeldq": step.pixeldq} | step.options(*jump.FIND_SHOWERS_OPTIONS)
     showers = step.sequence(jump.find_showers, **_RAMPS, median=median, noise=noise, gain=gain, **options)
-    options = {"ny": step.shape[2], "tgroup": step.keyword("TGROUP")} | step.options(*jump.FLAG_SHOWERS_OPTIONS)
+    options = {"ny": step.shape[2], "tgroup": tgroup} | step.options(*jump.FLAG_SHOWERS_OPTIONS)
     step.rows(
         jump.flag_showers,
         **_RAMPS,

@@ -11,6 +11,7 @@ interrupted job leaves nothing under the final name.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -471,7 +472,7 @@ def table(name, rows):
     return Plan(name, header, payload=rows.astype(rows.dtype.newbyteorder(">")).tobytes())
 
 
-def metadata_tree(source, without=()):
+def metadata_tree(source, without=(), read_times=None):
     """Plan the ASDF extension that carries what FITS keywords cannot, without the arrays.
 
     The arrays of the tree are pointers to extensions of the file it came from; the types and shapes of the
@@ -484,16 +485,57 @@ def metadata_tree(source, without=()):
         The product that has the tree.
     without : tuple of str
         Names of whole numbers to leave out: their keywords are gone, and nothing else would say so.
+    read_times : list of list of float, optional
+        For each group the times of its reads (s), which have no keyword; an empty list takes them out.
 
     Returns
     -------
     `Plan` or None
-        None when the source has no ASDF extension.
+        None when there is nothing to carry.
     """
-    if "ASDF" not in source:
+    if "ASDF" in source:
+        hdu = source.hdu("ASDF")
+        header, payload = hdu.header.copy(), _without_arrays(_content(source), without)
+    elif read_times:
+        header = fits.BinTableHDU.from_columns([fits.Column("ASDF_METADATA", "1B")], name="ASDF").header
+        header["NAXIS2"], payload = 1, None
+    else:
         return None
+    if read_times is not None:
+        payload = _with_read_times(payload, read_times)
+    header["NAXIS1"] = len(payload)
+    header["TFORM1"] = f"{len(payload)}B"
+    return Plan("ASDF", header, payload=payload)
+
+
+def read_times(source, ngroups):
+    """Read for each group the times of its reads (s) from the metadata of a product; None where it has none.
+
+    Raises
+    ------
+    FileProblem
+        They are of another number of groups.
+    """
+    if "ASDF" not in source or b"read_times" not in (content := _content(source)):
+        return None
+    import asdf
+
+    with asdf.open(io.BytesIO(_without_arrays(content, ()))) as tree:
+        times = tree.tree.get("meta", {}).get("exposure", {}).get("read_times")
+        times = [[float(time) for time in reads] for reads in times or []]
+    if len(times) not in (0, ngroups):
+        raise FileProblem(
+            f"{source.path}: meta.exposure.read_times is of {len(times)} groups where there are {ngroups}; make it anew"
+        )
+    return times or None
+
+
+def _content(source):
     hdu = source.hdu("ASDF")
-    content = os.pread(source.descriptor, hdu.size, hdu.offset)
+    return os.pread(source.descriptor, hdu.size, hdu.offset)
+
+
+def _without_arrays(content, without):
     end = content.find(b"\n...")
     head, tail = (content, b"") if end < 0 else (content[: end + 1], content[end + 1 :])
     blocks = re.split(rb"(?m)^(?=[A-Za-z_]\w*:)", head)
@@ -503,11 +545,21 @@ def metadata_tree(source, without=()):
         # Each on a line of its own, or in braces.
         item = rb"(?:%s): \d+" % "|".join(without).encode()
         head = re.sub(rb"\b%s(?:,\s*|(?=\}))" % item, b"", re.sub(rb"(?m)^ *%s\n" % item, b"", head))
-    payload = head + tail
-    header = hdu.header.copy()
-    header["NAXIS1"] = len(payload)
-    header["TFORM1"] = f"{len(payload)}B"
-    return Plan("ASDF", header, payload=payload)
+    return head + tail
+
+
+def _with_read_times(payload, times):
+    """Set meta.exposure.read_times of an ASDF file in memory, or take it out; None makes a new one."""
+    import asdf
+
+    with asdf.AsdfFile({}) if payload is None else asdf.open(io.BytesIO(payload)) as content:
+        exposure = content.tree.setdefault("meta", {}).setdefault("exposure", {})
+        exposure.pop("read_times", None)
+        if times:
+            exposure["read_times"] = times
+        made = io.BytesIO()
+        content.write_to(made)
+        return made.getvalue()
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ class Fit(Step):
             ramp_fit.fit_likely,
             along=images | {"pixeldq": self.pixeldq},
             chisq=self.parameters["save_opt"],
+            read_times=self.read_times,
             **self.needed("TFRAME", "NFRAMES", "GROUPGAP"),
             **self.options("firstgroup", "lastgroup", "flag_saturated", "flag_chisq_pvalue"),
         )
@@ -155,7 +156,8 @@ class Fit(Step):
         self._stamp(self.snakemake.output.rate)
         nints, _, ny, nx = self.shape
         like = self.source.hdu("SCI").header
-        tree = files.metadata_tree(self.source)
+        # Times of groups are no business of a rate.
+        tree = files.metadata_tree(self.source, read_times=None if self.read_times is None else [])
         tree = [tree] if tree is not None else []
 
         def images(shape):

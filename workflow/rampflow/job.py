@@ -438,6 +438,11 @@ class Step(Passes, Job):
             self.set("CRDS_CTX", answer["context"], "CRDS context (.pmap) used to select ref files")
 
     @property
+    def read_times(self):
+        """For each group the times of its reads (s), where the groups are uneven and the product says so; else None."""
+        return files.read_times(self.source, self.shape[1])
+
+    @property
     def normal_rows(self):
         """Mask of the rows of normal pixels in IRS2 frames; None for frames without interleaved rows."""
         return irs2.normal_rows(self.keyword("DETECTOR")) if irs2.is_interleaved(self.shape) else None
@@ -598,7 +603,10 @@ class Step(Passes, Job):
             elif hdu.name not in ("SCI", "PIXELDQ", "GROUPDQ", "ASDF", *(name for name, _ in self._extra)):
                 plans.append(files.copy_of(self.source, hdu.name))
         plans += [files.image(name, values.shape, values.dtype) for name, values in self._extra]
-        tree = files.metadata_tree(self.source, without=() if self._picture is None else tuple(NAMES.values()))
+        without, times = (), None
+        if self._picture is not None:
+            without, times = tuple(NAMES.values()), self._picture.read_times(self.source.header, self.shape)
+        tree = files.metadata_tree(self.source, without, times)
         plans += [tree] if tree is not None else []
         self.header["DATAMODL"] = ("SuperstripeRampModel" if self._image_lead else "RampModel", "Type of data model")
         self.target = files.NewProduct(self.snakemake.output.ramp, self.header, plans)
@@ -639,9 +647,12 @@ class Step(Passes, Job):
             size = int(np.prod(source.shape, dtype=np.int64)) * source.raw.itemsize
             files.copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
             return
+        samples = 1 if self._picture is None else self.stripes.samples
         for integration, *rest in np.ndindex(target.shape[:-2]):
-            pieces = [source.read(number, *rest).astype(target.dtype) for number in self._sources(integration)]
-            target.write(self._stripped(self._joined(pieces)), integration, *rest)
+            index = [group // samples for group in rest]
+            pieces = [source.read(number, *index).astype(target.dtype) for number in self._sources(integration)]
+            joined = self._joined(pieces, rest[0] % samples if rest else 0)
+            target.write(self._stripped(joined), integration, *rest)
 
     def finish(self, skipped=None):
         """Write what the step left untouched, the keywords, and give the product its name."""

@@ -124,7 +124,9 @@ class Passes:
 
         def run(integration, piece):
             results = [made(source, piece) for source in self._sources(integration)]
-            self._store(tuple(map(self._joined, zip(*results, strict=True))), writes, (integration, piece))
+            if self._picture is not None:
+                piece = self._picture.groups(piece)
+            self._store(tuple(map(self._joined_groups, zip(*results, strict=True))), writes, (integration, piece))
 
         self._over([(run, i, piece) for i in range(nints // together) for piece in pieces])
 
@@ -380,11 +382,17 @@ class Passes:
         """Integrations of the source that make one of the product: itself, but for superstripes put together."""
         return [integration] if self._picture is None else self._picture.sources(integration)
 
-    def _joined(self, pieces):
-        """Make a piece of an integration of the product from those of its `_sources`."""
+    def _joined(self, pieces, sample=0):
+        """Make a piece of an integration of the product from those of its `_sources`; see `Picture.join`."""
         if self._picture is None:
             return pieces[0]
-        return self._picture.join(pieces, np.nan if pieces[0].dtype.kind == "f" else 0)[0]
+        return self._picture.join(pieces, np.nan if pieces[0].dtype.kind == "f" else 0, sample)[0]
+
+    def _joined_groups(self, pieces):
+        """Likewise for groups, which may be more in the product; see `Picture.join_groups`."""
+        if self._picture is None:
+            return pieces[0]
+        return self._picture.join_groups(pieces, np.nan if pieces[0].dtype.kind == "f" else 0)[0]
 
     def _over(self, tasks):
         """Run tasks in the job's threads, in order, at most one more than there are threads in flight."""

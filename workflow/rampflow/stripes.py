@@ -10,7 +10,9 @@ times in the same frame.
 
 Superstripes (SSTR_NST positions) move from integration to integration: the stripe of each begins SSTR_STP lines
 after that of the one before, until so many integrations make one picture (NIRISS SOSS, NIRCam). In some of them a
-frame is nothing but its part of the picture; MSTR_RD2 is then 0.
+frame is nothing but its part of the picture; MSTR_RD2 is then 0. In others (SUB64P_SUPSTP002) the border and the
+stripe are read several times in a frame, MSTR_RPT without MSTR_ILV: these are samples of one ramp, and each of them
+becomes a group when the pictures are put together.
 
 Sources: https://archive.stsci.edu/jwst/keyword/latest, the pages of these keywords; https://jwst-docs.stsci.edu,
 "NIRCam Multistripe Subarrays". Where a subarray starts is told by SUBSTRT of the slow axis; of lines that are read
@@ -62,6 +64,10 @@ class Stripes:
         The picture of superstripes is as long as the detector, whatever part of it was read.
     orientation : `~rampflow.orientation.Orientation`
         Of the detector.
+    samples : int
+        How many times a frame samples the ramp of a superstripe.
+    stride : int
+        Lines from one sample to the next, those of the border included.
     """
 
     runs: tuple
@@ -69,6 +75,8 @@ class Stripes:
     length: int
     whole: bool
     orientation: Orientation
+    samples: int = 1
+    stride: int = 0
 
     @classmethod
     def of(cls, header, shape):
@@ -115,7 +123,9 @@ class Stripes:
                 f"{size} of a frame; correct MSTR_RD1, MSTR_RD2 and MSTR_RPT"
             )
         if positions:
-            _check_superstripes(sign, header, shape, stripes, reads2, step)
+            _check_superstripes(sign, header, shape, reads2, step)
+            if stripes > 1:
+                _check_samples(sign, header, stripes)
         start = _start(header, orientation)
         border, first = range(start, start + reads1), start + reads1 + skips1
         advance = reads2 + skips2 if interleave or not repeat else 0
@@ -130,7 +140,8 @@ class Stripes:
         if last > LINES:
             raise ValueError(f"{sign}: lines up to {last} are to be read, where the detector has {LINES}; correct them")
         whole = positions > 0 and "SOSS" in str(header.get("SUBARRAY"))
-        return cls(tuple(runs), positions, reads2, whole, orientation)
+        samples = stripes if positions else 1
+        return cls(tuple(runs), positions, reads2, whole, orientation, samples, reads1 + reads2)
 
     @property
     def transpose(self):
@@ -153,14 +164,21 @@ class Stripes:
             return range(LINES)
         return self._placed(range(self._stripe(0).start, self._stripe(self.positions - 1).stop))
 
-    def part(self, position):
+    def part(self, position, sample=0):
         """Return the rows (or columns) of the picture that a superstripe holds, likewise, and where in its frame.
+
+        Parameters
+        ----------
+        position, sample : int
+            Of the superstripe; of its samples in the frame, in the order of time.
 
         Returns
         -------
         range, slice
         """
-        frame = slice(0, self.length) if self.downwards else slice(-self.length, None)
+        # Counted from the end of the frame in the order of reading, which the last sample fills.
+        end = (self.samples - 1 - sample) * self.stride
+        frame = slice(end, end + self.length) if self.downwards else slice(-end - self.length, -end or None)
         return self._placed(self._stripe(position)), frame
 
     def _stripe(self, position):
@@ -187,14 +205,9 @@ def _start(header, orientation):
     return LINES - start if downwards else start - 1
 
 
-def _check_superstripes(sign, header, shape, stripes, reads2, step):
+def _check_superstripes(sign, header, shape, reads2, step):
     """Refuse superstripes that cannot be put together."""
     positions = header["SSTR_NST"]
-    if stripes > 1:
-        raise ValueError(
-            f"{sign}: {stripes} stripes in a frame of a superstripe, samples of a ramp within one frame, are not "
-            "there yet; use jwst's calwebb_detector1"
-        )
     if step != reads2:
         raise ValueError(
             f"{sign}: superstripes move by {step} lines (SSTR_STP) where {reads2} are read (MSTR_RD2): the pieces of "
@@ -205,6 +218,20 @@ def _check_superstripes(sign, header, shape, stripes, reads2, step):
         raise ValueError(
             f"{sign}: {shape[0]} integrations from number {first + 1} are not whole pictures of {positions} "
             "superstripes each; give the file that holds them all"
+        )
+
+
+def _check_samples(sign, header, stripes):
+    """Refuse superstripes whose frames hold several stripes that are no samples of a ramp, or averages of such."""
+    if not header["MSTR_RPT"] or header["MSTR_ILV"]:
+        raise ValueError(
+            f"{sign}: the {stripes} stripes in a frame of a superstripe are not at the same lines (MSTR_RPT "
+            f"{header['MSTR_RPT']}, MSTR_ILV {header['MSTR_ILV']}): they make no picture; correct the keywords"
+        )
+    if (nframes := header.get("NFRAMES") or 1) > 1:
+        raise ValueError(
+            f"{sign}: {nframes} frames (NFRAMES) that sample a ramp {stripes} times each are averaged: groups that "
+            "overlap in time, which no fit here takes (jwst 3.0.0 gives NaN); leave the exposure out"
         )
 
 

@@ -88,6 +88,50 @@ def test_superstripes_see_a_part_of_one_scene():
         assert not seen[:, 5:].any()
 
 
+def sampled(detector="NRCA3", **more):
+    """Line 2 and two of lines 53 to 60, three times in a frame; two rows of no pixels are read before."""
+    window = Window(101, 3, 24, 9) if detector == "NRCA3" else Window(101, 2046, 24, 9)
+    common = {"window": window, "stripes": Stripes(1, 50, 2, 0, 1, 0, 2, 4, start=2), "groupgap": 1}
+    return Exposure(detector, "RAPID", nints=4, subarray="SUB64P_SUPSTP002", **{"ngroups": 2} | common | more)
+
+
+@pytest.mark.parametrize("detector", ["NRCA3", "NRCB1"])
+def test_a_ramp_may_be_sampled_several_times_in_a_frame(detector):
+    exposure = sampled(detector, scene=Scene(sky=1e5, stars=3, brightest=1e6))
+    steady, sources, _ = true_rates(exposure, det.picture_maps(exposure))
+    start = exposure.picture.ystart - 1
+    # (24 + 12) clocks of 10 us for each of 11 rows; samples end with row 5, 8 and 11.
+    row = 36e-5
+    assert exposure.tframe == pytest.approx(11 * row) and exposure.tgroup == pytest.approx(22 * row)
+    for number, integration in enumerate(integrations(exposure)):
+        rate = (steady + sources)[exposure.picture_part(number) - start]
+        for group in range(2):
+            for sample in range(3):
+                # Read downwards the first sample is the last of the frame, and each ends with the border.
+                first = 3 * sample + 1 if detector == "NRCA3" else 3 * (2 - sample)
+                seen = integration.groups[group, first : first + 2].astype(float) - det.properties(detector).pedestal
+                time = (22 * group + 5 + 3 * sample) * row
+                assert np.abs(seen - rate * time).max() <= 1
+        assert np.ptp(integration.groups[:, 0 if detector == "NRCA3" else 8]) == 0
+
+
+def test_samples_of_a_frame_are_of_the_same_pixels():
+    noise = Effects(photon_noise=1, reset_noise=5, cosmic_rays=1e6, gain_structure=0)
+    exposure = sampled(ngroups=4, groupgap=0, scene=Scene(sky=2e4), effects=noise)
+    integration = next(iter(integrations(exposure)))
+    samples = integration.groups.reshape(4, 3, 3, 24)[:, :, 1:].reshape(12, 2, 24).astype(float)
+    # Photons and hits that were there stay there: no sample has less than the one before.
+    steps = np.diff(samples, axis=0)
+    assert steps.min() >= 0
+    hits = integration.hits
+    assert hits.frame.size and hits.frame.max() <= 4
+    for frame, y, x, charge in zip(hits.frame, hits.y, hits.x, hits.charge / det.properties("NRCA3").gain, strict=True):
+        sample = 3 * (frame - 1) + y // 3
+        # Seen in this sample of the frame, and not in the one that long before.
+        before = samples[sample - 3, y % 3 - 1, x] if sample > 2 else det.properties("NRCA3").pedestal - 100
+        assert samples[sample, y % 3 - 1, x] - before > charge - 1
+
+
 def test_the_drift_goes_on_in_the_order_of_reading():
     effects = Effects(row_noise=30.0)
     frames = [

@@ -584,3 +584,74 @@ def test_event_rates_of_a_refused_search_are_negative():
 def test_event_rates_need_a_usable_difference():
     planes = np.array([[True, True, False]])
     assert jump.event_rates(0, 0, dnu_planes=planes, npixels=4, tgroup=10.0) is None
+
+
+# --- samples of a ramp within a frame
+
+# Three samples 1 s apart in each frame, 2 s from the last to the first of the next frame, at 1000 e/s.
+WITHIN, BETWEEN = 1000.0, 2000.0
+#: Three frames.
+SAMPLED = [WITHIN, WITHIN, BETWEEN] * 2 + [WITHIN, WITHIN]
+TIMES = [[0.0], [1.0], [2.0], [4.0], [5.0], [6.0], [8.0], [9.0], [10.0]]
+
+
+def test_samples_are_counted_by_their_times():
+    assert jump.sampling(None, 10.0) == (1, 10.0)
+    assert jump.sampling(TIMES, 4.0) == (3, 1.25)
+    assert jump.sampling([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], 9.0) == (1, 2.0)
+    assert jump.sampling([[0.5], [1.0], [2.0], [2.5]], 1.5) == (2, pytest.approx(2 / 3))
+
+
+def test_times_that_are_not_of_frames_are_refused():
+    with pytest.raises(ValueError, match="not the samples of frames that are read alike; make the ramp anew"):
+        jump.sampling([[0.0], [1.0], [3.0], [4.0], [5.0], [6.0]], 3.0)
+    with pytest.raises(ValueError, match="not the samples of frames"):
+        jump.sampling(TIMES[:-1], 4.0)
+
+
+@pytest.mark.parametrize("mode", ["single_pass", "iterative", "sigma_clip"])
+def test_a_longer_time_from_frame_to_frame_is_no_jump(mode):
+    differences = [SAMPLED, SAMPLED]
+    options = {"mode": mode, "only_use_ints": False, "three_group_rejection_threshold": 4.0}
+    assert flags(differences, samples=3, **options) == [[0] * 9, [0] * 9]
+    if mode != "sigma_clip":
+        # Taken for even it is.
+        assert flags(differences, **options) == [[0, 0, 0, J, 0, 0, J, 0, 0]] * 2
+
+
+@pytest.mark.parametrize("mode", ["single_pass", "iterative"])
+@pytest.mark.parametrize(("step", "size"), [(0, 400.0), (4, 400.0), (7, 400.0), (2, 500.0), (5, 500.0)])
+def test_jumps_are_found_among_differences_that_took_the_same_time(mode, step, size):
+    # The noise is 33.2 e within frames and 45.8 e between them, four frames in two integrations for the latter.
+    jumped = np.array([SAMPLED, SAMPLED])
+    jumped[1, step] += size
+    expected = [[0] * 9, [0] * 9]
+    expected[1][step + 1] = J
+    found = search(ramps(jumped), mode=mode, samples=3)
+    assert found.groupdq[:, :, 0, 0].tolist() == expected and found.n_primary == 1
+    # One that the noise of its kind explains is none.
+    jumped[1, step] += (150.0 if step in (2, 5) else 100.0) - size
+    assert not search(ramps(jumped), mode=mode, samples=3).groupdq.any()
+
+
+def test_each_kind_is_searched_as_a_ramp_of_its_own():
+    sci, groupdq = noisy_exposure(2, 12, 4, 5, seed=3)
+    sci += 60.0 * (np.arange(12) // 4)[:, np.newaxis, np.newaxis]  # fixed steps between frames of four samples
+    options = {"flag_4_neighbors": True, "min_jump_to_flag_neighbors": 6.0, "mode": "single_pass"}
+    found = search(sci, groupdq, samples=4, **options).groupdq
+    expected = search(sci.reshape(6, 4, 4, 5), groupdq.reshape(6, 4, 4, 5), **options).groupdq.reshape(sci.shape)
+    between = np.stack((sci[:, 3:11:4], sci[:, 4::4]), axis=2).reshape(4, 2, 4, 5)
+    flagged = np.stack((groupdq[:, 3:11:4], groupdq[:, 4::4]), axis=2).reshape(4, 2, 4, 5)
+    flagged = search(between, flagged, **options).groupdq
+    expected[:, 4::4] |= flagged[:, 1].reshape(2, 2, 4, 5)
+    assert np.array_equal(found, expected)
+    assert (found[:, 4::4] & J).any() and (found[:, 1] & J).any()
+    plain = search(sci, groupdq, samples=4, **options | {"flag_4_neighbors": False}).groupdq
+    assert np.count_nonzero(plain & J) < np.count_nonzero(found & J)
+
+
+def test_along_integrations_samples_need_no_care():
+    sci, groupdq = noisy_exposure(30, 8, 3, 4)
+    options = {"mode": "sigma_clip", "only_use_ints": True}
+    whole, sampled = (search(sci, groupdq, samples=samples, **options).groupdq for samples in (1, 4))
+    assert np.array_equal(whole, sampled) and (whole & J).any()

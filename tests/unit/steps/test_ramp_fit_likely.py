@@ -111,6 +111,42 @@ def test_the_fit_is_that_of_dense_matrices(ngroups, nframes, groupgap, flags):
         assert rate.slope[y, x] == pytest.approx(found[0], rel=1e-6)
 
 
+#: Four samples of each of three frames, in s: between frames it takes longer.
+UNEVEN = [[2.0 * frame + 0.8 + 0.4 * sample] for frame in range(3) for sample in range(4)]
+
+
+def test_groups_may_be_read_at_any_times():
+    # Exactly a straight line at these times: the rate, whatever the noise.
+    rate, _, chisq = fit([70.0 * time for (time,) in UNEVEN], read_times=UNEVEN)
+    assert rate.slope[0, 0] == pytest.approx(70.0, rel=1e-6) and chisq[0, 0] < 1e-6
+    # The wrong times of the header give another.
+    assert abs(fit([70.0 * time for (time,) in UNEVEN], tframe=2.0)[0].slope[0, 0] - 70.0) > 10
+    rng = np.random.default_rng(2)  # fixed seed: the same ramps in every run
+    arrived = rng.poisson(2 * 300.0 * np.diff([0.0, *np.ravel(UNEVEN)])[:, np.newaxis, np.newaxis], (12, 3, 4))
+    sci = (arrived.cumsum(axis=0) / 2 + rng.normal(0, 7, arrived.shape)).astype(np.float32)
+    _, ints, chisq = fit(sci[np.newaxis], read_times=UNEVEN)
+    times = [np.array(each) for each in UNEVEN]
+    for y, x in np.ndindex(3, 4):
+        values = sci[:, y, x].astype(float)
+        use, delta = np.ones(11, bool), np.diff(np.ravel(UNEVEN))
+        assert not ints.dq[0, y, x]
+        guess = dense(values, times, use, np.median(np.diff(values) / delta) / 2, 50.0)[0]
+        found = [getattr(ints, name)[0, y, x] for name in ("slope", "var_poisson", "var_rnoise")]
+        np.testing.assert_allclose([*found, chisq[y, x]], dense(values, times, use, guess / 2, 50.0), rtol=2e-6)
+
+
+def test_two_groups_at_any_times_are_enough():
+    rate, _, _ = fit([10.0, 30.0], read_times=[[1.0], [1.5]])
+    assert rate.slope[0, 0] == pytest.approx(40.0)
+
+
+def test_uneven_groups_are_fitted_by_likely():
+    assert ramp_fit.takes_likely("LIKELY", 4, None) and not ramp_fit.takes_likely("LIKELY", 3, None)
+    assert not ramp_fit.takes_likely("OLS_C", 9, None) and ramp_fit.takes_likely("LIKELY", 2, UNEVEN)
+    with pytest.warns(UserWarning, match="fitted by LIKELY instead of OLS_C"):
+        assert ramp_fit.takes_likely("OLS_C", 12, UNEVEN)
+
+
 @pytest.mark.parametrize(("nframes", "groupgap"), [(1, 0), (4, 1)])
 def test_jumps_are_found_as_by_trying_each_in_turn(nframes, groupgap):
     rng = np.random.default_rng(5)

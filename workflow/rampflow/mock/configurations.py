@@ -4,7 +4,8 @@ The windows (``subarrays.tsv``) are those of the observatory's own aperture file
 PRDOPSSOC-M-026, through pysiaf) and, for NIRSpec and SOSS, of the CRDS rules; the patterns
 (``read_patterns.tsv``) those of the JDox pages on MULTIACCUM read-out. What is read in stripes
 (``stripes.tsv``) is, for DHS and SOSS, what jwst's own tests have; of NIRCam's superstripes no more than the names
-is public, which tell how many lines each has: what precedes these is taken from SOSS. All coordinates are 1-based
+is public, which tell how many lines each has: what precedes these is taken from SOSS. SUB64P_SUPSTP002 of NRCB1,
+which reads a line after one of reference pixels, four times in a frame, is in jwst's tests. All coordinates are 1-based
 pixels of the science (DMS) frame, as in SUBSTRT1/2.
 """
 
@@ -264,5 +265,9 @@ def frame_time(detector, window, noutputs, readpatt):
         fast, slow = slow, fast
     if is_irs2(readpatt):
         return irs2.LINE_SLOTS * (slow + 1) * PIXEL_CLOCK
-    extra_rows = 1 if noutputs == 4 else 2
-    return (fast // noutputs + 12) * (slow + extra_rows) * PIXEL_CLOCK
+    return (fast // noutputs + 12) * (slow + extra_rows(noutputs)) * PIXEL_CLOCK
+
+
+def extra_rows(noutputs):
+    """Rows that a HgCdTe detector spends on a frame beside those that it reads, before them."""
+    return 1 if noutputs == 4 else 2

@@ -11,7 +11,7 @@ from rampflow import irs2
 from rampflow.mock import configurations
 from rampflow.mock.configurations import Window
 from rampflow.mock.effects import Effects
-from rampflow.mock.multistripe import Stripes, in_science
+from rampflow.mock.multistripe import Samples, Stripes, in_science
 from rampflow.mock.scene import Scene
 
 _SECONDS = 86400.0
@@ -231,6 +231,18 @@ class Exposure:
     def picture_part(self, integration):
         """Rows (or columns) of the picture that a superstripe holds, likewise."""
         return self._in_science(self.stripes.part(integration % self.positions))
+
+    @cached_property
+    def samples(self):
+        """The samples of a ramp in a frame."""
+        if not (self.stripes and self.stripes.in_frame):
+            return Samples()
+        lines = self.window.xsize if self.line_axis == 1 else self.window.ysize
+        size = self.stripes.reads1 + (self.stripes.reads2 or self.stripes.step)
+        extra = configurations.extra_rows(self.noutputs)
+        phases = tuple((extra + (number + 1) * size) / (extra + lines) for number in range(lines // size))
+        downwards = configurations.orientation(self.detector)[1] < 0
+        return Samples(phases, -1 if self.line_axis == 1 else -2, size, downwards)
 
     @property
     def line_axis(self):

@@ -63,10 +63,66 @@ class Stripes:
             if self.interleave or not self.repeat:
                 line = stripe.stop + self.skips2
 
+    @property
+    def in_frame(self):
+        """Whether the stripes of a frame are samples of one ramp: superstripes that are read again and again."""
+        return bool(self.positions and self.repeat and not self.interleave)
+
     def part(self, position):
         """Lines of the picture that a superstripe holds, the last of its frame, int64."""
         count = self.reads2 or self.step
         return self.lines(self.reads1 + count, position)[-count:]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a ramp in a frame: one, but for superstripes that are read again and again.
+
+    Attributes
+    ----------
+    phases : tuple
+        When each of them has been read, as a part of the time of a frame.
+    axis : int
+        Axis of the frame along which they follow each other.
+    size : int
+        Rows (or columns) of each.
+    downwards : bool
+        The first one is the last of the frame.
+    """
+
+    phases: tuple = (1,)
+    axis: int = -2
+    size: int = 0
+    downwards: bool = False
+
+    @property
+    def count(self):
+        """How many there are."""
+        return len(self.phases)
+
+    def place(self, number):
+        """Index of a sample in a frame."""
+        if self.count == 1:
+            return (Ellipsis,)
+        number = self.count - 1 - number if self.downwards else number
+        rows = slice(number * self.size, (number + 1) * self.size)
+        return (..., rows, slice(None)) if self.axis == -2 else (..., rows)
+
+    def spread(self, values):
+        """Make a frame of which every sample has these values."""
+        return values if self.count == 1 else np.concatenate([values] * self.count, self.axis)
+
+    def everywhere(self, y, x):
+        """Pixels of a frame that are these of each of the samples, one sample after the other."""
+        if self.count == 1:
+            return y, x
+        starts = [self.place(number)[self.axis].start for number in range(self.count)]
+        moved = [(y + start, x) if self.axis == -2 else (y, x + start) for start in starts]
+        return tuple(np.concatenate(parts) for parts in zip(*moved, strict=True))
+
+    def frames(self, sample):
+        """First frames (from 1) in which each of the samples shows what the n-th sample (from 1) shows."""
+        return np.concatenate([-((number + 1 - sample) // self.count) + 1 for number in range(self.count)])
 
 
 def in_science(lines, size, downwards):

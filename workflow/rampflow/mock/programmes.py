@@ -10,6 +10,7 @@ from rampflow.mock.configurations import Window, instrument_of
 from rampflow.mock.configurations import subarray as subarray_of
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import Exposure
+from rampflow.mock.multistripe import Stripes
 from rampflow.mock.scene import Scene
 from rampflow.mock.uncal import write_exposure, write_user_flags
 
@@ -388,6 +389,31 @@ def _parity_superstripes(_seed):
     )
 
 
+def _parity_samples(_seed):
+    """Superstripes whose frames sample a ramp several times, for release 3.0; two of them are not offered (yet).
+
+    Where light is bright jwst 3.0.0 takes the longer time from one frame to the next for a jump.
+    """
+    sound = {"changes": {"sound_border": 1.0}}
+    bright = FIELD.but(sky=1e5, stars=20, brightest=3e6)
+    steady = SPECTRUM.but(sky=400.0)  # no slope is 0 but for rounding
+    columns = Window(1, 1793, 42, 256), Stripes(4, 0, 17, 0, 1, 0, 17, 120)
+    outputs = Window(1, 1, 2048, 248), Stripes(4, 0, 120, 0, 1, 0, 120, 17)
+    samples = [
+        ("NRCB1", "RAPID", 4, 192, "SUB64P_SUPSTP002", None, None, {"scene": bright, "zero_frame": True}),
+        ("NRCA3", "BRIGHT1", 3, 128, "SUB64P_SUPSTP002", None, None, {"scene": FIELD}),
+        ("NIS", "NISRAPID", 3, 240, "SUB17STRIPE_SOSS", *columns, {"scene": steady, "exp_type": "NIS_SOSS"}),
+        ("NRCA1", "RAPID", 3, 17, "FULL_SUPSTP120", *outputs, {"scene": FIELD.but(stars=300)}),
+    ]
+    return Programme(
+        tuple(
+            _exposure(*kind, subarray=subarray, window=window, stripes=stripes, activity=3, **more, **sound)
+            for *kind, subarray, window, stripes, more in samples
+        ),
+        whole=_WHOLE,
+    )
+
+
 def _parity_full(_seed):
     return Programme(
         (
@@ -502,6 +528,7 @@ PROGRAMMES = {
     "parity-full": _parity_full,
     "parity-stripes": _parity_stripes,
     "parity-superstripes": _parity_superstripes,
+    "parity-samples": _parity_samples,
     "drawn": _drawn,
     "drawn-recent": _drawn_recent,
     "drawn-miri": _drawn_miri,

@@ -1,7 +1,7 @@
 """From count rates to the counts that a detector sends."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -112,6 +112,7 @@ def _seen(exposure, picture, index):
     lines = exposure.picture_part(index) - ((exposure.picture.xstart if columns else exposure.picture.ystart) - 1)
     part = picture[:, lines] if columns else picture[lines]
     here = np.isin(exposure.frame_lines(index), exposure.picture_part(index))
+    part = exposure.samples.spread(part)
     if columns:
         rate[:, here] = part
     else:
@@ -133,25 +134,29 @@ def _traps(exposure, maps):
 def _integrate(exposure, maps, rate, index, traps=None):
     effects = exposure.effects
     ny, nx = exposure.window.shape
+    samples = exposure.samples
+    # What the pixels collect is worked out once, for those of the first sample, and is the same in the others.
+    first = {name: None if image is None else image[samples.place(0)] for name, image in vars(maps).items()}
+    first, stripe = replace(maps, **first), rate[samples.place(0)].shape
     streams = {name: random_stream(exposure, name, index) for name in ("photons", "reads", "drifts")}
     hits = particles.hits(
         exposure.instrument,
-        (ny, nx),
-        exposure.frames_per_integration,
-        exposure.tframe,
+        stripe,
+        exposure.frames_per_integration * samples.count,
+        exposure.tframe / samples.count,
         effects,
         random_stream(exposure, "particles", index),
     )
-    on_light = ~maps.reference[hits.y, hits.x]
+    on_light = ~first.reference[hits.y, hits.x]
     hits = particles.Hits(hits.frame[on_light], hits.y[on_light], hits.x[on_light], hits.charge[on_light])
     full = det.linearised(maps.well, maps, exposure.detector)
     level = maps.bias.copy()
     if effects.reset_noise:
         scatter = np.float32(effects.reset_noise * det.properties(exposure.detector).reset_noise)
-        level += scatter * random_stream(exposure, "reset", index).standard_normal((ny, nx), np.float32)
+        level += samples.spread(scatter * random_stream(exposure, "reset", index).standard_normal(stripe, np.float32))
     level -= np.float32(effects.sunken * det.properties(exposure.detector).pedestal)
     kernel = det.ipc_kernel(effects.ipc).astype(np.float32) if effects.ipc else None
-    rate = rate + maps.dark
+    rate = rate[samples.place(0)] + first.dark
 
     charge = np.zeros((ny, nx), np.float32)
     normal = irs2.normal_rows(exposure.detector) if exposure.irs2 else None
@@ -159,31 +164,37 @@ def _integrate(exposure, maps, rate, index, traps=None):
     groups = np.empty(exposure.shape[1:], np.uint16)
     saturated = np.full((ny, nx), _NEVER, np.int16)
     zero_frame = None
-    previous = 0
+    previous = counted = 0
     for group in range(exposure.ngroups):
         total = np.zeros(exposure.shape[2:], np.float32)
         for frame in exposure.frame_numbers(group):
-            charge += _arrived(rate, (frame - previous) * exposure.tframe, maps, effects, streams["photons"])
-            if traps is not None:
-                charge += empty(traps.filled, (frame - previous) * exposure.tframe).astype(np.float32)
-            new = hits.between(previous, frame)
-            np.add.at(charge, (hits.y[new], hits.x[new]), hits.charge[new] / maps.gain[hits.y[new], hits.x[new]])
-            previous = frame
-            over = charge >= full
-            if effects.saturation and over.any():
-                _spill(charge, full, effects.charge_spill, maps.reference)
+            read = np.empty(exposure.shape[2:], np.float32)
+            for number, phase in enumerate(samples.phases):
+                now, here = frame - 1 + phase, samples.place(number)
+                arrived = _arrived(rate, (now - previous) * exposure.tframe, first, effects, streams["photons"])
+                charge += samples.spread(arrived)
+                if traps is not None:
+                    charge += empty(traps.filled, (now - previous) * exposure.tframe).astype(np.float32)
+                sample = (frame - 1) * samples.count + number + 1
+                new = hits.between(counted, sample)
+                struck = hits.charge[new] / first.gain[hits.y[new], hits.x[new]]
+                np.add.at(charge, samples.everywhere(hits.y[new], hits.x[new]), np.tile(struck, samples.count))
+                previous, counted = now, sample
                 over = charge >= full
-                saturated[over & (saturated == _NEVER)] = group
-            seen = charge + det.settled(maps, exposure.instrument, index, frame)
-            if maps.dark_groups is not None:
-                seen += maps.dark_groups[min(group, len(maps.dark_groups) - 1)]
-            seen = np.minimum(seen, full)
-            if effects.nonlinearity:
-                seen = det.measured(seen, maps, exposure.detector)
-            if kernel is not None:
-                seen = ndimage.convolve(seen, kernel, mode="constant")
-                seen[maps.reference] = 0
-            read = irs2.interleaved(seen + level, normal, 0) + interleaved
+                if effects.saturation and over.any():
+                    _spill(charge, full, effects.charge_spill, maps.reference)
+                    over = charge >= full
+                    saturated[here][over[here] & (saturated[here] == _NEVER)] = group
+                seen = charge + det.settled(maps, exposure.instrument, index, now)
+                if maps.dark_groups is not None:
+                    seen += maps.dark_groups[min(group, len(maps.dark_groups) - 1)]
+                seen = np.minimum(seen, full)
+                if effects.nonlinearity:
+                    seen = det.measured(seen, maps, exposure.detector)
+                if kernel is not None:
+                    seen = ndimage.convolve(seen, kernel, mode="constant")
+                    seen[maps.reference] = 0
+                read[here] = (irs2.interleaved(seen + level, normal, 0) + interleaved)[here]
             read += _electronics(exposure, maps, index, group, frame, streams)
             np.rint(read, out=read)
             np.clip(read, 0, _CEILING, out=read)
@@ -191,7 +202,18 @@ def _integrate(exposure, maps, rate, index, traps=None):
                 zero_frame = read.astype(np.uint16)
             total += read
         groups[group] = np.minimum(np.floor(total / np.float32(exposure.frame_divisor)), _CEILING)
+    hits = _in_frames(hits, samples, exposure.frames_per_integration)
     return Integration(groups, zero_frame, _reference_output(exposure, index), hits, saturated)
+
+
+def _in_frames(hits, samples, last):
+    """Repeat hits, which are numbered by samples, wherever frames show them, and number them by frames."""
+    if samples.count == 1:
+        return hits
+    frame = samples.frames(hits.frame)
+    y, x = samples.everywhere(hits.y, hits.x)
+    order = np.argsort(frame, kind="stable")[: np.count_nonzero(frame <= last)]
+    return particles.Hits(frame[order], y[order], x[order], np.tile(hits.charge, samples.count)[order])
 
 
 def _arrived(rate, seconds, maps, effects, rng):

@@ -261,11 +261,14 @@ def dark(path, exposure, window, scale=1.0, pattern=None, nints=2, average=None)
     nframes, groupgap, ngroups = pattern or dark_pattern(exposure)
     taken = exposure.but(nframes=nframes, groupgap=groupgap, ngroups=ngroups)
     miri = exposure.instrument == "MIRI"
-    cube = np.zeros((nints if miri else 1, ngroups, *window.shape), np.float32)
+    # Superstripes that sample a ramp several times in a frame have as many groups of it.
+    phases = exposure.samples.phases
+    cube = np.zeros((nints if miri else 1, ngroups * len(phases), *window.shape), np.float32)
     for integration, group in np.ndindex(cube.shape[:2]):
-        for frame in taken.frame_numbers(group):
-            signal = maps.dark * np.float32(frame * exposure.tframe)
-            signal += det.settled(maps, exposure.instrument, integration, frame)
+        for frame in taken.frame_numbers(group // len(phases)):
+            now = frame - 1 + phases[group % len(phases)]
+            signal = maps.dark * np.float32(now * exposure.tframe)
+            signal += det.settled(maps, exposure.instrument, integration, now)
             cube[integration, group] += np.float32(scale / nframes) * signal
     cube[..., maps.is_bad("nan_dark")] = np.nan
     header = _header(
@@ -277,7 +280,7 @@ def dark(path, exposure, window, scale=1.0, pattern=None, nints=2, average=None)
         EXP_TYPE=_DARK_TYPES.get(exposure.detector) or _DARK_TYPES[exposure.instrument],
         NFRAMES=nframes,
         GROUPGAP=groupgap,
-        NGROUPS=ngroups,
+        NGROUPS=cube.shape[1],
         NINTS=cube.shape[0],
         TFRAME=exposure.tframe,
         TGROUP=taken.tgroup,

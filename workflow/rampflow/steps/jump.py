@@ -13,7 +13,7 @@ flags go out.
 
 Order of work on an exposure (https://jwst-pipeline.readthedocs.io, "Jump Detection"):
 
-1. :func:`choose_algorithm`, :func:`check_groups`, :func:`all_dnu_planes`, :func:`choose_mode`,
+1. :func:`sampling`, :func:`choose_algorithm`, :func:`check_groups`, :func:`all_dnu_planes`, :func:`choose_mode`,
    :func:`median_gain`: properties of the whole exposure;
 2. :func:`detect_jumps`: block by block of rows, the jumps, their neighbours and the groups after them; then
    :func:`join_blocks`;
@@ -62,6 +62,7 @@ __all__ = [
     "flag_showers",
     "join_blocks",
     "median_gain",
+    "sampling",
     "typical_differences",
 ]
 
@@ -114,6 +115,54 @@ class Jumps(NamedTuple):
     groupdq: np.ndarray
     n_primary: int
     full_planes: np.ndarray
+
+
+class Pace(NamedTuple):
+    """How groups follow each other.
+
+    Attributes
+    ----------
+    samples : int
+        Successive groups that are samples of one frame; 1 where groups follow each other evenly.
+    tgroup : float
+        Mean time between groups [s].
+    """
+
+    samples: int
+    tgroup: float
+
+
+def sampling(read_times, tgroup):
+    """Tell how the groups of an exposure follow each other.
+
+    Parameters
+    ----------
+    read_times : list of list of float, or None
+        For each group the times of its reads [s]; None where groups follow each other every `tgroup`.
+    tgroup : float
+        Group time [s].
+
+    Returns
+    -------
+    Pace
+
+    Raises
+    ------
+    ValueError
+        The groups are not those of frames that are sampled alike.
+    """
+    if read_times is None or len(read_times) < 2:
+        return Pace(1, tgroup)
+    steps = np.diff([np.mean(reads) for reads in read_times])
+    other = np.flatnonzero(~np.isclose(steps, steps[0]))
+    samples = int(other[0]) + 1 if other.size else 1
+    frames, rest = divmod(len(read_times), samples)
+    if rest or not np.allclose(steps, np.tile(steps[:samples], frames)[: steps.size]):
+        raise ValueError(
+            f"groups are read at {[reads[0] for reads in read_times]} s (meta.exposure.read_times): not the samples of "
+            "frames that are read alike; make the ramp anew"
+        )
+    return Pace(samples, float(steps.mean()))
 
 
 def check_groups(ngroups, algorithm="two_point"):
@@ -239,6 +288,7 @@ def detect_jumps(
     time_rejection_threshold=5.0,
     time_window=11,
     halo=(0, 0),
+    samples=1,
     reset_planes=None,
 ):
     """Flag the jumps of a block of rows, their neighbours and the groups after them.
@@ -261,7 +311,7 @@ def detect_jumps(
     nframes : int
         Frames averaged into a group.
     tgroup : float
-        Group time [s], for the after-jump times.
+        Time between groups [s], for the after-jump times.
     median_gain : float
         :func:`median_gain` of the gain of the whole image [electrons/DN], for the after-jump sizes.
     rejection_threshold, four_group_rejection_threshold, three_group_rejection_threshold : float
@@ -286,6 +336,9 @@ def detect_jumps(
         "time_domain": integrations in the running median.
     halo : (int, int)
         Rows at the start and at the end of the block that only serve as neighbours.
+    samples : int
+        From :func:`sampling`. With several a difference is compared with those that took the same time: of samples
+        of one frame, or from one frame to the next. After-jump sizes are counted from the median of all of them.
     reset_planes : bool ndarray (nints, ngroups), optional
         Mode "sigma_clip": planes in which jumps are void, see Notes.
 
@@ -320,7 +373,6 @@ def detect_jumps(
         return Jumps(groupdq, NOT_SEARCHED, full_planes)
 
     nints, ngroups, rows, _ = sci.shape
-    network = two_point.sorting_network(nints * (ngroups - 1))
     gain, readnoise = (np.ascontiguousarray(image, np.float32) for image in (gain, readnoise))
     variance = np.square(gain * readnoise)  # electrons², of a difference of single frames
     thresholds = (
@@ -332,13 +384,20 @@ def detect_jumps(
         reset_planes = np.zeros_like(full_planes)
     two_point.reset(groupdq, reset_planes)
     neighbors = flag_4_neighbors, min_jump_to_flag_neighbors, max_jump_to_flag_neighbors
+
+    def find(ramps, flags, planes):
+        if mode == "sigma_clip":
+            options = thresholds[0], only_use_ints, planes, *neighbors
+            return sigma_clip.find_jumps(ramps, flags, gain, variance, nframes, *options)
+        network = two_point.sorting_network(ramps.shape[0] * (ramps.shape[1] - 1))
+        options = _MEDIAN_MODES[mode], thresholds, planes, *neighbors, network
+        return two_point.find_jumps(ramps, flags, gain, variance, nframes, *options)
+
     triggers = []
-    if with_two_point and mode == "sigma_clip":
-        options = thresholds[0], only_use_ints, reset_planes, *neighbors
-        triggers.append(sigma_clip.find_jumps(sci, groupdq, gain, variance, nframes, *options))
+    if with_two_point and samples > 1 and not (mode == "sigma_clip" and only_use_ints):
+        triggers += _find_by_duration(find, sci, groupdq, reset_planes, samples)
     elif with_two_point:
-        options = _MEDIAN_MODES[mode], thresholds, reset_planes, *neighbors, network
-        triggers.append(two_point.find_jumps(sci, groupdq, gain, variance, nframes, *options))
+        triggers.append(find(sci, groupdq, reset_planes))
     if algorithm != "two_point":
         options = float(time_rejection_threshold), time_window, *neighbors
         triggers.append(time_domain.find_jumps_in_time(sci, groupdq, gain, variance, nframes, *options))
@@ -351,9 +410,32 @@ def detect_jumps(
     if n1 > 0 or n2 > 0:
         gain_32 = np.float32(median_gain)
         e1, e2 = np.float32(after_jump_flag_dn1) * gain_32, np.float32(after_jump_flag_dn2) * gain_32
+        network = two_point.sorting_network(nints * (ngroups - 1))
         two_point.flag_after_jumps(sci, groupdq, gain, e1, n1, e2, n2, network)
     two_point.clean_up(groupdq)
     return Jumps(groupdq, n_primary, full_planes)
+
+
+def _find_by_duration(find, sci, groupdq, planes, samples):
+    """Find jumps among the differences within frames, and among those from one frame to the next.
+
+    Either are ramps by themselves: of the samples of each frame, and of two samples.
+    """
+    nints, ngroups, rows, nx = sci.shape
+    frames = ngroups // samples
+    shape = (nints * frames, samples, rows, nx)
+    yield find(sci.reshape(shape), groupdq.reshape(shape), planes.reshape(shape[:2]))
+    if frames == 1:
+        return
+    before, after = slice(samples - 1, ngroups - 1, samples), slice(samples, ngroups, samples)
+    shape = (nints * (frames - 1), 2, rows, nx)
+    ramps, flags = (np.stack((values[:, before], values[:, after]), 2).reshape(shape) for values in (sci, groupdq))
+    found = find(ramps, flags, np.stack((planes[:, before], planes[:, after]), 2).reshape(shape[:2]))
+    groupdq[:, after] = flags[:, 1].reshape(nints, frames - 1, rows, nx)
+    # As indices into all flags.
+    pair, pixel = np.divmod(found, 2 * rows * nx)
+    integration, frame = np.divmod(pair, frames - 1)
+    yield ((integration * frames + frame + 1) * samples) * rows * nx + pixel % (rows * nx)
 
 
 def join_blocks(found, dnu_planes):
@@ -411,7 +493,7 @@ def event_rates(n_primary, n_extended, *, dnu_planes, npixels, tgroup):
     npixels : int
         Pixels of an image.
     tgroup : float
-        Group time [s].
+        Time between groups [s].
 
     Returns
     -------

@@ -18,6 +18,7 @@ block; if the optional product is wanted, `count_segments` over all blocks and `
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/ramp_fitting/description.html
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -99,6 +100,25 @@ class Optional(NamedTuple):
     pedestal: np.ndarray
     weights: np.ndarray
     crmag: np.ndarray
+
+
+def takes_likely(algorithm, ngroups, read_times):
+    """Tell whether ramps are fitted by LIKELY.
+
+    Parameters
+    ----------
+    algorithm : {"OLS_C", "LIKELY"}
+        What was asked for.
+    ngroups : int
+        Groups; with fewer than `FEWEST_GROUPS` it is OLS_C.
+    read_times : list or None
+        Times of groups that do not follow each other evenly, which OLS_C cannot fit; a warning says so.
+    """
+    if read_times is None:
+        return algorithm == "LIKELY" and ngroups >= FEWEST_GROUPS
+    if algorithm != "LIKELY":
+        warnings.warn(f"groups do not follow each other evenly: fitted by LIKELY instead of {algorithm}", stacklevel=2)
+    return True
 
 
 def _wanted(ngroups, firstgroup, lastgroup):
@@ -274,6 +294,7 @@ def fit_likely(
     groupgap,
     flag_saturated,
     flag_chisq_pvalue,
+    read_times=None,
 ):
     """Fit the ramps of a block of rows by maximum likelihood (LIKELY).
 
@@ -289,7 +310,7 @@ def fit_likely(
     Parameters
     ----------
     sci, groupdq, pixeldq, dark_rate, flag_saturated
-        As for `fit_ramps`; `FEWEST_GROUPS` or more groups.
+        As for `fit_ramps`; `FEWEST_GROUPS` or more groups, for want of another fit two or three with `read_times`.
     gain, readnoise : 2D float32 `~numpy.ndarray`
         As for `fit_ramps`, but a gain that is NaN or not positive gives no slope and no flag, as in the oracle.
     zeroframe : 3D float32 `~numpy.ndarray` or None
@@ -304,6 +325,8 @@ def fit_likely(
     flag_chisq_pvalue : float or None
         UNRELIABLE_SLOPE is set where chi-squared of an integration's fit has a smaller chance than this to be as
         large if the ramp is a straight line with the noise expected. None is never.
+    read_times : list of list of float, optional
+        For each group the times of its reads (s), where they are not what the three numbers above say.
 
     Returns
     -------
@@ -317,7 +340,7 @@ def fit_likely(
     rate, rateints = _empty_slopes(nints, rows, nx)
     chisq = np.empty((rows, nx), np.float32)
     frames = np.arange(nframes) + 1 + (nframes + groupgap) * np.arange(ngroups)[:, np.newaxis]
-    times = list(frames * tframe)
+    times = list(frames * tframe) if read_times is None else [np.array(reads) for reads in read_times]
     tables = [likely.read_pattern(times)]
     if zeroframe is not None and nframes > 1:
         # Where the zero frame is not usable the differences are counted from 1.
