@@ -377,7 +377,7 @@ def test_the_parabola_and_its_degenerate_case():
     ("phase", "expected"), [(0, 0), (0.0021, 2), (0.002, 1), (0.999, 0), (1.75, 375), (-0.25, 375)]
 )
 def test_the_trial_phase_that_follows(phase, expected):
-    assert _emicorr_joint._trial_after(phase, 500) == expected
+    assert _emicorr_joint._trials_after(np.array([phase]), 0.0, 500)[0] == expected
 
 
 def test_clipped_mean():
