@@ -10,7 +10,6 @@ Source: the joint algorithm of jwst's emicorr (1.18 and later),
 https://jwst-pipeline.readthedocs.io/en/stable/jwst/emicorr/description.html
 """
 
-import math
 from functools import partial
 from typing import NamedTuple
 
@@ -526,7 +525,7 @@ def _best(curves, advance, anew):
 
 
 def _trials_after(phases, ahead, trials):
-    """Indices of the first trial phases that are not before some phases, after ``ahead`` more.
+    """Find the first trial phases (their numbers) that are not before phases with ``ahead`` added.
 
     Which that is where a phase falls on a trial phase is left to rounding, of the same differences as in jwst.
     """
