@@ -402,20 +402,6 @@ def test_residuals_are_in_single_precision():
     np.testing.assert_array_equal(residual, outputs - np.median(outputs))
 
 
-def test_a_wave_in_single_precision_is_scaled_in_it():
-    rng = np.random.default_rng(6)
-    x = rng.normal(1, 3, 500).astype(np.float32)
-    y = 1.7 * x + rng.normal(size=500)
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    norms = np.sqrt((design * design).sum(axis=0))
-    exact, single = np.polyfit(x.astype(float), y, 1)[0], np.linalg.lstsq(design / norms, y)[0][0] / norms[0]
-    assert _emicorr_sequential._slope(x, y) == pytest.approx(single, rel=1e-12)
-    assert abs(single / exact - 1) > 1e-9
-    tree = {**REFERENCE, "frequencies": {"Hz390": {"frequency": 390.625, "phase_amplitudes": x.astype(">f4")}}}
-    case = emicorr.known_waves(tree, subarray="SUB64", readpatt="FAST", detector="MIRIMAGE")
-    assert case.waves[0].amplitudes.dtype == np.float32
-
-
 @pytest.mark.parametrize("ahead", [16.072000000000035, 50.69600000000003])
 def test_rounding_decides_which_trial_phase_follows(ahead):
     grid = np.arange(500) / 500

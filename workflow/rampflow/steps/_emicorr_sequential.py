@@ -101,22 +101,16 @@ def _resampled(values, length):
 
 def _aligned(wave, measured, period, scale):
     """Bring the known wave into the phase of the measured one, as a table."""
+    wave = np.asarray(wave, np.float64)
     other = _resampled(measured, len(wave))
-    centred, deviation = wave - wave.mean(dtype=np.float64), other - other.mean()
+    centred, deviation = wave - wave.mean(), other - other.mean()
     likeness = [np.dot(np.roll(centred, shift), deviation) for shift in range(len(wave))]
     table = _resampled(np.roll(wave, int(np.argmax(likeness))), period)
     if scale:
-        table = table * _slope(table, _resampled(measured, period))
-    return table.astype(np.float64)
-
-
-def _slope(x, y):
-    """Slope of the straight line through points; NaN where it cannot be told."""
-    if not np.isfinite(y).all() or (x == x[0]).all():
-        return np.nan
-    # numpy's fit normalises x in its own precision. With waves in single precision, as references have them, the slope
-    # is 1e-7 off, as it is in jwst, and the last bit of some of the counts tells.
-    return np.polyfit(x, y, 1)[0]
+        own, given = _resampled(measured, period), table - table.mean()
+        with np.errstate(all="ignore"):
+            table = table * (np.dot(given, own - own.mean()) / np.dot(given, given))
+    return table
 
 
 # --- the measured wave -------------------------------------------------------------------------------------------

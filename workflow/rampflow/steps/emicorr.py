@@ -192,16 +192,10 @@ def known_waves(tree, *, subarray, readpatt, detector):
         raise NotApplicable(f"the emicorr reference has no frequencies of {name} for {readpatt} on {detector}")
     found = [tree["frequencies"][each] for each in names]
     waves = (
-        Wave(each, float(entry["frequency"]), _floats(entry["phase_amplitudes"]))
+        Wave(each, float(entry["frequency"]), np.asarray(entry["phase_amplitudes"], np.float64))
         for each, entry in zip(names, found, strict=True)
     )
     return Case(tuple(waves), case["rowclocks"], case["frameclocks"])
-
-
-def _floats(values):
-    """Native array of the precision that values have: the sequential algorithm works in that of the wave."""
-    values = np.asarray(values)
-    return values.astype(np.float32 if values.dtype == np.float32 else np.float64)
 
 
 def unknown_waves(frequencies, *, subarray, readpatt):
