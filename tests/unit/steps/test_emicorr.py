@@ -363,7 +363,7 @@ def test_the_spline_runs_through_the_samples_and_is_scipys():
 @pytest.mark.parametrize("shape", [(1, 5, 4, 8), (3, 4, 5, 12)])
 def test_the_median_scatter_is_exact(shape):
     data = np.random.default_rng(2).normal(0, 5, shape).astype(np.float32)
-    expected = np.median(data.astype(np.float64).std(axis=1).astype(np.float32))
+    expected = np.median(data.std(axis=1))
     for room in (0, 4 * data[0, 0].size, 1 << 24):
         assert _emicorr_joint._median_scatter(_emicorr_joint.Scatters(ramp_of(data, 3, room))) == expected
 
@@ -377,7 +377,52 @@ def test_the_parabola_and_its_degenerate_case():
     ("phase", "expected"), [(0, 0), (0.0021, 2), (0.002, 1), (0.999, 0), (1.75, 375), (-0.25, 375)]
 )
 def test_the_trial_phase_that_follows(phase, expected):
-    assert _emicorr_joint._trial_after(phase, 500) == expected
+    assert _emicorr_joint._trials_after(np.array([phase]), 0.0, 500)[0] == expected
+
+
+# --- single precision, where jwst 1.19.2 and 3.0.0 were seen to have it, and what rounding decides ----------------
+
+
+def test_the_scatter_is_in_single_precision():
+    data = np.random.default_rng(4).normal(8000, 30, (25, 16, 32)).astype(np.float32)
+    scatter = _emicorr_joint._scatter(data)
+    np.testing.assert_array_equal(scatter, data.std(axis=0))
+    assert (scatter != data.std(axis=0, dtype=np.float64).astype(np.float32)).any()
+
+
+def test_residuals_are_in_single_precision():
+    rng = np.random.default_rng(5)
+    data = rng.normal(8000, 30, (1, 6, 8, 32)).astype(np.float32)
+    slope, level = rng.normal(20, 5, (8, 32)), rng.normal(8000, 30, (8, 32)).astype(np.float32)
+    residual = _emicorr_sequential._residual(ramp_of(data), 0, 2, slope=slope, level=level)
+    left = ((data[0, 2] - slope * 2).astype(np.float32) - level).reshape(8, 8, 4)
+    outputs = (left[..., 0] + left[..., 1] + left[..., 2] + left[..., 3]) / np.float32(4)
+    outputs[:, 1] = outputs[:, 2] = (outputs[:, 0] + outputs[:, 3]) / np.float32(2)
+    assert residual.dtype == np.float32
+    np.testing.assert_array_equal(residual, outputs - np.median(outputs))
+
+
+@pytest.mark.parametrize("ahead", [16.072000000000035, 50.69600000000003])
+def test_rounding_decides_which_trial_phase_follows(ahead):
+    grid = np.arange(500) / 500
+    expected = [np.argmin((grid - phase - ahead) % 1) for phase in grid]
+    np.testing.assert_array_equal(_emicorr_joint._trials_after(grid, ahead, 500), expected)
+    # Not all of them are the trial phase itself.
+    assert (expected != (np.arange(500) + round(ahead * 500)) % 500).any()
+
+
+@pytest.mark.parametrize("nbins", [500, 300])
+def test_rounding_decides_which_end_of_the_wave_is_seen_at_phase_0(nbins):
+    rng = np.random.default_rng(7)
+    wave, step = rng.normal(size=nbins), 0.125 if nbins == 500 else 0.59375
+    sums, counts = rng.normal(8000, 30, (22, nbins + 1)), rng.integers(1, 9, nbins + 1).astype(float)
+    sums *= counts
+    curves = _emicorr_joint._trial_sums(sums, counts, _emicorr_joint.spline(wave), step, 500)
+    expected = _emicorr_joint._quadratics_anew(
+        lambda _: (sums, counts), [0], np.arange(500)[None], wave=wave, step=step
+    )
+    np.testing.assert_allclose(curves[0], expected[0, 0], rtol=1e-11)
+    np.testing.assert_allclose(curves[1], expected[0, 1], atol=1e-9 * abs(expected[0, 1]).max())
 
 
 def test_clipped_mean():

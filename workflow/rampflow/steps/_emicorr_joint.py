@@ -10,7 +10,6 @@ Source: the joint algorithm of jwst's emicorr (1.18 and later),
 https://jwst-pipeline.readthedocs.io/en/stable/jwst/emicorr/description.html
 """
 
-import math
 from functools import partial
 from typing import NamedTuple
 
@@ -27,11 +26,9 @@ _TRIALS = 500
 _STEADY = 2.0
 #: Outputs (column modulo 4) have reference pixels in the first sample of a row; these samples are not used.
 _UNUSED = (1, 2)
-#: A phase this close (in trial phases) to a trial phase is that phase: timings are often exact fractions of it.
-_EXACT = 1e-7
 #: Relative difference below which two values of chi-square may be the same but for rounding.
 _TIE = 1e-5
-#: Shift of the wave over all groups (periods) below which they show the same but for rounding.
+#: Periods: a difference of phase below it is one of rounding; so is a shift of the wave over all groups.
 _SAME = 1e-9
 # Halves of the bits of a float32: medians are found by counting, first the upper then the lower halves.
 _HALF = 1 << 16
@@ -139,7 +136,9 @@ def fit_wave(ramp, clock, pixeldq, *, frequency, wave, separately):
     curves = np.empty((nints, 2, _TRIALS))
     for integration, values in enumerate(ramp.each(collect, range(nints))):
         curves[integration] = values
-    advance = clock.integration / period % 1 * np.arange(nints)
+    # Not the fraction alone, and as a sum of two parts: the timing of integrations is often that of a trial phase, and
+    # rounding decides whether it is the trial phase that follows.
+    advance = (step * ramp.shape[1] + (clock.integration - ramp.shape[1] * clock.frame) / period) * np.arange(nints)
     anew = None
     if abs(step - 0.5) * ramp.shape[1] < _SAME:
         anew = partial(_quadratics_anew, pick, wave=wave, step=step)
@@ -226,7 +225,10 @@ def _scatter(sci):
     """Work out the population standard deviation over the groups, (rows, columns)."""
     ngroups, rows, nx = sci.shape
     scatter = np.empty((rows, nx), np.float32)
-    mean, total = np.empty(nx), np.empty(nx)
+    # In single precision and group by group, as in jwst: with counts of some thousand the result is off in the last
+    # digits, and these decide about pixels at the limit.
+    mean, total = np.empty(nx, np.float32), np.empty(nx, np.float32)
+    number = float32(ngroups)
     for y in range(rows):
         mean[:] = 0
         total[:] = 0
@@ -234,13 +236,13 @@ def _scatter(sci):
             for x in range(nx):
                 mean[x] += sci[g, y, x]
         for x in range(nx):
-            mean[x] /= ngroups
+            mean[x] /= number
         for g in range(ngroups):
             for x in range(nx):
                 deviation = sci[g, y, x] - mean[x]
                 total[x] += deviation * deviation
         for x in range(nx):
-            scatter[y, x] = math.sqrt(total[x] / ngroups)
+            scatter[y, x] = np.sqrt(total[x] / number)
     return scatter
 
 
@@ -384,6 +386,17 @@ def _seen(z, place, per_trial, trials):
     return z[place % per_trial, start : start + trials]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _at_ends(step, ngroups, nbins, common):
+    """Find the multiple of 1 / common that a group sees at phase 0, but for rounding; -1 if there is none."""
+    places = np.empty(ngroups, np.int64)
+    for g in range(ngroups):
+        left = -(0.5 / nbins + g * step) % 1 * common
+        nearest = np.rint(left)
+        places[g] = int64(nearest) % common if abs(left - nearest) < _SAME * common else -1
+    return places
+
+
 @njit(
     float64[:, ::1](float64[:, ::1], float64[::1], Array(float64, 2, "C", readonly=True), float64, int64),
     cache=True,
@@ -440,6 +453,33 @@ def _trial_sums(sums, counts, coefficients, step, trials):
             b += (tt * one - t1 * time) * y1[k] + (ngroups * time - t1 * one) * yt[k]
         curves[0, trial] = a
         curves[1, trial] = 2 * b / determinant - 2 * yz[trial]
+    # At phase 0 the two ends of the spline meet, which do not quite agree, and where a bin falls on it rounding decides
+    # which it sees: that of bin and trial phase, as in jwst, and not that of their place.
+    at_end = _at_ends(step, ngroups, nbins, common)
+    for first in range(ngroups):
+        joint = at_end[first]
+        if joint < 0 or (at_end[:first] == joint).any():
+            continue
+        for k in range(nbins):
+            j = k * per_bin
+            if (joint - j) % per_trial:
+                continue
+            trial = (joint - j) % common // per_trial
+            one = time = square = product = 0.0
+            for g in range(first, ngroups):
+                if at_end[g] == joint:
+                    was = _value(coefficients, joint / common + 0.5 / nbins + g * step)
+                    seen = _value(coefficients, ((k + 0.5) / nbins + g * step) % 1 + trial / trials)
+                    one += seen - was
+                    time += g * (seen - was)
+                    square += seen * seen - was * was
+                    product += sums[g, k] * (seen - was)
+            line, place = joint % per_trial, joint // per_trial
+            twice1, twicet = 2 * z1[line, place] + one, 2 * zt[line, place] + time
+            squares = tt * one * twice1 - t1 * (one * twicet + twice1 * time) + ngroups * time * twicet
+            curves[0, trial] += counts[k] * (square - squares / determinant)
+            b = (tt * one - t1 * time) * y1[k] + (ngroups * time - t1 * one) * yt[k]
+            curves[1, trial] += 2 * b / determinant - 2 * product
     return curves
 
 
@@ -457,35 +497,42 @@ def _best(curves, advance, anew):
         (integrations, n): a and b of these to the last bit.
     """
     trials = curves.shape[2]
+    grid = np.arange(trials) / trials
     a, b = np.zeros(trials), np.zeros(trials)
     for curve, ahead in zip(curves, advance, strict=True):
-        shifted = np.roll(curve, -_trial_after(ahead, trials), axis=1)
-        a += shifted[0]
-        b += shifted[1]
+        later = _trials_after(grid, ahead, trials)
+        a += curve[0, later]
+        b += curve[1, later]
     with np.errstate(all="ignore"):
         chi_square = -(b**2) / (4 * a)
     chi_square[~np.isfinite(chi_square)] = 0
     lowest = int(np.argmin(chi_square))
     if anew is not None and chi_square[lowest] < 0:
         tied = np.flatnonzero(chi_square <= chi_square[lowest] * (1 - _TIE))
-        later = np.array([_trial_after(ahead, trials) for ahead in advance])
-        exact_a, exact_b = anew((tied + later[:, None]) % trials).sum(axis=0)
+        later = np.array([_trials_after(grid[tied], ahead, trials) for ahead in advance])
+        exact_a, exact_b = anew(later).sum(axis=0)
         amplitude = -exact_b / (2 * exact_a)
         lowest = int(tied[np.argmin(exact_a * amplitude**2 + exact_b * amplitude)])
     # As the oracle has it, the neighbour across phase 0 keeps its own phase: a parabola through it is off.
     neighbours = [lowest - 1 if lowest else trials - 1, lowest, (lowest + 1) % trials]
-    phase = _vertex(np.array(neighbours) / trials, chi_square[neighbours])
+    phase = _vertex(grid[neighbours], chi_square[neighbours])
     # The amplitude is that of the trial phases that follow.
-    chosen = [_trial_after(phase + ahead, trials) for ahead in advance]
+    chosen = [_trials_after(np.array([phase]), ahead, trials)[0] for ahead in advance]
     a, b = (sum(curves[i, k, trial] for i, trial in enumerate(chosen)) for k in range(2))
     with np.errstate(all="ignore"):
         amplitude = -b / (2 * a)
     return phase, amplitude if np.isfinite(amplitude) else 0.0
 
 
-def _trial_after(phase, trials):
-    """Index of the first trial phase that is not before a phase."""
-    return math.ceil(phase % 1 * trials - _EXACT) % trials
+def _trials_after(phases, ahead, trials):
+    """Find the first trial phases (their numbers) that are not before phases with ``ahead`` added.
+
+    Which that is where a phase falls on a trial phase is left to rounding, of the same differences as in jwst.
+    """
+    near = np.floor((phases + ahead) % 1 * trials).astype(np.int64)[:, None] + np.arange(-1, 3)
+    near %= trials
+    distance = (near / trials - phases[:, None] - ahead) % 1
+    return near[np.arange(len(near)), distance.argmin(axis=1)]
 
 
 def _vertex(x, y):
