@@ -1,0 +1,191 @@
+"""Take the flicker (1/f) noise out of ramps.
+
+The read-out electronics drift while they read a frame: pixels that are read one after the other, along a line, have a
+common offset that changes from line to line. The reference pixels see part of it. The rest is measured here on the
+pixels that see no source, in the difference of every two successive groups, and subtracted; the differences are
+summed up again, so that the first group of an integration stays as it is.
+
+Background is told from sources on a draft of the count rate (`scene_mask`), and in every difference by its own values
+(`clean_difference`). A background level, or a model of it, is set aside while the noise is fitted: by medians of
+lines, or by a fit in Fourier space, the lowest frequencies of every line of a full frame (NSClean), or those of
+sections of a subarray in the order of time.
+
+Units: SCI in DN, the draft in DN/s; the flat has none.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/main.html and Rauscher 2024, PASP 136,
+015001 (NSClean).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rampflow import dq
+from rampflow.steps import NotApplicable
+from rampflow.steps import _clean_flicker_noise_background as background
+from rampflow.steps import _clean_flicker_noise_clip as clip
+from rampflow.steps import _clean_flicker_noise_lines as lines
+
+#: Exposure types whose noise may be fitted in Fourier space.
+FOURIER_TYPES = ("NRS_MSASPEC", "NRS_IFU", "NRS_FIXEDSLIT", "NRS_BRIGHTOBJ")
+#: Standard deviations below the draft's centre at which a pixel is no background.
+_BELOW = 3.0
+_UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.JUMP_DET)
+
+
+class Fit(NamedTuple):
+    """How the noise of an exposure is fitted.
+
+    Attributes
+    ----------
+    method : {"median", "fft"}
+        Medians of lines, or a fit in Fourier space.
+    axis : int
+        Axis of the image along which a line runs.
+    by_channel : bool
+        Medians: fit the four outputs of a full frame on their own.
+    background_method, background_box_size, n_sigma
+        The parameters of these names.
+    """
+
+    method: str
+    axis: int
+    by_channel: bool
+    background_method: str | None
+    background_box_size: list | None
+    n_sigma: float
+
+
+def check_exposure(exp_type, fit_method):
+    """Refuse exposures that the step does not correct.
+
+    Raises
+    ------
+    NotApplicable
+        MIRI, but for imaging; a fit in Fourier space, but for NIRSpec.
+    """
+    if exp_type.startswith("MIR") and exp_type != "MIR_IMAGE":
+        raise NotApplicable(f"of MIRI's exposures only images (MIR_IMAGE) are corrected; this is {exp_type}")
+    if fit_method == "fft" and exp_type not in FOURIER_TYPES:
+        raise NotApplicable(f"fit_method: fft is for {', '.join(FOURIER_TYPES)} only; this is {exp_type}")
+
+
+def choose_fit(
+    *, exp_type, slowaxis, full_frame, fit_method, fit_by_channel, background_method, background_box_size, n_sigma
+):
+    """Choose how the noise of an exposure is fitted.
+
+    Parameters
+    ----------
+    exp_type : str
+        EXP_TYPE.
+    slowaxis : int
+        SLOWAXIS.
+    full_frame : bool
+        Whether SUBARRAY is FULL.
+    fit_method, fit_by_channel, background_method, background_box_size, n_sigma
+        Parameters of the step.
+
+    Returns
+    -------
+    Fit
+    """
+    mid_infrared = exp_type.startswith("MIR")
+    # MIRI's noise shows along columns, whatever the direction of its read-out.
+    axis = 0 if mid_infrared else abs(slowaxis) - 1
+    by_channel = fit_by_channel and full_frame and not mid_infrared
+    return Fit(fit_method, axis, by_channel, background_method, background_box_size, n_sigma)
+
+
+def fill_flat(flat):
+    """Replace values of a flat that cannot be divided by, with a model of those around them.
+
+    Parameters
+    ----------
+    flat : 2D float32 `~numpy.ndarray`
+        Changed in place.
+
+    Returns
+    -------
+    2D float32 `~numpy.ndarray`
+        ``flat``.
+    """
+    good = np.isfinite(flat) & (flat != 0)
+    if good.any() and not good.all():
+        around = background.background(np.where(good, flat, np.float32(0)), good, method="model")
+        flat[~good] = np.broadcast_to(around, flat.shape)[~good]
+    return flat
+
+
+def scene_mask(rate, *, n_sigma, fit_histogram, science=None):
+    """Find the pixels of an image that see background only.
+
+    Parameters
+    ----------
+    rate : 2D float32 `~numpy.ndarray`
+        Draft of the count rate (DN/s). NaN, or exactly 0, is no background.
+    n_sigma : float
+        Standard deviations above the centre at which a pixel is a source; none is, if it is not positive.
+    fit_histogram : bool
+        Take centre and scatter from a Gaussian that is fitted to the histogram.
+    science : 2D bool `~numpy.ndarray`, optional
+        True for regions that are no background, whatever they show.
+
+    Returns
+    -------
+    2D bool `~numpy.ndarray`
+        True for background.
+    """
+    mask = np.isfinite(rate) & (rate != 0)
+    if science is not None:
+        mask &= ~science
+    if n_sigma > 0:
+        clip.keep_background(rate, mask, below=_BELOW, above=n_sigma, fit_histogram=fit_histogram)
+    return mask
+
+
+class Cleaned(NamedTuple):
+    """What `clean_difference` finds: the noise, and what was set aside as background, as differences (DN)."""
+
+    noise: np.ndarray
+    background: np.ndarray
+
+
+def clean_difference(before, after, groupdq, mask, fit, flat=None):
+    """Find the flicker noise of the difference of two successive groups.
+
+    Parameters
+    ----------
+    before, after : 2D float32 `~numpy.ndarray`
+        The groups (DN).
+    groupdq : 2D uint8 `~numpy.ndarray`
+        Flags of the later one: pixels with DO_NOT_USE or JUMP_DET are no background.
+    mask : 2D bool `~numpy.ndarray`
+        From `scene_mask`.
+    fit : Fit
+        From `choose_fit`.
+    flat : 2D float32 `~numpy.ndarray`, optional
+        From `fill_flat`; background and noise are fitted to the difference divided by it.
+
+    Returns
+    -------
+    Cleaned or None
+        None where no pixel is left to go by.
+    """
+    image = after - before
+    if flat is not None:
+        image /= flat
+    good = np.isfinite(image)
+    image[~good] = 0
+    mask = mask & good & ((groupdq & _UNUSABLE) == 0)
+    if not mask.any():
+        return None
+    level = background.background(image, mask, method=fit.background_method, box_size=fit.background_box_size)
+    image -= level
+    if fit.background_method and fit.n_sigma > 0:
+        clip.keep_background(image, mask, below=fit.n_sigma, above=fit.n_sigma, lower_half=True)
+    noise = lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
+    if flat is not None:
+        noise = noise * flat
+        level = level * flat
+    return Cleaned(noise, level)
