@@ -33,6 +33,10 @@ _BELOW = 3.0
 _UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.JUMP_DET)
 
 
+#: Parameters that `choose_fit` takes.
+OPTIONS = ("fit_method", "fit_by_channel", "background_method", "background_box_size", "n_sigma")
+
+
 class Fit(NamedTuple):
     """How the noise of an exposure is fitted.
 
@@ -46,6 +50,10 @@ class Fit(NamedTuple):
         Medians: fit the four outputs of a full frame on their own.
     background_method, background_box_size, n_sigma
         The parameters of these names.
+    detector : str
+        Name of the detector, which says how it is read.
+    all_slits : bool
+        Fourier space: the subarray is ALLSLITS, whose noise is fitted at lower frequencies.
     """
 
     method: str
@@ -54,47 +62,97 @@ class Fit(NamedTuple):
     background_method: str | None
     background_box_size: list | None
     n_sigma: float
-
-
-def check_exposure(exp_type, fit_method):
-    """Refuse exposures that the step does not correct.
-
-    Raises
-    ------
-    NotApplicable
-        MIRI, but for imaging; a fit in Fourier space, but for NIRSpec.
-    """
-    if exp_type.startswith("MIR") and exp_type != "MIR_IMAGE":
-        raise NotApplicable(f"of MIRI's exposures only images (MIR_IMAGE) are corrected; this is {exp_type}")
-    if fit_method == "fft" and exp_type not in FOURIER_TYPES:
-        raise NotApplicable(f"fit_method: fft is for {', '.join(FOURIER_TYPES)} only; this is {exp_type}")
+    detector: str = ""
+    all_slits: bool = False
 
 
 def choose_fit(
-    *, exp_type, slowaxis, full_frame, fit_method, fit_by_channel, background_method, background_box_size, n_sigma
+    *,
+    exp_type,
+    slowaxis,
+    subarray,
+    detector,
+    fit_method,
+    fit_by_channel,
+    background_method,
+    background_box_size,
+    n_sigma,
 ):
     """Choose how the noise of an exposure is fitted.
 
     Parameters
     ----------
-    exp_type : str
-        EXP_TYPE.
-    slowaxis : int
-        SLOWAXIS.
-    full_frame : bool
-        Whether SUBARRAY is FULL.
+    exp_type, slowaxis, subarray, detector
+        Keywords of these names.
     fit_method, fit_by_channel, background_method, background_box_size, n_sigma
         Parameters of the step.
 
     Returns
     -------
     Fit
+
+    Raises
+    ------
+    NotApplicable
+        MIRI, but for imaging; a fit in Fourier space, but for NIRSpec.
     """
     mid_infrared = exp_type.startswith("MIR")
+    if mid_infrared and exp_type != "MIR_IMAGE":
+        raise NotApplicable(f"of MIRI's exposures only images (MIR_IMAGE) are corrected; this is {exp_type}")
+    if fit_method == "fft" and exp_type not in FOURIER_TYPES:
+        raise NotApplicable(f"fit_method: fft is for {', '.join(FOURIER_TYPES)} only; this is {exp_type}")
     # MIRI's noise shows along columns, whatever the direction of its read-out.
     axis = 0 if mid_infrared else abs(slowaxis) - 1
-    by_channel = fit_by_channel and full_frame and not mid_infrared
-    return Fit(fit_method, axis, by_channel, background_method, background_box_size, n_sigma)
+    by_channel = fit_by_channel and subarray == "FULL" and not mid_infrared
+    return Fit(
+        fit_method, axis, by_channel, background_method, background_box_size, n_sigma, detector, subarray == "ALLSLITS"
+    )
+
+
+def user_mask(image, shape):
+    """Take the user's image for a mask.
+
+    Parameters
+    ----------
+    image : 2D or 3D `~numpy.ndarray`
+        Not 0 where there is background; 3D is an image for every integration.
+    shape : tuple of int
+        Of the exposure: integrations, groups, rows, columns.
+
+    Returns
+    -------
+    bool `~numpy.ndarray`
+
+    Raises
+    ------
+    NotApplicable
+        The image has another shape than the exposure's frames.
+    """
+    nints, _, *frame = shape
+    if image.shape not in (tuple(frame), (nints, *frame)):
+        raise NotApplicable(f"user_mask has shape {image.shape}, the frames of the exposure {tuple(frame)}")
+    return image != 0
+
+
+def check_science_regions(instrument, exp_type):
+    """Refuse to mask the science regions of exposures whose regions follow from a model of the optics.
+
+    Raises
+    ------
+    ValueError
+        They do.
+    """
+    if instrument == "NIRSPEC" or exp_type == "NIS_SOSS":
+        where = "NIRSpec's slits and slices" if instrument == "NIRSPEC" else "the SOSS traces"
+        raise ValueError(
+            f"mask_science_regions: {where} follow from a model of the optics, which this workflow does not have; "
+            "give a mask of your own as user_mask, or set mask_science_regions to false"
+        )
+
+
+def science_regions(flat_dq):
+    """Find the regions of a MIRI image that are not illuminated like the sky; True for those."""
+    return (flat_dq & np.uint32(dq.DO_NOT_USE | dq.NON_SCIENCE)) != 0
 
 
 def fill_flat(flat):
@@ -145,7 +203,7 @@ def scene_mask(rate, *, n_sigma, fit_histogram, science=None):
 
 
 class Cleaned(NamedTuple):
-    """What `clean_difference` finds: the noise, and what was set aside as background, as differences (DN)."""
+    """What `clean_difference` finds (DN): the noise, and the background that was set aside, not times the flat."""
 
     noise: np.ndarray
     background: np.ndarray
@@ -187,5 +245,4 @@ def clean_difference(before, after, groupdq, mask, fit, flat=None):
     noise = lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
     if flat is not None:
         noise = noise * flat
-        level = level * flat
     return Cleaned(noise, level)
