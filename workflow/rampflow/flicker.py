@@ -166,17 +166,17 @@ class Flicker(Step):
             groupdq = self.read("GROUPDQ", integration, group)
             return integration, group, after, flicker.clean_difference(before, after, groupdq, mask, fit, flat)
 
-        noise = None
         for integration, group, sci, found in self.each(clean, differences()):
+            if group == 1:
+                cleaned = self.read("SCI", integration, 0)
             if found is None:
                 log.warning("integration %d, group %d: no background, left as it is", integration + 1, group + 1)
-                noise = None
+                cleaned = sci
                 continue
-            # What was found in the groups before is in this one, too.
-            noise = found.noise if group == 1 or noise is None else noise + found.noise
-            self.write("SCI", sci - noise, integration, group)
+            cleaned = cleaned + found.difference
             if "flicker_noise" in self.beside:
-                self.beside["flicker_noise"]["SCI"].write(-noise, integration, group)
+                self.beside["flicker_noise"]["SCI"].write(cleaned - sci, integration, group)
+            self.write("SCI", cleaned.copy(), integration, group)  # which uses its array up
             if "flicker_bkg" in self.beside:
                 level = np.broadcast_to(found.background, frame)
                 self.beside["flicker_bkg"]["SCI"].write(np.ascontiguousarray(level), integration, group)

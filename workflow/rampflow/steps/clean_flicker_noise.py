@@ -203,14 +203,17 @@ def scene_mask(rate, *, n_sigma, fit_histogram, science=None):
 
 
 class Cleaned(NamedTuple):
-    """What `clean_difference` finds (DN): the noise, and the background that was set aside, not times the flat."""
+    """What `clean_difference` finds (DN): the difference without noise, and the background that was set aside.
 
-    noise: np.ndarray
+    NaN of the difference stays NaN. The background is that of the difference divided by the flat.
+    """
+
+    difference: np.ndarray
     background: np.ndarray
 
 
 def clean_difference(before, after, groupdq, mask, fit, flat=None):
-    """Find the flicker noise of the difference of two successive groups.
+    """Take the flicker noise out of the difference of two successive groups.
 
     Parameters
     ----------
@@ -242,7 +245,14 @@ def clean_difference(before, after, groupdq, mask, fit, flat=None):
     image -= level
     if fit.background_method and fit.n_sigma > 0:
         clip.keep_background(image, mask, below=fit.n_sigma, above=fit.n_sigma, lower_half=True)
-    noise = lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
+    image -= _noise(image, mask, fit)
+    image += level
     if flat is not None:
-        noise = noise * flat
-    return Cleaned(noise, level)
+        image *= flat
+    image[~good] = np.nan
+    return Cleaned(image, level)
+
+
+def _noise(image, mask, fit):
+    """Fit the noise of an image without background; float32."""
+    return lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
