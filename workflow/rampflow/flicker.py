@@ -33,8 +33,8 @@ class Flicker(Step):
         NotApplicable
             The exposure is none that the step corrects.
         """
-        exposure = {"exp_type": str(self.keyword("EXP_TYPE")).strip(), "slowaxis": self.keyword("SLOWAXIS")}
-        exposure |= {"subarray": str(self.keyword("SUBARRAY")).strip(), "detector": str(self.keyword("DETECTOR")).strip()}
+        exposure = self.needed("SLOWAXIS") | {"exp_type": str(self.keyword("EXP_TYPE")).strip()}
+        exposure["subarray"] = str(self.keyword("SUBARRAY")).strip()
         try:
             return flicker.choose_fit(**exposure, **self.options(*flicker.OPTIONS))
         except NotApplicable as reason:
@@ -71,15 +71,16 @@ class Flicker(Step):
                 self._refuse(reason)
             self._save_mask(mask)
             return lambda integration: mask if mask.ndim == 2 else mask[integration]
-        find = partial(
-            flicker.scene_mask, science=self._science_regions(), **self.options("n_sigma", "fit_histogram")
-        )
+        find = partial(flicker.scene_mask, science=self._science_regions(), **self.options("n_sigma", "fit_histogram"))
         if self.parameters["single_mask"]:
             mask = find(self._divided(self._draft_rate(), flat))
             self._save_mask(mask)
             return lambda _: mask
         self._draft_rateints()
-        masks = lambda integration: find(self._divided(self._draft["SCI"].read(integration), flat))  # noqa: E731
+
+        def masks(integration):
+            return find(self._divided(self._draft["SCI"].read(integration), flat))
+
         self._save_mask(masks)
         return masks
 
@@ -154,6 +155,7 @@ class Flicker(Step):
         for parameter, word in (("save_background", "flicker_bkg"), ("save_noise", "flicker_noise")):
             if self.parameters[parameter]:
                 self._add_beside(word, "RampModel", files.image("SCI", self.shape, np.float32))
+
         def differences():
             for integration in range(nints):
                 mask = masks(integration)

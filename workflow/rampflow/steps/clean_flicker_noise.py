@@ -6,14 +6,12 @@ pixels that see no source, in the difference of every two successive groups, and
 summed up again, so that the first group of an integration stays as it is.
 
 Background is told from sources on a draft of the count rate (`scene_mask`), and in every difference by its own values
-(`clean_difference`). A background level, or a model of it, is set aside while the noise is fitted: by medians of
-lines, or by a fit in Fourier space, the lowest frequencies of every line of a full frame (NSClean), or those of
-sections of a subarray in the order of time.
+(`clean_difference`). A background level, or a model of it, is set aside while the noise is fitted: the medians of
+lines.
 
 Units: SCI in DN, the draft in DN/s; the flat has none.
 
-Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/main.html and Rauscher 2024, PASP 136,
-015001 (NSClean).
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/main.html
 """
 
 from typing import NamedTuple
@@ -26,15 +24,13 @@ from rampflow.steps import _clean_flicker_noise_background as background
 from rampflow.steps import _clean_flicker_noise_clip as clip
 from rampflow.steps import _clean_flicker_noise_lines as lines
 
-#: Exposure types whose noise may be fitted in Fourier space.
-FOURIER_TYPES = ("NRS_MSASPEC", "NRS_IFU", "NRS_FIXEDSLIT", "NRS_BRIGHTOBJ")
 #: Standard deviations below the draft's centre at which a pixel is no background.
 _BELOW = 3.0
 _UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.JUMP_DET)
 
 
 #: Parameters that `choose_fit` takes.
-OPTIONS = ("fit_method", "fit_by_channel", "background_method", "background_box_size", "n_sigma")
+OPTIONS = ("fit_by_channel", "background_method", "background_box_size", "n_sigma")
 
 
 class Fit(NamedTuple):
@@ -42,28 +38,19 @@ class Fit(NamedTuple):
 
     Attributes
     ----------
-    method : {"median", "fft"}
-        Medians of lines, or a fit in Fourier space.
     axis : int
         Axis of the image along which a line runs.
     by_channel : bool
-        Medians: fit the four outputs of a full frame on their own.
+        Fit the four outputs of a full frame on their own.
     background_method, background_box_size, n_sigma
         The parameters of these names.
-    detector : str
-        Name of the detector, which says how it is read.
-    all_slits : bool
-        Fourier space: the subarray is ALLSLITS, whose noise is fitted at lower frequencies.
     """
 
-    method: str
     axis: int
     by_channel: bool
     background_method: str | None
     background_box_size: list | None
     n_sigma: float
-    detector: str = ""
-    all_slits: bool = False
 
 
 def choose_fit(
@@ -71,8 +58,6 @@ def choose_fit(
     exp_type,
     slowaxis,
     subarray,
-    detector,
-    fit_method,
     fit_by_channel,
     background_method,
     background_box_size,
@@ -82,9 +67,9 @@ def choose_fit(
 
     Parameters
     ----------
-    exp_type, slowaxis, subarray, detector
+    exp_type, slowaxis, subarray
         Keywords of these names.
-    fit_method, fit_by_channel, background_method, background_box_size, n_sigma
+    fit_by_channel, background_method, background_box_size, n_sigma
         Parameters of the step.
 
     Returns
@@ -94,19 +79,15 @@ def choose_fit(
     Raises
     ------
     NotApplicable
-        MIRI, but for imaging; a fit in Fourier space, but for NIRSpec.
+        MIRI, but for imaging.
     """
     mid_infrared = exp_type.startswith("MIR")
     if mid_infrared and exp_type != "MIR_IMAGE":
         raise NotApplicable(f"of MIRI's exposures only images (MIR_IMAGE) are corrected; this is {exp_type}")
-    if fit_method == "fft" and exp_type not in FOURIER_TYPES:
-        raise NotApplicable(f"fit_method: fft is for {', '.join(FOURIER_TYPES)} only; this is {exp_type}")
     # MIRI's noise shows along columns, whatever the direction of its read-out.
     axis = 0 if mid_infrared else abs(slowaxis) - 1
     by_channel = fit_by_channel and subarray == "FULL" and not mid_infrared
-    return Fit(
-        fit_method, axis, by_channel, background_method, background_box_size, n_sigma, detector, subarray == "ALLSLITS"
-    )
+    return Fit(axis, by_channel, background_method, background_box_size, n_sigma)
 
 
 def user_mask(image, shape):
@@ -245,14 +226,9 @@ def clean_difference(before, after, groupdq, mask, fit, flat=None):
     image -= level
     if fit.background_method and fit.n_sigma > 0:
         clip.keep_background(image, mask, below=fit.n_sigma, above=fit.n_sigma, lower_half=True)
-    image -= _noise(image, mask, fit)
+    image -= lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
     image += level
     if flat is not None:
         image *= flat
     image[~good] = np.nan
     return Cleaned(image, level)
-
-
-def _noise(image, mask, fit):
-    """Fit the noise of an image without background; float32."""
-    return lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
