@@ -132,8 +132,10 @@ def test_the_noise_is_fitted_to_the_difference_divided_by_the_flat():
 
 def test_flat_is_filled_where_it_cannot_be_divided_by():
     flat = np.full((64, 64), 2, np.float32)
-    flat[1, 2], flat[3, 4] = 0, np.nan
-    np.testing.assert_array_equal(flicker.fill_flat(flat), np.full((64, 64), 2, np.float32))
+    flat[1, 2], flat[3, 4], flat[5, 6] = 0, np.nan, 1
+    filled = np.full((64, 64), 2, np.float32)
+    filled[5, 6] = 1  # it stands out, but can be divided by
+    np.testing.assert_array_equal(flicker.fill_flat(flat), filled)
 
 
 @pytest.mark.parametrize(("shape", "box"), [((2048, 2048), (32, 32)), ((50, 33), (25, 11)), ((7, 160), (7, 32))])

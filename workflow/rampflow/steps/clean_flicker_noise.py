@@ -151,7 +151,7 @@ def fill_flat(flat):
     """
     good = np.isfinite(flat) & (flat != 0)
     if good.any() and not good.all():
-        around = background.background(np.where(good, flat, np.float32(0)), good, method="model")
+        around = background.background(np.where(good, flat, np.float32(0)), good.copy(), method="model")
         flat[~good] = np.broadcast_to(around, flat.shape)[~good]
     return flat
 
