@@ -83,7 +83,8 @@ def test_only_one_module_imports_crds_and_none_the_oracle():
 def test_steps_know_arrays_only():
     for path in (HOME / "workflow/rampflow/steps").glob("*.py"):
         assert not re.search(
-            r"^\s*(import|from) (astropy|stdatamodels|crds|snakemake|logging|rampflow\.(files|job))\b",
+            # astropy.stats knows arrays only, too
+            r"^\s*(import|from) (astropy\b(?!\.stats\b)|stdatamodels|crds|snakemake|logging|rampflow\.(files|job))\b",
             path.read_text(),
             re.M,
         ), path

@@ -65,9 +65,9 @@ def test_nothing_half_written_is_left(finished):
 
 
 def test_a_step_that_is_not_there_is_refused_in_one_line(new_run):
-    text = new_run("nrs1")("-n", status=1, steps={"clean_flicker_noise": {"skip": False}})
+    text = new_run("nrs1")("-n", status=1, release="3.0", steps={"picture_frame": {"skip": False}})
     (line,) = [line for line in text.splitlines() if line.startswith("rampflow:")]
-    assert "clean_flicker_noise is not there yet" in line
+    assert "picture_frame is not there yet" in line
 
 
 def test_without_a_warm_start_with_one_core_and_in_the_smallest_pieces_the_products_are_the_same_bits(

@@ -375,7 +375,8 @@ def test_releases_differ_where_the_field_did():
             "config: steps: clean_flicker_noise: autoparam: no such parameter in release 1.19; "
             "clean_flicker_noise has skip, fit_method, fit_by_channel, background_method, "
             "background_box_size, mask_science_regions, apply_flat_field, n_sigma, fit_histogram, "
-            "single_mask, user_mask, save_mask, save_background, save_noise",
+            "single_mask, user_mask, save_mask, save_background, save_noise, slope_weights, "
+            "ignore_persistence, refused_as",
         ),
         (
             {"jump": {"maximum_cores": "half"}},
@@ -654,7 +655,7 @@ def test_values_of_crds_that_are_not_there_yet_are_replaced_and_said(lacking, se
         ("jump", A, ["gain", "readnoise"]),
         ("ramp_fit", B, ["gain", "readnoise"]),
         ("gain_scale", A, ["gain"]),
-        ("clean_flicker_noise", A, []),
+        ("clean_flicker_noise", A, ["gain", "readnoise"]),
     ],
 )
 def test_reference_types_of_a_step(step, exposure, types):
@@ -668,7 +669,7 @@ def test_conditional_reference_types():
     assert plan.reference_types("refpix", A) == ["sirskernel"]
     assert plan.reference_types("refpix", B) == []
     assert plan.reference_types("refpix", IRS2) == ["refpix", "sirskernel"]
-    assert plan.reference_types("clean_flicker_noise", A) == ["flat"]
+    assert plan.reference_types("clean_flicker_noise", A) == ["flat", "gain", "readnoise"]
 
 
 def test_merged_parameters_decide_about_reference_types_when_given():
@@ -678,8 +679,8 @@ def test_merged_parameters_decide_about_reference_types_when_given():
         {"pars-cleanflickernoisestep": {"parameters": {"apply_flat_field": "True"}}},
         "clean_flicker_noise",
     )
-    assert plan.reference_types("clean_flicker_noise", A) == []
-    assert plan.reference_types("clean_flicker_noise", A, merged) == ["flat"]
+    assert plan.reference_types("clean_flicker_noise", A) == ["gain", "readnoise"]
+    assert plan.reference_types("clean_flicker_noise", A, merged) == ["flat", "gain", "readnoise"]
 
 
 @pytest.mark.usefixtures("lacking")

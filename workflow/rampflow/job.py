@@ -66,7 +66,10 @@ def preload(names=None):
     names = known if names is None else names
     parts = [part for name in names for part in (name, *(other for other in known if other.startswith(f"_{name}_")))]
     modules = [f"rampflow.steps.{part}" for part in parts]
-    for name in (*modules, *(f"rampflow.{each}" for each in ("drifts", "cosmic_rays", "carried", "fit", "rates"))):
+    for name in (
+        *modules,
+        *(f"rampflow.{each}" for each in ("drifts", "cosmic_rays", "carried", "flicker", "fit", "rates")),
+    ):
         # A step that cannot be imported fails in its own job, where there is a log and an exposure's name.
         with contextlib.suppress(Exception):
             yield importlib.import_module(name).__name__

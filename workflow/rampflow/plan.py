@@ -297,7 +297,7 @@ class Plan:
             name, _, value = condition.partition("=")
             return word(parameters[name]["value"]) == value if value else exposure.irs2 or not name
 
-        return [row["type"] for row in rows if holds(row["when"])]
+        return list(dict.fromkeys(row["type"] for row in rows if holds(row["when"])))
 
     def parameter_types(self, exposure):
         """Return the CRDS types of the parameter files that concern an exposure, as a list.
@@ -512,7 +512,7 @@ class Plan:
                 if self._skip(step, exposure) == (True, "not there yet"):
                     left_out.setdefault(step, {})[_mode(exposure)] = None
             for step, name in lacking:
-                value = self.release.defaults[step][name]
+                value = self.release.defaults[step].get(name)
                 if step in self.chain(exposure) and stand_in(step, name, value) is not None:
                     replaced.setdefault((step, name, value), {})[_mode(exposure)] = None
         for step, modes in left_out.items():

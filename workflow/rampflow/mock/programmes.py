@@ -258,6 +258,33 @@ def _parity(_seed):
     )
 
 
+def _parity_flicker(_seed):
+    """Exposures of every orientation, whose flicker noise is taken out in different ways."""
+    on = {"skip": False}
+    steps = {
+        "NIRCAM": {**on, "apply_flat_field": True, "fit_histogram": True},
+        "NIRISS": {**on, "single_mask": False, "n_sigma": 1.5},
+        "NIRSPEC": {**on, "background_method": None},
+        "MIRI": {**on, "background_method": "model", "background_box_size": [16, 16]},
+        "FGS": on,
+    }
+    strong = {"row_noise": 3.0}
+    return Programme(
+        (
+            _exposure("NRCB1", "SHALLOW4", 5, 2, subarray="SUB160", zero_frame=True, scene=FIELD, changes=strong),
+            _exposure("NRCALONG", "RAPID", 4, 1, subarray="SUB320", scene=FIELD, changes=strong),
+            _exposure("NIS", "NISRAPID", 6, 3, subarray="SUB128", scene=FIELD, changes=strong),
+            _exposure("NRS1", "NRS", 5, subarray="SUBS200A1", scene=SPECTRUM, changes=strong),
+            _exposure("NRS2", "NRSRAPID", 4, 2, subarray="SUBS200A1", scene=SPECTRUM, changes=strong),
+            _exposure("MIRIMAGE", "FASTR1", 8, 2, subarray="SUB256", scene=MID_INFRARED),
+            _exposure("MIRIMAGE", "FASTR1", 5, subarray="SUB64", exp_type="MIR_LYOT", scene=MID_INFRARED, number=2),
+            _exposure("GUIDER1", "FGS", 5, subarray="SUB128LL", scene=FIELD, changes=strong),
+        ),
+        whole=frozenset({"flat"}),
+        steps={selector: {"clean_flicker_noise": values} for selector, values in steps.items()},
+    )
+
+
 def _mid_infrared():
     """MIRI's other modes, and ramps of every small number of groups, on small windows of its subarrays."""
     bright = MID_INFRARED.but(stars=12, brightest=5e6, slope=0.5)
@@ -526,6 +553,7 @@ PROGRAMMES = {
     "parity": _parity,
     "parity-recent": _parity_recent,
     "parity-full": _parity_full,
+    "parity-flicker": _parity_flicker,
     "parity-stripes": _parity_stripes,
     "parity-superstripes": _parity_superstripes,
     "parity-samples": _parity_samples,

@@ -1,0 +1,12 @@
+"""Take flicker (1/f) noise out of the ramps."""
+
+from rampflow.warm import handoff
+
+handoff()
+
+from rampflow.flicker import Flicker
+
+with Flicker(snakemake) as step:
+    fit = step.choose()
+    flat = step.find_flat()
+    step.clean(fit, step.find_masks(flat), flat)

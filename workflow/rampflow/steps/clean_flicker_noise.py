@@ -1,0 +1,234 @@
+"""Take the flicker (1/f) noise out of ramps.
+
+The read-out electronics drift while they read a frame: pixels that are read one after the other, along a line, have a
+common offset that changes from line to line. The reference pixels see part of it. The rest is measured here on the
+pixels that see no source, in the difference of every two successive groups, and subtracted; the differences are
+summed up again, so that the first group of an integration stays as it is.
+
+Background is told from sources on a draft of the count rate (`scene_mask`), and in every difference by its own values
+(`clean_difference`). A background level, or a model of it, is set aside while the noise is fitted: the medians of
+lines.
+
+Units: SCI in DN, the draft in DN/s; the flat has none.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/main.html
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rampflow import dq
+from rampflow.steps import NotApplicable
+from rampflow.steps import _clean_flicker_noise_background as background
+from rampflow.steps import _clean_flicker_noise_clip as clip
+from rampflow.steps import _clean_flicker_noise_lines as lines
+
+#: Standard deviations below the draft's centre at which a pixel is no background.
+_BELOW = 3.0
+_UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.JUMP_DET)
+
+
+#: Parameters that `choose_fit` takes.
+OPTIONS = ("fit_by_channel", "background_method", "background_box_size", "n_sigma")
+
+
+class Fit(NamedTuple):
+    """How the noise of an exposure is fitted.
+
+    Attributes
+    ----------
+    axis : int
+        Axis of the image along which a line runs.
+    by_channel : bool
+        Fit the four outputs of a full frame on their own.
+    background_method, background_box_size, n_sigma
+        The parameters of these names.
+    """
+
+    axis: int
+    by_channel: bool
+    background_method: str | None
+    background_box_size: list | None
+    n_sigma: float
+
+
+def choose_fit(
+    *,
+    exp_type,
+    slowaxis,
+    subarray,
+    fit_by_channel,
+    background_method,
+    background_box_size,
+    n_sigma,
+):
+    """Choose how the noise of an exposure is fitted.
+
+    Parameters
+    ----------
+    exp_type, slowaxis, subarray
+        Keywords of these names.
+    fit_by_channel, background_method, background_box_size, n_sigma
+        Parameters of the step.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    NotApplicable
+        MIRI, but for imaging.
+    """
+    mid_infrared = exp_type.startswith("MIR")
+    if mid_infrared and exp_type != "MIR_IMAGE":
+        raise NotApplicable(f"of MIRI's exposures only images (MIR_IMAGE) are corrected; this is {exp_type}")
+    # MIRI's noise shows along columns, whatever the direction of its read-out.
+    axis = 0 if mid_infrared else abs(slowaxis) - 1
+    by_channel = fit_by_channel and subarray == "FULL" and not mid_infrared
+    return Fit(axis, by_channel, background_method, background_box_size, n_sigma)
+
+
+def user_mask(image, shape):
+    """Take the user's image for a mask.
+
+    Parameters
+    ----------
+    image : 2D or 3D `~numpy.ndarray`
+        Not 0 where there is background; 3D is an image for every integration.
+    shape : tuple of int
+        Of the exposure: integrations, groups, rows, columns.
+
+    Returns
+    -------
+    bool `~numpy.ndarray`
+
+    Raises
+    ------
+    NotApplicable
+        The image has another shape than the exposure's frames.
+    """
+    nints, _, *frame = shape
+    if image.shape not in (tuple(frame), (nints, *frame)):
+        raise NotApplicable(f"user_mask has shape {image.shape}, the frames of the exposure {tuple(frame)}")
+    return image != 0
+
+
+def check_science_regions(instrument, exp_type):
+    """Refuse to mask the science regions of exposures whose regions follow from a model of the optics.
+
+    Raises
+    ------
+    ValueError
+        They do.
+    """
+    if instrument == "NIRSPEC" or exp_type == "NIS_SOSS":
+        where = "NIRSpec's slits and slices" if instrument == "NIRSPEC" else "the SOSS traces"
+        raise ValueError(
+            f"mask_science_regions: {where} follow from a model of the optics, which this workflow does not have; "
+            "give a mask of your own as user_mask, or set mask_science_regions to false"
+        )
+
+
+def science_regions(flat_dq):
+    """Find the regions of a MIRI image that are not illuminated like the sky; True for those."""
+    return (flat_dq & np.uint32(dq.DO_NOT_USE | dq.NON_SCIENCE)) != 0
+
+
+def fill_flat(flat):
+    """Replace values of a flat that cannot be divided by, with a model of those around them.
+
+    Parameters
+    ----------
+    flat : 2D float32 `~numpy.ndarray`
+        Changed in place.
+
+    Returns
+    -------
+    2D float32 `~numpy.ndarray`
+        ``flat``.
+    """
+    good = np.isfinite(flat) & (flat != 0)
+    if good.any() and not good.all():
+        around = background.background(np.where(good, flat, np.float32(0)), good.copy(), method="model")
+        flat[~good] = np.broadcast_to(around, flat.shape)[~good]
+    return flat
+
+
+def scene_mask(rate, *, n_sigma, fit_histogram, science=None):
+    """Find the pixels of an image that see background only.
+
+    Parameters
+    ----------
+    rate : 2D float32 `~numpy.ndarray`
+        Draft of the count rate (DN/s). NaN, or exactly 0, is no background.
+    n_sigma : float
+        Standard deviations above the centre at which a pixel is a source; none is, if it is not positive.
+    fit_histogram : bool
+        Take centre and scatter from a Gaussian that is fitted to the histogram.
+    science : 2D bool `~numpy.ndarray`, optional
+        True for regions that are no background, whatever they show.
+
+    Returns
+    -------
+    2D bool `~numpy.ndarray`
+        True for background.
+    """
+    mask = np.isfinite(rate) & (rate != 0)
+    if science is not None:
+        mask &= ~science
+    if n_sigma > 0:
+        clip.keep_background(rate, mask, below=_BELOW, above=n_sigma, fit_histogram=fit_histogram)
+    return mask
+
+
+class Cleaned(NamedTuple):
+    """What `clean_difference` finds (DN): the difference without noise, and the background that was set aside.
+
+    NaN of the difference stays NaN. The background is that of the difference divided by the flat.
+    """
+
+    difference: np.ndarray
+    background: np.ndarray
+
+
+def clean_difference(before, after, groupdq, mask, fit, flat=None):
+    """Take the flicker noise out of the difference of two successive groups.
+
+    Parameters
+    ----------
+    before, after : 2D float32 `~numpy.ndarray`
+        The groups (DN).
+    groupdq : 2D uint8 `~numpy.ndarray`
+        Flags of the later one: pixels with DO_NOT_USE or JUMP_DET are no background.
+    mask : 2D bool `~numpy.ndarray`
+        From `scene_mask`.
+    fit : Fit
+        From `choose_fit`.
+    flat : 2D float32 `~numpy.ndarray`, optional
+        From `fill_flat`; background and noise are fitted to the difference divided by it.
+
+    Returns
+    -------
+    Cleaned or None
+        None where no pixel is left to go by.
+    """
+    image = after - before
+    if flat is not None:
+        image /= flat
+    good = np.isfinite(image)
+    image[~good] = 0
+    mask = mask & good & ((groupdq & _UNUSABLE) == 0)
+    if not mask.any():
+        return None
+    level = background.background(image, mask, method=fit.background_method, box_size=fit.background_box_size)
+    image -= level
+    if fit.background_method and fit.n_sigma > 0:
+        clip.keep_background(image, mask, below=fit.n_sigma, above=fit.n_sigma, lower_half=True)
+    image -= lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
+    image += level
+    if flat is not None:
+        image *= flat
+    image[~good] = np.nan
+    return Cleaned(image, level)
