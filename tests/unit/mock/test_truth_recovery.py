@@ -15,6 +15,7 @@ from rampflow.mock.configurations import full_frame, orientation, properties
 from rampflow.mock.ramps import true_rates
 from rampflow.steps import (
     _refpix_irs2,
+    clean_flicker_noise,
     dark_current,
     ipc,
     linearity,
@@ -166,6 +167,31 @@ def test_one_over_f_noise_goes_where_reads_are_noisy(detector):
     ends = refpix.correct_frames(seen.copy(), plan_refpix(exposure, use_side_ref_pixels=False)) - noisy
     assert np.std(ends) == pytest.approx(6, rel=0.4)
     assert np.std(side) < 0.4 * np.std(ends)
+
+
+@pytest.mark.parametrize(("detector", "readpatt"), [("NIS", "NISRAPID"), ("NRCB1", "RAPID")])
+def test_flicker_noise_goes_but_for_the_scatter_of_medians(detector, readpatt):
+    """A line of 240 pixels of noise 1 has a median of noise sqrt(pi / 2 / 240) = 0.08; 0.13 and 0.16 are seen.
+
+    Some pixels are stars, and the clipping about the level of all lines cuts into those that are far from it.
+    """
+    scene = Scene(sky=20.0, stars=8, brightest=3e4)
+    window = Window(201, 301, 240, 200)
+    exposure = expose(detector, readpatt, 6, scene=scene, window=window, effects=Effects(read_noise=1))
+    noisy = ramp(exposure.but(effects=Effects(read_noise=1, row_noise=3)))
+    quiet = ramp(exposure)
+    along = 2 - abs(orientation(detector)[1])  # axis on which lines follow each other
+    fit = clean_flicker_noise.Fit(1 - along, False, "median", None, 2.0)
+    mask = clean_flicker_noise.scene_mask((noisy[-1] - noisy[0]) / 5, n_sigma=2.0, fit_histogram=False)
+    assert 0.5 < mask.mean() < 0.99
+    flags = np.zeros(mask.shape, np.uint8)
+    pixel = np.std(np.diff(quiet, axis=0), axis=0)[mask].mean()
+    for before, after, without in zip(noisy, noisy[1:], np.diff(quiet, axis=0), strict=False):
+        seen = np.median(after - before - without, axis=1 - along)
+        cleaned = clean_flicker_noise.clean_difference(before, after, flags, mask, fit).difference
+        left = np.median(cleaned - without, axis=1 - along)
+        assert np.std(seen) > 0.5 * pixel
+        assert np.std(left) < 0.2 * pixel
 
 
 def test_levels_of_a_single_output_go_altogether():
