@@ -171,14 +171,14 @@ def test_one_over_f_noise_goes_where_reads_are_noisy(detector):
 
 @pytest.mark.parametrize(("detector", "readpatt"), [("NIS", "NISRAPID"), ("NRCB1", "RAPID")])
 def test_flicker_noise_goes_but_for_the_scatter_of_medians(detector, readpatt):
-    """A line of 240 pixels of noise 1 has a median of noise sqrt(pi / 2 / 240) = 0.08; 0.13 and 0.16 are seen.
+    """A line of 240 pixels of noise 1 has a median of noise sqrt(pi / 2 / 240) = 0.08.
 
-    Some pixels are stars, and the clipping about the level of all lines cuts into those that are far from it.
+    Some pixels are stars, counts are whole, and clipping about the level of all lines cuts into those far from it.
     """
     scene = Scene(sky=20.0, stars=8, brightest=3e4)
     window = Window(201, 301, 240, 200)
     exposure = expose(detector, readpatt, 6, scene=scene, window=window, effects=Effects(read_noise=1))
-    noisy = ramp(exposure.but(effects=Effects(read_noise=1, row_noise=3)))
+    noisy = ramp(exposure.but(effects=Effects(read_noise=1, row_noise=1)))
     quiet = ramp(exposure)
     along = 2 - abs(orientation(detector)[1])  # axis on which lines follow each other
     fit = clean_flicker_noise.Fit(1 - along, False, "median", None, 2.0)
@@ -190,8 +190,8 @@ def test_flicker_noise_goes_but_for_the_scatter_of_medians(detector, readpatt):
         seen = np.median(after - before - without, axis=1 - along)
         cleaned = clean_flicker_noise.clean_difference(before, after, flags, mask, fit).difference
         left = np.median(cleaned - without, axis=1 - along)
-        assert np.std(seen) > 0.5 * pixel
-        assert np.std(left) < 0.2 * pixel
+        assert np.std(seen) > 0.3 * pixel
+        assert np.std(left) < 0.16 * pixel
 
 
 def test_levels_of_a_single_output_go_altogether():
