@@ -38,13 +38,14 @@ CASES = {
     "long": "long time series, NIRCam",
     "prism": "long time series, MIRI's slitless prism",
     "likely": "full frame, NIRCam, maximum likelihood",
+    "likely-long": "long time series, NIRCam, maximum likelihood",
 }
 #: The mock's programme of a case, where it is that of another one, and the parameters of steps on both sides.
-PROGRAMMES = {"likely": "full"}
-PARAMETERS = {"likely": {"ramp_fit": {"algorithm": "LIKELY"}}}
+PROGRAMMES = {"likely": "full", "likely-long": "long"}
+PARAMETERS = dict.fromkeys(PROGRAMMES, {"ramp_fit": {"algorithm": "LIKELY"}})
 #: Steps whose time is compared with the oracle's own, and how many times faster they should be.
 GOALS = {"emicorr": 5, "jump": 10, "ramp_fit": 5, "saturation": 3, "refpix": 3, "linearity": 3}
-GOALS_OF_CASES = {"likely": {"ramp_fit": 10}}
+GOALS_OF_CASES = dict.fromkeys(PROGRAMMES, {"ramp_fit": 10})
 
 
 def main(arguments=None):
