@@ -1,4 +1,4 @@
-"""The scripts of jump and ramp_fit: the same bits whatever the pieces of the exposure and the number of threads."""
+"""Scripts that look at an exposure more than once: the same bits whatever its pieces and the number of threads."""
 
 import json
 import os
@@ -52,6 +52,14 @@ FIT = {
 }
 
 
+CLEAN = {
+    "one mask": (FEW, {}),
+    "masks of a time series": (LONG, {"single_mask": False}),
+    "all that there is to say": (FEW, {f"save_{word}": True for word in ("mask", "background", "noise")}),
+    "model": (FEW, {"background_method": "model", "fit_histogram": True}),
+}
+
+
 class Named(dict):
     __getattr__ = dict.get
 
@@ -101,6 +109,7 @@ def script(tmp_path, monkeypatch):
     def run(step, sci, groupdq, changes, rows, threads):
         primary = fits.PrimaryHDU()
         keys = {"INSTRUME": "NIRCAM", "TGROUP": 10.0, "TFRAME": 10.0, "NFRAMES": 1, "GROUPGAP": 0, "DRPFRMS1": 0}
+        keys |= {"SLOWAXIS": -2, "EXP_TYPE": "NRC_IMAGE", "SUBARRAY": "SUB64P"}
         primary.header.update(keys | WINDOW)
         pixeldq = np.zeros((ROWS, COLUMNS), np.uint32)
         arrays = {"SCI": sci, "PIXELDQ": pixeldq, "GROUPDQ": groupdq}
@@ -108,7 +117,7 @@ def script(tmp_path, monkeypatch):
         images = [fits.ImageHDU(array, name=name) for name, array in arrays.items()]
         fits.HDUList([primary, *images]).writeto(before, overwrite=True)
         folder = tmp_path / f"{rows}_{threads}"
-        made = ("ramp",) if step == "jump" else ("rate", "rateints")
+        made = ("rate", "rateints") if step == "ramp_fit" else ("ramp",)
         settings = load_release("3.0").defaults[step] | changes
         job = SimpleNamespace(
             rule=step,
@@ -160,5 +169,17 @@ def test_ramp_fit_gives_the_same_bits_whatever_the_pieces_and_threads(script, ca
     products = {name for name, _ in whole}
     assert len(products) == 2 + changes.get("save_opt", False)
     assert {name for _, name in whole} >= {"SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE"}
+    for pieces, other in zip(PIECES[1:], others, strict=True):
+        assert other == whole, pieces
+
+
+@pytest.mark.parametrize("case", CLEAN)
+def test_clean_flicker_noise_gives_the_same_bits_whatever_the_pieces_and_threads(script, case):
+    shape, changes = CLEAN[case]
+    sci, groupdq = ramps(*shape)
+    whole, *others = (script("clean_flicker_noise", sci, groupdq, changes, *pieces) for pieces in PIECES)
+    beside = {"x_mask.fits", "x_flicker_bkg.fits", "x_flicker_noise.fits"} if "save_mask" in changes else set()
+    assert {name for name, _ in whole} == {"x_ramp.fits"} | beside
+    assert whole["x_ramp.fits", "SCI"] != sha256(sci.astype(">f4").tobytes()).digest()
     for pieces, other in zip(PIECES[1:], others, strict=True):
         assert other == whole, pieces
