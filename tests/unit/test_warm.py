@@ -1,5 +1,7 @@
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rampflow import warm
+from rampflow import server, warm
 
 WORKFLOW = Path(warm.__file__).parents[1]
 
@@ -18,7 +20,7 @@ def run(tmp_path, monkeypatch):
     # A relative address, as in a run: socket paths are limited to about 100 characters.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(WORKFLOW))
-    server = subprocess.Popen(
+    process = subprocess.Popen(
         [
             sys.executable,
             "-c",
@@ -26,7 +28,7 @@ def run(tmp_path, monkeypatch):
         ]
     )
     while not os.path.exists("s"):
-        assert server.poll() is None
+        assert process.poll() is None
         time.sleep(0.01)
 
     def start(text):
@@ -40,10 +42,10 @@ def run(tmp_path, monkeypatch):
             text=True,
         )
 
-    start.server = server
+    start.server = process
     yield start
-    server.terminate()
-    server.wait(10)
+    process.terminate()
+    process.wait(10)
 
 
 def test_a_script_runs_in_a_child_of_the_server_with_its_streams_and_folder(run):
@@ -102,3 +104,34 @@ def test_the_server_ends_its_children_when_it_ends(run):
 def test_only_the_owner_may_use_the_socket(run):
     assert run.server.poll() is None
     assert os.stat("s").st_mode & 0o077 == 0
+
+
+def test_children_that_end_while_one_is_seen_to_are_told_once_each(tmp_path, monkeypatch):
+    """The signal of the second one comes in the middle of the first one's turn."""
+    monkeypatch.chdir(tmp_path)
+    served = server.Server("s", os.getppid())
+    jobs = {}
+    for status in (3, 0, 5):
+        child = os.fork()
+        if child == 0:
+            os._exit(status)
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        ours, theirs = socket.socketpair()
+        served.children[theirs] = child
+        jobs[status] = ours
+    wait = os.waitpid
+
+    def interrupted(*which):
+        monkeypatch.setattr(os, "waitpid", wait)
+        found = wait(*which)
+        served._reap()
+        return found
+
+    monkeypatch.setattr(os, "waitpid", interrupted)
+    served._reap()
+    assert not served.children
+    for status, job in jobs.items():
+        assert os.waitstatus_to_exitcode(struct.unpack("!i", job.recv(100))[0]) == status
+        assert job.recv(1) == b""
+        job.close()
+    served.listener.close()

@@ -164,15 +164,17 @@ class Server:
             os._exit(status)
 
     def _reap(self):
+        """Tell jobs how their children ended; may be interrupted by itself, when one more ends."""
         for connection, child in list(self.children.items()):
-            with contextlib.suppress(ChildProcessError):
+            try:
                 done, status = os.waitpid(child, os.WNOHANG)
-                if not done:
-                    continue
+            except ChildProcessError:
+                continue  # the interruption has seen to it
+            if done:
                 with contextlib.suppress(OSError):
                     connection.sendall(struct.pack("!i", status))
-            connection.close()
-            del self.children[connection]
+                connection.close()
+                self.children.pop(connection, None)
 
     def _kill(self, connection):
         child = self.children.pop(connection)
