@@ -5,7 +5,8 @@ smoothed across lines. Background is sampled unevenly where slits or sources are
 the fewer there are around it.
 
 A fit by weighted least squares needs, for every line, the Fourier transforms of the squared weights and of the
-values times them at a few low frequencies: a product of matrices for the whole image.
+values times them at a few low frequencies: a product of matrices for the whole image. As published, the fit is of
+waves of positive frequencies to real values, which is exact without gaps, and near with gaps of some hundred pixels.
 
 Source: Rauscher 2024, PASP 136, 015001 (https://arxiv.org/abs/2306.03250)
 """
