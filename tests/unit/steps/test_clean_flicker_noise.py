@@ -3,7 +3,7 @@ import pytest
 
 from rampflow import dq
 from rampflow.steps import NotApplicable
-from rampflow.steps import _clean_flicker_noise_fourier as fourier
+from rampflow.steps import _clean_flicker_noise_orientation as orientation
 from rampflow.steps import clean_flicker_noise as flicker
 from rampflow.steps._clean_flicker_noise_background import box_for
 from rampflow.steps._clean_flicker_noise_lines import fit_lines, line_medians
@@ -66,7 +66,7 @@ def test_of_miri_only_images_are_corrected():
         flicker.choose_fit(**NIRCAM | {"exp_type": "MIR_MRS"}, **OPTIONS)
 
 
-def test_waves_are_fitted_on_demand_to_full_frames_of_nirspec():
+def test_waves_are_fitted_on_demand_to_spectra_of_nirspec():
     fft = OPTIONS | {"fit_method": "fft"}
     for exp_type in ("NRS_MSASPEC", "NRS_IFU", "NRS_FIXEDSLIT", "NRS_BRIGHTOBJ"):
         assert flicker.choose_fit(**NIRSPEC | {"exp_type": exp_type}, **fft).waves_of == "NRS1"
@@ -74,8 +74,9 @@ def test_waves_are_fitted_on_demand_to_full_frames_of_nirspec():
     for other in (NIRCAM, NIRSPEC | {"exp_type": "NRS_DARK"}):
         with pytest.raises(NotApplicable, match="fit_method: fft is for NRS_BRIGHTOBJ, .*; this is"):
             flicker.choose_fit(**other, **fft)
-    with pytest.raises(ValueError, match=r"this is SUBS200A1, of 64 by 2048 pixels\. Use fit_method: median"):
-        flicker.choose_fit(**NIRSPEC | {"subarray": "SUBS200A1", "frame": (64, 2048)}, **fft)
+    assert flicker.choose_fit(**NIRSPEC, **fft).passed_below is None
+    for subarray, limits in (("SUBS200A1", (1061, 1211)), ("ALLSLITS", (150, 200))):
+        assert flicker.choose_fit(**NIRSPEC | {"subarray": subarray, "frame": (64, 2048)}, **fft).passed_below == limits
 
 
 def test_sources_and_void_pixels_are_no_background():
@@ -185,7 +186,9 @@ def test_slow_waves_of_a_full_frame_are_taken_out(detector):
 
 def test_lines_of_the_second_detector_of_nirspec_run_the_other_way():
     image = np.arange(12).reshape(3, 4)
-    np.testing.assert_array_equal(fourier.to_detector(image, "NRS1"), image.T)
-    np.testing.assert_array_equal(fourier.to_detector(image, "NRS2"), image.T[::-1])
+    np.testing.assert_array_equal(orientation.to_detector(image, "NRS1"), image.T)
+    np.testing.assert_array_equal(orientation.to_detector(image, "NRS2"), image.T[::-1])
     for detector in ("NRS1", "NRS2"):
-        np.testing.assert_array_equal(fourier.from_detector(fourier.to_detector(image, detector), detector), image)
+        np.testing.assert_array_equal(
+            orientation.from_detector(orientation.to_detector(image, detector), detector), image
+        )

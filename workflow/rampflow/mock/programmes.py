@@ -286,12 +286,16 @@ def _parity_flicker(_seed):
 
 
 def _parity_waves(_seed):
-    """Full frames of NIRSpec, whose flicker noise is taken out in Fourier space."""
+    """Frames and subarrays of NIRSpec, whose flicker noise is taken out in Fourier space."""
     spectra = {"exp_type": "NRS_MSASPEC", "scene": SPECTRUM, "changes": {"row_noise": 3.0}}
+    slits = spectra | {"exp_type": "NRS_FIXEDSLIT"}
     return Programme(
         (
             _exposure("NRS1", "NRSRAPID", 3, 2, **spectra),
             _exposure("NRS2", "NRSRAPID", 3, 2, **spectra),
+            _exposure("NRS1", "NRSRAPID", 3, 2, subarray="SUBS200A1", **slits, number=2),
+            _exposure("NRS2", "NRS", 4, subarray="SUBS200A1", **slits, number=2),
+            _exposure("NRS2", "NRSRAPID", 3, subarray="ALLSLITS", **slits, number=3),
         ),
         steps={"NIRSPEC": {"clean_flicker_noise": {"skip": False, "fit_method": "fft"}}},
     )

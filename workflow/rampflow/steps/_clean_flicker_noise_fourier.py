@@ -15,6 +15,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from rampflow.steps import _clean_flicker_noise_lines as lines
+from rampflow.steps._clean_flicker_noise_orientation import from_detector, to_detector
 
 #: Pixels of a line, and lines.
 FULL = 2048
@@ -33,24 +34,6 @@ _NO_DENSITY = 1e-4
 #: Combinations of waves that have less than this part of the greatest eigenvalue are left out; jwst's single precision
 #: has none that is smaller.
 _TELLING = 1e-6
-
-
-def to_detector(image, detector):
-    """Return a view of an image with lines, as they are read, as rows; it is its own inverse for NRS1.
-
-    Parameters
-    ----------
-    image : 2D `~numpy.ndarray`
-        In the orientation of files.
-    detector : {"NRS1", "NRS2"}
-        Its name.
-    """
-    return image.T[::-1] if detector == "NRS2" else image.T
-
-
-def from_detector(image, detector):
-    """Return a view of an image in the orientation of files: the inverse of `to_detector`."""
-    return image[::-1].T if detector == "NRS2" else image.T
 
 
 def line_weights(mask):
