@@ -291,11 +291,11 @@ def _parity_waves(_seed):
     slits = spectra | {"exp_type": "NRS_FIXEDSLIT"}
     return Programme(
         (
-            _exposure("NRS1", "NRSRAPID", 3, 2, **spectra),
-            _exposure("NRS2", "NRSRAPID", 3, 2, **spectra),
-            _exposure("NRS1", "NRSRAPID", 3, 2, subarray="SUBS200A1", **slits, number=2),
-            _exposure("NRS2", "NRS", 4, subarray="SUBS200A1", **slits, number=2),
-            _exposure("NRS2", "NRSRAPID", 3, subarray="ALLSLITS", **slits, number=3),
+            _exposure("NRS1", "NRSRAPID", 3, 2, **spectra, number=11),
+            _exposure("NRS2", "NRSRAPID", 3, 2, **spectra, number=11),
+            _exposure("NRS1", "NRSRAPID", 3, 2, subarray="SUBS200A1", **slits, number=12),
+            _exposure("NRS2", "NRS", 4, subarray="SUBS200A1", **slits, number=12),
+            _exposure("NRS2", "NRSRAPID", 3, subarray="ALLSLITS", **slits, number=13),
         ),
         steps={"NIRSPEC": {"clean_flicker_noise": {"skip": False, "fit_method": "fft"}}},
     )
