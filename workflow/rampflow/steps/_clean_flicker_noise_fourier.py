@@ -11,6 +11,8 @@ waves of positive frequencies to real values, which is exact without gaps, and n
 Source: Rauscher 2024, PASP 136, 015001 (https://arxiv.org/abs/2306.03250)
 """
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import fft, ndimage
 
@@ -28,12 +30,12 @@ _OUTLIER = 3 * 1.4826
 #: Standard deviations (pixels) of the Gaussians: along lines for the density of background, across for the noise.
 _DENSITY_WIDTH, _ACROSS_WIDTH, _REACH = 32, 1.5, 12
 #: jwst centres its Gaussians beside the pixel, by this many pixels and lines: densities and noise are displaced.
-_DISPLACED = 1
+DISPLACED = 1
 #: A density that is smaller is none. jwst's has rounding errors of 1e-7, and 1 / density is noise there.
 _NO_DENSITY = 1e-4
-#: Combinations of waves that have less than this part of the greatest eigenvalue are left out; jwst's single precision
-#: has none that is smaller.
-_TELLING = 1e-6
+#: Combinations of waves that have less than this part of the greatest eigenvalue are left out. In single precision,
+#: which jwst has, they are rounding errors.
+TELLING = 1e-6
 
 
 def line_weights(mask):
@@ -49,12 +51,40 @@ def line_weights(mask):
     2D float64 `~numpy.ndarray`
         One over the density of background in the line before, 0 where there is none, and for what is masked.
     """
-    size = mask.shape[1]
+    return _one_over(np.roll(_density(mask, _DENSITY_WIDTH), DISPLACED, axis=0), mask)
+
+
+def clock_weights(mask, width):
+    """Weigh pixels by how few of the background are around them.
+
+    Parameters
+    ----------
+    mask : 1D bool `~numpy.ndarray`
+        True for background, in the order of reading.
+    width : float
+        Standard deviation (pixels) of the Gaussian that says what is around.
+
+    Returns
+    -------
+    1D float64 `~numpy.ndarray`
+        As those of `line_weights`.
+    """
+    return _one_over(_density(mask, width), mask)
+
+
+@lru_cache(maxsize=64)
+def _spectrum(size, width):
     distance = np.minimum(np.arange(size), size - np.arange(size))
-    kernel = np.exp(-0.5 * (distance / _DENSITY_WIDTH) ** 2)
-    spectrum = fft.rfft(np.roll(kernel / kernel.sum(), _DISPLACED))
-    density = fft.irfft(fft.rfft(mask.astype(np.float64), axis=1) * spectrum, size, axis=1)
-    density = np.roll(density, _DISPLACED, axis=0)
+    kernel = np.exp(-0.5 * (distance / width) ** 2)
+    return fft.rfft(np.roll(kernel / kernel.sum(), DISPLACED))
+
+
+def _density(mask, width):
+    size = mask.shape[-1]
+    return fft.irfft(fft.rfft(mask.astype(np.float64)) * _spectrum(size, width), size)
+
+
+def _one_over(density, mask):
     counts = mask & (density > _NO_DENSITY)
     return np.divide(1, density, out=np.zeros_like(density), where=counts)
 
@@ -99,7 +129,7 @@ def fit_waves(values, weights):
     normal = np.where(apart >= 0, overlap[:, np.abs(apart)], overlap[:, np.abs(apart)].conj())
     projected = _transform(squared * values, waves)
     # What the background hardly tells, as with few pixels or a wide gap, would run wild where there is none.
-    return (np.linalg.pinv(normal, _TELLING, hermitian=True) @ projected[..., np.newaxis])[..., 0]
+    return (np.linalg.pinv(normal, TELLING, hermitian=True) @ projected[..., np.newaxis])[..., 0]
 
 
 def _smooth_across(coefficients):
@@ -107,7 +137,7 @@ def _smooth_across(coefficients):
     real, imaginary = (
         ndimage.gaussian_filter1d(part, _ACROSS_WIDTH, axis=0, mode="wrap", truncate=_REACH) for part in parts
     )
-    return np.roll(real + 1j * imaginary, _DISPLACED, axis=0)
+    return np.roll(real + 1j * imaginary, DISPLACED, axis=0)
 
 
 def fit_full_frame(image, mask, detector):
@@ -137,6 +167,6 @@ def fit_full_frame(image, mask, detector):
     coefficients = _smooth_across(coefficients * _GAIN)
     # Waves of more than 0 cycles stand for their negative frequencies, too.
     coefficients[:, 1:] *= 2
-    waves = np.roll(_waves(mask.shape[1], _GAIN.size).conj(), _DISPLACED, axis=0).T
+    waves = np.roll(_waves(mask.shape[1], _GAIN.size).conj(), DISPLACED, axis=0).T
     noise = coefficients.real @ waves.real - coefficients.imag @ waves.imag
     return from_detector(noise.astype(np.float32), detector)

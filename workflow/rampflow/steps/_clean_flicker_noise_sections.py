@@ -10,6 +10,7 @@ Source: Rauscher 2024, PASP 136, 015001 (https://arxiv.org/abs/2306.03250)
 import numpy as np
 from scipy import fft, ndimage
 
+from rampflow.steps import _clean_flicker_noise_fourier as fourier
 from rampflow.steps._clean_flicker_noise_orientation import from_detector, to_detector
 
 #: Time of a pixel (s), and how many of them a new line takes.
@@ -24,10 +25,6 @@ _ENOUGH, _TAIL = 512, 1.5
 _LEAST = 0.05
 #: Median absolute deviations at which a value, and its neighbours, do not count.
 _OUTLIER = 4 * 1.4825
-#: jwst centres the Gaussian of the density beside the pixel.
-_DISPLACED = 1
-#: A smaller density is none, and a smaller part of the greatest eigenvalue tells nothing, as for full frames.
-_NO_DENSITY, _TELLING = 1e-4, 1e-6
 
 
 def passed_below(subarray):
@@ -96,15 +93,13 @@ def fit_section(values, mask, fall):
     clocked = np.pad(mask, time).ravel()
     size = clocked.size
     reach = 1 / (np.mean(fall) * _DWELL * _PARTS_OF_WAVE)
-    density = ndimage.gaussian_filter1d(clocked.astype(np.float64), reach, mode="wrap", truncate=8)
-    density = np.roll(density, _DISPLACED)
-    squared = np.divide(1, density**2, out=np.zeros(size), where=clocked & (density > _NO_DENSITY))
+    squared = fourier.clock_weights(clocked, reach) ** 2
     gain = gains(fft.rfftfreq(size, _DWELL), fall)
     waves = np.flatnonzero(gain > 0)
     normal = fft.fft(squared)[np.subtract.outer(waves, waves)]  # negative ones count from the end
     projected = fft.rfft(squared * np.pad(values, time).ravel())[waves]
     spectrum = np.zeros(gain.size, complex)
-    spectrum[waves] = gain[waves] * size * (np.linalg.pinv(normal, _TELLING, hermitian=True) @ projected)
+    spectrum[waves] = gain[waves] * size * (np.linalg.pinv(normal, fourier.TELLING, hermitian=True) @ projected)
     return fft.irfft(spectrum, size).reshape(-1, width + _NEW_LINE)[:, :width]
 
 
