@@ -34,7 +34,8 @@ class Flicker(Step):
             The exposure is none that the step corrects.
         """
         exposure = self.needed("SLOWAXIS") | {"exp_type": str(self.keyword("EXP_TYPE")).strip()}
-        exposure["subarray"] = str(self.keyword("SUBARRAY")).strip()
+        exposure |= {name.lower(): str(self.keyword(name)).strip() for name in ("SUBARRAY", "DETECTOR")}
+        exposure["frame"] = self.shape[-2:]
         try:
             return flicker.choose_fit(**exposure, **self.options(*flicker.OPTIONS))
         except NotApplicable as reason:

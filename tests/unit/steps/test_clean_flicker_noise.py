@@ -3,12 +3,21 @@ import pytest
 
 from rampflow import dq
 from rampflow.steps import NotApplicable
+from rampflow.steps import _clean_flicker_noise_orientation as orientation
 from rampflow.steps import clean_flicker_noise as flicker
 from rampflow.steps._clean_flicker_noise_background import box_for
 from rampflow.steps._clean_flicker_noise_lines import fit_lines, line_medians
 
-NIRCAM = {"exp_type": "NRC_IMAGE", "slowaxis": -2, "subarray": "FULL"}
-OPTIONS = {"fit_by_channel": True, "background_method": "median", "background_box_size": None, "n_sigma": 2.0}
+FRAME = (2048, 2048)
+NIRCAM = {"exp_type": "NRC_IMAGE", "slowaxis": -2, "subarray": "FULL", "detector": "NRCB1", "frame": FRAME}
+NIRSPEC = {"exp_type": "NRS_MSASPEC", "slowaxis": 1, "subarray": "FULL", "detector": "NRS1", "frame": FRAME}
+OPTIONS = {
+    "fit_method": "median",
+    "fit_by_channel": True,
+    "background_method": "median",
+    "background_box_size": None,
+    "n_sigma": 2.0,
+}
 ROWS = flicker.Fit(axis=1, by_channel=False, background_method=None, background_box_size=None, n_sigma=2.0)
 
 
@@ -55,6 +64,19 @@ def test_lines_and_channels_of_an_exposure(changes, axis, by_channel):
 def test_of_miri_only_images_are_corrected():
     with pytest.raises(NotApplicable, match=r"only images \(MIR_IMAGE\) are corrected; this is MIR_MRS"):
         flicker.choose_fit(**NIRCAM | {"exp_type": "MIR_MRS"}, **OPTIONS)
+
+
+def test_waves_are_fitted_on_demand_to_spectra_of_nirspec():
+    fft = OPTIONS | {"fit_method": "fft"}
+    for exp_type in ("NRS_MSASPEC", "NRS_IFU", "NRS_FIXEDSLIT", "NRS_BRIGHTOBJ"):
+        assert flicker.choose_fit(**NIRSPEC | {"exp_type": exp_type}, **fft).waves_of == "NRS1"
+    assert flicker.choose_fit(**NIRSPEC, **OPTIONS).waves_of is None
+    for other in (NIRCAM, NIRSPEC | {"exp_type": "NRS_DARK"}):
+        with pytest.raises(NotApplicable, match="fit_method: fft is for NRS_BRIGHTOBJ, .*; this is"):
+            flicker.choose_fit(**other, **fft)
+    assert flicker.choose_fit(**NIRSPEC, **fft).passed_below is None
+    for subarray, limits in (("SUBS200A1", (1061, 1211)), ("ALLSLITS", (150, 200))):
+        assert flicker.choose_fit(**NIRSPEC | {"subarray": subarray, "frame": (64, 2048)}, **fft).passed_below == limits
 
 
 def test_sources_and_void_pixels_are_no_background():
@@ -148,3 +170,25 @@ def test_a_model_of_the_background_follows_a_gradient():
     image = np.random.default_rng(4).normal(0, 1, (512, 512)).astype(np.float32) + y
     found = differences(image, fit=ROWS._replace(background_method="model"))
     assert np.abs((found.background - y).mean(axis=1)[96:-96]).max() < 0.2
+
+
+@pytest.mark.parametrize("detector", ["NRS1", "NRS2"])
+def test_slow_waves_of_a_full_frame_are_taken_out(detector):
+    # The same in all lines, so that it does not matter over which ones the fit is smoothed; a line is a column.
+    place = np.arange(2048)[:, np.newaxis] - 1  # jwst subtracts what it finds one pixel further
+    slow = (5 + 3 * np.cos(2 * np.pi * 2 * place / 2048) - 4 * np.sin(2 * np.pi * 7 * place / 2048)).astype(np.float32)
+    fast = np.cos(2 * np.pi * 40 * place / 2048).astype(np.float32)
+    image = np.broadcast_to(np.roll(slow, -1, axis=0) + fast, FRAME)
+    found = differences(image, fit=ROWS._replace(waves_of=detector)).difference
+    inner = (slice(None), slice(20, -20))
+    np.testing.assert_allclose(found[inner], (image - slow)[inner], atol=2e-5)
+
+
+def test_lines_of_the_second_detector_of_nirspec_run_the_other_way():
+    image = np.arange(12).reshape(3, 4)
+    np.testing.assert_array_equal(orientation.to_detector(image, "NRS1"), image.T)
+    np.testing.assert_array_equal(orientation.to_detector(image, "NRS2"), image.T[::-1])
+    for detector in ("NRS1", "NRS2"):
+        np.testing.assert_array_equal(
+            orientation.from_detector(orientation.to_detector(image, detector), detector), image
+        )

@@ -285,6 +285,22 @@ def _parity_flicker(_seed):
     )
 
 
+def _parity_waves(_seed):
+    """Frames and subarrays of NIRSpec, whose flicker noise is taken out in Fourier space."""
+    spectra = {"exp_type": "NRS_MSASPEC", "scene": SPECTRUM, "changes": {"row_noise": 3.0}}
+    slits = spectra | {"exp_type": "NRS_FIXEDSLIT"}
+    return Programme(
+        (
+            _exposure("NRS1", "NRSRAPID", 3, 2, **spectra, number=11),
+            _exposure("NRS2", "NRSRAPID", 3, 2, **spectra, number=11),
+            _exposure("NRS1", "NRSRAPID", 3, 2, subarray="SUBS200A1", **slits, number=12),
+            _exposure("NRS2", "NRS", 4, subarray="SUBS200A1", **slits, number=12),
+            _exposure("NRS2", "NRSRAPID", 3, subarray="ALLSLITS", **slits, number=13),
+        ),
+        steps={"NIRSPEC": {"clean_flicker_noise": {"skip": False, "fit_method": "fft"}}},
+    )
+
+
 def _mid_infrared():
     """MIRI's other modes, and ramps of every small number of groups, on small windows of its subarrays."""
     bright = MID_INFRARED.but(stars=12, brightest=5e6, slope=0.5)
@@ -554,6 +570,7 @@ PROGRAMMES = {
     "parity-recent": _parity_recent,
     "parity-full": _parity_full,
     "parity-flicker": _parity_flicker,
+    "parity-waves": _parity_waves,
     "parity-stripes": _parity_stripes,
     "parity-superstripes": _parity_superstripes,
     "parity-samples": _parity_samples,

@@ -7,7 +7,7 @@ summed up again, so that the first group of an integration stays as it is.
 
 Background is told from sources on a draft of the count rate (`scene_mask`), and in every difference by its own values
 (`clean_difference`). A background level, or a model of it, is set aside while the noise is fitted: the medians of
-lines.
+lines, or, of spectra of NIRSpec, waves along them.
 
 Units: SCI in DN, the draft in DN/s; the flat has none.
 
@@ -22,15 +22,19 @@ from rampflow import dq
 from rampflow.steps import NotApplicable
 from rampflow.steps import _clean_flicker_noise_background as background
 from rampflow.steps import _clean_flicker_noise_clip as clip
+from rampflow.steps import _clean_flicker_noise_fourier as fourier
 from rampflow.steps import _clean_flicker_noise_lines as lines
+from rampflow.steps import _clean_flicker_noise_sections as sections
 
 #: Standard deviations below the draft's centre at which a pixel is no background.
 _BELOW = 3.0
+#: Exposures whose noise is fitted in Fourier space on demand.
+_FOURIER = frozenset({"NRS_MSASPEC", "NRS_IFU", "NRS_FIXEDSLIT", "NRS_BRIGHTOBJ"})
 _UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.JUMP_DET)
 
 
 #: Parameters that `choose_fit` takes.
-OPTIONS = ("fit_by_channel", "background_method", "background_box_size", "n_sigma")
+OPTIONS = ("fit_method", "fit_by_channel", "background_method", "background_box_size", "n_sigma")
 
 
 class Fit(NamedTuple):
@@ -44,6 +48,10 @@ class Fit(NamedTuple):
         Fit the four outputs of a full frame on their own.
     background_method, background_box_size, n_sigma
         The parameters of these names.
+    waves_of : str or None
+        The detector, where waves are fitted along its lines, and not medians.
+    passed_below : tuple of float or None
+        Of a subarray whose waves are fitted: where (Hz) the gain for slow ones falls.
     """
 
     axis: int
@@ -51,6 +59,8 @@ class Fit(NamedTuple):
     background_method: str | None
     background_box_size: list | None
     n_sigma: float
+    waves_of: str | None = None
+    passed_below: tuple | None = None
 
 
 def choose_fit(
@@ -58,6 +68,9 @@ def choose_fit(
     exp_type,
     slowaxis,
     subarray,
+    detector,
+    frame,
+    fit_method,
     fit_by_channel,
     background_method,
     background_box_size,
@@ -67,9 +80,11 @@ def choose_fit(
 
     Parameters
     ----------
-    exp_type, slowaxis, subarray
+    exp_type, slowaxis, subarray, detector
         Keywords of these names.
-    fit_by_channel, background_method, background_box_size, n_sigma
+    frame : tuple of int
+        Rows and columns.
+    fit_method, fit_by_channel, background_method, background_box_size, n_sigma
         Parameters of the step.
 
     Returns
@@ -79,15 +94,22 @@ def choose_fit(
     Raises
     ------
     NotApplicable
-        MIRI, but for imaging.
+        MIRI, but for imaging; a fit in Fourier space of what is no spectrum of NIRSpec.
     """
     mid_infrared = exp_type.startswith("MIR")
     if mid_infrared and exp_type != "MIR_IMAGE":
         raise NotApplicable(f"of MIRI's exposures only images (MIR_IMAGE) are corrected; this is {exp_type}")
+    waves_of = passed_below = None
+    if fit_method == "fft":
+        if exp_type not in _FOURIER:
+            raise NotApplicable(f"fit_method: fft is for {', '.join(sorted(_FOURIER))}; this is {exp_type}")
+        waves_of = detector
+        if tuple(frame) != (fourier.FULL, fourier.FULL):
+            passed_below = sections.passed_below(subarray)
     # MIRI's noise shows along columns, whatever the direction of its read-out.
     axis = 0 if mid_infrared else abs(slowaxis) - 1
     by_channel = fit_by_channel and subarray == "FULL" and not mid_infrared
-    return Fit(axis, by_channel, background_method, background_box_size, n_sigma)
+    return Fit(axis, by_channel, background_method, background_box_size, n_sigma, waves_of, passed_below)
 
 
 def user_mask(image, shape):
@@ -226,7 +248,12 @@ def clean_difference(before, after, groupdq, mask, fit, flat=None):
     image -= level
     if fit.background_method and fit.n_sigma > 0:
         clip.keep_background(image, mask, below=fit.n_sigma, above=fit.n_sigma, lower_half=True)
-    image -= lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
+    if fit.passed_below:
+        image -= sections.fit_subarray(image, mask, fit.waves_of, fit.passed_below)
+    elif fit.waves_of:
+        image -= fourier.fit_full_frame(image, mask, fit.waves_of)
+    else:
+        image -= lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
     image += level
     if flat is not None:
         image *= flat
