@@ -630,3 +630,11 @@ def set_keyword(header, key, value, comment=""):
     for title in ("", _SECTIONS[prefix], ""):
         header.append(("", title), end=True)
     header.append((key, value, comment), end=True)
+
+
+def product_beside(path, header, model, plans):
+    """Begin a product of its own beside another one: that one's header, but for the model and the name."""
+    header = header.copy()
+    header["DATAMODL"] = (model, "Type of data model")
+    set_keyword(header, "FILENAME", path.name, "Name of the file")
+    return NewProduct(path, header, plans)

@@ -9,7 +9,6 @@ import numpy as np
 
 from rampflow import files
 from rampflow.job import Step
-from rampflow.passes import cut_rows
 from rampflow.steps import ramp_fit
 
 #: Extensions of a rate product in file order: type, unit if it has one, and the name that the fit gives it.
@@ -87,7 +86,7 @@ class Fit(Step):
             self._add_optional("likely_chisq", "ImageModel", [image])
 
         def run(integrations, block, _):
-            sci, groupdq, cut = self._block(integrations, block, along)
+            sci, groupdq, cut = self.read_ramps(integrations, block, along)
             rate, rateints, *more = function(sci, groupdq, **cut, **options)
             if chisq:
                 self.optional[0]["SCI"].write(more[0], block)
@@ -111,14 +110,14 @@ class Fit(Step):
         """
 
         def most(integrations, block, _):
-            _, groupdq, cut = self._block(integrations, block, {})
+            _, groupdq, cut = self.read_ramps(integrations, block, {})
             return count(groupdq, **cut, **rules)
 
         blocks = self.row_blocks()
         counts = tuple(map(max, zip(*self._over([(most, *where) for where in blocks]), strict=True)))
 
         def run(integrations, block, _):
-            sci, groupdq, cut = self._block(integrations, block, along)
+            sci, groupdq, cut = self.read_ramps(integrations, block, along)
             cut["slope"] = self.rateints["SCI"].read(integrations, block)
             found = function(sci, groupdq, **cut, counts=counts, **rules, **options)
             if not self.optional:
@@ -132,18 +131,8 @@ class Fit(Step):
             run(*where)
 
     def _add_optional(self, suffix, model, plans):
-        header = self.rate.header.copy()
-        header["DATAMODL"] = (model, "Type of data model")
         path = Path(self.snakemake.output.rate).with_name(f"{self.exposure}_{suffix}.fits")
-        files.set_keyword(header, "FILENAME", path.name, "Name of the file")
-        self.optional.append(files.NewProduct(path, header, plans))
-
-    def _block(self, integrations, block, along):
-        cut = cut_rows(along, block)
-        if "ZEROFRAME" in self.source:
-            cut["zeroframe"] = self.read_rows("ZEROFRAME", integrations, block)
-        sci, groupdq = (self.read_rows(name, integrations, block) for name in ("SCI", "GROUPDQ"))
-        return sci, groupdq, cut
+        self.optional.append(files.product_beside(path, self.rate.header, model, plans))
 
     def set_gain_factor(self, header):
         """Take GAINFACT over from the gain reference, for gain_scale."""

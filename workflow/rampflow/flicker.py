@@ -7,7 +7,6 @@ import numpy as np
 
 from rampflow import files
 from rampflow.job import Step, log
-from rampflow.passes import cut_rows
 from rampflow.steps import NotApplicable, NotUsable, ramp_fit
 from rampflow.steps import clean_flicker_noise as flicker
 
@@ -115,10 +114,7 @@ class Flicker(Step):
 
         def fit(where):
             integrations, block, _ = where
-            cut = cut_rows(images, block)
-            if "ZEROFRAME" in self.source:
-                cut["zeroframe"] = self.read_rows("ZEROFRAME", integrations, block)
-            sci, groupdq = (self.read_rows(name, integrations, block) for name in ("SCI", "GROUPDQ"))
+            sci, groupdq, cut = self.read_ramps(integrations, block, images)
             # How slopes are flagged as saturated is of no interest: those that cannot be had are NaN either way.
             rate, rateints = ramp_fit.fit_ramps(sci, groupdq, **cut, **rules, flag_saturated="any")
             return block, rate.slope, rateints.slope
@@ -200,11 +196,8 @@ class Flicker(Step):
             product["SCI"].write(masks.astype(np.float32))
 
     def _add_beside(self, word, model, plan):
-        header = self.header.copy()
-        header["DATAMODL"] = (model, "Type of data model")
         path = Path(self.snakemake.output.ramp).with_name(f"{self.exposure}_{word}.fits")
-        files.set_keyword(header, "FILENAME", path.name, "Name of the file")
-        self.beside[word] = files.NewProduct(path, header, [plan])
+        self.beside[word] = files.product_beside(path, self.header, model, [plan])
         return self.beside[word]
 
     def finish(self, skipped=None):

@@ -39,6 +39,14 @@ class Passes:
             return self.read(name, integrations, rows)
         return self._latest(name, updated, integrations, slice(None), rows)
 
+    def read_ramps(self, integrations, rows, along):
+        """Read what a fit of ramps needs of rows: SCI, GROUPDQ, and ``along`` cut to them, zero frames included."""
+        cut = cut_rows(along, rows)
+        if "ZEROFRAME" in self.source:
+            cut["zeroframe"] = self.read_rows("ZEROFRAME", integrations, rows)
+        sci, groupdq = (self.read_rows(name, integrations, rows) for name in ("SCI", "GROUPDQ"))
+        return sci, groupdq, cut
+
     def _latest(self, name, updated, *index):
         """Read a piece of an array: from the new product if an earlier pass wrote it there, else of the ramp."""
         return self.target[name].read(*index) if name in updated else self.read(name, *index)
