@@ -22,11 +22,11 @@ from recursions of determinants).
 import math
 
 import numpy as np
-from numba import boolean, float32, float64, int64, njit, uint8, uint32, void
+from numba import boolean, float32, float64, int32, int64, njit, uint8, uint32, void
 from numba.types import Tuple, UniTuple
 
 from rampflow import dq
-from rampflow.steps._ramp_fit_medians import sort_columns
+from rampflow.steps._ramp_fit_medians import middles, sort_columns
 
 DNU = dq.DO_NOT_USE
 SAT = dq.SATURATED
@@ -49,6 +49,7 @@ _F1, _F2, _F3, _F4 = float32[::1], float32[:, ::1], float32[:, :, ::1], float32[
 _B1, _B2, _B4 = uint8[::1], uint8[:, ::1], uint8[:, :, :, ::1]
 _D1, _D2, _D3 = float64[::1], float64[:, ::1], float64[:, :, ::1]
 _I1 = int64[::1]
+_K1, _K2 = int32[::1], int32[:, ::1]
 _U2, _U3 = uint32[:, ::1], uint32[:, :, ::1]
 
 #: Columns that are loaded at once.
@@ -250,32 +251,45 @@ def _ascend_all(d, photon, noise, table, work, sums):
         rate[c] = rate[c] / weight[c]
 
 
-@njit(void(_D2, _D2, _D3, _D2, _B1), **_OPTIONS)
+@njit(void(_D2, _D2, _D3, _D2, _D1), **_OPTIONS)
 def _suspect_jumps(sums, table, work, after, suspect):
-    """Tell which ramps have something that `_find_jump` has to look at; `after` is scratch."""
+    """Tell which ramps have something that `_find_jump` has to look at, by a 1; `after` is scratch."""
     n, width = work.shape[1:]
     rate, weight = sums[0], sums[1]
     after[:] = 0.0
-    suspect[:] = 0
-    z_after, y_after, c_after, g_after = after[0], after[1], after[2], after[3]
+    suspect[:] = 0.0
+    z_after, y_after, c_after, g_after, variance = after[0], after[1], after[2], after[3], after[4]
+    for c in range(width):
+        variance[c] = 1.0 / weight[c]
     for j in range(n - 1, -1, -1):
-        pairs = n > 2 and j + 1 < n and table[PAIR, j] != 0.0
         pivots, lower, of_ones, of_d = work[0, j], work[1, j], work[2, j], work[3, j]
-        for c in range(width):
-            variance = 1.0 / weight[c]
-            inverse, below = pivots[c], lower[c]
-            z = (of_d[c] - rate[c] * of_ones[c]) * inverse - below * z_after[c]
-            y = of_ones[c] * inverse - below * y_after[c]
-            diagonal = inverse + below * below * c_after[c]
-            g = diagonal - y * y * variance
-            beside = -below * c_after[c] - y * y_after[c] * variance
-            determinant = g * g_after[c] - beside * beside
-            saved = g_after[c] * z * z - 2.0 * beside * z * z_after[c] + g * z_after[c] * z_after[c]
-            suspect[c] |= uint8(z * z > ONE_LESS * g) | uint8(pairs & (saved > TWO_LESS * determinant))
-            z_after[c] = z
-            y_after[c] = y
-            c_after[c] = diagonal
-            g_after[c] = g
+        if n > 2 and j + 1 < n and table[PAIR, j] != 0.0:
+            for c in range(width):
+                inverse, below = pivots[c], lower[c]
+                z = (of_d[c] - rate[c] * of_ones[c]) * inverse - below * z_after[c]
+                y = of_ones[c] * inverse - below * y_after[c]
+                diagonal = inverse + below * below * c_after[c]
+                g = diagonal - y * y * variance[c]
+                beside = -below * c_after[c] - y * y_after[c] * variance[c]
+                determinant = g * g_after[c] - beside * beside
+                saved = g_after[c] * z * z - 2.0 * beside * z * z_after[c] + g * z_after[c] * z_after[c]
+                suspect[c] = 1.0 if (z * z > ONE_LESS * g) | (saved > TWO_LESS * determinant) else suspect[c]
+                z_after[c] = z
+                y_after[c] = y
+                c_after[c] = diagonal
+                g_after[c] = g
+        else:
+            for c in range(width):
+                inverse, below = pivots[c], lower[c]
+                z = (of_d[c] - rate[c] * of_ones[c]) * inverse - below * z_after[c]
+                y = of_ones[c] * inverse - below * y_after[c]
+                diagonal = inverse + below * below * c_after[c]
+                g = diagonal - y * y * variance[c]
+                suspect[c] = 1.0 if z * z > ONE_LESS * g else suspect[c]
+                z_after[c] = z
+                y_after[c] = y
+                c_after[c] = diagonal
+                g_after[c] = g
 
 
 @njit(void(_D1, _D1, _D2, _D2, _D3, _D2, _D2), **_OPTIONS)
@@ -303,7 +317,7 @@ def _fit_ramps(photon, noise, sums, table, work, after, results):
         results[3, c] = chisq[c]
 
 
-@njit(void(_D2, _D1, _D1, _D1, _D1, _D2, _D3, _D2, _D2, _B1, _D1, _D2), **_OPTIONS)
+@njit(void(_D2, _D1, _D1, _D1, _D1, _D2, _D3, _D2, _D2, _D1, _D1, _D2), **_OPTIONS)
 def _fit_all(d, median, e_dn, noise, dark, table, work, sums, after, suspect, photon, results):
     """Fit ramps of which all is in use; those that are `suspect` of jumps have to be searched."""
     for c in range(photon.size):
@@ -321,52 +335,53 @@ def _fit_all(d, median, e_dn, noise, dark, table, work, sums, after, suspect, ph
 # ---- an exposure
 
 
-@njit(void(_F2, _F1, _F2, _D1), **_OPTIONS)
-def _combine(found, middle, weights, result):
-    """Combine the rates of the integrations; write the rate and its variances (photon noise, read noise).
+@njit(void(_F3, _F3, _F3, int64, int64, int64, _K2, _K2, _F3, _F2), **_OPTIONS)
+def _combine(slope, var_p, var_r, row, left, width, keys, middle, weights, results):
+    """Combine the rates of the integrations of a block; write rows of rate and variances (photon noise, read noise).
 
-    `found` has rate and variances of each; `middle` and `weights` are scratch. The photon noise of an integration
-    follows from its own rate; in the weights it is brought to the common rate, lest integrations that happen to be
-    low weigh more. In single precision, as the oracle: rates near 0, where integrations cancel, then agree, too.
+    What follows `width` is scratch, but for `results`. The photon noise of an integration follows from its own rate;
+    in the weights it is brought to the common rate, lest integrations that happen to be low weigh more. In single
+    precision, as the oracle: rates near 0, where integrations cancel, then agree, too.
     """
-    if found.shape[0] == 1:
-        result[0] = found[0, 0]
-        result[1] = found[0, 1]
-        result[2] = found[0, 2]
+    nints = slope.shape[0]
+    rate, photons, reads, total = results[0], results[1], results[2], results[3]
+    if nints == 1:
+        for c in range(width):
+            rate[c] = slope[0, row, left + c]
+            photons[c] = var_p[0, row, left + c]
+            reads[c] = var_r[0, row, left + c]
         return
-    n = 0
-    for i in range(found.shape[0]):
-        if found[i, 0] == found[i, 0]:
-            middle[n] = found[i, 0]
-            n += 1
-    result[:] = math.nan
-    if n == 0:
-        return
-    values = np.sort(middle[:n])
-    rate = (values[(n - 1) // 2] + values[n // 2]) / float32(2)
+    middles(slope.view(np.int32), row, left, width, keys, middle)
+    lower, upper, usable = middle[0].view(np.float32), middle[1].view(np.float32), middle[2]
+    for c in range(width):
+        rate[c] = (lower[c] + upper[c]) / float32(2)
     for _ in range(2):
-        total = float32(0)
-        for i in range(found.shape[0]):
-            ratio = rate / found[i, 0]
-            photon = found[i, 1] * (float32(0) if ratio < 0 else ratio)
-            photon = photon if photon < math.inf else float32(0)  # a rate of 0 cannot be brought to another
-            weight = float32(1) / (photon + found[i, 2])
-            usable = weight == weight and found[i, 0] == found[i, 0]
-            weights[i, 0] = weight if usable else float32(0)
-            weights[i, 1] = photon if usable else float32(0)
-            total += weights[i, 0]
-        rate = float32(0)
-        var_p = float32(0)
-        var_r = float32(0)
-        for i in range(found.shape[0]):
-            weight = weights[i, 0] / total
-            if found[i, 0] == found[i, 0]:
-                rate += weight * found[i, 0]
-                var_p += weight * weight * weights[i, 1]
-                var_r += weight * weight * found[i, 2]
-        result[0] = rate
-        result[1] = var_p
-        result[2] = var_r
+        total[:] = 0
+        for i in range(nints):
+            weight_i, photon_i = weights[0, i], weights[1, i]
+            for c in range(width):
+                value = slope[i, row, left + c]
+                ratio = rate[c] / value
+                photon = var_p[i, row, left + c] * (float32(0) if ratio < 0 else ratio)
+                photon = photon if photon < math.inf else float32(0)  # a rate of 0 cannot be brought to another
+                weight = float32(1) / (photon + var_r[i, row, left + c])
+                counts = (weight == weight) & (value == value)
+                weight_i[c] = weight if counts else float32(0)
+                photon_i[c] = photon if counts else float32(0)
+                total[c] += weight_i[c]
+        results[:3] = 0
+        for i in range(nints):
+            weight_i, photon_i = weights[0, i], weights[1, i]
+            for c in range(width):
+                value = slope[i, row, left + c]
+                weight = weight_i[c] / total[c]
+                counts = value == value
+                rate[c] += weight * value if counts else float32(0)
+                photons[c] += weight * weight * photon_i[c] if counts else float32(0)
+                reads[c] += weight * weight * var_r[i, row, left + c] if counts else float32(0)
+    for c in range(width):
+        if usable[c] == 0:
+            rate[c] = photons[c] = reads[c] = math.nan
 
 
 # ---- blocks of rows
@@ -440,42 +455,37 @@ def fit_rows(
     nints, ngroups, nrows, nx = sci.shape
     n = tables.shape[2]
     shift = n + 1 - ngroups
-    x = np.empty((n + 1, _BLOCK), dtype=np.float32)
-    d = np.empty((n, _BLOCK))
-    scratch = np.empty((n, _BLOCK))
-    median = np.empty(_BLOCK)
-    lone = np.zeros(_BLOCK, dtype=np.int64)
-    q = np.empty((ngroups, _BLOCK), dtype=np.uint8)
-    flags = np.empty(_BLOCK, dtype=np.uint8)
-    common = np.empty(_BLOCK, dtype=np.uint8)
-    bits_any = np.empty(_BLOCK, dtype=np.uint32)
-    bits_all = np.empty(_BLOCK, dtype=np.uint32)
-    total = np.empty(_BLOCK)
-    found = np.empty((_BLOCK, nints, 3), dtype=np.float32)
-    weights = np.empty((nints, 2), dtype=np.float32)
-    # Of one ramp.
-    ramp = np.empty(n)
-    use = np.empty(n, dtype=np.uint8)
-    work = np.empty((4, n))
-    result = np.empty(4)
-    middle = np.empty(nints, dtype=np.float32)
+    # Of a row, whose columns are worked on in blocks.
+    size = (nx + _BLOCK - 1) // _BLOCK * _BLOCK
+    e_dn, noise, darks = np.ones(size), np.ones(size), np.zeros(size)
+    bits_any, bits_all = np.empty(nx, dtype=np.uint32), np.empty(nx, dtype=np.uint32)
+    total = np.empty(nx)
     # Of a block.
-    e_dn, noise, darks, photon = np.ones(_BLOCK), np.ones(_BLOCK), np.zeros(_BLOCK), np.empty(_BLOCK)
-    works, sums, after = np.empty((4, n, _BLOCK)), np.empty((6, _BLOCK)), np.empty((4, _BLOCK))
-    suspect, results = np.empty(_BLOCK, dtype=np.uint8), np.empty((4, _BLOCK))
-    d[:], median[:] = 0.0, 0.0
+    x = np.empty((n + 1, _BLOCK), dtype=np.float32)
+    d, scratch, median = np.zeros((n, _BLOCK)), np.empty((n, _BLOCK)), np.zeros(_BLOCK)
+    lone, left_over = np.zeros(_BLOCK, dtype=np.int64), np.empty(_BLOCK, dtype=np.int64)
+    q = np.empty((ngroups, _BLOCK), dtype=np.uint8)
+    flags, common = np.empty(_BLOCK, dtype=np.uint8), np.empty(_BLOCK, dtype=np.uint8)
+    jumped, bits = np.empty(_BLOCK, dtype=np.uint8), np.empty(_BLOCK, dtype=np.uint32)
+    works, sums, after = np.empty((4, n, _BLOCK)), np.empty((6, _BLOCK)), np.empty((5, _BLOCK))
+    photon, suspect, results = np.empty(_BLOCK), np.empty(_BLOCK), np.empty((4, _BLOCK))
+    # Of one ramp.
+    ramp, use, work, result = np.empty(n), np.empty(n, dtype=np.uint8), np.empty((4, n)), np.empty(4)
+    # Of the integrations of a block.
+    keys, middle = np.empty((nints, _BLOCK), dtype=np.int32), np.empty((5, _BLOCK), dtype=np.int32)
+    weights, means = np.empty((2, nints, _BLOCK), dtype=np.float32), np.empty((4, _BLOCK), dtype=np.float32)
     for row in range(nrows):
-        for left in range(0, nx, _BLOCK):
-            width = min(_BLOCK, nx - left)
-            bits_any[:] = 0
-            bits_all[:] = BAD
-            total[:] = 0.0
-            for c in range(width):
-                gained = float64(gain[row, left + c])
-                e_dn[c] = gained if gained > 0.0 else math.nan
-                noise[c] = 0.5 * float64(readnoise[row, left + c]) ** 2
-                darks[c] = dark[row, left + c]
-            for i in range(nints):
+        for col in range(nx):
+            gained = float64(gain[row, col])
+            e_dn[col] = gained if gained > 0.0 else math.nan
+            noise[col] = 0.5 * float64(readnoise[row, col]) ** 2
+            darks[col] = dark[row, col]
+        bits_any[:] = 0
+        bits_all[:] = BAD
+        total[:] = 0.0
+        for i in range(nints):
+            for left in range(0, nx, _BLOCK):
+                width = min(_BLOCK, nx - left)
                 _load_flags(gdq, wanted, i, row, left, width, q, flags, common)
                 if shift:
                     for c in range(width):
@@ -484,58 +494,65 @@ def fit_rows(
                     for c in range(width):
                         x[shift + g, c] = sci[i, g, row, left + c]
                 _differences(x, tables, shift == 1, frames, width, d, scratch, median, lone)
-                _fit_all(d, median, e_dn, noise, darks, tables[0], works, sums, after, suspect, photon, results)
+                here = slice(left, left + _BLOCK)
+                gain_b, noise_b, dark_b = e_dn[here], noise[here], darks[here]
+                _fit_all(d, median, gain_b, noise_b, dark_b, tables[0], works, sums, after, suspect, photon, results)
+                jumped[:] = 0
+                left_over[:] = n
                 for c in range(width):
-                    col = left + c
-                    table = tables[lone[c]]
-                    first = lone[c]
-                    bits = pdq[row, col] | (flags[c] & JUMP) | common[c]
-                    if any_saturated:
-                        bits |= flags[c] & SAT
-                    elif q[0, c] & SAT:
-                        bits |= BAD
-                    count = used = n
-                    if flags[c] or lone[c] or suspect[c]:
+                    if flags[c] or lone[c] or suspect[c] != 0.0:
+                        table = tables[lone[c]]
+                        first = lone[c]
                         count = 0
                         for j in range(first, n):
                             before = q[max(j - shift, 0), c]
                             use[j] = uint8(before | q[j + 1 - shift, c] == 0)
                             count += use[j]
                             ramp[j] = d[j, c]
-                        used = count
+                        left_over[c] = count
                         result[:] = math.nan
                         if count > 0:
                             guess = 0.0 if median[c] < 0.0 else median[c]
-                            rate, count = _reject_jumps(
-                                ramp, use, first, count, guess / e_dn[c], noise[c], table, work
+                            rate, left_over[c] = _reject_jumps(
+                                ramp, use, first, count, guess / gain_b[c], noise_b[c], table, work
                             )  # fmt: skip
                             rate = 0.0 if rate < 0.0 else rate
-                            light = (rate + darks[c]) / e_dn[c]
-                            _fit_ramp(ramp, use, first, light, noise[c], table, work, result)
+                            light = (rate + dark_b[c]) / gain_b[c]
+                            _fit_ramp(ramp, use, first, light, noise_b[c], table, work, result)
                         results[:, c] = result
-                    if count < used:
-                        bits |= JUMP
-                    if limits.size > 0 and count > 1 and results[3, c] > limits[count]:
-                        bits |= UNRELIABLE
-                    found[c, i, 0] = results[0, c]
-                    found[c, i, 1] = results[1, c]
-                    found[c, i, 2] = results[2, c]
-                    bits_any[c] |= bits
-                    bits_all[c] &= bits
-                    dq_int[i, row, col] = bits
-                    slope_int[i, row, col] = results[0, c]
-                    err_int[i, row, col] = math.sqrt(results[1, c] + results[2, c])
-                    var_p_int[i, row, col] = results[1, c]
-                    var_r_int[i, row, col] = results[2, c]
-                    total[c] += results[3, c]
+                        jumped[c] = JUMP if left_over[c] < count else 0
+                for c in range(width):
+                    lost = flags[c] & SAT if any_saturated else uint8(BAD if q[0, c] & SAT else 0)
+                    bits[c] = pdq[row, left + c] | uint32((flags[c] & JUMP) | common[c] | jumped[c] | lost)
+                if limits.size > 0:
+                    for c in range(width):
+                        if left_over[c] > 1 and results[3, c] > limits[left_over[c]]:
+                            bits[c] |= uint32(UNRELIABLE)
+                for c in range(width):
+                    bits_any[left + c] |= bits[c]
+                    bits_all[left + c] &= bits[c]
+                    dq_int[i, row, left + c] = bits[c]
+                # One array at a time, which the compiler can do with vector instructions.
+                for c in range(width):
+                    slope_int[i, row, left + c] = results[0, c]
+                for c in range(width):
+                    err_int[i, row, left + c] = math.sqrt(results[1, c] + results[2, c])
+                for c in range(width):
+                    var_p_int[i, row, left + c] = results[1, c]
+                for c in range(width):
+                    var_r_int[i, row, left + c] = results[2, c]
+                for c in range(width):
+                    total[left + c] += results[3, c]
+        for col in range(nx):
+            dq_out[row, col] = (bits_any[col] & ~uint32(BAD)) | bits_all[col]
+            if any_saturated:
+                dq_out[row, col] |= bits_any[col] & SAT
+            chisq[row, col] = total[col]
+        for left in range(0, nx, _BLOCK):
+            width = min(_BLOCK, nx - left)
+            _combine(slope_int, var_p_int, var_r_int, row, left, width, keys, middle, weights, means)
             for c in range(width):
-                col = left + c
-                dq_out[row, col] = (bits_any[c] & ~uint32(BAD)) | bits_all[c]
-                if any_saturated:
-                    dq_out[row, col] |= bits_any[c] & SAT
-                chisq[row, col] = total[c]
-                _combine(found[c], middle, weights, result)
-                slope[row, col] = result[0]
-                err[row, col] = math.sqrt(float32(result[1]) + float32(result[2]))
-                var_p[row, col] = result[1]
-                var_r[row, col] = result[2]
+                slope[row, left + c] = means[0, c]
+                err[row, left + c] = math.sqrt(means[1, c] + means[2, c])
+                var_p[row, left + c] = means[1, c]
+                var_r[row, left + c] = means[2, c]

@@ -4,21 +4,27 @@ Columns are sorted by networks: what is compared does not depend on the data, so
 many columns at once. For long columns the network works with single precision, and without what the middle does not
 depend on; since rounding keeps the order, it finds the values of double precision that round to the middle, and nearly
 always they are one. The results are those of double precision, to the bit.
+
+Columns as long as a series has integrations are not sorted: bit by bit the middle is enclosed, by counting.
 """
 
 import math
 
 import numpy as np
-from numba import boolean, float32, float64, int64, njit, uint16, void
+from numba import boolean, float32, float64, int32, int64, njit, uint16, void
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _F2 = float32[:, ::1]
 _D1, _D2 = float64[::1], float64[:, ::1]
 _I2 = int64[:, ::1]
+_K2, _K3 = int32[:, ::1], int32[:, :, ::1]
 _H1 = uint16[::1]
 
 #: Columns from this length on are sorted in single precision.
 LONG = 12
+
+#: Of single precision: all bits but the sign, infinity, and the lowest integer.
+_MAGNITUDE, _INFINITE, _LOWEST = 0x7FFFFFFF, 0x7F800000, -(2**31)
 
 
 @njit(void(_D2, int64, int64), **_OPTIONS)
@@ -135,3 +141,51 @@ def medians(values, n, width, usable, pairs, middle_pairs, keys, wanted, found):
             column = np.sort(values[:n, col])
             count = int64(usable[col])
             found[0, col] = 0.5 * (column[(count - 1) // 2] + column[count // 2])
+
+
+@njit(void(_K3, int64, int64, int64, _K2, _K2), **_OPTIONS)
+def middles(bits, row, left, width, keys, found):
+    """Find the two middle values, which may be one, of columns of single precision, NaN left out.
+
+    Parameters
+    ----------
+    bits : int32 array
+        The values, shape (n, rows, columns), as the integers that their bits are.
+    row, left, width : int
+        Which columns.
+    keys : int32 array
+        Scratch, shape (n, width or more).
+    found : int32 array
+        Rows 0 and 1 receive the values, by their bits, where there are any, row 2 how many there are; two more rows
+        are scratch.
+    """
+    lower, upper, usable, trial, below = found[0], found[1], found[2], found[3], found[4]
+    usable[:] = 0
+    for i in range(bits.shape[0]):
+        for c in range(width):
+            # Integers of this kind have the order of the values; the largest one stands for NaN.
+            value = bits[i, row, left + c]
+            nan = (value & int32(_MAGNITUDE)) > int32(_INFINITE)
+            keys[i, c] = int32(_MAGNITUDE) if nan else value ^ ((value >> int32(31)) & int32(_MAGNITUDE))
+            usable[c] += int32(0) if nan else int32(1)
+    lower[:] = int32(_LOWEST)
+    for bit in range(31, -1, -1):
+        for c in range(width):
+            trial[c] = int32(0) if bit == 31 else lower[c] | int32(1 << bit)
+        below[:] = 0
+        for i in range(bits.shape[0]):
+            for c in range(width):
+                below[c] += int32(keys[i, c] < trial[c])
+        for c in range(width):
+            lower[c] = trial[c] if below[c] <= (usable[c] - 1) // 2 else lower[c]
+    below[:] = 0
+    upper[:] = int32(_MAGNITUDE)
+    for i in range(bits.shape[0]):
+        for c in range(width):
+            key = keys[i, c]
+            below[c] += int32(key <= lower[c])
+            upper[c] = key if key > lower[c] and key < upper[c] else upper[c]
+    for c in range(width):
+        upper[c] = lower[c] if below[c] > usable[c] // 2 else upper[c]
+        lower[c] ^= (lower[c] >> int32(31)) & int32(_MAGNITUDE)
+        upper[c] ^= (upper[c] >> int32(31)) & int32(_MAGNITUDE)
