@@ -53,8 +53,9 @@ class Values:
         (`compare_products`).
     max_left : float or None
         Largest scaled difference of those that nothing explains; None where nothing is beyond the tolerance.
-    searched, searched_nan : int
-        Others among `beyond`, and others among `nan_mismatches`, that LIKELY's search for jumps explains (`likely`).
+    searched : dict
+        Kind of explanation by LIKELY's search for jumps (`likely`) to how many others among `beyond`, and how many
+        others among `nan_mismatches`, it explains.
     max_absolute, max_relative, max_scaled : float
         Largest ``|a - b|``, ``|a - b| / |b|`` (inf where only b is 0) and ``|a - b| / max(|b|, scale)``.
     relative_beyond, beyond : int
@@ -75,8 +76,7 @@ class Values:
     zeroed: int = 0
     cancelled: int = 0
     max_left: float | None = None
-    searched: int = 0
-    searched_nan: int = 0
+    searched: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -92,15 +92,16 @@ class Flags:
         way round: ``{4: (3, 0)}``.
     worst : tuple of int or None
         Index of a differing element.
-    searched : int
-        Elements that differ in JUMP_DET alone, where LIKELY's search for jumps explains it (`likely`).
+    searched : dict
+        Kind of explanation by LIKELY's search for jumps (`likely`) to the number of elements that differ in JUMP_DET
+        alone, where it explains that.
     """
 
     size: int
     differing: int
     bits: dict = field(default_factory=dict)
     worst: tuple | None = None
-    searched: int = 0
+    searched: dict = field(default_factory=dict)
 
 
 def compare_values(ours, theirs, tolerance, scale=0.0):
@@ -267,14 +268,15 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None, searched=
         EXTNAME to the scale of its values; 0 where there is none.
     steps : tuple of str, optional
         As for `compare_headers`.
-    searched : boolean array, optional
-        Elements that LIKELY's search for jumps explains, of the shape of SCI.
+    searched : dict, optional
+        Elements that LIKELY's search for jumps explains, a boolean array of the shape of SCI for each kind; no
+        element is of two kinds.
 
     Returns
     -------
     Difference
     """
-    difference, scales = Difference(), scales or {}
+    difference, scales, searched = Difference(), scales or {}, searched or {}
     names = [hdu.name for hdu in theirs[1:] if hdu.name != "ASDF"]
     present = [hdu.name for hdu in ours[1:] if hdu.name != "ASDF"]
     for name in sorted({*names} ^ {*present}):
@@ -294,13 +296,15 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None, searched=
     for name, values in difference.values.items():
         if values.beyond and "VAR_RNOISE" in difference.values:
             _explain(values, name, ours, theirs, tolerance, scales.get(name, 0.0), searched)
-        if values.nan_mismatches and searched is not None:
-            a, b = ours[name].data, theirs[name].data
-            mismatched = (np.isfinite(a) != np.isfinite(b)) & searched
-            values.searched_nan = int(np.count_nonzero(mismatched))
-    if searched is not None and "DQ" in difference.flags:
+        if values.nan_mismatches:
+            mismatched = np.isfinite(ours[name].data) != np.isfinite(theirs[name].data)
+            for kind, mask in searched.items():
+                before, _ = values.searched.get(kind, (0, 0))
+                values.searched[kind] = (before, int(np.count_nonzero(mismatched & mask)))
+    if searched and "DQ" in difference.flags:
         changed = ours["DQ"].data.astype(np.uint32) ^ theirs["DQ"].data.astype(np.uint32)
-        difference.flags["DQ"].searched = int(np.count_nonzero((changed == JUMP_DET) & searched))
+        counts = {kind: int(np.count_nonzero((changed == JUMP_DET) & mask)) for kind, mask in searched.items()}
+        difference.flags["DQ"].searched = counts
     problems, remarks = compare_headers(ours[0].header, theirs[0].header, tolerance, steps)
     difference.problems += problems
     difference.remarks += remarks
@@ -331,10 +335,11 @@ def _explain(values, name, ours, theirs, tolerance, scale, searched):
     zeroed = beyond & (b == 0) & without_variance & (name == "SCI")
     values.zeroed = int(np.count_nonzero(zeroed))
     left = beyond & ~zeroed & ~small
-    others = left & (False if searched is None else searched)
     values.cancelled = int(np.count_nonzero(beyond & small & ~zeroed))
-    values.searched = int(np.count_nonzero(others))
-    values.max_left = float(np.max(scaled, where=left & ~others, initial=0.0))
+    values.searched = {kind: (int(np.count_nonzero(left & mask)), 0) for kind, mask in searched.items()}
+    for mask in searched.values():
+        left = left & ~mask
+    values.max_left = float(np.max(scaled, where=left, initial=0.0))
 
 
 def _compare_extension(name, ours, theirs, tolerance, scale, difference):

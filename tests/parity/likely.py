@@ -7,8 +7,10 @@ lone
     One difference of groups is left: chi-squared is 0 whichever it is. The oracle keeps another one than the lowest,
     ends the search before, or takes all for jumps.
 unlit
-    The rate that the search starts from is not positive, and four to six differences are in use. The oracle may find
-    no jump at all.
+    Two adjacent differences are not correlated once a rate has been fitted. The oracle divides by their covariance;
+    where it is 0 to the last digit, it finds no further jump. That the covariance is 0 is a matter of the read pattern
+    where the rate that the search starts from is not positive, and of which differences are left: four or six in a
+    row, five and one, three or two and two single ones.
 doubled
     Release 1.19: a jump is found as one difference and as two, which save the same of chi-squared but for rounding.
     The rate that the noise is taken from doubles, or the difference beside it goes, too.
@@ -24,12 +26,14 @@ import numpy as np
 from astropy.io import fits
 
 ONE_LESS, TWO_LESS, FEWEST = 20.25, 23.8, 3
-#: Differences in use with which a search without light may find nothing, as drawn ramps with random flags show.
-UNLIT = (4, 5, 6)
+#: A correlation that is 0 but for rounding. Those of few differences that are not 0 are 1e-2 and more without light.
+UNCORRELATED = 1e-12
 #: Largest difference from the values of a case, beside the value or the error, its square for a variance; means of
 #: integrations are in single precision. Rates that are 0 but for rounding, beside the error.
 FIT, MEAN, ROUNDING = 1e-5, 3e-5, 1e-9
 NAMES = ("SCI", "VAR_POISSON", "VAR_RNOISE")
+#: How what is explained is called: if a case "unlit" has to do with it, and otherwise.
+UNLIT, OTHERS = "jump search unlit", "jump search"
 
 
 @dataclass
@@ -103,6 +107,18 @@ class Ramp:
         residual = self.d[rows] - rate
         return rate, weights @ photon @ weights, weights @ noise @ weights, residual @ inverse @ residual
 
+    def hangs(self, use):
+        """Tell whether two adjacent differences of those in use are not correlated once a rate has been fitted."""
+        rows = np.flatnonzero(use)
+        if self.guess == 0 and self.noise[0, 0] == 0:
+            return False
+        inverse = np.linalg.inv((self.guess / self.gain * self.photon + self.noise)[np.ix_(rows, rows)])
+        weights = inverse.sum(axis=0)
+        left = inverse - np.outer(weights, weights) / weights.sum()
+        beside = np.flatnonzero(np.diff(rows) == 1)
+        size = np.sqrt(np.diag(inverse))
+        return bool(np.any(np.abs(left[beside, beside + 1]) <= UNCORRELATED * size[beside] * size[beside + 1]))
+
     def result(self, use, factor=1.0):
         """Fit once more with the noise of the rate that a search has ended with, and of the dark; return `NAMES`."""
         rate = max(factor * self.fit(use, self.guess)[0], 0.0)
@@ -168,7 +184,7 @@ def case_of(ramp, ours, theirs, release):
             continue
         if lone and (use.sum() == 1 or use is several[-1]):
             return "lone"
-        return "unlit" if ramp.guess == 0 and use is path[0] and use.sum() in UNLIT else None
+        return "unlit" if ramp.hangs(use) else None
     if release == "1.19":
         for use in path[1:]:
             gone = ramp.use & ~use
@@ -249,16 +265,15 @@ def explained(ramp, references, ours, theirs, layout, release):
 
     Returns
     -------
-    tuple of boolean array
-        Of the rate and of the rateints.
+    tuple of dict
+        Of the rate and of the rateints: `UNLIT` and `OTHERS` to a boolean array each.
     """
     (rate, ints), (their_rate, their_ints) = _read(ours), _read(theirs)
     with fits.open(ramp) as source:
         sci, flags = source["SCI"].data, source["GROUPDQ"].data
         dark = source["AVDRKCUR"].data if "AVDRKCUR" in source else np.zeros(sci.shape[-2:])
         zero = source["ZEROFRAME"].data if "ZEROFRAME" in source else None
-        of_ints = np.zeros(ints.shape[1:], bool)
-        of_rate = np.zeros(rate.shape[1:], bool)
+        of_rate, of_ints = ({name: np.zeros(each.shape[1:], bool) for name in (UNLIT, OTHERS)} for each in (rate, ints))
         for y, x in zip(*np.nonzero(_differ(ints, their_ints).any(axis=0) | _differ(rate, their_rate)), strict=True):
             a, b = ints[:, :, y, x].T, their_ints[:, :, y, x].T
             cases = []
@@ -269,8 +284,10 @@ def explained(ramp, references, ours, theirs, layout, release):
                     pixel = (references[0][y, x], references[1][y, x], dark[y, x])
                     case = case_of(Ramp(sci[i, :, y, x], flags[i, :, y, x], *pixel, layout, first), a[i], b[i], release)
                 cases.append(case)
-            of_ints[:, y, x] = [case is not None for case in cases]
-            of_rate[y, x] = mean_is_explained((rate[:, y, x], a), (their_rate[:, y, x], b), cases)
+            for i in (i for i, case in enumerate(cases) if case):
+                of_ints[UNLIT if cases[i] == "unlit" else OTHERS][i, y, x] = True
+            if mean_is_explained((rate[:, y, x], a), (their_rate[:, y, x], b), cases):
+                of_rate[UNLIT if "unlit" in cases else OTHERS][y, x] = True
     return of_rate, of_ints
 
 

@@ -63,14 +63,15 @@ def findings(difference, allowed):
     """
     found = []
     for name, values in difference.values.items():
-        elsewhere = values.nan_mismatches - values.nan_without_gain - values.searched_nan
+        searched = sum(count for count, _ in values.searched.values())
+        elsewhere = values.nan_mismatches - values.nan_without_gain - sum(nan for _, nan in values.searched.values())
         if elsewhere:
             text = f"{name}: {elsewhere} NaN mismatches, one at {values.worst}"
             found.append(Finding(f"{name} NaN", elsewhere / values.size, text))
         if values.nan_without_gain:
             text = f"{name}: {values.nan_without_gain} NaN of ours alone in pixels of NO_GAIN_VALUE"
             found.append(Finding(f"{name} NaN without gain", values.nan_without_gain / values.size, text))
-        beyond = values.beyond - values.zeroed - values.cancelled - values.searched
+        beyond = values.beyond - values.zeroed - values.cancelled - searched
         if beyond > allowed * values.size:
             largest = values.max_scaled if values.max_left is None else values.max_left
             text = f"{name}: {beyond} values beyond the tolerance, the worst by {largest:.2g}"
@@ -81,17 +82,19 @@ def findings(difference, allowed):
         if values.cancelled > allowed * values.size:
             text = f"{name}: {values.cancelled} values that are 0 but for rounding, beside their errors"
             found.append(Finding(f"{name} cancelled", values.cancelled / values.size, text))
-        if values.searched_nan or values.searched > allowed * values.size:
-            count = values.searched + values.searched_nan
-            text = f"{name}: {count} values for which LIKELY's search for jumps hangs on rounding"
-            found.append(Finding(f"{name} jump search", count / values.size, text))
+        for kind, (count, nan) in values.searched.items():
+            if nan or count > allowed * values.size:
+                text = f"{name}: {count + nan} values for which LIKELY's search for jumps hangs on rounding ({kind})"
+                found.append(Finding(f"{name} {kind}", (count + nan) / values.size, text))
     for name, flags in difference.flags.items():
-        if flags.searched > allowed * flags.size:
-            text = f"{name}: {flags.searched} JUMP_DET for which LIKELY's search for jumps hangs on rounding"
-            found.append(Finding(f"{name} jump search", flags.searched / flags.size, text))
-        if flags.differing - flags.searched > allowed * flags.size:
+        for kind, count in flags.searched.items():
+            if count > allowed * flags.size:
+                text = f"{name}: {count} JUMP_DET for which LIKELY's search for jumps hangs on rounding ({kind})"
+                found.append(Finding(f"{name} {kind}", count / flags.size, text))
+        elsewhere = flags.differing - sum(flags.searched.values())
+        if elsewhere > allowed * flags.size:
             text = f"{name}: {flags.differing} elements differ ({flag_text(flags)}), one at {flags.worst}"
-            found.append(Finding(name, (flags.differing - flags.searched) / flags.size, text))
+            found.append(Finding(name, elsewhere / flags.size, text))
     for text in difference.problems:
         what = text.split(":")[0] if text.startswith("extension") else text.split("=")[0].split(":")[0]
         found.append(Finding(what, 1.0, text))

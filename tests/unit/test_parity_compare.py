@@ -1,5 +1,6 @@
 """The comparison that `make parity` rests on finds what it is for."""
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -206,7 +207,7 @@ def rates(slope, poisson, read, dq=0):
 def ramp(*samples, **keywords):
     # Groups of 10 s, 2 electrons/DN, 10 DN for two reads: a variance of 50 for one.
     given = {"gain": 2.0, "readnoise": 10.0, "dark": 0.0, "layout": likely.Layout(10.0, 1, 0)}
-    flags = np.zeros(len(samples), np.uint8)
+    flags = np.array(keywords.pop("flags", np.zeros(len(samples))), np.uint8)
     return likely.Ramp(np.array(samples, np.float32), flags, **given | keywords)
 
 
@@ -256,6 +257,44 @@ def test_where_there_is_no_light_the_oracle_may_find_no_jump():
         assert len(found) == 2 and case(other, other.result(found[-1]), other.result(other.use)) is None
 
 
+def test_without_light_the_oracle_may_end_its_search_where_differences_left_are_not_correlated():
+    # Falling by 100 DN/s but for two differences: four are left without the higher one, and three without the other.
+    of = ramp(*np.cumsum([0, -1000, -1000, -1000, -1000, 9000, 3000, -1000]), flags=(0, 0, 0, 0, 0, 0, 0, 1))
+    path = of.search()
+    assert [use.astype(int).tolist() for use in path] == [
+        [1, 1, 1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 0, 1, 0],
+        [1, 1, 1, 1, 0, 0, 0],
+    ]
+    # Six in a row, four and one, and four in a row.
+    assert [of.hangs(use) for use in path] == [True, False, True]
+    ours = of.result(path[-1])
+    assert case(of, ours, of.result(path[0])) == "unlit"
+    assert case(of, ours, of.result(path[1])) is None
+    # With one more jump the search can also end at the four.
+    of = ramp(*np.cumsum([0, -1000, 500, -1000, -1000, 9000, 3000, -1000]), flags=(0, 0, 0, 0, 0, 0, 0, 1))
+    path = of.search()
+    assert [int(use.sum()) for use in path] == [6, 5, 4, 3]
+    ours = of.result(path[-1])
+    assert [case(of, ours, of.result(use)) for use in path[:-1]] == ["unlit", None, "unlit"]
+    assert case(of, ours, of.result(path[2]) * 1.001) is None
+    # Ours must be the end of the search.
+    assert case(of, of.result(path[2]), of.result(path[0])) is None
+
+
+def test_without_light_few_patterns_have_differences_that_are_not_correlated():
+    hanging, others = set(), set()
+    dark, bright = ramp(*range(0, -10, -1)), ramp(*range(10))
+    for pattern in itertools.product("01", repeat=9):
+        use = np.array(pattern) == "1"
+        if use.sum() > 1:
+            lengths = tuple(sorted(len(each) for each in "".join(pattern).split("0") if each))
+            (hanging if dark.hangs(use) else others).add(lengths)
+            assert not bright.hangs(use)
+    assert hanging == {(4,), (6,), (1, 5), (1, 1, 3), (1, 1, 2)}
+    assert not hanging & others
+
+
 def test_a_mean_is_explained_by_its_integrations():
     ours, theirs = np.array([(1, 0.05, 1)] * 2), np.array([(1, 0.05, 1), (np.nan,) * 3])
     assert likely.mean_of(ours) == pytest.approx([1, 0.025, 0.5])
@@ -283,7 +322,8 @@ def test_products_are_explained_pixel_by_pixel(tmp_path):
     pairs = [[tmp_path / f"{side}_{name}.fits" for name in names] for side in ("ours", "theirs")]
     images = (np.full((1, 3), 2.0), np.full((1, 3), 10.0))
     found = likely.explained(tmp_path / "ramp.fits", images, *pairs, likely.Layout(10.0, 1, 0), "3.0")
-    assert [each.ravel().tolist() for each in found] == [[True, False, False]] * 2
+    assert [each["jump search"].ravel().tolist() for each in found] == [[True, False, False]] * 2
+    assert not any(each["jump search unlit"].any() for each in found)
     with fits.open(pairs[0][0]) as ours, fits.open(pairs[1][0]) as theirs:
         difference = compare_products(ours, theirs, 1e-6, searched=found[0])
     found = {finding.what: finding.part for finding in findings(difference, 0.0)}
@@ -293,9 +333,12 @@ def test_products_are_explained_pixel_by_pixel(tmp_path):
 
 def test_what_the_search_for_jumps_explains_is_a_finding_of_its_own():
     ours, theirs = rates([1, 1, 1], [1, 1, 1], [1, 1, 1]), rates([2, np.nan, np.nan], [1, 1, 1], [1, 1, 1])
-    difference = compare_products(ours, theirs, 1e-6, searched=np.array([True, True, False]))
-    found = {finding.what: finding.part for finding in findings(difference, 0.0)}
+    searched = {"jump search": np.array([True, True, False])}
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6, searched=searched), 0.0)}
     assert found == {"SCI NaN": pytest.approx(1 / 3), "SCI jump search": pytest.approx(2 / 3)}
+    searched = {"jump search": np.array([False, True, False]), "jump search unlit": np.array([True, False, False])}
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6, searched=searched), 0.0)}
+    assert found == {name: pytest.approx(1 / 3) for name in ("SCI NaN", "SCI jump search", "SCI jump search unlit")}
 
 
 def test_a_missing_extension_and_a_keyword_are_findings():
