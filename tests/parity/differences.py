@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from rampflow.dq import JUMP_DET, NO_GAIN_VALUE
+from rampflow.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE
 
 #: What rounding leaves of terms that cancel: so small a part of the error, or of its square, says nothing.
 ROUNDING = 1e-9
@@ -95,6 +95,9 @@ class Flags:
     searched : dict
         Kind of explanation by LIKELY's search for jumps (`likely`) to the number of elements that differ in JUMP_DET
         alone, where it explains that.
+    without_gain : int
+        Elements in which theirs has JUMP_DET and ours has not, all else being equal, NO_GAIN_VALUE and DO_NOT_USE on
+        both sides, and where ours has no value (`compare_products`).
     """
 
     size: int
@@ -102,6 +105,7 @@ class Flags:
     bits: dict = field(default_factory=dict)
     worst: tuple | None = None
     searched: dict = field(default_factory=dict)
+    without_gain: int = 0
 
 
 def compare_values(ours, theirs, tolerance, scale=0.0):
@@ -305,6 +309,8 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None, searched=
         changed = ours["DQ"].data.astype(np.uint32) ^ theirs["DQ"].data.astype(np.uint32)
         counts = {kind: int(np.count_nonzero((changed == JUMP_DET) & mask)) for kind, mask in searched.items()}
         difference.flags["DQ"].searched = counts
+    if "DQ" in difference.flags and "SCI" in difference.values:
+        difference.flags["DQ"].without_gain = _jumps_without_gain(ours, theirs)
     problems, remarks = compare_headers(ours[0].header, theirs[0].header, tolerance, steps)
     difference.problems += problems
     difference.remarks += remarks
@@ -317,6 +323,14 @@ def _nan_without_gain(ours, theirs, name):
         return 0
     flagged = ours["DQ"].data & theirs["DQ"].data & NO_GAIN_VALUE != 0
     return int(np.count_nonzero(flagged & np.isnan(a) & np.isfinite(b)))
+
+
+def _jumps_without_gain(ours, theirs):
+    a, b = (product["DQ"].data.astype(np.uint32) for product in (ours, theirs))
+    if ours["SCI"].data.shape != a.shape:
+        return 0
+    flagged = a & b & (NO_GAIN_VALUE | DO_NOT_USE) == NO_GAIN_VALUE | DO_NOT_USE
+    return int(np.count_nonzero(flagged & (a ^ b == b & JUMP_DET) & (a != b) & np.isnan(ours["SCI"].data)))
 
 
 def _explain(values, name, ours, theirs, tolerance, scale, searched):

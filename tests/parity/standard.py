@@ -91,7 +91,10 @@ def findings(difference, allowed):
             if count > allowed * flags.size:
                 text = f"{name}: {count} JUMP_DET for which LIKELY's search for jumps hangs on rounding ({kind})"
                 found.append(Finding(f"{name} {kind}", count / flags.size, text))
-        elsewhere = flags.differing - sum(flags.searched.values())
+        if flags.without_gain:
+            text = f"{name}: {flags.without_gain} JUMP_DET of theirs alone in pixels of NO_GAIN_VALUE"
+            found.append(Finding(f"{name} jump without gain", flags.without_gain / flags.size, text))
+        elsewhere = flags.differing - sum(flags.searched.values()) - flags.without_gain
         if elsewhere > allowed * flags.size:
             text = f"{name}: {flags.differing} elements differ ({flag_text(flags)}), one at {flags.worst}"
             found.append(Finding(name, elsewhere / flags.size, text))

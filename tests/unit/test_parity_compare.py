@@ -172,6 +172,17 @@ def test_a_slope_that_ours_lacks_where_there_is_no_gain_is_a_finding_of_its_own(
     assert found == {"SCI NaN": 0.75, "DQ": 0.25}
 
 
+def test_a_jump_of_theirs_where_there_is_no_gain_is_a_finding_of_its_own():
+    no_gain = (1 << 19) + 1
+    ours = product([[np.nan, np.nan], [np.nan, 5]], [[no_gain, no_gain], [1, no_gain]])
+    # Of the second pixel something else differs, the third has a gain, and the fourth a slope.
+    theirs = product([[np.nan, np.nan], [np.nan, 5]], [[no_gain + 4, no_gain + 6], [5, no_gain + 4]])
+    found = {each.what: each.part for each in findings(compare_products(ours, theirs, 1e-6), 0.0)}
+    assert found == {"DQ jump without gain": 0.25, "DQ": 0.75}
+    found = {each.what: each.part for each in findings(compare_products(theirs, ours, 1e-6), 0.0)}
+    assert found == {"DQ": 1.0}
+
+
 def test_a_slope_that_the_oracle_loses_with_its_variance_is_a_finding_of_its_own():
     ours, theirs = product([[7, 7], [7, 5]]), product([[0, 0], [6, 5]])
     for hdus, variances in ((ours, [[0, 2], [0, 0]]), (theirs, [[0, 2], [0, 0]])):
