@@ -144,6 +144,5 @@ def subtract_frame(sci, first, frame, levels, mask):
     correction = frame - levels.edge
     correction *= measured.contrast / levels.contrast
     correction += measured.edge
-    difference -= correction
-    difference += first
-    return difference
+    # In this order rounding is jwst's, to the last bit.
+    return (first - correction) + difference
