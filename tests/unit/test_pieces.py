@@ -65,6 +65,7 @@ FRAME = {
     "one mask": (FEW, {}),
     "a time series": (LONG, {}),
     "all that there is to say": (FEW, {f"save_{word}": True for word in ("mask", "correction")}),
+    "masks of one's own": (FEW, {"user_mask": "own.fits"}),
 }
 
 
@@ -196,13 +197,17 @@ def test_clean_flicker_noise_gives_the_same_bits_whatever_the_pieces_and_threads
 
 
 @pytest.mark.parametrize("case", FRAME)
-def test_picture_frame_gives_the_same_bits_whatever_the_pieces_and_threads(script, case, monkeypatch):
+def test_picture_frame_gives_the_same_bits_whatever_the_pieces_and_threads(script, case, monkeypatch, tmp_path):
     monkeypatch.setattr(picture_frame, "FULL", (ROWS, COLUMNS))
     monkeypatch.setattr(picture_frame, "_CENTRE", np.s_[10:30, 10:38])
     monkeypatch.setattr(picture_frame, "_EDGE", (np.s_[:8], np.s_[32:]))
     shape, changes = FRAME[case]
-    changes = changes | {"mask_science_regions": False}
+    changes = changes | {"mask_science_regions": "user_mask" in changes}
     sci, groupdq = ramps(*shape)
+    if "user_mask" in changes:
+        own = np.random.default_rng(22).integers(0, 2, (shape[0], ROWS, COLUMNS), np.int16)
+        changes["user_mask"] = str(tmp_path / "own.fits")
+        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(own)]).writeto(changes["user_mask"])
     header = {"INSTRUME": "NIRSPEC", "SUBARRAY": "FULL", "EXP_TYPE": "NRS_MSASPEC"}
     whole, *others = (script("picture_frame", sci, groupdq, changes, *pieces, **header) for pieces in PIECES)
     beside = {"x_pctfrm_mask.fits", "x_pctfrm_correction.fits"} if "save_mask" in changes else set()

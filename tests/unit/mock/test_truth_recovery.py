@@ -200,24 +200,25 @@ def test_flicker_noise_goes_but_for_the_scatter_of_medians(detector, readpatt):
 def test_picture_frame(detector, readpatt, tmp_path):
     """Where no light comes from the sky, which is subtracted with it; the reference has another level and scale."""
     whole = full_frame(detector)
-    scene = Scene(sky=0.0, stars=20, brightest=2e3, fwhm=4.0)
+    scene = Scene(sky=0.0, stars=20, brightest=100.0, fwhm=4.0)
     exposure = expose(detector, readpatt, 3, 2, window=whole, subarray="FULL", scene=scene)
     frame = reference("pictureframe", exposure, tmp_path).read()
-    background = np.ones(whole.shape, bool)
+    background, drifts_seen = np.ones(whole.shape, bool), []
     for number, straight in enumerate(integrations(exposure)):
         straight = straight.groups.astype(np.float32)
         background &= straight[-1] - straight[0] < 1
-        seen = ramp(exposure.but(effects=Effects(picture_frame=5)), number)
+        seen = ramp(exposure.but(effects=Effects(picture_frame=50)), number)
         level = picture_frame.measure_reference(frame, background)
         assert 0.5 < background.mean() < 1 - 1e-4
         for group in (1, 2):
             left = picture_frame.subtract_frame(seen[group], seen[0], frame, level, background)
             left -= seen[0] + straight[group] - straight[0]
             drift = seen[group] - seen[0] - (straight[group] - straight[0])
-            assert np.abs(drift).max() > 5
-            # Counts are whole, in each of four groups, and the medians, of the drift at the edge and of nothing.
+            drifts_seen.append(np.abs(drift).max())
+            # Counts are whole in each of four groups, and so are the medians that the frame is scaled by.
             assert np.abs(left).max() <= 3
             assert np.std(left) < 0.5
+    assert max(drifts_seen) > 100
 
 
 def test_levels_of_a_single_output_go_altogether():

@@ -221,6 +221,9 @@ def build(
         for reftype in _TRAPS & _TYPES[exposure.instrument]:
             if exposure.detector not in traps:
                 rules.setdefault((exposure.instrument, reftype), {})[(exposure.detector,)] = "N/A"
+        if exposure.instrument == "NIRSPEC":
+            # Of full frames only; a detector that has them gets its file below.
+            rules.setdefault(("NIRSPEC", "pictureframe"), {})[(exposure.detector,)] = "N/A"
         if exposure.instrument == "NIRSPEC" and not exposure.irs2:
             # Beside rules for IRS2, jwst's look-up fails for patterns that no rule names.
             rules.setdefault(("NIRSPEC", "refpix"), {})[(exposure.detector, exposure.readpatt)] = "N/A"
