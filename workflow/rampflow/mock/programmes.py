@@ -309,7 +309,7 @@ def _parity_picture_frame(_seed):
         (
             _exposure("NRS1", "NRSRAPID", 4, **msa),
             _exposure("NRS2", "NRSRAPID", 3, 2, **ifu),
-            _exposure("NRS2", "NRSIRS2RAPID", 2, **ifu, number=2),
+            _exposure("NRS2", "NRSIRS2RAPID", 2, **ifu, number=21),
             _exposure("NRS1", "NRSRAPID", 1, **msa, number=3),
             _exposure("NRS1", "NRS", 3, subarray="SUBS200A1", scene=SPECTRUM, number=4),
         ),
