@@ -64,10 +64,11 @@ def test_nothing_half_written_is_left(finished):
     assert not list(finished.folder.rglob("*.part"))
 
 
-def test_a_step_that_is_not_there_is_refused_in_one_line(new_run):
-    text = new_run("nrs1")("-n", status=1, release="3.0", steps={"picture_frame": {"skip": False}})
+def test_what_is_not_there_is_refused_in_one_line(new_run):
+    steps = {"clean_flicker_noise": {"skip": False, "background_method": "median_image"}}
+    text = new_run("nrs1")("-n", status=1, release="3.0", steps=steps)
     (line,) = [line for line in text.splitlines() if line.startswith("rampflow:")]
-    assert "picture_frame is not there yet" in line
+    assert "median_image is not there yet" in line
 
 
 def test_without_a_warm_start_with_one_core_and_in_the_smallest_pieces_the_products_are_the_same_bits(

@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from rampflow import dq, memory
 from rampflow.release import load_release
+from rampflow.steps import picture_frame
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 ROWS, COLUMNS = 40, 48
@@ -60,6 +61,14 @@ CLEAN = {
 }
 
 
+FRAME = {
+    "one mask": (FEW, {}),
+    "a time series": (LONG, {}),
+    "all that there is to say": (FEW, {f"save_{word}": True for word in ("mask", "correction")}),
+    "masks of one's own": (FEW, {"user_mask": "own.fits"}),
+}
+
+
 class Named(dict):
     __getattr__ = dict.get
 
@@ -91,7 +100,8 @@ def script(tmp_path, monkeypatch):
     rng = np.random.default_rng(21)
     gain, readnoise = rng.uniform(0.8, 1.2, (ROWS, COLUMNS)), rng.uniform(3, 6, (ROWS, COLUMNS))
     gain[3, 5], gain[9, 9], readnoise[20, 3] = np.nan, -1, np.nan
-    for kind, image in (("gain", gain), ("readnoise", readnoise)):
+    frame = np.abs(np.arange(COLUMNS) - COLUMNS / 2) + np.zeros((ROWS, 1))
+    for kind, image in (("gain", gain), ("readnoise", readnoise), ("pictureframe", frame)):
         path = tmp_path / f"{kind}.fits"
         primary = fits.PrimaryHDU(header=fits.Header(WINDOW))
         fits.HDUList([primary, fits.ImageHDU(image.astype(np.float32), name="SCI")]).writeto(path)
@@ -106,11 +116,11 @@ def script(tmp_path, monkeypatch):
         }
         (tmp_path / f"{kind}.json").write_text(json.dumps(pointer))
 
-    def run(step, sci, groupdq, changes, rows, threads):
+    def run(step, sci, groupdq, changes, rows, threads, **header):
         primary = fits.PrimaryHDU()
         keys = {"INSTRUME": "NIRCAM", "TGROUP": 10.0, "TFRAME": 10.0, "NFRAMES": 1, "GROUPGAP": 0, "DRPFRMS1": 0}
         keys |= {"SLOWAXIS": -2, "EXP_TYPE": "NRC_IMAGE", "SUBARRAY": "SUB64P"}
-        primary.header.update(keys | WINDOW)
+        primary.header.update(keys | WINDOW | header)
         pixeldq = np.zeros((ROWS, COLUMNS), np.uint32)
         arrays = {"SCI": sci, "PIXELDQ": pixeldq, "GROUPDQ": groupdq}
         before = tmp_path / "x_before.fits"
@@ -127,7 +137,8 @@ def script(tmp_path, monkeypatch):
             params=Named(settings={name: {"value": value, "source": "test"} for name, value in settings.items()}),
             log=[],
             input=Named(
-                ramp=str(before), references=[str(tmp_path / f"{kind}.json") for kind in ("gain", "readnoise")]
+                ramp=str(before),
+                references=[str(tmp_path / f"{kind}.json") for kind in ("gain", "readnoise", "pictureframe")],
             ),
             output=Named({name: str(folder / f"x_{name}.fits") for name in made}),
             config={},
@@ -179,6 +190,27 @@ def test_clean_flicker_noise_gives_the_same_bits_whatever_the_pieces_and_threads
     sci, groupdq = ramps(*shape)
     whole, *others = (script("clean_flicker_noise", sci, groupdq, changes, *pieces) for pieces in PIECES)
     beside = {"x_mask.fits", "x_flicker_bkg.fits", "x_flicker_noise.fits"} if "save_mask" in changes else set()
+    assert {name for name, _ in whole} == {"x_ramp.fits"} | beside
+    assert whole["x_ramp.fits", "SCI"] != sha256(sci.astype(">f4").tobytes()).digest()
+    for pieces, other in zip(PIECES[1:], others, strict=True):
+        assert other == whole, pieces
+
+
+@pytest.mark.parametrize("case", FRAME)
+def test_picture_frame_gives_the_same_bits_whatever_the_pieces_and_threads(script, case, monkeypatch, tmp_path):
+    monkeypatch.setattr(picture_frame, "FULL", (ROWS, COLUMNS))
+    monkeypatch.setattr(picture_frame, "_CENTRE", np.s_[10:30, 10:38])
+    monkeypatch.setattr(picture_frame, "_EDGE", (np.s_[:8], np.s_[32:]))
+    shape, changes = FRAME[case]
+    changes = changes | {"mask_science_regions": "user_mask" in changes}
+    sci, groupdq = ramps(*shape)
+    if "user_mask" in changes:
+        own = np.random.default_rng(22).integers(0, 2, (shape[0], ROWS, COLUMNS), np.int16)
+        changes["user_mask"] = str(tmp_path / "own.fits")
+        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(own)]).writeto(changes["user_mask"])
+    header = {"INSTRUME": "NIRSPEC", "SUBARRAY": "FULL", "EXP_TYPE": "NRS_MSASPEC"}
+    whole, *others = (script("picture_frame", sci, groupdq, changes, *pieces, **header) for pieces in PIECES)
+    beside = {"x_pctfrm_mask.fits", "x_pctfrm_correction.fits"} if "save_mask" in changes else set()
     assert {name for name, _ in whole} == {"x_ramp.fits"} | beside
     assert whole["x_ramp.fits", "SCI"] != sha256(sci.astype(">f4").tobytes()).digest()
     for pieces, other in zip(PIECES[1:], others, strict=True):

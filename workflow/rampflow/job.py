@@ -68,7 +68,7 @@ def preload(names=None):
     modules = [f"rampflow.steps.{part}" for part in parts]
     for name in (
         *modules,
-        *(f"rampflow.{each}" for each in ("drifts", "cosmic_rays", "carried", "flicker", "fit", "rates")),
+        *(f"rampflow.{each}" for each in ("drifts", "cosmic_rays", "carried", "flicker", "thermal", "fit", "rates")),
     ):
         # A step that cannot be imported fails in its own job, where there is a log and an exposure's name.
         with contextlib.suppress(Exception):

@@ -323,3 +323,23 @@ def test_real_levels_can_take_the_place_of_the_synthetic_ones():
 def test_a_negative_strength_is_refused():
     with pytest.raises(ValueError, match=r"negative: \['ipc'\]"):
         Effects(ipc=-1.0)
+
+
+@pytest.mark.parametrize(("detector", "warmer"), [("NRS1", -1), ("NRS2", 0)])
+def test_the_picture_frame_drifts_with_time_and_is_higher_towards_the_border(detector, warmer):
+    window = Window(1, 1, 24, 2048)
+    exposure = expose(Effects(picture_frame=100), detector, "NRSRAPID", window=window, scene=Scene(sky=0.0))
+    seen = ramp(exposure) - ramp(exposure.but(effects=Effects()))
+    frame = det.picture_frame(detector, window)
+    assert not frame[:4].any() and not frame[:, :4].any()
+    assert frame[1000, 4] / frame[1000, 23] == pytest.approx(np.exp(19 / det.FRAME_WIDTH))
+    assert frame[warmer - 5 if warmer else 4, 20] > 1.3 * frame[4 if warmer else -5, 20]
+    levels = seen[:, 1000, 4] / frame[1000, 4]
+    assert np.abs(np.diff(levels)).min() > 10
+    # Counts are whole.
+    assert np.abs(seen - levels[:, np.newaxis, np.newaxis] * frame).max() < 2
+
+
+def test_no_other_detector_has_a_picture_frame():
+    with pytest.raises(ValueError, match="NIS shows no picture frame; that is NIRSpec's"):
+        ramp(expose(Effects(picture_frame=1)))

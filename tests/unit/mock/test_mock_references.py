@@ -337,3 +337,10 @@ def test_kernels_can_be_wide_or_differ_from_pixel_to_pixel(tmp_path):
 def test_an_unknown_oddity_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no such oddity: .'nothing'.; known: .'doubles'"):
         odd(tmp_path, "gain", "nothing")
+
+
+def test_the_picture_frame_has_a_level_and_a_scale_of_its_own(tmp_path):
+    path = written(tmp_path, "pictureframe", exposure("NRS1", "NRSRAPID"), level=0.5, scale=0.01)
+    with datamodels.PictureFrameModel(path) as model:
+        assert model.meta.reftype == "PICTUREFRAME"
+        np.testing.assert_allclose(model.data, 0.5 + 0.01 * det.picture_frame("NRS1", WINDOW), rtol=1e-6)

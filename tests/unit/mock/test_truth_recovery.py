@@ -15,11 +15,13 @@ from rampflow.mock.configurations import full_frame, orientation, properties
 from rampflow.mock.ramps import true_rates
 from rampflow.steps import (
     _refpix_irs2,
+    _scene_mask,
     clean_flicker_noise,
     dark_current,
     ipc,
     linearity,
     persistence,
+    picture_frame,
     ramp_fit,
     refpix,
     saturation,
@@ -182,7 +184,7 @@ def test_flicker_noise_goes_but_for_the_scatter_of_medians(detector, readpatt):
     quiet = ramp(exposure)
     along = 2 - abs(orientation(detector)[1])  # axis on which lines follow each other
     fit = clean_flicker_noise.Fit(1 - along, False, "median", None, 2.0)
-    mask = clean_flicker_noise.scene_mask((noisy[-1] - noisy[0]) / 5, n_sigma=2.0, fit_histogram=False)
+    mask = _scene_mask.scene_mask((noisy[-1] - noisy[0]) / 5, n_sigma=2.0, fit_histogram=False)
     assert 0.5 < mask.mean() < 0.99
     flags = np.zeros(mask.shape, np.uint8)
     pixel = np.std(np.diff(quiet, axis=0), axis=0)[mask].mean()
@@ -192,6 +194,31 @@ def test_flicker_noise_goes_but_for_the_scatter_of_medians(detector, readpatt):
         left = np.median(cleaned - without, axis=1 - along)
         assert np.std(seen) > 0.3 * pixel
         assert np.std(left) < 0.16 * pixel
+
+
+@pytest.mark.parametrize(("detector", "readpatt"), [("NRS1", "NRSRAPID"), ("NRS2", "NRS")])
+def test_picture_frame(detector, readpatt, tmp_path):
+    """Where no light comes from the sky, which is subtracted with it; the reference has another level and scale."""
+    whole = full_frame(detector)
+    scene = Scene(sky=0.0, stars=20, brightest=100.0, fwhm=4.0)
+    exposure = expose(detector, readpatt, 3, 2, window=whole, subarray="FULL", scene=scene)
+    frame = reference("pictureframe", exposure, tmp_path).read()
+    background, drifts_seen = np.ones(whole.shape, bool), []
+    for number, straight in enumerate(integrations(exposure)):
+        straight = straight.groups.astype(np.float32)
+        background &= straight[-1] - straight[0] < 1
+        seen = ramp(exposure.but(effects=Effects(picture_frame=50)), number)
+        level = picture_frame.measure_reference(frame, background)
+        assert 0.5 < background.mean() < 1 - 1e-4
+        for group in (1, 2):
+            left = picture_frame.subtract_frame(seen[group], seen[0], frame, level, background)
+            left -= seen[0] + straight[group] - straight[0]
+            drift = seen[group] - seen[0] - (straight[group] - straight[0])
+            drifts_seen.append(np.abs(drift).max())
+            # Counts are whole in each of four groups, and so are the medians that the frame is scaled by.
+            assert np.abs(left).max() <= 3
+            assert np.std(left) < 0.5
+    assert max(drifts_seen) > 100
 
 
 def test_levels_of_a_single_output_go_altogether():

@@ -70,6 +70,7 @@ _KEYS = {
         "NIRSPEC": ("DETECTOR", "[FILTER]", "[GRATING]", "[EXP_TYPE]"),
         "FGS": ("DETECTOR", "[EXP_TYPE]"),
     },
+    "pictureframe": {"": ("DETECTOR",)},
     "reset": {"": ("DETECTOR", "SUBARRAY", "READPATT")},
     "rscd": {"": ("DETECTOR",)},
     "emicorr": {"": ("INSTRUME",)},
@@ -81,7 +82,7 @@ _NIR = {"mask", "saturation", "superbias", "ipc", "linearity", "dark", "gain", "
 _TYPES = {
     "NIRCAM": _NIR | {"sirskernel", "trapdensity", "trappars", "persat"},
     "NIRISS": _NIR | {"sirskernel", "trapdensity", "trappars", "persat"},
-    "NIRSPEC": _NIR | {"refpix", "sirskernel"},
+    "NIRSPEC": _NIR | {"refpix", "sirskernel", "pictureframe"},
     "MIRI": (_NIR - {"superbias"}) | {"reset", "rscd", "emicorr"},
     "FGS": _NIR | {"trapdensity", "trappars", "persat"},
 }
@@ -114,7 +115,6 @@ _STEP_NAMES = (
 # Every type that some release of the pipeline asks for: a rule must answer, if only with N/A.
 _ALL_TYPES = (
     *_KEYS,
-    "pictureframe",
     "pastasoss",
     "area",
     *(f"pars-{step}step" for step in _STEP_NAMES),
@@ -144,6 +144,8 @@ def _entries(exposures, traps=()):
             if reftype in _TRAPS and exposure.detector not in traps:
                 continue
             if reftype == "refpix" and not exposure.irs2:
+                continue
+            if reftype == "pictureframe" and exposure.window != full_frame(exposure.detector):
                 continue
             _, keys = _parkey(exposure.instrument, reftype)
             values = tuple(_value(exposure, key) for key in keys)
@@ -219,6 +221,9 @@ def build(
         for reftype in _TRAPS & _TYPES[exposure.instrument]:
             if exposure.detector not in traps:
                 rules.setdefault((exposure.instrument, reftype), {})[(exposure.detector,)] = "N/A"
+        if exposure.instrument == "NIRSPEC":
+            # Of full frames only; a detector that has them gets its file below.
+            rules.setdefault(("NIRSPEC", "pictureframe"), {})[(exposure.detector,)] = "N/A"
         if exposure.instrument == "NIRSPEC" and not exposure.irs2:
             # Beside rules for IRS2, jwst's look-up fails for patterns that no rule names.
             rules.setdefault(("NIRSPEC", "refpix"), {})[(exposure.detector, exposure.readpatt)] = "N/A"

@@ -41,6 +41,8 @@ BOTTOMLESS = 1e6
 RESET_ANOMALY, RESET_DECAY, RESET_SHARES = 40.0, 4.0, (1.0, 0.5, 0.35)
 #: MIRI: what integrations after the first show of the settling.
 LATER_SETTLING = 0.6
+#: Picture frame: decay from the border towards the centre [pixels], and by how much the far side exceeds the near one.
+FRAME_WIDTH, FRAME_TILT = 60.0, 0.4
 #: Groups that the rscd reference throws away at the start of integrations after the first.
 RSCD_GROUPS, RSCD_GROUPS_FIRST = 4, 1
 #: MIRI pick-up: frequency [Hz] and amplitude [DN] at strength 1, by the names in the emicorr reference.
@@ -283,6 +285,30 @@ def interleaved_bias(detector, effects):
         levels += np.float32(effects.bias * nominal.bias_scatter) * scatter(detector, "interleaved bias", window)
     levels[irs2.normal_rows(detector)] = 0
     return levels
+
+
+def picture_frame(detector, window):
+    """Draw the picture frame of a NIRSpec detector, warmer towards its border: 1 there, up to 1.4 along a side.
+
+    Parameters
+    ----------
+    detector : str
+        Its name.
+    window : Window
+        Part of the detector.
+
+    Returns
+    -------
+    ndarray
+        float32 (ny, nx), 0 for reference pixels.
+    """
+    whole = full_frame(detector)
+    y, x = np.arange(whole.ysize), np.arange(whole.xsize)
+    to_border = np.minimum.outer(np.minimum(y, y[::-1]), np.minimum(x, x[::-1]))
+    tilt = 1 + FRAME_TILT * (y if detector == "NRS1" else y[::-1])[:, np.newaxis] / y[-1]
+    frame = (tilt * np.exp(-to_border / FRAME_WIDTH)).astype(np.float32)[window.within(whole)]
+    frame[reference_pixels(detector, window)] = 0
+    return frame
 
 
 def measured(linear, maps, detector):

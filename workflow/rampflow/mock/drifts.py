@@ -15,6 +15,8 @@ from rampflow.orientation import Orientation
 AMPLIFIER, ODD_EVEN, ODD_EVEN_DRIFT = 4.0, 8.0, 1.5
 #: 1/f noise along the slow axis: scatter [DN] and correlation length [rows].
 ROW_NOISE, ROW_LENGTH = 3.0, 60.0
+#: NIRSpec: change of the picture frame from one frame to the next [DN, at the border].
+WARMTH = 2.0
 #: IRS2: highest frequency of the 1/f noise [per clock].
 IRS2_FASTEST = 0.004
 #: MIRI: scatter of the level of odd and even rows of an output from frame to frame [DN].
@@ -74,6 +76,12 @@ def interleaved(exposure, rng):
     levels = effects.amplifier_offsets * AMPLIFIER * rng.standard_normal(irs2.SECTIONS)
     frame = series.reshape(2048, irs2.LINE_SLOTS)[:, irs2.slots().ravel()] + np.repeat(levels, irs2.SECTION_ROWS)
     return Orientation.from_detector(exposure.detector).to_science(frame.astype(np.float32))
+
+
+def warmth(exposure, rng):
+    """Level of the picture frame in the frames of an integration: a random walk, float64 (nframes,) [DN]."""
+    steps = rng.standard_normal(exposure.frames_per_integration)
+    return exposure.effects.picture_frame * WARMTH * np.cumsum(steps)
 
 
 def mid_infrared(exposure, rng):

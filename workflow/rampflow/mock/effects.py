@@ -39,6 +39,8 @@ class Effects:
     amplifier_offsets, odd_even_columns, row_noise : float
         Drifts that reference pixels see too: of an output per frame, of odd and even columns, 1/f along
         the slow axis.
+    picture_frame : float
+        NIRSpec: a level that is higher towards the edge of the detector, and drifts with its temperature.
     odd_even_rows : float
         MIRI: offsets of odd and even rows of every output that change from frame to frame.
     reset_anomaly, rscd, first_frame, last_frame, emi : float
@@ -72,6 +74,7 @@ class Effects:
     amplifier_offsets: float = 0.0
     odd_even_columns: float = 0.0
     row_noise: float = 0.0
+    picture_frame: float = 0.0
     odd_even_rows: float = 0.0
     reset_anomaly: float = 0.0
     rscd: float = 0.0
@@ -93,8 +96,8 @@ class Effects:
     def nominal(cls, instrument, **changes):
         """Everything that a flight exposure of `instrument` shows, at nominal strength.
 
-        IPC is left out: its correction is off by default in the pipeline, so with it the truth would not
-        come back.
+        IPC and the picture frame are left out: their corrections are off by default in the pipeline, so with them
+        the truth would not come back.
         """
         common = {
             "photon_noise", "read_noise", "reset_noise", "bias", "dark_current", "nonlinearity", "saturation",

@@ -301,6 +301,23 @@ def _parity_waves(_seed):
     )
 
 
+def _parity_picture_frame(_seed):
+    """Full frames of NIRSpec with a drifting picture frame, which is taken out, and exposures that are left alone."""
+    msa = {"exp_type": "NRS_MSASPEC", "scene": SPECTRUM.but(saturated_patch=5e3), "changes": {"picture_frame": 2.0}}
+    ifu = msa | {"exp_type": "NRS_IFU", "scene": SPECTRUM.but(stars=40, brightest=3e4, fwhm=4.0)}
+    return Programme(
+        (
+            _exposure("NRS1", "NRSRAPID", 4, **msa),
+            _exposure("NRS2", "NRSRAPID", 3, 2, **ifu),
+            _exposure("NRS2", "NRSIRS2RAPID", 2, **ifu, number=21),
+            _exposure("NRS1", "NRSRAPID", 1, **msa, number=3),
+            _exposure("NRS1", "NRS", 3, subarray="SUBS200A1", scene=SPECTRUM, number=4),
+        ),
+        odd={"NRS2": {"pictureframe": ("nan", "nowhere", "doubles")}},
+        steps={"NIRSPEC": {"picture_frame": {"skip": False, "mask_science_regions": False}}},
+    )
+
+
 def _mid_infrared():
     """MIRI's other modes, and ramps of every small number of groups, on small windows of its subarrays."""
     bright = MID_INFRARED.but(stars=12, brightest=5e6, slope=0.5)
@@ -571,6 +588,7 @@ PROGRAMMES = {
     "parity-full": _parity_full,
     "parity-flicker": _parity_flicker,
     "parity-waves": _parity_waves,
+    "parity-picture-frame": _parity_picture_frame,
     "parity-stripes": _parity_stripes,
     "parity-superstripes": _parity_superstripes,
     "parity-samples": _parity_samples,

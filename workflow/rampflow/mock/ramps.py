@@ -139,6 +139,7 @@ def _integrate(exposure, maps, rate, index, traps=None):
     first = {name: None if image is None else image[samples.place(0)] for name, image in vars(maps).items()}
     first, stripe = replace(maps, **first), rate[samples.place(0)].shape
     streams = {name: random_stream(exposure, name, index) for name in ("photons", "reads", "drifts")}
+    glow = _picture_frame(exposure, index) if effects.picture_frame else None
     hits = particles.hits(
         exposure.instrument,
         stripe,
@@ -196,6 +197,8 @@ def _integrate(exposure, maps, rate, index, traps=None):
                     seen[maps.reference] = 0
                 read[here] = (irs2.interleaved(seen + level, normal, 0) + interleaved)[here]
             read += _electronics(exposure, maps, index, group, frame, streams)
+            if glow is not None:
+                read += glow(frame)
             np.rint(read, out=read)
             np.clip(read, 0, _CEILING, out=read)
             if exposure.zero_frame and zero_frame is None:
@@ -275,6 +278,16 @@ def _electronics(exposure, maps, index, group, frame, streams):
     if effects.emi:
         extra += drifts.emi(exposure, index, frame, random_stream(exposure, "emi").random(len(det.EMI)))
     return extra
+
+
+def _picture_frame(exposure, index):
+    """Return what gives the picture frame of a frame (1-based) of an integration, float32 (ny, nx) [DN]."""
+    if exposure.instrument != "NIRSPEC":
+        raise ValueError(f"{exposure.detector} shows no picture frame; that is NIRSpec's")
+    normal = irs2.normal_rows(exposure.detector) if exposure.irs2 else None
+    shape = irs2.interleaved(det.picture_frame(exposure.detector, exposure.window), normal, 0)
+    levels = drifts.warmth(exposure, random_stream(exposure, "warmth", index)).astype(np.float32)
+    return lambda frame: levels[frame - 1] * shape
 
 
 def _reference_output(exposure, index):

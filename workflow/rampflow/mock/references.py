@@ -311,6 +311,13 @@ _DARK_TYPES = {
 }
 
 
+def pictureframe(path, exposure, window, level=0.5, scale=0.01):
+    """Picture frame on a `level` of its own and at a `scale` (DN/s, both) that says nothing of that in an exposure."""
+    frame = level + scale * det.picture_frame(exposure.detector, window)
+    header = _header(exposure, "pictureframe", "Picture frame of the synthetic detector", window)
+    _write(path, header, [_image(frame)])
+
+
 def reset(path, exposure, window, nints=None, ngroups=None, told=None):
     """MIRI reset anomaly, integration by integration and group by group; by default as far as it changes.
 
@@ -479,6 +486,7 @@ WRITERS = {
     "gain": gain,
     "readnoise": readnoise,
     "flat": flat,
+    "pictureframe": pictureframe,
     "reset": reset,
     "rscd": rscd,
     "emicorr": emicorr,

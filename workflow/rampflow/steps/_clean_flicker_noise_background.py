@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from rampflow.steps import _clean_flicker_noise_clip as clip
+from rampflow.steps import _scene_mask_clip as clip
 
 #: Model: sides of a box unless they are given, boxes over which their values are smoothed, clipping in a box.
 _BOX, _SMOOTHED, _CLIP, _ROUNDS = 32, 5, 3.0, 5

@@ -5,7 +5,7 @@ common offset that changes from line to line. The reference pixels see part of i
 pixels that see no source, in the difference of every two successive groups, and subtracted; the differences are
 summed up again, so that the first group of an integration stays as it is.
 
-Background is told from sources on a draft of the count rate (`scene_mask`), and in every difference by its own values
+Background is told from sources on a draft of the count rate (`_scene_mask`), and in every difference by its own values
 (`clean_difference`). A background level, or a model of it, is set aside while the noise is fitted: the medians of
 lines, or, of spectra of NIRSpec, waves along them.
 
@@ -21,13 +21,11 @@ import numpy as np
 from rampflow import dq
 from rampflow.steps import NotApplicable
 from rampflow.steps import _clean_flicker_noise_background as background
-from rampflow.steps import _clean_flicker_noise_clip as clip
 from rampflow.steps import _clean_flicker_noise_fourier as fourier
 from rampflow.steps import _clean_flicker_noise_lines as lines
 from rampflow.steps import _clean_flicker_noise_sections as sections
+from rampflow.steps import _scene_mask_clip as clip
 
-#: Standard deviations below the draft's centre at which a pixel is no background.
-_BELOW = 3.0
 #: Exposures whose noise is fitted in Fourier space on demand.
 _FOURIER = frozenset({"NRS_MSASPEC", "NRS_IFU", "NRS_FIXEDSLIT", "NRS_BRIGHTOBJ"})
 _UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.JUMP_DET)
@@ -112,52 +110,6 @@ def choose_fit(
     return Fit(axis, by_channel, background_method, background_box_size, n_sigma, waves_of, passed_below)
 
 
-def user_mask(image, shape):
-    """Take the user's image for a mask.
-
-    Parameters
-    ----------
-    image : 2D or 3D `~numpy.ndarray`
-        Not 0 where there is background; 3D is an image for every integration.
-    shape : tuple of int
-        Of the exposure: integrations, groups, rows, columns.
-
-    Returns
-    -------
-    bool `~numpy.ndarray`
-
-    Raises
-    ------
-    NotApplicable
-        The image has another shape than the exposure's frames.
-    """
-    nints, _, *frame = shape
-    if image.shape not in (tuple(frame), (nints, *frame)):
-        raise NotApplicable(f"user_mask has shape {image.shape}, the frames of the exposure {tuple(frame)}")
-    return image != 0
-
-
-def check_science_regions(instrument, exp_type):
-    """Refuse to mask the science regions of exposures whose regions follow from a model of the optics.
-
-    Raises
-    ------
-    ValueError
-        They do.
-    """
-    if instrument == "NIRSPEC" or exp_type == "NIS_SOSS":
-        where = "NIRSpec's slits and slices" if instrument == "NIRSPEC" else "the SOSS traces"
-        raise ValueError(
-            f"mask_science_regions: {where} follow from a model of the optics, which this workflow does not have; "
-            "give a mask of your own as user_mask, or set mask_science_regions to false"
-        )
-
-
-def science_regions(flat_dq):
-    """Find the regions of a MIRI image that are not illuminated like the sky; True for those."""
-    return (flat_dq & np.uint32(dq.DO_NOT_USE | dq.NON_SCIENCE)) != 0
-
-
 def fill_flat(flat):
     """Replace values of a flat that cannot be divided by, with a model of those around them.
 
@@ -176,33 +128,6 @@ def fill_flat(flat):
         around = background.background(np.where(good, flat, np.float32(0)), good.copy(), method="model")
         flat[~good] = np.broadcast_to(around, flat.shape)[~good]
     return flat
-
-
-def scene_mask(rate, *, n_sigma, fit_histogram, science=None):
-    """Find the pixels of an image that see background only.
-
-    Parameters
-    ----------
-    rate : 2D float32 `~numpy.ndarray`
-        Draft of the count rate (DN/s). NaN, or exactly 0, is no background.
-    n_sigma : float
-        Standard deviations above the centre at which a pixel is a source; none is, if it is not positive.
-    fit_histogram : bool
-        Take centre and scatter from a Gaussian that is fitted to the histogram.
-    science : 2D bool `~numpy.ndarray`, optional
-        True for regions that are no background, whatever they show.
-
-    Returns
-    -------
-    2D bool `~numpy.ndarray`
-        True for background.
-    """
-    mask = np.isfinite(rate) & (rate != 0)
-    if science is not None:
-        mask &= ~science
-    if n_sigma > 0:
-        clip.keep_background(rate, mask, below=_BELOW, above=n_sigma, fit_histogram=fit_histogram)
-    return mask
 
 
 class Cleaned(NamedTuple):
@@ -225,7 +150,7 @@ def clean_difference(before, after, groupdq, mask, fit, flat=None):
     groupdq : 2D uint8 `~numpy.ndarray`
         Flags of the later one: pixels with DO_NOT_USE or JUMP_DET are no background.
     mask : 2D bool `~numpy.ndarray`
-        From `scene_mask`.
+        True for background, from `_scene_mask`.
     fit : Fit
         From `choose_fit`.
     flat : 2D float32 `~numpy.ndarray`, optional

@@ -1,0 +1,11 @@
+"""Take the picture frame, which drifts with the temperature, out of NIRSpec's ramps."""
+
+from rampflow.warm import handoff
+
+handoff()
+
+from rampflow.thermal import PictureFrame
+
+with PictureFrame(snakemake) as step:
+    frame = step.find_reference()
+    step.correct(frame, step.find_masks())
