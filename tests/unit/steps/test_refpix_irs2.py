@@ -4,6 +4,8 @@ import pytest
 from rampflow import dq, irs2
 from rampflow.steps import NotApplicable
 from rampflow.steps._refpix_irs2 import (
+    _fit_line,
+    _subtract_line,
     SAMPLES,
     correct_frames,
     flag_reads,
@@ -55,6 +57,19 @@ def test_a_line_in_time_goes_and_the_mean_of_the_groups_stays():
     corrected = correct_frames(sci, mean=mean, plan=plan())
     assert corrected.shape == (1, 2048, 2048)
     np.testing.assert_allclose(corrected[0], mean[irs2.normal_rows("NRS1")], atol=2e-3)
+
+
+def test_the_line_in_time_is_of_single_precision():
+    times = (np.arange(712 * 2048) - (712 * 2048 - 1) / 2).astype(np.float32).reshape(2048, 712)
+    level, slope = np.float32(3.1), np.float32(1.7e-6)
+    series = level + slope * times
+    found = _fit_line(series)
+    np.testing.assert_allclose(found, (level, slope), rtol=1e-5)
+    # What lies on the line to the last bit is 0, and then counts as absent; in double precision little would be.
+    _subtract_line(series, level, slope)
+    assert not series.any()
+    series = np.zeros((2048, 712), np.float32)
+    assert _fit_line(series) == (0, 0)
 
 
 @pytest.mark.parametrize("detector", ["NRS1", "NRS2"])

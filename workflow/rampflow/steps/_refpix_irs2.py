@@ -319,7 +319,7 @@ def correct_frames(sci, *, mean, plan):
     for frame, corrected in zip(sci, result, strict=True):
         _order_in_time(frame, mean, slots, flip, series)
         for amplifier in series:
-            _remove_line(amplifier)
+            _subtract_line(amplifier, *_fit_line(amplifier))
         _subtract(series, gaps, plan)
         _order_in_space(series, mean, slots, flip, rows, place, corrected)
     return result
@@ -394,37 +394,38 @@ def _order_in_space(series, mean, slots, flip, rows, place, frame):
                 frame[place[i], c] = np.float32(np.float64(series[s, line, slots[s, j]]) + mean[rows[i], c])
 
 
-@njit([void(_frame)], **_JIT)
-def _remove_line(series):
-    """Subtract a line in time, fitted to the samples of the first and last lines that are not zero."""
+def _fit_line(series):
+    """Fit a straight line in time to the samples of the first and last lines that are not zero.
+
+    In single precision and in the oracle's order: what is 0 once the line is subtracted counts as absent, and with
+    levels of single precision a sample now and then is. One more sample, or one less, changes the filtered output
+    by up to 0.03 DN around it.
+    """
+    ends = np.r_[0:4, LINES - 4 : LINES]
+    values, times = series[ends], _times()[ends]
+    measured = values != 0
+    x, y = times[measured], values[measured]
+    if x.size < 2:
+        return np.float32(0), np.float32(0)
+    n, mean_x, mean_y = float(x.size), x.mean(), y.mean()
+    slope = ((x * y).sum() - n * mean_x * mean_y) / ((x * x).sum() - n * (mean_x * mean_x))
+    return mean_y - slope * mean_x, slope
+
+
+def _times():
+    """Return the times of the samples (clock slots from the middle of the frame), shape (lines, slots)."""
+    return (np.arange(SAMPLES) - (SAMPLES - 1) / 2).astype(np.float32).reshape(LINES, irs2.LINE_SLOTS)
+
+
+@njit([void(_frame, float32, float32)], **_JIT)
+def _subtract_line(series, level, slope):
+    """Subtract a straight line in time from the samples that are not zero."""
     nlines, nslots = series.shape
-    n = st = sv = 0.0
-    for part in range(2):
-        for line in range(4) if part == 0 else range(nlines - 4, nlines):
-            for slot in range(nslots):
-                value = np.float64(series[line, slot])
-                if value != 0:
-                    n += 1
-                    st += line * nslots + slot
-                    sv += value
-    if n < 2:
-        return
-    mean_time, mean_value = st / n, sv / n
-    stt = stv = 0.0
-    for part in range(2):
-        for line in range(4) if part == 0 else range(nlines - 4, nlines):
-            for slot in range(nslots):
-                value = np.float64(series[line, slot])
-                if value != 0:
-                    away = line * nslots + slot - mean_time
-                    stt += away * away
-                    stv += away * (value - mean_value)
-    slope = stv / stt
+    middle = (nlines * nslots - 1) / 2
     for line in range(nlines):
         for slot in range(nslots):
             if series[line, slot] != 0:
-                level = mean_value + slope * (line * nslots + slot - mean_time)
-                series[line, slot] = np.float32(np.float64(series[line, slot]) - level)
+                series[line, slot] -= level + float32(line * nslots + slot - middle) * slope
 
 
 @njit([void(float32[::1], float64[::1])], **_JIT)
