@@ -4,9 +4,9 @@ import pytest
 from rampflow import dq, irs2
 from rampflow.steps import NotApplicable
 from rampflow.steps._refpix_irs2 import (
+    SAMPLES,
     _fit_line,
     _subtract_line,
-    SAMPLES,
     correct_frames,
     flag_reads,
     plan_correction,
