@@ -442,6 +442,21 @@ def test_miri_averages_both_ends_of_the_rows():
     assert np.all(out[:, 4:-4] == -20)
 
 
+def test_miri_is_worked_on_in_single_precision():
+    rng = np.random.default_rng(9)
+    change = rng.normal(30, 3, MIRI_SHAPE).astype(np.float32)
+    out = correct_frames(change[np.newaxis].copy(), plan_miri(siglimit=1e9), first_group=np.zeros_like(change))[0]
+    in_double = np.empty_like(change)
+    for parity in range(2):
+        for output in range(4):
+            rows, pixels = slice(parity, None, 2), change[parity::2, output::4]
+            level = np.float32(0.5) * (pixels[:, 0].mean() + pixels[:, -1].mean())
+            assert np.array_equal(out[rows, output::4], pixels - level)
+            level = 0.5 * (pixels[:, 0].mean(dtype=np.float64) + pixels[:, -1].mean(dtype=np.float64))
+            in_double[rows, output::4] = pixels - level
+    assert np.any(out != in_double)
+
+
 def test_miri_frames_do_not_depend_on_each_other():
     first, second = miri_drift()
     rng = np.random.default_rng(8)

@@ -279,4 +279,5 @@ def plan_miri(usable, odd_even_rows, siglimit):
         sigreject=0.0,
         orientation=None,
         from_first_group=True,
+        single=True,
     )

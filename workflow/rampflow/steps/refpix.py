@@ -18,8 +18,8 @@ is told by PIXELDQ, so it is settled once for an exposure, in `plan_correction`;
 treats every frame on its own.
 
 Frames are worked on in double precision and rounded once, but in single precision, rounded after every
-operation, in the first group of an exposure and wherever the side pixels are not used: so does the oracle, and
-the two then agree to the last bit. The difference is a few times the rounding of the levels.
+operation, for MIRI, in the first group of an exposure, and wherever the side pixels are not used: so does the oracle,
+and the two then agree to the last bit. The difference is a few times the rounding of the levels.
 
 Sources: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise). NIRSpec's IRS2
@@ -210,7 +210,7 @@ def correct_frames(sci, plan, *, first_group=None, place=None):
         ``sci``.
     place : tuple or None
         Integration of the frames, counted from 0 in the file, and slice of its groups: the first frame of an
-        exposure is worked on in single precision. None: the first one is not among them.
+        exposure (near infrared) is worked on in single precision. None: the first one is not among them.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def correct_frames(sci, plan, *, first_group=None, place=None):
     if plan.from_first_group:
         first_group = first_group.copy()
         sci -= first_group
-    has_first = not plan.from_first_group and place is not None and place[0] == 0 and place[1].start == 0
+    has_first = place is not None and place[0] == 0 and place[1].start == 0
     for number, frame in enumerate(sci):
         single = plan.single or (has_first and number == 0)
         level = _levels_in_single(frame, plan) if single else _levels(frame, *plan.sets)
