@@ -9,4 +9,5 @@ from rampflow.flicker import Flicker
 with Flicker(snakemake) as step:
     fit = step.choose()
     flat = step.find_flat()
-    step.clean(fit, step.find_masks(flat), flat)
+    fit = step.adapt(fit, flat)
+    step.clean(fit, step.find_masks(fit, flat), flat)

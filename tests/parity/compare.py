@@ -153,8 +153,17 @@ def make_programme(options):
     return {
         "exposures": [each | {"uncal": folder / each["uncal"]} for each in made["exposures"]],
         "crds": {"path": str(folder / made["crds_path"]), "context": made["context"]},
-        "steps": {name: steps for name, steps in made["steps"].items() if fnmatch.fnmatch(name, options.exposures)},
+        "steps": steps_of(made, options.exposures),
     }
+
+
+def steps_of(made, pattern):
+    """Parameters of a programme for the exposures that match a pattern: a run knows no others by name.
+
+    Those for an instrument or a mode stay.
+    """
+    left_out = {each["exposure"] for each in made["exposures"] if not fnmatch.fnmatch(each["exposure"], pattern)}
+    return {name: steps for name, steps in made["steps"].items() if name not in left_out}
 
 
 def choose(programme, options):

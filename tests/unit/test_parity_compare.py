@@ -11,7 +11,7 @@ from astropy.io import fits
 sys.path.append(str(Path(__file__).parents[1] / "parity"))
 
 import likely
-from compare import only_without_slopes
+from compare import only_without_slopes, steps_of
 from differences import compare_flags, compare_products, compare_tables, compare_values
 from standard import findings, read_accepted, reason_for
 
@@ -413,3 +413,14 @@ def test_a_run_whose_exposures_have_no_slopes_has_not_failed():
 
 def test_the_committed_table_can_be_read():
     assert isinstance(read_accepted(), list)
+
+
+# --- the programme ------------------------------------------------------------------------------------
+
+
+def test_a_pattern_of_exposures_leaves_out_the_parameters_of_others_only():
+    names = ("jw1_nis", "jw1_nrcb1")
+    steps = dict.fromkeys((*names, "NIRISS", "clean_flicker_noise"), {"jump": {"edge_size": 7}})
+    made = {"exposures": [{"exposure": name} for name in names], "steps": steps}
+    assert list(steps_of(made, "*_nis")) == ["jw1_nis", "NIRISS", "clean_flicker_noise"]
+    assert steps_of(made, "*") == steps

@@ -19,9 +19,9 @@ class BackgroundStep(Step):
 
     def __init__(self, snakemake):
         super().__init__(snakemake)
-        #: Files beside the ramp by their words; the draft of the integrations' rates is one that does not stay.
-        self.beside = {}
-        self._draft = None
+        #: Files beside the ramp by their words, and those that do not stay.
+        self.beside, self._scratch = {}, {}
+        self._rate = None
 
     def refuse(self, reason):
         """Leave the exposure as it is."""
@@ -60,13 +60,13 @@ class BackgroundStep(Step):
             **self.options("n_sigma"),
         )
         if single:
-            mask = find(self._divided(self._draft_rate(), flat))
+            mask = find(self._divided(self.draft_rate(), flat))
             self._save_mask(mask)
             return lambda _: mask
-        self._draft_rateints()
+        draft = self.draft_rateints()
 
         def masks(integration):
-            return find(self._divided(self._draft["SCI"].read(integration), flat))
+            return find(self._divided(draft.read(integration), flat))
 
         self._save_mask(masks)
         return masks
@@ -108,20 +108,31 @@ class BackgroundStep(Step):
 
         return self.each(fit, self.row_blocks())
 
-    def _draft_rate(self):
-        draft = np.empty(self.shape[-2:], np.float32)
-        for block, rate, _ in self._fits():
-            draft[block] = rate
-        return draft
+    def draft_rate(self):
+        """Return a draft of the count rate (DN/s), 2D float32."""
+        if self._rate is None:
+            rate = np.empty(self.shape[-2:], np.float32)
+            for block, values, _ in self._fits():
+                rate[block] = values
+            self._rate = rate
+        return self._rate
 
-    def _draft_rateints(self):
-        path = Path(self.snakemake.output.ramp).with_name(f"{self.exposure}_{self.name}_draft.fits")
-        shape = (self.shape[0], *self.shape[-2:])
-        self._draft = files.NewProduct(path, self.header.copy(), [files.image("SCI", shape, np.float32)])
-        for block, _, rateints in self._fits():
-            self._draft["SCI"].write(rateints, slice(None), block)
+    def draft_rateints(self):
+        """Return drafts of the count rates of the integrations, an array in a file that does not stay."""
+        if "draft" not in self._scratch:
+            plan = files.image("SCI", (self.shape[0], *self.shape[-2:]), np.float32)
+            draft = self.add_scratch("draft", plan)["SCI"]
+            for block, _, values in self._fits():
+                draft.write(values, slice(None), block)
+        return self._scratch["draft"]["SCI"]
 
     # --- files beside the ramp ------------------------------------------------------------------------
+
+    def add_scratch(self, word, plan):
+        """Begin a file with one image that does not stay."""
+        path = Path(self.snakemake.output.ramp).with_name(f"{self.exposure}_{self.name}_{word}.fits")
+        self._scratch[word] = files.NewProduct(path, self.header.copy(), [plan])
+        return self._scratch[word]
 
     def add_beside(self, word, model, plan):
         """Begin a file ``<exposure>_<word>.fits`` with one image; it gets its name with the ramp."""
@@ -159,7 +170,6 @@ class BackgroundStep(Step):
         super().discard()
 
     def _discard_beside(self):
-        for product in (*self.beside.values(), self._draft):
-            if product is not None:
-                product.discard()
-        self.beside, self._draft = {}, None
+        for product in (*self.beside.values(), *self._scratch.values()):
+            product.discard()
+        self.beside, self._scratch = {}, {}

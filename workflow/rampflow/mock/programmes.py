@@ -301,6 +301,25 @@ def _parity_waves(_seed):
     )
 
 
+def _parity_automatic(_seed):
+    """Images whose background and outputs decide how their flicker noise is taken out, for release 3.0."""
+    strong = {"changes": {"row_noise": 3.0}}
+    crowded = FIELD.but(stars=3000, brightest=3e4, slope=0.7, fwhm=4.0)
+    return Programme(
+        (
+            _exposure("NRCB1", "RAPID", 3, scene=FIELD, **strong),
+            _exposure("NRCALONG", "BRIGHT2", 3, scene=crowded, **strong),
+            _exposure("NRCB2", "RAPID", 4, 2, subarray="SUB160", scene=FIELD, **strong),
+            _exposure("NRCA1", "RAPID", 4, subarray="SUB160", scene=FIELD, exp_type="NRC_CORON", **strong),
+            _exposure("NIS", "NISRAPID", 3, scene=FIELD, **strong),
+            _exposure("NIS", "NISRAPID", 3, scene=crowded, number=2, **strong),
+            _exposure("NIS", "NISRAPID", 4, 2, subarray="SUB128", scene=crowded, number=3, **strong),
+        ),
+        whole=frozenset({"flat"}),
+        steps={name: {"clean_flicker_noise": {"skip": False, "autoparam": True}} for name in ("NIRCAM", "NIRISS")},
+    )
+
+
 def _parity_picture_frame(_seed):
     """Full frames of NIRSpec with a drifting picture frame, which is taken out, and exposures that are left alone."""
     msa = {"exp_type": "NRS_MSASPEC", "scene": SPECTRUM.but(saturated_patch=5e3), "changes": {"picture_frame": 2.0}}
@@ -588,6 +607,7 @@ PROGRAMMES = {
     "parity-full": _parity_full,
     "parity-flicker": _parity_flicker,
     "parity-waves": _parity_waves,
+    "parity-automatic": _parity_automatic,
     "parity-picture-frame": _parity_picture_frame,
     "parity-stripes": _parity_stripes,
     "parity-superstripes": _parity_superstripes,

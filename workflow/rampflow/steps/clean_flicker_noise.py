@@ -9,6 +9,9 @@ Background is told from sources on a draft of the count rate (`_scene_mask`), an
 (`clean_difference`). A background level, or a model of it, is set aside while the noise is fitted: the medians of
 lines, or, of spectra of NIRSpec, waves along them.
 
+Of time series the background can be the median of all integrations, as bright as each of them. It has what does not
+change, sources included, so that every group is cleaned by itself, the first one, too (`clean_group`).
+
 Units: SCI in DN, the draft in DN/s; the flat has none.
 
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/main.html
@@ -59,6 +62,11 @@ class Fit(NamedTuple):
     n_sigma: float
     waves_of: str | None = None
     passed_below: tuple | None = None
+
+    @property
+    def median_image(self):
+        """Whether the median of all integrations is the background."""
+        return self.background_method == "median_image"
 
 
 def choose_fit(
@@ -173,14 +181,84 @@ def clean_difference(before, after, groupdq, mask, fit, flat=None):
     image -= level
     if fit.background_method and fit.n_sigma > 0:
         clip.keep_background(image, mask, below=fit.n_sigma, above=fit.n_sigma, lower_half=True)
-    if fit.passed_below:
-        image -= sections.fit_subarray(image, mask, fit.waves_of, fit.passed_below)
-    elif fit.waves_of:
-        image -= fourier.fit_full_frame(image, mask, fit.waves_of)
-    else:
-        image -= lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
+    image -= fit_noise(image, mask, fit)
     image += level
     if flat is not None:
         image *= flat
     image[~good] = np.nan
     return Cleaned(image, level)
+
+
+def fit_noise(image, mask, fit):
+    """Fit the noise of an image without background.
+
+    Parameters
+    ----------
+    image : 2D float32 `~numpy.ndarray`
+        Without NaN.
+    mask : 2D bool `~numpy.ndarray`
+        True for background, which there has to be.
+    fit : Fit
+        From `choose_fit`.
+
+    Returns
+    -------
+    2D float32 `~numpy.ndarray`
+        The noise, of the image's shape.
+    """
+    if fit.passed_below:
+        return sections.fit_subarray(image, mask, fit.waves_of, fit.passed_below)
+    if fit.waves_of:
+        return fourier.fit_full_frame(image, mask, fit.waves_of)
+    return lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
+
+
+def median_ramp(values):
+    """Return the median of all integrations, float32; NaN where no integration has a value.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Float32, integrations first.
+    """
+    # NaN are sorted to the end.
+    values = np.sort(values, axis=0)
+    count = np.count_nonzero(np.isfinite(values), axis=0)[np.newaxis]
+    low, high = (np.take_along_axis(values, np.maximum(k, 0) // 2, axis=0)[0] for k in (count - 1, count))
+    return (low + high) / np.float32(2)
+
+
+def clean_group(sci, scaled, mask, fit, flat=None):
+    """Take the flicker noise out of a group, beside the median of all integrations of that group.
+
+    Parameters
+    ----------
+    sci : 2D float32 `~numpy.ndarray`
+        The group (DN).
+    scaled : 2D `~numpy.ndarray`
+        The median, as bright as the integration; NaN where there is none.
+    mask : 2D bool `~numpy.ndarray`
+        True for background, from `_scene_mask`. Flags of the group do not count.
+    fit : Fit
+        From `choose_fit`.
+    flat : 2D float32 `~numpy.ndarray`, optional
+        From `fill_flat`; the noise is fitted to what is left, divided by it.
+
+    Returns
+    -------
+    2D float32 `~numpy.ndarray` or None
+        None where no pixel is left to go by. What is NaN, or has no median, is NaN.
+    """
+    image = (sci - scaled).astype(np.float32)
+    if flat is not None:
+        image /= flat
+    good = np.isfinite(image)
+    image[~good] = 0
+    mask = mask & good
+    if not mask.any():
+        return None
+    image -= fit_noise(image, mask, fit)
+    if flat is not None:
+        image *= flat
+    image[~good] = np.nan
+    return (image + scaled).astype(np.float32)
