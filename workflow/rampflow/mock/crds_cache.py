@@ -71,6 +71,7 @@ _KEYS = {
         "FGS": ("DETECTOR", "[EXP_TYPE]"),
     },
     "pictureframe": {"": ("DETECTOR",)},
+    "distortion": {"": ("DETECTOR", "EXP_TYPE")},
     "reset": {"": ("DETECTOR", "SUBARRAY", "READPATT")},
     "rscd": {"": ("DETECTOR",)},
     "emicorr": {"": ("INSTRUME",)},
@@ -93,7 +94,7 @@ _EXACT = _UNCUT | {"superbias"}
 #: The persistence of jwst takes the size of the detector from the trap density.
 _ALWAYS_WHOLE = {"trapdensity"}
 _TRAPS = {"trapdensity", "trappars", "persat"}
-_ASDF = {"emicorr", "sirskernel"}
+_ASDF = {"emicorr", "sirskernel", "distortion"}
 #: What references have that jwst 1.19 does not read: the first integration's own column, which 1.19 refuses, and
 #: the way back from linear signals.
 _RECENT = {"rscd": {"first_integration": True}, "linearity": {"inverse": True}}
@@ -112,11 +113,17 @@ _STEP_NAMES = (
     "reset", "linearity", "persistence", "rscd", "darkcurrent", "chargemigration", "jump", "pictureframe",
     "cleanflickernoise", "rampfit", "gainscale",
 )  # fmt: skip
+# Of exposures that say where they were aimed jwst asks for these, too.
+_OPTICS = (
+    "filteroffset", "specwcs", "regions", "wavelengthrange", "camera", "chromcorr", "collimator", "disperser", "fore",
+    "fpa", "msa", "ote", "ifupost", "ifufore", "ifuslicer", "fflat", "sflat", "dflat",
+)  # fmt: skip
 # Every type that some release of the pipeline asks for: a rule must answer, if only with N/A.
 _ALL_TYPES = (
     *_KEYS,
     "pastasoss",
     "area",
+    *_OPTICS,
     *(f"pars-{step}step" for step in _STEP_NAMES),
     "pars-detector1pipeline",
 )
@@ -140,7 +147,7 @@ def _entries(exposures, traps=()):
     """Group exposures by the reference that CRDS will select: {(instrument, type, values): exposures}."""
     entries = {}
     for exposure in exposures:
-        for reftype in sorted(_TYPES[exposure.instrument]):
+        for reftype in sorted(_TYPES[exposure.instrument] | ({"distortion"} if exposure.aimed else set())):
             if reftype in _TRAPS and exposure.detector not in traps:
                 continue
             if reftype == "refpix" and not exposure.irs2:

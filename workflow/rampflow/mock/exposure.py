@@ -55,6 +55,8 @@ class Exposure:
         Parts of the file name.
     start : str
         UTC at the start of the exposure.
+    aimed : tuple of float, optional
+        1-based column and row of the subarray where the target was planned to be, for the keywords of the optics.
     scene, effects : Scene, Effects
         What is looked at, with which detector effects.
     after : tuple of Exposure
@@ -95,6 +97,7 @@ class Exposure:
     activity: int = 1
     number: int = 1
     start: str = "2024-06-01T12:00:00.000"
+    aimed: tuple[float, float] | None = None
     scene: Scene = field(default_factory=Scene)
     effects: Effects = field(default_factory=Effects)
     after: tuple["Exposure", ...] = ()
@@ -417,6 +420,7 @@ class Exposure:
             ("FASTAXIS", "subarray.fastaxis", fast),
             ("SLOWAXIS", "subarray.slowaxis", slow),
             *(self.stripes.header() if self.stripes else ()),
+            *(_pointing(self.aimed) if self.aimed else ()),
             ("PATTTYPE", "dither.primary_type", "NONE"),
             ("PATT_NUM", "dither.position_number", 1),
             ("NUMDTHPT", "dither.total_points", 1),
@@ -436,6 +440,14 @@ class Exposure:
         if self.instrument != "NIRCAM":
             return None
         return "LONG" if self.detector.endswith("LONG") else "SHORT"
+
+
+def _pointing(aimed):
+    """Rows of the header that jwst needs to tell the sky's coordinates."""
+    values = {"XREF_SCI": aimed[0], "YREF_SCI": aimed[1], "V2_REF": 0.0, "V3_REF": 0.0, "RA_REF": 82.0, "DEC_REF": -65.0}
+    values |= {"ROLL_REF": 10.0, "V3I_YANG": 0.0, "VPARITY": -1}
+    places = {"XREF_SCI": "siaf_xref_sci", "YREF_SCI": "siaf_yref_sci", "V3I_YANG": "v3yangle"}
+    return [(key, f"wcsinfo.{places.get(key, key.lower())}", value) for key, value in values.items()]
 
 
 _OPTICS = {

@@ -301,6 +301,31 @@ def _parity_waves(_seed):
     )
 
 
+def _parity_series(_seed):
+    """Exposures whose background is the median of their integrations, for release 3.0.
+
+    Spectra are not among them: jwst cuts their source out by a model of the optics, which the mock does not have.
+    """
+    strong = {"row_noise": 3.0}
+    images = {"scene": FIELD.but(stars=3, brightest=3e3, transit=0.03), "changes": strong, "aimed": (31.0, 34.0)}
+    bright = {"scene": MID_INFRARED.but(stars=2, brightest=2e4, transit=0.02), "aimed": (34.5, 30.0)}
+    stars = {"scene": FIELD.but(sky=20.0), "changes": strong, "aimed": (40.0, 40.0)}
+    return Programme(
+        (
+            _exposure("NRCA3", "RAPID", 5, 8, subarray="SUB64P", exp_type="NRC_TSIMAGE", tso=True, **images),
+            _exposure("NRCBLONG", "RAPID", 4, 5, subarray="SUB64P", exp_type="NRC_TSIMAGE", tso=True, **images),
+            _exposure("NRCB1", "RAPID", 4, 3, subarray="SUB160", **stars),
+            _exposure("NIS", "NISRAPID", 5, 4, subarray="SUB80", exp_type="NIS_AMI", pupil="NRM", **stars),
+            _exposure("MIRIMAGE", "FASTR1", 6, 6, subarray="SUB64", tso=True, **bright),
+            _exposure("MIRIMAGE", "FASTR1", 6, 3, subarray="SUB128", number=2, **bright),
+            _exposure("NRCA1", "RAPID", 4, 1, subarray="SUB160", **stars),
+        ),
+        whole=frozenset({"flat"}),
+        steps={"clean_flicker_noise": {"skip": False, "background_method": "median_image"}}
+        | {"NIRISS": {"clean_flicker_noise": {"apply_flat_field": True}}},
+    )
+
+
 def _parity_automatic(_seed):
     """Images whose background and outputs decide how their flicker noise is taken out, for release 3.0."""
     strong = {"changes": {"row_noise": 3.0}}
@@ -607,6 +632,7 @@ PROGRAMMES = {
     "parity-full": _parity_full,
     "parity-flicker": _parity_flicker,
     "parity-waves": _parity_waves,
+    "parity-series": _parity_series,
     "parity-automatic": _parity_automatic,
     "parity-picture-frame": _parity_picture_frame,
     "parity-stripes": _parity_stripes,

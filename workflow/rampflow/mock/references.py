@@ -175,6 +175,17 @@ def sirskernel(path, exposure, window):  # noqa: ARG001 - Fourier coefficients
     asdf.AsdfFile(tree).write_to(path)
 
 
+def distortion(path, exposure, window):  # noqa: ARG001 - the same for all pixels
+    """Plain optics: angles (arcsec) are a thirtieth of the distance from the middle of the detector (pixel)."""
+    from astropy import units
+    from astropy.modeling.models import Scale, Shift
+
+    side = Shift(-1024.0) | Scale(1 / 30)
+    meta = _meta("distortion", exposure.instrument) | {"exposure": {"type": exposure.exp_type}}
+    meta |= {"input_units": units.pix, "output_units": units.arcsec}
+    asdf.AsdfFile({"meta": meta, "model": side & side}).write_to(path)
+
+
 def ipc(path, exposure, window):  # noqa: ARG001 - one kernel holds for the whole detector
     """Kernel that undoes the coupling of neighbours, to first order."""
     kernel = -det.ipc_kernel(exposure.effects.ipc)
@@ -480,6 +491,7 @@ WRITERS = {
     "superbias": superbias,
     "refpix": refpix,
     "sirskernel": sirskernel,
+    "distortion": distortion,
     "ipc": ipc,
     "linearity": linearity,
     "dark": dark,

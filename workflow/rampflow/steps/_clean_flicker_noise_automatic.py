@@ -96,7 +96,7 @@ def smooth_image(rate, axis):
     image += level
     image[~mask] = 0
     around = background.background(image, mask, method="model")
-    return np.where(mask, image, around).astype(np.float32), 1 - mask.mean()
+    return np.where(mask, image, around).astype(np.float32), float(1 - mask.mean())
 
 
 def _average(image, axis, part):
@@ -170,5 +170,5 @@ def choose_parameters(seen, limits):
     else:
         steep = seen.slope >= limits.slope_beside_offset
         sloping = steep or (seen.slope >= limits.slope and seen.ratio < limits.ratio)
-        by_channel = seen.scatter >= limits.scatter
+        by_channel = bool(seen.scatter >= limits.scatter)
     return {"background_method": "model" if sloping else "median", "fit_by_channel": by_channel}

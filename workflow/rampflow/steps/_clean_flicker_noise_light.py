@@ -76,7 +76,7 @@ def _centres(images, around, box):
     for image in images:
         good = np.isfinite(image)
         rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
-        away = np.hypot(columns - around[0], rows - around[1]) > _EXPECTED
+        away = np.hypot(columns - around[0], rows - around[1]) >= _EXPECTED
         if not (good & away).any():
             centres.append((np.nan, np.nan))
             continue
@@ -131,7 +131,7 @@ def aperture_light(make_images, planned):
     """
     from photutils.aperture import CircularAperture
 
-    aperture = CircularAperture(find_source(make_images, planned), _APERTURE).to_mask("exact")
+    aperture = CircularAperture(find_source(make_images, planned), _APERTURE).to_mask(method="exact")
     found = []
     for image in make_images():
         weights, values = aperture.to_image(image.shape), image.astype(np.float64)
