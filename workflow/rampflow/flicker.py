@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rampflow import files
+from rampflow import dq, files
 from rampflow.background import BackgroundStep
 from rampflow.job import log
 from rampflow.steps import NotApplicable, NotUsable
@@ -231,4 +231,7 @@ class Flicker(BackgroundStep):
             self.refuse("the SCI header has no XREF_SCI and YREF_SCI, where median_image looks for the source")
         electrons = self.reference("gain").read() * np.float32(self.needed("EFFINTTM")["effinttm"])
         planned = tuple(float(pixel) - 1 for pixel in place)
-        return light.aperture_light(lambda: (rate * electrons for rate in rates()), planned)
+        # What MIRI's flat flags is not looked at, whether the flat is applied or not.
+        reference = self.optional_reference("flat") if self.instrument == "MIRI" else None
+        bad = None if reference is None else (reference.read_dq() & np.uint32(dq.DO_NOT_USE)) != 0
+        return light.aperture_light(lambda: (rate * electrons for rate in rates()), planned, bad)

@@ -289,6 +289,7 @@ def _parity_waves(_seed):
     """Frames and subarrays of NIRSpec, whose flicker noise is taken out in Fourier space."""
     spectra = {"exp_type": "NRS_MSASPEC", "scene": SPECTRUM, "changes": {"row_noise": 3.0}}
     slits = spectra | {"exp_type": "NRS_FIXEDSLIT"}
+    series = spectra | {"exp_type": "NRS_BRIGHTOBJ", "tso": True, "scene": TRANSIT}
     return Programme(
         (
             _exposure("NRS1", "NRSRAPID", 3, 2, **spectra, number=11),
@@ -296,6 +297,8 @@ def _parity_waves(_seed):
             _exposure("NRS1", "NRSRAPID", 3, 2, subarray="SUBS200A1", **slits, number=12),
             _exposure("NRS2", "NRS", 4, subarray="SUBS200A1", **slits, number=12),
             _exposure("NRS2", "NRSRAPID", 3, subarray="ALLSLITS", **slits, number=13),
+            _exposure("NRS1", "NRSRAPID", 5, 4, subarray="SUB512", **series, number=14),
+            _exposure("NRS2", "NRSRAPID", 4, 3, subarray="SUB2048", **series, number=14),
         ),
         steps={"NIRSPEC": {"clean_flicker_noise": {"skip": False, "fit_method": "fft"}}},
     )
@@ -317,7 +320,7 @@ def _parity_series(_seed):
             _exposure("NRCB1", "RAPID", 4, 3, subarray="SUB160", **stars),
             _exposure("NIS", "NISRAPID", 5, 4, subarray="SUB80", exp_type="NIS_AMI", pupil="NRM", **stars),
             _exposure("MIRIMAGE", "FASTR1", 6, 6, subarray="SUB64", tso=True, **bright),
-            _exposure("MIRIMAGE", "FASTR1", 6, 3, subarray="SUB128", number=2, **bright),
+            _exposure("MIRIMAGE", "FASTR1", 9, 3, subarray="SUB128", number=2, **bright),
             _exposure("NRCA1", "RAPID", 4, 1, subarray="SUB160", **stars),
         ),
         whole=frozenset({"flat"}),

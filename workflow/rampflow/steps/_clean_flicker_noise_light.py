@@ -68,13 +68,13 @@ def summed_spectra(rates, middle):
     return np.array(found)
 
 
-def _centres(images, around, box):
+def _centres(images, bad, around, box):
     """Find the centre of light in a box around a place, in every image; NaN where there is none."""
     from photutils.centroids import centroid_sources
 
     centres = []
     for image in images:
-        good = np.isfinite(image)
+        good = np.isfinite(image) if bad is None else np.isfinite(image) & ~bad
         rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
         away = np.hypot(columns - around[0], rows - around[1]) >= _EXPECTED
         if not (good & away).any():
@@ -87,11 +87,13 @@ def _centres(images, around, box):
                 x, y = centroid_sources(values, *around, mask=~good, box_size=box)
             except ValueError:
                 x = y = [np.nan]
-        centres.append((x[0], y[0]))
+        # Noise may draw a centre anywhere.
+        inside = 0 <= x[0] < image.shape[1] and 0 <= y[0] < image.shape[0]
+        centres.append((x[0], y[0]) if inside else (np.nan, np.nan))
     return np.array(centres)
 
 
-def find_source(make_images, planned):
+def find_source(make_images, planned, bad=None):
     """Find where the source of a time series of images is.
 
     Parameters
@@ -100,6 +102,8 @@ def find_source(make_images, planned):
         Returns an iterable of the images.
     planned : tuple of float
         Column and row, counted from 0, where it was planned to be.
+    bad : 2D bool `~numpy.ndarray`, optional
+        Pixels that do not count.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def find_source(make_images, planned):
     """
     around = planned
     for box in _BOXES:
-        centres = _centres(make_images(), around, box)
+        centres = _centres(make_images(), bad, around, box)
         found = np.isfinite(centres).all(axis=1)
         if not found.any():
             return planned
@@ -116,13 +120,13 @@ def find_source(make_images, planned):
     return around
 
 
-def aperture_light(make_images, planned):
+def aperture_light(make_images, planned, bad=None):
     """Return the light in an aperture around the source in every image.
 
     Parameters
     ----------
-    make_images, planned
-        As for `find_source`.
+    make_images, planned, bad
+        As for `find_source`; bad pixels do count for the light.
 
     Returns
     -------
@@ -131,7 +135,7 @@ def aperture_light(make_images, planned):
     """
     from photutils.aperture import CircularAperture
 
-    aperture = CircularAperture(find_source(make_images, planned), _APERTURE).to_mask(method="exact")
+    aperture = CircularAperture(find_source(make_images, planned, bad), _APERTURE).to_mask(method="exact")
     found = []
     for image in make_images():
         weights, values = aperture.to_image(image.shape), image.astype(np.float64)
