@@ -64,11 +64,19 @@ def test_nothing_half_written_is_left(finished):
     assert not list(finished.folder.rglob("*.part"))
 
 
-def test_what_is_not_there_is_refused_in_one_line(new_run):
-    steps = {"clean_flicker_noise": {"skip": False, "background_method": "median_image"}}
-    text = new_run("nrs1")("-n", status=1, release="3.0", steps=steps)
-    (line,) = [line for line in text.splitlines() if line.startswith("rampflow:")]
-    assert "median_image is not there yet" in line
+def test_the_median_of_a_time_series_is_a_background(new_run):
+    own = {"skip": False, "background_method": "median_image", "save_background": True}
+    run = new_run("nrcalong")
+    run(release="3.0", steps={"clean_flicker_noise": own})
+    (ramp,) = run.folder.glob("results/*/*_clean_flicker_noise.fits")
+    (background,) = run.folder.glob("results/*/*_flicker_bkg.fits")
+    assert fits.getval(ramp, "S_CLNFNS") == "COMPLETE"
+    background = fits.getdata(background)
+    # Every integration has the same picture, brighter or fainter by some percent at most.
+    scale = np.nanmedian(background / background[0], axis=(1, 2, 3))
+    assert scale == pytest.approx(1, abs=0.1) and len(set(scale)) == len(background)
+    np.testing.assert_allclose(background, background[0] * scale[:, None, None, None], rtol=1e-5)
+    assert not list(run.folder.glob("results/*/.*.part"))
 
 
 def test_without_a_warm_start_with_one_core_and_in_the_smallest_pieces_the_products_are_the_same_bits(

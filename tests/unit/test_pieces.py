@@ -58,6 +58,11 @@ CLEAN = {
     "masks of a time series": (LONG, {"single_mask": False}),
     "all that there is to say": (FEW, {f"save_{word}": True for word in ("mask", "background", "noise")}),
     "model": (FEW, {"background_method": "model", "fit_histogram": True}),
+    "median of a time series": (
+        LONG,
+        {"background_method": "median_image", "save_background": True, "save_mask": True},
+    ),
+    "automatic": (FEW, {"autoparam": True}),
 }
 
 
@@ -101,7 +106,8 @@ def script(tmp_path, monkeypatch):
     gain, readnoise = rng.uniform(0.8, 1.2, (ROWS, COLUMNS)), rng.uniform(3, 6, (ROWS, COLUMNS))
     gain[3, 5], gain[9, 9], readnoise[20, 3] = np.nan, -1, np.nan
     frame = np.abs(np.arange(COLUMNS) - COLUMNS / 2) + np.zeros((ROWS, 1))
-    for kind, image in (("gain", gain), ("readnoise", readnoise), ("pictureframe", frame)):
+    flat = rng.uniform(0.9, 1.1, (ROWS, COLUMNS))
+    for kind, image in (("gain", gain), ("readnoise", readnoise), ("pictureframe", frame), ("flat", flat)):
         path = tmp_path / f"{kind}.fits"
         primary = fits.PrimaryHDU(header=fits.Header(WINDOW))
         fits.HDUList([primary, fits.ImageHDU(image.astype(np.float32), name="SCI")]).writeto(path)
@@ -138,7 +144,7 @@ def script(tmp_path, monkeypatch):
             log=[],
             input=Named(
                 ramp=str(before),
-                references=[str(tmp_path / f"{kind}.json") for kind in ("gain", "readnoise", "pictureframe")],
+                references=[str(tmp_path / f"{kind}.json") for kind in ("gain", "readnoise", "pictureframe", "flat")],
             ),
             output=Named({name: str(folder / f"x_{name}.fits") for name in made}),
             config={},
@@ -188,8 +194,10 @@ def test_ramp_fit_gives_the_same_bits_whatever_the_pieces_and_threads(script, ca
 def test_clean_flicker_noise_gives_the_same_bits_whatever_the_pieces_and_threads(script, case):
     shape, changes = CLEAN[case]
     sci, groupdq = ramps(*shape)
-    whole, *others = (script("clean_flicker_noise", sci, groupdq, changes, *pieces) for pieces in PIECES)
-    beside = {"x_mask.fits", "x_flicker_bkg.fits", "x_flicker_noise.fits"} if "save_mask" in changes else set()
+    header = {"EXP_TYPE": "NRC_TSGRISM" if case == "median of a time series" else "NRC_IMAGE"}
+    whole, *others = (script("clean_flicker_noise", sci, groupdq, changes, *pieces, **header) for pieces in PIECES)
+    words = {"save_mask": "mask", "save_background": "flicker_bkg", "save_noise": "flicker_noise"}
+    beside = {f"x_{word}.fits" for parameter, word in words.items() if parameter in changes}
     assert {name for name, _ in whole} == {"x_ramp.fits"} | beside
     assert whole["x_ramp.fits", "SCI"] != sha256(sci.astype(">f4").tobytes()).digest()
     for pieces, other in zip(PIECES[1:], others, strict=True):

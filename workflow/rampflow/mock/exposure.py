@@ -444,7 +444,14 @@ class Exposure:
 
 def _pointing(aimed):
     """Rows of the header that jwst needs to tell the sky's coordinates."""
-    values = {"XREF_SCI": aimed[0], "YREF_SCI": aimed[1], "V2_REF": 0.0, "V3_REF": 0.0, "RA_REF": 82.0, "DEC_REF": -65.0}
+    values = {
+        "XREF_SCI": aimed[0],
+        "YREF_SCI": aimed[1],
+        "V2_REF": 0.0,
+        "V3_REF": 0.0,
+        "RA_REF": 82.0,
+        "DEC_REF": -65.0,
+    }
     values |= {"ROLL_REF": 10.0, "V3I_YANG": 0.0, "VPARITY": -1}
     places = {"XREF_SCI": "siaf_xref_sci", "YREF_SCI": "siaf_yref_sci", "V3I_YANG": "v3yangle"}
     return [(key, f"wcsinfo.{places.get(key, key.lower())}", value) for key, value in values.items()]
