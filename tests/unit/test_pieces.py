@@ -194,7 +194,10 @@ def test_ramp_fit_gives_the_same_bits_whatever_the_pieces_and_threads(script, ca
 def test_clean_flicker_noise_gives_the_same_bits_whatever_the_pieces_and_threads(script, case):
     shape, changes = CLEAN[case]
     sci, groupdq = ramps(*shape)
-    header = {"EXP_TYPE": "NRC_TSGRISM" if case == "median of a time series" else "NRC_IMAGE"}
+    header = {}
+    if case == "median of a time series":
+        header["EXP_TYPE"] = "NRC_TSGRISM"
+        sci[..., 18:20, :] *= 6  # a spectrum
     whole, *others = (script("clean_flicker_noise", sci, groupdq, changes, *pieces, **header) for pieces in PIECES)
     words = {"save_mask": "mask", "save_background": "flicker_bkg", "save_noise": "flicker_noise"}
     beside = {f"x_{word}.fits" for parameter, word in words.items() if parameter in changes}
