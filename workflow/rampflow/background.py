@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rampflow import files
-from rampflow.job import Step
+from rampflow.job import Step, log
 from rampflow.steps import NotApplicable, ramp_fit
 from rampflow.steps import _scene_mask as scene
 
@@ -22,6 +22,11 @@ class BackgroundStep(Step):
         #: Files beside the ramp by their words, and those that do not stay.
         self.beside, self._scratch = {}, {}
         self._rate = None
+
+    @property
+    def exp_type(self):
+        """EXP_TYPE of the exposure."""
+        return str(self.keyword("EXP_TYPE")).strip()
 
     def refuse(self, reason):
         """Leave the exposure as it is."""
@@ -78,11 +83,16 @@ class BackgroundStep(Step):
     def _science_regions(self):
         if not self.parameters["mask_science_regions"]:
             return None
-        scene.check_science_regions(self.instrument, str(self.keyword("EXP_TYPE")).strip())
+        scene.check_science_regions(self.instrument, self.exp_type)
         if self.instrument != "MIRI":
             return None
         flat = self.optional_reference("flat")
         return None if flat is None else scene.science_regions(flat.read_dq())
+
+    @staticmethod
+    def warn_of(integration, group):
+        """Say that a group is left as it is for want of background."""
+        log.warning("integration %d, group %d: no background, left as it is", integration + 1, group + 1)
 
     # --- the draft ------------------------------------------------------------------------------------
 

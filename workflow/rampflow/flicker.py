@@ -15,11 +15,6 @@ class Flicker(BackgroundStep):
     """The clean_flicker_noise step of one exposure."""
 
     @property
-    def exp_type(self):
-        """EXP_TYPE of the exposure."""
-        return str(self.keyword("EXP_TYPE")).strip()
-
-    @property
     def automatic(self):
         """Whether parameters follow from what the exposure looks like."""
         return bool(self.parameters.get("autoparam")) and self.exp_type in automatic.LIMITS
@@ -145,15 +140,11 @@ class Flicker(BackgroundStep):
             if group == 1:
                 cleaned = self.read("SCI", integration, 0)
             if found is None:
-                self._warn_of(integration, group)
+                self.warn_of(integration, group)
                 cleaned = sci
                 continue
             cleaned = cleaned + found.difference
             self._save(integration, group, sci, cleaned, found.background)
-
-    @staticmethod
-    def _warn_of(integration, group):
-        log.warning("integration %d, group %d: no background, left as it is", integration + 1, group + 1)
 
     def _save(self, integration, group, sci, cleaned, background):
         """Write a cleaned group, and what was found in it where that is asked for."""
@@ -192,7 +183,7 @@ class Flicker(BackgroundStep):
 
         for integration, group, sci, scaled, cleaned in self.each(clean, groups()):
             if cleaned is None:
-                self._warn_of(integration, group)
+                self.warn_of(integration, group)
             else:
                 self._save(integration, group, sci, cleaned, scaled)
 

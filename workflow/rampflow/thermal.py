@@ -4,7 +4,6 @@ import numpy as np
 
 from rampflow import files
 from rampflow.background import BackgroundStep
-from rampflow.job import log
 from rampflow.steps import picture_frame
 
 
@@ -44,17 +43,18 @@ class PictureFrame(BackgroundStep):
                 before, mask = mask, masks(integration)
                 if mask is not before:
                     levels = picture_frame.measure_reference(frame, mask)
+                first = self.read("SCI", integration, 0)
                 for group in range(1, ngroups):
-                    yield integration, group, levels, mask
+                    yield integration, group, first, levels, mask
 
         def correct(where):
-            integration, group, levels, mask = where
-            first, sci = (self.read("SCI", integration, g) for g in (0, group))
+            integration, group, first, levels, mask = where
+            sci = self.read("SCI", integration, group)
             return integration, group, sci, picture_frame.subtract_frame(sci, first, frame, levels, mask)
 
         for integration, group, sci, corrected in self.each(correct, groups()):
             if corrected is None:
-                log.warning("integration %d, group %d: no background, left as it is", integration + 1, group + 1)
+                self.warn_of(integration, group)
                 corrected = sci
             if "pctfrm_correction" in self.beside:
                 # What was added to the ramp, as in jwst's file of that name.

@@ -402,7 +402,9 @@ def _fit_line(series):
     by up to 0.03 DN around it.
     """
     ends = np.r_[0:4, LINES - 4 : LINES]
-    values, times = series[ends], _times()[ends]
+    values = series[ends]
+    slots = ends[:, np.newaxis] * irs2.LINE_SLOTS + np.arange(irs2.LINE_SLOTS)
+    times = (slots - (SAMPLES - 1) / 2).astype(np.float32)
     measured = values != 0
     x, y = times[measured], values[measured]
     if x.size < 2:
@@ -412,14 +414,9 @@ def _fit_line(series):
     return mean_y - slope * mean_x, slope
 
 
-def _times():
-    """Return the times of the samples (clock slots from the middle of the frame), shape (lines, slots)."""
-    return (np.arange(SAMPLES) - (SAMPLES - 1) / 2).astype(np.float32).reshape(LINES, irs2.LINE_SLOTS)
-
-
 @njit([void(_frame, float32, float32)], **_JIT)
 def _subtract_line(series, level, slope):
-    """Subtract a straight line in time from the samples that are not zero."""
+    """Subtract a straight line in time (slots from the middle of the frame) from the samples that are not zero."""
     nlines, nslots = series.shape
     middle = (nlines * nslots - 1) / 2
     for line in range(nlines):

@@ -169,12 +169,16 @@ def clean_difference(before, after, groupdq, mask, fit, flat=None):
     Cleaned or None
         None where no pixel is left to go by.
     """
-    image = after - before
+    return _clean(after - before, mask & ((groupdq & _UNUSABLE) == 0), fit, flat)
+
+
+def _clean(image, mask, fit, flat):
+    """Take the noise out of an image, in place; returns a `Cleaned` or None."""
     if flat is not None:
         image /= flat
     good = np.isfinite(image)
     image[~good] = 0
-    mask = mask & good & ((groupdq & _UNUSABLE) == 0)
+    mask = mask & good
     if not mask.any():
         return None
     level = background.background(image, mask, method=fit.background_method, box_size=fit.background_box_size)
@@ -249,16 +253,5 @@ def clean_group(sci, scaled, mask, fit, flat=None):
     2D float32 `~numpy.ndarray` or None
         None where no pixel is left to go by. What is NaN, or has no median, is NaN.
     """
-    image = (sci - scaled).astype(np.float32)
-    if flat is not None:
-        image /= flat
-    good = np.isfinite(image)
-    image[~good] = 0
-    mask = mask & good
-    if not mask.any():
-        return None
-    image -= fit_noise(image, mask, fit)
-    if flat is not None:
-        image *= flat
-    image[~good] = np.nan
-    return (image + scaled).astype(np.float32)
+    found = _clean((sci - scaled).astype(np.float32), mask, fit._replace(background_method=None), flat)
+    return None if found is None else (found.difference + scaled).astype(np.float32)
