@@ -263,33 +263,24 @@ def _suspect_jumps(sums, table, work, after, suspect):
         variance[c] = 1.0 / weight[c]
     for j in range(n - 1, -1, -1):
         pivots, lower, of_ones, of_d = work[0, j], work[1, j], work[2, j], work[3, j]
-        if n > 2 and j + 1 < n and table[PAIR, j] != 0.0:
-            for c in range(width):
-                inverse, below = pivots[c], lower[c]
-                z = (of_d[c] - rate[c] * of_ones[c]) * inverse - below * z_after[c]
-                y = of_ones[c] * inverse - below * y_after[c]
-                diagonal = inverse + below * below * c_after[c]
-                g = diagonal - y * y * variance[c]
+        pairs = n > 2 and j + 1 < n and table[PAIR, j] != 0.0
+        for c in range(width):
+            inverse, below = pivots[c], lower[c]
+            z = (of_d[c] - rate[c] * of_ones[c]) * inverse - below * z_after[c]
+            y = of_ones[c] * inverse - below * y_after[c]
+            diagonal = inverse + below * below * c_after[c]
+            g = diagonal - y * y * variance[c]
+            found = z * z > ONE_LESS * g
+            if pairs:
                 beside = -below * c_after[c] - y * y_after[c] * variance[c]
                 determinant = g * g_after[c] - beside * beside
                 saved = g_after[c] * z * z - 2.0 * beside * z * z_after[c] + g * z_after[c] * z_after[c]
-                suspect[c] = 1.0 if (z * z > ONE_LESS * g) | (saved > TWO_LESS * determinant) else suspect[c]
-                z_after[c] = z
-                y_after[c] = y
-                c_after[c] = diagonal
-                g_after[c] = g
-        else:
-            for c in range(width):
-                inverse, below = pivots[c], lower[c]
-                z = (of_d[c] - rate[c] * of_ones[c]) * inverse - below * z_after[c]
-                y = of_ones[c] * inverse - below * y_after[c]
-                diagonal = inverse + below * below * c_after[c]
-                g = diagonal - y * y * variance[c]
-                suspect[c] = 1.0 if z * z > ONE_LESS * g else suspect[c]
-                z_after[c] = z
-                y_after[c] = y
-                c_after[c] = diagonal
-                g_after[c] = g
+                found |= saved > TWO_LESS * determinant
+            suspect[c] = 1.0 if found else suspect[c]
+            z_after[c] = z
+            y_after[c] = y
+            c_after[c] = diagonal
+            g_after[c] = g
 
 
 @njit(void(_D1, _D1, _D2, _D2, _D3, _D2, _D2), **_OPTIONS)
