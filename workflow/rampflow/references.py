@@ -511,16 +511,23 @@ def _cached_server_config():
 # --- files -----------------------------------------------------------------------------------------------
 
 
+def _locate(name):
+    """Tell where a file of the cache is, or belongs."""
+    from crds import locate_file
+
+    # crds makes the folders of all instruments, and stumbles over one that another job makes at that moment. The next
+    # attempt finds that one; there are fewer of them than attempts.
+    for _ in range(50):
+        with contextlib.suppress(FileExistsError):
+            return locate_file(name, "jwst")
+    return locate_file(name, "jwst")
+
+
 def _bring(exposure, context, names, settings):
     """Return {type: path} of the files in the cache, fetching those that are missing."""
-    from crds import locate_file
     from crds.client import api
 
-    paths = {
-        kind: Path(os.path.abspath(locate_file(name, "jwst")))
-        for kind, name in names.items()
-        if name not in (None, "N/A")
-    }
+    paths = {kind: Path(os.path.abspath(_locate(name))) for kind, name in names.items() if name not in (None, "N/A")}
     missing = {kind: path for kind, path in paths.items() if not path.exists()}
     if missing and settings.server is None:
         listed = "; ".join(f"{kind}: {path}" for kind, path in missing.items())
