@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, write_exposure
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene, build_cache, write_exposure
 
 HOME = Path(__file__).parents[2]
 SCENE = Scene(sky=5.0, stars=4, brightest=3000.0)
@@ -37,12 +37,12 @@ def exposures():
         ("GUIDER1", "FGS", 3, 1, {}),
     ]
     return [
-        Exposure(
+        MockExposure(
             detector,
             readpatt,
             ngroups,
             nints,
-            window=Window(1, 1, 40, 32),
+            window=Rectangle(1, 1, 40, 32),
             scene=SCENE,
             effects=Effects.nominal(INSTRUMENTS[detector], ipc=1),
             seed=seed,

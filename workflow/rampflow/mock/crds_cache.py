@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rampflow.mock import odd_references, references
 from rampflow.mock.configurations import full_frame
-from rampflow.mock.exposure import Exposure
+from rampflow.mock.exposure import MockExposure
 
 INSTRUMENTS = ("NIRCAM", "NIRISS", "NIRSPEC", "MIRI", "FGS")
 CONTEXT = "jwst_9001.pmap"
@@ -193,7 +193,7 @@ def build(
     ----------
     folder : path
         Root of the cache (CRDS_PATH).
-    exposures : list of Exposure
+    exposures : list of MockExposure
         Those that must find their references. All exposures of one detector must agree in the strength of
         the effects that references describe.
     context : str
@@ -277,7 +277,7 @@ def revise(folder, exposures, detector, reftype, base=CONTEXT, context="jwst_900
     ----------
     folder : path
         Root of the cache.
-    exposures : list of Exposure
+    exposures : list of MockExposure
         Those that `build` was given.
     detector, reftype : str
         Whose references are new, and of which type.
@@ -363,7 +363,7 @@ def write_references(header, files, folder, effects=None):
     Parameters
     ----------
     header : mapping
-        FITS keywords of the exposure: `Exposure.from_header` says which.
+        FITS keywords of the exposure: `MockExposure.from_header` says which.
     files : dict
         Name of the file for every type that is wanted, as crds recommends them; "N/A" in a name (CRDS also
         says "NOT FOUND n/a") means that there is none.
@@ -386,7 +386,7 @@ def write_references(header, files, folder, effects=None):
     unknown = files.keys() - references.WRITERS.keys()
     if unknown:
         raise ValueError(f"cannot make {sorted(unknown)}; can make {sorted(references.WRITERS)}")
-    exposure = Exposure.from_header(header, effects=effects)
+    exposure = MockExposure.from_header(header, effects=effects)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = {}

@@ -9,16 +9,16 @@ from astropy.time import Time
 
 from rampflow.detector import irs2
 from rampflow.mock import configurations
-from rampflow.mock.configurations import Window
+from rampflow.mock.configurations import Rectangle
 from rampflow.mock.effects import Effects
-from rampflow.mock.multistripe import Samples, Stripes, in_science
+from rampflow.mock.multistripe import Samples, StripeReadout, in_science
 from rampflow.mock.scene import Scene
 
 _SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
-class Exposure:
+class MockExposure:
     """An exposure, or one segment of it, with everything that decides its pixels.
 
     Attributes
@@ -33,9 +33,9 @@ class Exposure:
         TSOVISIT.
     noutputs : int, optional
         Number of outputs; the default is the usual one of the subarray.
-    window : Window, optional
+    window : Rectangle, optional
         Makes an artificial subarray of that place and size under the same name.
-    stripes : Stripes, optional
+    stripes : StripeReadout, optional
         Other than the subarray's.
     first, last : int, optional
         1-based integrations that this file holds (INTSTART, INTEND); the default is all of them.
@@ -59,7 +59,7 @@ class Exposure:
         1-based column and row of the subarray where the target was planned to be, for the keywords of the optics.
     scene, effects : Scene, Effects
         What is looked at, with which detector effects.
-    after : tuple of Exposure
+    after : tuple of MockExposure
         Earlier exposures of the same detector, in order of time, that filled its traps (effect persistence).
     seed : int
         Seed of everything random in this exposure.
@@ -78,8 +78,8 @@ class Exposure:
     channel: str | None = None
     tso: bool = False
     noutputs: int | None = None
-    window: Window | None = None
-    stripes: Stripes | None = None
+    window: Rectangle | None = None
+    stripes: StripeReadout | None = None
     first: int = 1
     last: int | None = None
     segment: int | None = None
@@ -100,7 +100,7 @@ class Exposure:
     aimed: tuple[float, float] | None = None
     scene: Scene = field(default_factory=Scene)
     effects: Effects = field(default_factory=Effects)
-    after: tuple["Exposure", ...] = ()
+    after: tuple["MockExposure", ...] = ()
     seed: int = 1
 
     def __post_init__(self):
@@ -154,7 +154,7 @@ class Exposure:
 
         Returns
         -------
-        Exposure
+        MockExposure
             With the whole of the header's integrations.
         """
         subarray = configurations.subarray(header["DETECTOR"], header["SUBARRAY"])
@@ -164,7 +164,7 @@ class Exposure:
             "ngroups": header["NGROUPS"],
             "nints": header["NINTS"],
             "subarray": header["SUBARRAY"],
-            "window": Window(*(header[key] for key in ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"))),
+            "window": Rectangle(*(header[key] for key in ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"))),
             "exp_type": header.get("EXP_TYPE", ""),
             "tso": bool(header.get("TSOVISIT", False)),
             "zero_frame": bool(header.get("ZEROFRAM", False)),
@@ -281,8 +281,8 @@ class Exposure:
         """Window from one row (or column) to another, both from 0, as wide as the exposure's."""
         window = self.window
         if self.line_axis == 1:
-            return Window(int(first) + 1, window.ystart, int(last - first) + 1, window.ysize)
-        return Window(window.xstart, int(first) + 1, window.xsize, int(last - first) + 1)
+            return Rectangle(int(first) + 1, window.ystart, int(last - first) + 1, window.ysize)
+        return Rectangle(window.xstart, int(first) + 1, window.xsize, int(last - first) + 1)
 
     @property
     def irs2(self):
