@@ -36,8 +36,9 @@ serve a new pipeline.
 """
 
 from rampflow.mock.configurations import Rectangle
-from rampflow.mock.crds_cache import SERVERLESS, complete, revise, write_references
+from rampflow.mock.crds_cache import SERVERLESS, revise, write_references
 from rampflow.mock.crds_cache import build as build_cache
+from rampflow.mock.crds_mappings import complete
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import MockExposure
 from rampflow.mock.multistripe import StripeReadout

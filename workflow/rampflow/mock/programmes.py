@@ -46,6 +46,8 @@ class Programme:
         Types of reference, or (detector, type), that the context answers N/A for.
     options : dict
         Arguments for the writers of references, as `crds_cache.build` takes them.
+    as_operated : bool
+        Whether the context has the parameter files that operations have (`operations`).
     flagged : frozenset of str
         Names of exposures that get a file with flags of the user's, and the parameter of dq_init that names it.
     """
@@ -58,6 +60,7 @@ class Programme:
     steps: dict = field(default_factory=dict)
     without: frozenset = frozenset()
     options: dict = field(default_factory=dict)
+    as_operated: bool = False
     flagged: frozenset[str] = frozenset()
 
 
@@ -251,6 +254,7 @@ def make(name, output, seed=1, report=print, known=None):
         traps=chosen.traps,
         without=chosen.without,
         recent=chosen.recent,
+        as_operated=chosen.as_operated,
         options=chosen.options,
         odd=chosen.odd,
         report=lambda line: report(f"[{time.monotonic() - began:6.1f} s] {line}"),
