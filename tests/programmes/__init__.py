@@ -7,7 +7,7 @@ Command line, beside the mock's own programmes::
 
 from dataclasses import replace
 
-from programmes import drawn, drawn_events, drawn_miri, drawn_odd, flicker, parity, stripes
+from programmes import drawn, drawn_events, drawn_miri, drawn_odd, flicker, operations, parity, stripes
 from rampflow import mock
 from rampflow.mock import Programme
 
@@ -69,6 +69,7 @@ PROGRAMMES = mock.PROGRAMMES | {
     "parity-stripes": stripes.stripes,
     "parity-superstripes": stripes.superstripes,
     "parity-samples": stripes.samples,
+    "operations": operations.operations,
     "drawn": _drawn,
     "drawn-recent": _drawn_recent,
     "drawn-miri": _drawn_miri,

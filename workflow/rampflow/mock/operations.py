@@ -38,7 +38,8 @@ def _charge_migration():
     rows = {("NIS_AMI", "N/A", "N/A"): 26000.0}
     for name, threshold in THRESHOLDS.items():
         rows[(modes, "N/A", name) if name in _IN_PUPIL_WHEEL else (modes, name, "N/A")] = threshold
-    return {values: {"skip": False, "signal_threshold": threshold} for values, threshold in rows.items()}
+    known = {values: {"skip": False, "signal_threshold": threshold} for values, threshold in rows.items()}
+    return known | {("N/A", "N/A", "N/A"): None}
 
 
 #: As `parameter_files.USUAL`. Booleans and numbers are strings here and there, as they are in CRDS.
@@ -68,6 +69,7 @@ TABLES = {
                     "mask_science_regions": True,
                     "n_sigma": 0.0,
                 },
+                ("N/A",): None,
             },
         ),
         "jump": (
@@ -79,6 +81,7 @@ TABLES = {
                     "after_jump_flag_time1": 90.0,
                     "expand_large_events": "False",
                 },
+                ("N/A", "N/A"): None,
             },
         ),
     },
@@ -115,6 +118,7 @@ TABLES = {
                 ("NRS_IFU",): {"skip": False, "mask_science_regions": True, "n_sigma": 2.0},
                 ("NRS_FIXEDSLIT",): {"skip": False, "n_sigma": "2.0"},
                 ("NRS_MSASPEC",): {"skip": True},
+                ("N/A",): None,
             },
         ),
         "clean_flicker_noise": (
@@ -128,6 +132,7 @@ TABLES = {
                     "n_sigma": 1.5,
                 },
                 ("NRS_IFU|NRS_MSASPEC", "N/A"): {"skip": True},
+                ("N/A", "N/A"): None,
             },
         ),
     },
@@ -136,10 +141,10 @@ TABLES = {
             ("DETECTOR", "TSOVISIT"),
             {
                 ("N/A", "F"): skipping("ipc"),
-                ("MIRIMAGE", "T"): skipping("ipc", "firstframe", "lastframe", "rscd"),
+                ("N/A", "T"): skipping("ipc", "firstframe", "lastframe", "rscd"),
             },
         ),
-        "emicorr": (("EXP_TYPE",), {("MIR_IMAGE|MIR_MRS",): {"skip": "False"}}),
+        "emicorr": (("EXP_TYPE",), {("MIR_IMAGE|MIR_MRS",): {"skip": "False"}, ("N/A",): None}),
         "jump": (
             ("DETECTOR", "FILTER", "SUBARRAY", "TSOVISIT"),
             {
@@ -148,6 +153,7 @@ TABLES = {
                 ("MIRIMAGE", "P750L", "N/A", "F|T"): _PRISM,
                 ("MIRIMAGE", "N/A", "N/A", "T"): _NO_SHOWERS,
                 ("MIRIFUSHORT|MIRIFULONG", "N/A", "N/A", "F"): _SHOWERS,
+                ("N/A", "N/A", "N/A", "N/A"): None,
             },
         ),
     },

@@ -31,7 +31,7 @@ def skipping(*off, on=()):
 # Only what the defaults of the steps leave open: they are not the same in all releases.
 _NEAR_INFRARED = {("F",): skipping("ipc"), ("T",): skipping("ipc", "persistence")}
 #: Tables of parameter files: {instrument: {step, or the pipeline: (keywords that select, {values: parameters})}}. The
-#: parameters of the pipeline are those of its steps. These leave the steps as the tables of the pipeline have them,
+#: parameters of the pipeline are those of its steps; None: there is no file. These leave the steps as the tables of the pipeline have them,
 #: and change one threshold.
 USUAL = {
     "NIRCAM": {PIPELINE: (("TSOVISIT",), _NEAR_INFRARED)},
@@ -79,10 +79,14 @@ def write(folder, instrument, table):
         {type: (keywords of the rule, {values: name of the file})}.
     """
     target = folder / "references/jwst" / instrument.lower()
+    target.mkdir(parents=True, exist_ok=True)
     rules = {}
     for step, (keys, selection) in table.items():
         names = {}
         for number, (values, parameters) in enumerate(selection.items(), start=9001):
+            if parameters is None:
+                names[values] = "N/A"
+                continue
             names[values] = name = f"jwst_{instrument.lower()}_{type_of(step)}_{number}.asdf"
             if step == PIPELINE:
                 steps = {(alias, CLASSES[alias]): own for alias, own in parameters.items()}
