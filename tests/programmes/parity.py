@@ -6,7 +6,80 @@ from rampflow.mock.programmes import FIELD, MID_INFRARED, SPECTRUM, TRANSIT, Pro
 
 
 def modes(_seed):
+    """Exposures of all instruments: every mode, read pattern and number of groups that a step treats in its own way."""
+    return Programme(
+        (*_nircam(), *_niriss(), *_nirspec(), *_mid_infrared_imager(), *_mid_infrared(), *_guiders()),
+        traps=frozenset({"NRCB1", "GUIDER1"}),
+    )
+
+
+def _nircam():
     heavy_rays = {"cosmic_rays": 400.0, "snowballs": 2e4}
+    return (
+        nominal("NRCB1", "SHALLOW4", 5, 2, subarray="SUB64P", zero_frame=True, scene=FIELD),
+        nominal(
+            "NRCALONG",
+            "RAPID",
+            6,
+            5,
+            subarray="SUBGRISM64",
+            window=Rectangle(1, 1, 2048, 16),
+            tso=True,
+            exp_type="NRC_TSGRISM",
+            pupil="GRISMR",
+            filter="F444W",
+            scene=TRANSIT,
+            number=2,
+        ),
+        nominal(
+            "NRCB2",
+            "RAPID",
+            10,
+            2,
+            subarray="SUB160",
+            exp_type="NRC_WFSS",
+            scene=FIELD,
+            changes=heavy_rays,
+        ),
+        nominal(
+            "NRCA1",
+            "MEDIUM8",
+            3,
+            1,
+            subarray="SUB160",
+            zero_frame=True,
+            window=Rectangle(1889, 1969, 160, 80),
+            scene=FIELD.but(stars=60, brightest=2e5, slope=1.0, fwhm=7.0, saturated_patch=3e5),
+        ),
+        nominal(
+            "NRCA3",
+            "RAPID",
+            4,
+            110,
+            subarray="SUB64P",
+            window=Rectangle(1, 101, 24, 20),
+            tso=True,
+            exp_type="NRC_TSIMAGE",
+            scene=FIELD.but(transit=0.02),
+        ),
+        nominal(
+            "NRCA2",
+            "BRIGHT2",
+            5,
+            1,
+            subarray="SUB640A210R",
+            window=Rectangle(424, 1158, 64, 48),
+            nframes=3,
+            frame_divisor=4,
+            exp_type="NRC_CORON",
+            pupil="MASKRND",
+            filter="F210M",
+            scene=FIELD,
+        ),
+    )
+
+
+def _niriss():
     soss = nominal(
         "NIS",
         "NISRAPID",
@@ -20,148 +93,99 @@ def modes(_seed):
         scene=TRANSIT,
         number=5,
     )
-    return Programme(
-        (
-            nominal("NRCB1", "SHALLOW4", 5, 2, subarray="SUB64P", zero_frame=True, scene=FIELD),
-            nominal(
-                "NRCALONG",
-                "RAPID",
-                6,
-                5,
-                subarray="SUBGRISM64",
-                window=Rectangle(1, 1, 2048, 16),
-                tso=True,
-                exp_type="NRC_TSGRISM",
-                pupil="GRISMR",
-                filter="F444W",
-                scene=TRANSIT,
-                number=2,
-            ),
-            nominal(
-                "NRCB2",
-                "RAPID",
-                10,
-                2,
-                subarray="SUB160",
-                exp_type="NRC_WFSS",
-                scene=FIELD,
-                changes=heavy_rays,
-            ),
-            nominal(
-                "NRCA1",
-                "MEDIUM8",
-                3,
-                1,
-                subarray="SUB160",
-                zero_frame=True,
-                window=Rectangle(1889, 1969, 160, 80),
-                scene=FIELD.but(stars=60, brightest=2e5, slope=1.0, fwhm=7.0, saturated_patch=3e5),
-            ),
-            nominal(
-                "NRCA3",
-                "RAPID",
-                4,
-                110,
-                subarray="SUB64P",
-                window=Rectangle(1, 101, 24, 20),
-                tso=True,
-                exp_type="NRC_TSIMAGE",
-                scene=FIELD.but(transit=0.02),
-            ),
-            nominal(
-                "NRCA2",
-                "BRIGHT2",
-                5,
-                1,
-                subarray="SUB640A210R",
-                window=Rectangle(424, 1158, 64, 48),
-                nframes=3,
-                frame_divisor=4,
-                exp_type="NRC_CORON",
-                pupil="MASKRND",
-                filter="F210M",
-                scene=FIELD,
-            ),
-            nominal(
-                "NIS",
-                "NISRAPID",
-                5,
-                3,
-                subarray="SUB80",
-                exp_type="NIS_AMI",
-                filter="F480M",
-                pupil="NRM",
-                scene=FIELD.but(stars=1, brightest=2e5),
-            ),
-            *soss.segments(3, 3),
-            nominal("NIS", "NIS", 1, 2, subarray="SUB64", scene=FIELD, number=3),
-            nominal(
-                "NRS1",
-                "NRSRAPID",
-                8,
-                4,
-                subarray="SUB512",
-                exp_type="NRS_BRIGHTOBJ",
-                tso=True,
-                scene=TRANSIT.but(trace=9000.0, fwhm=2.0, curvature=2.0),
-            ),
-            nominal("NRS2", "NRS", 5, subarray="SUBS200A1", scene=SPECTRUM, changes={"cosmic_rays": 20.0}),
-            nominal(
-                "NRS1",
-                "NRSRAPID",
-                2,
-                2,
-                subarray="ALLSLITS",
-                window=Rectangle(1, 897, 1024, 64),
-                scene=SPECTRUM,
-                number=2,
-            ),
-            nominal("NRS1", "NRSIRS2RAPID", 4, exp_type="NRS_IFU", scene=SPECTRUM.but(saturated_patch=5e3), number=3),
-            nominal("NRS2", "NRSIRS2", 3, 2, exp_type="NRS_MSASPEC", scene=SPECTRUM, number=2),
-            nominal(
-                "MIRIMAGE",
-                "FASTR1",
-                10,
-                2,
-                subarray="SUB128",
-                scene=MID_INFRARED,
-                changes={"showers": 8e3},
-            ),
-            nominal(
-                "MIRIMAGE",
-                "FASTR1",
-                8,
-                4,
-                subarray="SLITLESSPRISM",
-                exp_type="MIR_LRS-SLITLESS",
-                tso=True,
-                filter="P750L",
-                scene=TRANSIT.but(trace=4000.0),
-                number=2,
-            ),
-            nominal(
-                "MIRIMAGE",
-                "FAST",
-                5,
-                3,
-                subarray="SUB64",
-                scene=MID_INFRARED.but(stars=3, brightest=3e4),
-                number=3,
-            ),
-            nominal(
-                "MIRIMAGE",
-                "FASTR1",
-                3,
-                2,
-                subarray="SUB64",
-                scene=MID_INFRARED,
-                number=4,
-            ),
-            *_mid_infrared(),
-            nominal("GUIDER1", "FGS", 4, subarray="SUB128LL", scene=FIELD.but(brightest=2e5)),
-            nominal("GUIDER2", "FGSRAPID", 2, 2, subarray="SUB32CNTR", scene=FIELD.but(sky=50.0)),
+    return (
+        nominal(
+            "NIS",
+            "NISRAPID",
+            5,
+            3,
+            subarray="SUB80",
+            exp_type="NIS_AMI",
+            filter="F480M",
+            pupil="NRM",
+            scene=FIELD.but(stars=1, brightest=2e5),
         ),
-        traps=frozenset({"NRCB1", "GUIDER1"}),
+        *soss.segments(3, 3),
+        nominal("NIS", "NIS", 1, 2, subarray="SUB64", scene=FIELD, number=3),
+    )
+
+
+def _nirspec():
+    return (
+        nominal(
+            "NRS1",
+            "NRSRAPID",
+            8,
+            4,
+            subarray="SUB512",
+            exp_type="NRS_BRIGHTOBJ",
+            tso=True,
+            scene=TRANSIT.but(trace=9000.0, fwhm=2.0, curvature=2.0),
+        ),
+        nominal("NRS2", "NRS", 5, subarray="SUBS200A1", scene=SPECTRUM, changes={"cosmic_rays": 20.0}),
+        nominal(
+            "NRS1",
+            "NRSRAPID",
+            2,
+            2,
+            subarray="ALLSLITS",
+            window=Rectangle(1, 897, 1024, 64),
+            scene=SPECTRUM,
+            number=2,
+        ),
+        nominal("NRS1", "NRSIRS2RAPID", 4, exp_type="NRS_IFU", scene=SPECTRUM.but(saturated_patch=5e3), number=3),
+        nominal("NRS2", "NRSIRS2", 3, 2, exp_type="NRS_MSASPEC", scene=SPECTRUM, number=2),
+    )
+
+
+def _mid_infrared_imager():
+    return (
+        nominal(
+            "MIRIMAGE",
+            "FASTR1",
+            10,
+            2,
+            subarray="SUB128",
+            scene=MID_INFRARED,
+            changes={"showers": 8e3},
+        ),
+        nominal(
+            "MIRIMAGE",
+            "FASTR1",
+            8,
+            4,
+            subarray="SLITLESSPRISM",
+            exp_type="MIR_LRS-SLITLESS",
+            tso=True,
+            filter="P750L",
+            scene=TRANSIT.but(trace=4000.0),
+            number=2,
+        ),
+        nominal(
+            "MIRIMAGE",
+            "FAST",
+            5,
+            3,
+            subarray="SUB64",
+            scene=MID_INFRARED.but(stars=3, brightest=3e4),
+            number=3,
+        ),
+        nominal(
+            "MIRIMAGE",
+            "FASTR1",
+            3,
+            2,
+            subarray="SUB64",
+            scene=MID_INFRARED,
+            number=4,
+        ),
+    )
+
+
+def _guiders():
+    return (
+        nominal("GUIDER1", "FGS", 4, subarray="SUB128LL", scene=FIELD.but(brightest=2e5)),
+        nominal("GUIDER2", "FGSRAPID", 2, 2, subarray="SUB32CNTR", scene=FIELD.but(sky=50.0)),
     )
 
 

@@ -67,18 +67,8 @@ def build(
     """
     folder = Path(folder)
     check_agreement(exposures)
-    rules = {}
+    rules = _not_applicable(exposures, traps)
     numbers = {}
-    for exposure in exposures:
-        for reftype in TRAPS & TYPES[exposure.instrument]:
-            if exposure.detector not in traps:
-                rules.setdefault((exposure.instrument, reftype), {})[(exposure.detector,)] = "N/A"
-        if exposure.instrument == "NIRSPEC":
-            # Of full frames only; a detector that has them gets its file below.
-            rules.setdefault(("NIRSPEC", "pictureframe"), {})[(exposure.detector,)] = "N/A"
-        if exposure.instrument == "NIRSPEC" and not exposure.irs2:
-            # Beside rules for IRS2, jwst's look-up fails for patterns that no rule names.
-            rules.setdefault(("NIRSPEC", "refpix"), {})[(exposure.detector, exposure.readpatt)] = "N/A"
     for (instrument, reftype, values), users in entries(exposures, traps).items():
         strange = (odd or {}).get(users[0].detector, {}).get(reftype, ())
         if odd_references.MISSING in strange:
@@ -97,14 +87,7 @@ def build(
         own = _RECENT.get(reftype, {}) if recent else {}
         for owner in (instrument, users[0].detector, *(user.root for user in users)):
             own = own | (options or {}).get((owner, reftype), {})
-        if reftype == "emicorr":
-            for user in users:
-                references.emicorr(path, user, user.window, **own)
-        else:
-            window = window_of(reftype, users, {*whole, reftype} if odd_references.WHOLE in strange else whole)
-            references.WRITERS[reftype](path, longest(users), window, **own)
-            if strange:
-                odd_references.make_odd(path, strange)
+        _write(path, reftype, users, whole, own, strange)
         rules.setdefault((instrument, reftype), {})[values] = name
         if report:
             report(f"{name}  {path.stat().st_size / 1e6:.1f} MB")
@@ -116,6 +99,34 @@ def build(
     write_mappings(folder, context, rules, selectors)
     write_configuration(folder, context)
     return context
+
+
+def _not_applicable(exposures, traps):
+    """Rules that answer N/A: {(instrument, type): {values: "N/A"}}."""
+    rules = {}
+    for exposure in exposures:
+        for reftype in TRAPS & TYPES[exposure.instrument]:
+            if exposure.detector not in traps:
+                rules.setdefault((exposure.instrument, reftype), {})[(exposure.detector,)] = "N/A"
+        if exposure.instrument == "NIRSPEC":
+            # Of full frames only; a detector that has them gets a file in place of this.
+            rules.setdefault(("NIRSPEC", "pictureframe"), {})[(exposure.detector,)] = "N/A"
+        if exposure.instrument == "NIRSPEC" and not exposure.irs2:
+            # Beside rules for IRS2, jwst's look-up fails for patterns that no rule names.
+            rules.setdefault(("NIRSPEC", "refpix"), {})[(exposure.detector, exposure.readpatt)] = "N/A"
+    return rules
+
+
+def _write(path, reftype, users, whole, options, strange):
+    """Write one reference file for the exposures that use it; ``strange`` is what is odd about it."""
+    if reftype == "emicorr":
+        for user in users:
+            references.emicorr(path, user, user.window, **options)
+        return
+    window = window_of(reftype, users, {*whole, reftype} if odd_references.WHOLE in strange else whole)
+    references.WRITERS[reftype](path, longest(users), window, **options)
+    if strange:
+        odd_references.make_odd(path, strange)
 
 
 def revise(folder, exposures, detector, reftype, base=CONTEXT, context="jwst_9002.pmap", **options):

@@ -31,8 +31,8 @@ def skipping(*off, on=()):
 # Only what the defaults of the steps leave open: they are not the same in all releases.
 _NEAR_INFRARED = {("F",): skipping("ipc"), ("T",): skipping("ipc", "persistence")}
 #: Tables of parameter files: {instrument: {step, or the pipeline: (keywords that select, {values: parameters})}}. The
-#: parameters of the pipeline are those of its steps; None: there is no file. These leave the steps as the tables of the pipeline have them,
-#: and change one threshold.
+#: parameters of the pipeline are those of its steps; None: there is no file. These leave the steps as the tables of
+#: the pipeline have them, and change one threshold.
 USUAL = {
     "NIRCAM": {PIPELINE: (("TSOVISIT",), _NEAR_INFRARED)},
     "NIRISS": {
