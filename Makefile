@@ -6,7 +6,7 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test parity bench lint rulegraph clean
+.PHONY: demo report check test parity bench lint rulegraph house clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -47,6 +47,10 @@ lint: $(VENV)/installed
 
 rulegraph: $(VENV)/installed
 	$(BIN)/snakemake --rulegraph
+
+# The drawing of which room of the package imports which: docs/house.md.
+house: $(VENV)/installed
+	$(BIN)/python docs/house.py
 
 clean:
 	rm -rf demo results .snakemake .rampflow
