@@ -1,6 +1,7 @@
 """Which room of the package imports which: read off the syntax tree, and drawn. ``make house`` writes docs/house.md."""
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def rooms():
     return sorted({room_of(path) for path in entries} - {"__init__"})
 
 
+@functools.cache
 def imported(path):
     """Full names of what a file imports, wherever in it: modules, and names in modules.
 

@@ -1,4 +1,4 @@
-"""Options of the tests, how examples are drawn, and kernels that are compiled when a test calls them, not when it is collected.
+"""Options of the tests, how examples are drawn, and kernels that are compiled by who calls them, not by collection.
 
 A kernel with a signature is compiled when its module is imported, or read from disk if that was done before: minutes
 for all of them. Every process of a run wants that, since it imports what it needs; pytest imports everything to
@@ -9,7 +9,6 @@ and what is kept on disk are the same. Processes that tests start are not concer
 import hypothesis
 import numba
 from numba.core.typeinfer import register_dispatcher
-
 
 # The same examples in every run, which leaves nothing behind; the first of them may compile a kernel.
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=50, database=None)
