@@ -28,7 +28,7 @@ PACKAGE = Path(__file__).parents[1]
 HOME = PACKAGE.parents[1]
 #: The rooms that what is in a product depends on. How jobs are planned, started, told about references and looked at
 #: afterwards is in others.
-PRODUCT_ROOMS = {"kernels", "detector", "io", "steps", "drivers", "jobs"}
+PRODUCT_ROOMS = {"errors", "kernels", "detector", "io", "steps", "drivers", "jobs"}
 #: Packages that numbers and files pass through.
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "astropy", "asdf", "stdatamodels")
 
