@@ -77,7 +77,7 @@ def report(rows, folder, options, failure):
             writer.writerow(cells | {"findings": "; ".join(finding.text for finding, _ in row.findings)})
     content = {
         "release": options.release,
-        "oracle": environment.REQUIREMENTS[options.release][0],
+        "oracle": environment.requirements(options.release)[0],
         "seed": options.seed,
         "workflow": failure or "complete",
         "rows": [
@@ -89,7 +89,7 @@ def report(rows, folder, options, failure):
     }
     (folder / "parity.json").write_text(json.dumps(content, indent=1, default=str))
 
-    print(f"\nRelease {options.release} beside {environment.REQUIREMENTS[options.release][0]}")
+    print(f"\nRelease {options.release} beside {environment.requirements(options.release)[0]}")
     print(standard.heading())
     print("SCI: max_absolute to beyond (parts of all elements); pixeldq (or DQ), groupdq: elements that differ;")
     print("others_scaled: largest scaled difference of ERR, VAR_*, ZEROFRAME, AVDRKCUR.\n")
