@@ -1,4 +1,4 @@
-# Everything runs in .venv, which the first command makes from requirements.txt.
+# Everything runs in .venv, which the first command makes from requirements.txt; the command rampflow is there, too.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,12 +6,13 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test parity bench lint rulegraph clean
+.PHONY: demo report check test parity bench lint lint-workflow rulegraph clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 # A small mock observing programme, the workflow on it, and the report, of a run that fails, too.
@@ -39,9 +40,11 @@ parity: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
-lint: $(VENV)/installed
+lint: lint-workflow
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-workflow: $(VENV)/installed
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint --config instrument=MIRI tso=False
 

@@ -11,11 +11,11 @@ import math
 import re
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
 
 import yaml
 
-WORKFLOW = Path(__file__).parents[1]
+from rampflow.places import WORKFLOW
+
 RELEASES = WORKFLOW / "releases"
 INSTRUMENTS = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
 

@@ -22,10 +22,9 @@ from functools import cache
 from pathlib import Path
 
 from rampflow import __version__
+from rampflow.places import HOME, PACKAGE
 from rampflow.records import read_json
 
-PACKAGE = Path(__file__).parent
-HOME = PACKAGE.parents[1]
 #: How jobs are started, planned, told about references and recorded does not change what is in a product.
 NOT_PRODUCT = {"memory", "warm", "server", "run", "plan", "config", "release", "exposures", "references", "provenance"}
 #: Packages that numbers and files pass through.
@@ -57,6 +56,13 @@ def script_of(step):
     return HOME / "scripts" / f"{step}.py"
 
 
+def _name_of(file):
+    """Path of a file in a clone, whether it is there or in an installed package: the same code has one digest."""
+    if file.is_relative_to(PACKAGE) and not file.is_relative_to(HOME):
+        return f"workflow/rampflow/{os.path.relpath(file, PACKAGE)}"
+    return os.path.relpath(file, HOME)
+
+
 def code_files(script):
     """Return the checksums of a script and of the package's modules that it runs: path from the clone to sha256."""
     files, todo = set(), [Path(script)]
@@ -65,7 +71,7 @@ def code_files(script):
         if file not in files:
             files.add(file)
             todo.extend(_imports(file))
-    return {os.path.relpath(file, HOME): sha256_of(file) for file in sorted(files)}
+    return {_name_of(file): sha256_of(file) for file in sorted(files)}
 
 
 def code_digest(script):
