@@ -17,18 +17,18 @@ $(VENV)/installed: requirements.txt
 
 # A small mock observing programme, the workflow on it, and the report, of a run that fails, too.
 demo: $(VENV)/installed
-	@test -f demo/programme.json || $(BIN)/python -m rampflow.mock demo demo
+	@test -f demo/programme.json || $(BIN)/python -m rampflow mock demo demo
 	@status=0; $(BIN)/snakemake --cores $(CORES) --quiet rules host || status=$$?; \
-	$(BIN)/python -m rampflow.report; exit $$status
+	$(BIN)/python -m rampflow report; exit $$status
 	@echo "Products: results/<exposure>/<exposure>_rate.fits, _rateints.fits and one file per step."
 
 # One page about the results: results/report.html.
 report: $(VENV)/installed
-	$(BIN)/python -m rampflow.report $(RESULTS)
+	$(BIN)/python -m rampflow report $(RESULTS)
 
 # Whether results are still what their records say; make check CHECK="--again '*'" makes them again and compares.
 check: $(VENV)/installed
-	$(BIN)/python -m rampflow.check $(RESULTS) $(CHECK)
+	$(BIN)/python -m rampflow check $(RESULTS) $(CHECK)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -m "not parity" $(TESTS)

@@ -175,7 +175,7 @@ class Case:
         return f"{len(self.uncal)} of {nints} integrations x {ngroups} groups x {ny} x {nx}, {size:.0f} MB raw"
 
     def _chain(self):
-        from rampflow.run import Run
+        from rampflow.planning.run import Run
 
         with contextlib.chdir(self.folder):
             plan = Run(self.config, ROOT).plan

@@ -17,8 +17,8 @@ from scipy import fft
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from rampflow.steps._emicorr_clock import PIXEL_CLOCK  # noqa: E402
 from rampflow.steps.emicorr import known_clock  # noqa: E402
+from rampflow.steps.emicorr.clock import PIXEL_CLOCK  # noqa: E402
 
 #: Frequencies on each side of one that is looked at, in widths of a line; as many of them as are the line's own.
 SIDE, LINE = 100, 4

@@ -16,13 +16,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from rampflow import dq  # noqa: E402
+from rampflow.detector import dq  # noqa: E402
 from rampflow.mock.configurations import Window, properties  # noqa: E402
 from rampflow.mock.effects import Effects  # noqa: E402
 from rampflow.mock.exposure import Exposure  # noqa: E402
 from rampflow.mock.ramps import integrations  # noqa: E402
 from rampflow.mock.scene import Scene  # noqa: E402
-from rampflow.release import load_release  # noqa: E402
+from rampflow.settings.release import load_release  # noqa: E402
 from rampflow.steps import jump  # noqa: E402
 
 ALGORITHMS = ("two_point", "time_domain", "both")

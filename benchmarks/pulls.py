@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import ramp_fit
 
 #: Detector: gain (e-/DN), noise of the difference of two reads (DN), time of a frame (s).

@@ -1,6 +1,6 @@
 """What the rules share: the run's plan, and where an exposure's files are.
 
-Graph logic is in workflow/rampflow/plan.py; here it is only put in Snakemake's words.
+Graph logic is in workflow/rampflow/planning; here it is only put in Snakemake's words.
 """
 
 import sys
@@ -8,7 +8,9 @@ import sys
 # The package comes with the workflow: it is found where the Snakefile is, here and on a cluster's nodes.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
-from rampflow import run, server
+from rampflow.jobs.provenance import code_digest
+from rampflow.planning.run import Run
+from rampflow.warmstart import server
 
 # A configuration that is named on the command line stands alone; without one the run is the demo.
 if not workflow.overwrite_configfiles:
@@ -16,7 +18,7 @@ if not workflow.overwrite_configfiles:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-RUN = run.Run(config, workflow.basedir)
+RUN = Run(config, workflow.basedir)
 PLAN = RUN.plan
 FOLDER = f"{RUN.results}/{{exposure}}"
 
@@ -110,7 +112,7 @@ def skipped(step):
 
 
 def code(step):
-    return run.code_digest(f"{workflow.basedir}/scripts/{step}.py")
+    return code_digest(f"{workflow.basedir}/scripts/{step}.py")
 
 
 def calibrated_ramp(wildcards):

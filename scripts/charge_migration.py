@@ -1,10 +1,10 @@
 """Flag groups in which charge migrates between pixels."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import charge_migration
 
 with Step(snakemake) as step:

@@ -1,10 +1,10 @@
 """Take flicker (1/f) noise out of the ramps."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.flicker import Flicker
+from rampflow.drivers.clean_flicker_noise import Flicker
 
 with Flicker(snakemake) as step:
     fit = step.choose()

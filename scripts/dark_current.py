@@ -1,12 +1,12 @@
 """Subtract the dark signal, group by group."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
 from functools import partial
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import dark_current
 
 with Step(snakemake) as step:

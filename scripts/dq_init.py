@@ -1,10 +1,10 @@
 """Flag the detector's known bad pixels."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import dq_init
 
 with Step(snakemake) as step:

@@ -1,12 +1,12 @@
 """Subtract electromagnetic interference from MIRI exposures."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
 from functools import partial
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import emicorr
 
 with Step(snakemake) as step:

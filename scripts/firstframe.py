@@ -1,10 +1,10 @@
 """Flag the first group of every MIRI integration."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import firstframe
 
 with Step(snakemake) as step:

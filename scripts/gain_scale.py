@@ -1,10 +1,10 @@
 """Rescale count rates taken with a non-standard gain."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.rates import Rescale
+from rampflow.drivers.gain_scale import Rescale
 from rampflow.steps import gain_scale
 
 with Rescale(snakemake) as step:

@@ -1,10 +1,10 @@
 """Rescale groups whose frames were averaged on board by another divisor."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import group_scale
 
 with Step(snakemake) as step:

@@ -1,12 +1,12 @@
 """Deconvolve the coupling of neighbouring pixels."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
 from functools import partial
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import ipc
 
 with Step(snakemake) as step:

@@ -1,11 +1,11 @@
 """Flag cosmic-ray hits."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.cosmic_rays import flag_cosmic_rays
-from rampflow.job import Step
+from rampflow.drivers.jump import flag_cosmic_rays
+from rampflow.jobs.step import Step
 from rampflow.steps import jump
 
 with Step(snakemake) as step:

@@ -1,10 +1,10 @@
 """Flag the last group of every MIRI integration."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import lastframe
 
 with Step(snakemake) as step:

@@ -1,10 +1,10 @@
 """Correct the non-linear response of the pixels."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import linearity
 
 with Step(snakemake) as step:

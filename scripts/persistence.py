@@ -1,10 +1,10 @@
 """Subtract what traps release into the exposure, or flag groups after their pixel has saturated."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.carried import Carried
+from rampflow.drivers.persistence import Carried
 from rampflow.steps import persistence
 
 with Carried(snakemake) as step:

@@ -1,10 +1,10 @@
 """Take the picture frame, which drifts with the temperature, out of NIRSpec's ramps."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.thermal import PictureFrame
+from rampflow.drivers.picture_frame import PictureFrame
 
 with PictureFrame(snakemake) as step:
     frame = step.find_reference()

@@ -1,10 +1,10 @@
 """Keep the calibrated ramp under its final name."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.rates import Final
+from rampflow.drivers.gain_scale import Final
 
 with Final(snakemake):
     pass

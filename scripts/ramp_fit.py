@@ -1,10 +1,10 @@
 """Fit slopes to the ramps: count rates and their errors."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.fit import Fit
+from rampflow.drivers.ramp_fit import Fit
 from rampflow.steps import ramp_fit
 
 with Fit(snakemake) as step:

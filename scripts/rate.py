@@ -1,10 +1,10 @@
 """Give the count rates their final names."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.rates import Final
+from rampflow.drivers.gain_scale import Final
 
 with Final(snakemake):
     pass

@@ -1,14 +1,14 @@
 """Ask CRDS which reference files the exposures need, and write what it answers."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow import references
-from rampflow.job import Job, write_json
+from rampflow.crds import resolve
+from rampflow.jobs.step import Job, write_json
 
 with Job(snakemake) as job:
-    failed = references.resolve_all(
+    failed = resolve.resolve_all(
         snakemake.params.requests,
         config=snakemake.params.crds,
         results=snakemake.params.results,

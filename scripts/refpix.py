@@ -1,14 +1,14 @@
 """Remove electronic drifts measured by the reference pixels."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow import drifts
-from rampflow.job import Step
+from rampflow.drivers import refpix
+from rampflow.jobs.step import Step
 
 with Step(snakemake) as step:
     if step.normal_rows is None:
-        drifts.correct(step)
+        refpix.correct(step)
     else:
-        drifts.correct_interleaved(step, step.reference("refpix", cut=False))
+        refpix.correct_interleaved(step, step.reference("refpix", cut=False))

@@ -1,10 +1,10 @@
 """Flag the groups that the MIRI reset switch charge decay spoils."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import firstframe, rscd
 
 with Step(snakemake) as step:

@@ -1,11 +1,11 @@
 """Flag groups at full well or at the floor of the converter."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow import irs2
-from rampflow.job import Step
+from rampflow.detector import irs2
+from rampflow.jobs.step import Step
 from rampflow.steps import saturation
 
 with Step(snakemake) as step:

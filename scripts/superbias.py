@@ -1,10 +1,10 @@
 """Subtract the bias pattern of the detector from every group."""
 
-from rampflow.warm import handoff
+from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.job import Step
+from rampflow.jobs.step import Step
 from rampflow.steps import superbias
 
 with Step(snakemake) as step:

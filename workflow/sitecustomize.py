@@ -13,7 +13,7 @@ import sys
 def _hand_over():
     arguments = sys.orig_argv[1:]
     if os.environ.get("RAMPFLOW_SERVER") and len(arguments) == 1 and "/.snakemake/scripts/" in arguments[0]:
-        from rampflow.warm import handoff
+        from rampflow.warmstart.client import handoff
 
         handoff(arguments[0])
 

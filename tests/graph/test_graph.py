@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rampflow.config import releases, steps
-from rampflow.release import is_missing, load_release
+from rampflow.settings.configuration import releases, steps
+from rampflow.settings.release import is_missing, load_release
 
 HOME = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -53,7 +53,7 @@ def test_every_step_of_a_table_has_its_rule_script_and_module_under_one_name(rel
             continue
         assert f"rule {step}:" in (HOME / "rules" / f"{step}.smk").read_text()
         assert (HOME / "scripts" / f"{step}.py").is_file()
-        assert (HOME / "workflow/rampflow/steps" / f"{step}.py").is_file()
+        assert any((HOME / "workflow/rampflow/steps").glob(f"{step}*"))
 
 
 @pytest.mark.parametrize("script", sorted((HOME / "scripts").glob("*.py")), ids=lambda p: p.stem)
@@ -67,7 +67,7 @@ def test_scripts_are_thin(script):
     ]
     assert len(script.read_text().splitlines()) <= 45
     first = tree.body[1:3]
-    assert ast.unparse(first[0]) == "from rampflow.warm import handoff"
+    assert ast.unparse(first[0]) == "from rampflow.warmstart.client import handoff"
     assert ast.unparse(first[1]) == "handoff()"
     assert (HOME / "rules" / f"{script.stem}.smk").is_file() or script.stem in ("rate", "ramp")
 
@@ -76,12 +76,12 @@ def test_only_one_module_imports_crds_and_none_the_oracle():
     for path in (HOME / "workflow").rglob("*.py"):
         text = path.read_text()
         assert not re.search(r"^\s*(import|from) (jwst|stcal)\b", text, re.M), path
-        if path.name != "references.py" and "mock" not in path.parts:
+        if path.name != "resolve.py" and "mock" not in path.parts:
             assert not re.search(r"^\s*(import|from) crds\b", text, re.M), path
 
 
 def test_steps_know_arrays_only():
-    for path in (HOME / "workflow/rampflow/steps").glob("*.py"):
+    for path in (HOME / "workflow/rampflow/steps").rglob("*.py"):
         assert not re.search(
             # astropy.stats knows arrays only, too
             r"^\s*(import|from) (astropy\b(?!\.stats\b)|stdatamodels|crds|snakemake|logging|rampflow\.(files|job))\b",

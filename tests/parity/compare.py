@@ -38,7 +38,7 @@ import standard  # noqa: E402
 from ours import RATES, Workflow, project_environment  # noqa: E402
 from table import Row, report  # noqa: E402
 
-from rampflow.cutouts import Reference, Window  # noqa: E402
+from rampflow.detector.subarray import Reference, Window  # noqa: E402
 
 #: A small comparison has one exposure of each of these kinds: instrument, time series.
 SMALL = (("MIRI", False), ("NIRCAM", False), ("NIRSPEC", False), ("NIRISS", True))
@@ -403,7 +403,7 @@ def last_line(text):
 
 def status_keyword(step):
     """Keyword of a step's outcome, if the product is a step's."""
-    from rampflow.keywords import STATUS_KEYWORDS
+    from rampflow.io.keywords import STATUS_KEYWORDS
 
     return STATUS_KEYWORDS.get(step.removesuffix(" ints"), (None,))[0]
 
@@ -430,9 +430,9 @@ def scales_of(theirs, check, before):
             return {}
         error = theirs["ERR"].data.astype(np.float64)
         return {"SCI": error, "VAR_POISSON": error**2, "VAR_RNOISE": error**2}
-    from rampflow import irs2
-    from rampflow.picture import Picture
-    from rampflow.stripes import Stripes
+    from rampflow.detector import irs2
+    from rampflow.detector.multistripe import Stripes
+    from rampflow.detector.superstripes import Picture
 
     scales = {}
     for path in before:

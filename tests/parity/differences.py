@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from rampflow.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE
+from rampflow.detector.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE
 
 #: What rounding leaves of terms that cancel: so small a part of the error, or of its square, says nothing.
 ROUNDING = 1e-9

@@ -52,7 +52,7 @@ class Workflow:
         folder.mkdir(parents=True)
         self.configfile = folder / "config.yaml"
         self.configfile.write_text(yaml.safe_dump(self.config))
-        from rampflow.run import Run
+        from rampflow.planning.run import Run
 
         with contextlib.chdir(folder):
             self.plan = Run(self.config, ROOT).plan

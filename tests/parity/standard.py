@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from rampflow.dq import MNEMONICS
+from rampflow.detector.dq import MNEMONICS
 
 #: Tolerance of values, and part of the elements that may be beyond it or have other flags.
 STEP = (1e-6, 0.0)

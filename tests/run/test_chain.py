@@ -9,7 +9,7 @@ from astropy.io import fits
 from conftest import HOME, Run
 from stdatamodels.jwst import datamodels
 
-from rampflow import check
+from rampflow.inspection import check
 from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, read_truth, write_exposure
 
 EFFECTS = Effects(read_noise=0.3, reset_noise=1, bias=1, saturation=1, persistence=10000)

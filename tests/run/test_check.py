@@ -10,8 +10,9 @@ import pytest
 from astropy.io import fits
 from conftest import HOME, Run
 
-from rampflow import check, provenance
-from rampflow.files import Product
+from rampflow.inspection import check
+from rampflow.io.files import Product
+from rampflow.jobs import provenance
 
 
 @pytest.fixture
@@ -163,12 +164,12 @@ def test_another_answer_of_crds_is_found(again, checked):
 
 
 def test_an_edited_step_is_found_with_the_file(again, workflow_copy, checked, monkeypatch):
-    step = workflow_copy / "workflow/rampflow/steps/_jump_two_point.py"
+    step = workflow_copy / "workflow/rampflow/steps/jump/two_point.py"
     step.write_text(step.read_text() + "\n# edited\n")
     monkeypatch.setattr(provenance, "HOME", workflow_copy)
     monkeypatch.setattr(provenance, "PACKAGE", workflow_copy / "workflow/rampflow")
     (line,) = checked(again, status=1)
-    assert line.startswith("the code of jump has changed (workflow/rampflow/steps/_jump_two_point.py) since it made jw")
+    assert line.startswith("the code of jump has changed (workflow/rampflow/steps/jump/two_point.py) since it made jw")
     assert line.endswith("and 3 more")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rampflow.files import Product
+from rampflow.io.files import Product
 
 SUICIDE = """
     if Path("kill").exists() and "_nis" in step.exposure:

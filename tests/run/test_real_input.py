@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rampflow import exposures, references
+from rampflow.crds import resolve
 from rampflow.mock import SERVERLESS, Effects, Exposure, Scene, detector, read_truth, write_exposure, write_references
+from rampflow.planning import exposures
 
 DATA = Path(__file__).parents[3] / "shared/data"
 RAMP = DATA / "ramps/jw00793001001_01101_00001_nis_uncal.fits"
@@ -36,7 +37,7 @@ def selected(path, types=TYPES):
     """Names of the files that the real context selects for an exposure."""
     import crds
 
-    parameters = references.crds_parameters(exposures.read_header(path))
+    parameters = resolve.crds_parameters(exposures.read_header(path))
     return crds.getrecommendations(parameters, reftypes=list(types), context=CONTEXT, observatory="jwst")
 
 

@@ -11,7 +11,8 @@ import pytest
 from astropy.io import fits
 from conftest import HOME, Run
 
-from rampflow import check, dq, report
+from rampflow.detector import dq
+from rampflow.inspection import check, report
 
 
 class Page(HTMLParser):

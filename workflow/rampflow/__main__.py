@@ -12,8 +12,8 @@ from rampflow import __version__, places
 
 #: Module of each command, whose ``main(arguments)`` returns the exit status, and its help in one line.
 COMMANDS = {
-    "report": ("rampflow.report", "write one page about the results of a run"),
-    "check": ("rampflow.check", "hold results against their records; make them again and compare"),
+    "report": ("rampflow.inspection.report", "write one page about the results of a run"),
+    "check": ("rampflow.inspection.check", "hold results against their records; make them again and compare"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }
 RUN = "run the workflow; takes what snakemake takes"

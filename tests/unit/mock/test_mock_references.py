@@ -4,7 +4,7 @@ import pytest
 from astropy.io import fits
 from stdatamodels.jwst import datamodels
 
-from rampflow import dq, irs2
+from rampflow.detector import dq, irs2
 from rampflow.mock import Effects, Exposure, Window, references, write_references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame

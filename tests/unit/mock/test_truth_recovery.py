@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rampflow import cutouts, irs2
+from rampflow.detector import irs2, subarray
 from rampflow.mock import Effects, Exposure, Scene, Window, drifts, integrations, references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame, orientation, properties
 from rampflow.mock.ramps import true_rates
 from rampflow.steps import (
-    _refpix_irs2,
-    _scene_mask,
     clean_flicker_noise,
     dark_current,
     ipc,
@@ -25,8 +23,10 @@ from rampflow.steps import (
     ramp_fit,
     refpix,
     saturation,
+    scene_mask,
     superbias,
 )
+from rampflow.steps.refpix import irs2 as interleaved
 
 INNER = Window(201, 301, 32, 24)
 #: What all steps of a parameterless comparison are run with, unless they say otherwise.
@@ -52,7 +52,7 @@ def reference(kind, exposure, folder, **effects):
     path = folder / f"{kind}.fits"
     references.WRITERS[kind](path, exposure.but(effects=Effects(**effects)), exposure.window)
     ny, nx = exposure.window.shape
-    return cutouts.Reference(path, cutouts.Window(exposure.window.ystart - 1, exposure.window.xstart - 1, ny, nx))
+    return subarray.Reference(path, subarray.Window(exposure.window.ystart - 1, exposure.window.xstart - 1, ny, nx))
 
 
 @pytest.mark.parametrize("detector", ["NRCB1", "NIS", "NRS1", "GUIDER1"])
@@ -184,7 +184,7 @@ def test_flicker_noise_goes_but_for_the_scatter_of_medians(detector, readpatt):
     quiet = ramp(exposure)
     along = 2 - abs(orientation(detector)[1])  # axis on which lines follow each other
     fit = clean_flicker_noise.Fit(1 - along, False, "median", None, 2.0)
-    mask = _scene_mask.scene_mask((noisy[-1] - noisy[0]) / 5, n_sigma=2.0, fit_histogram=False)
+    mask = scene_mask.scene_mask((noisy[-1] - noisy[0]) / 5, n_sigma=2.0, fit_histogram=False)
     assert 0.5 < mask.mean() < 0.99
     flags = np.zeros(mask.shape, np.uint8)
     pixel = np.std(np.diff(quiet, axis=0), axis=0)[mask].mean()
@@ -288,7 +288,7 @@ def test_slow_drifts_of_irs2_frames_go(tmp_path):
     sci = 10000 + drift + light * np.array([50, 150], np.float32)[:, np.newaxis, np.newaxis]
     path = tmp_path / "refpix.fits"
     references.refpix(path, exposure, full_frame(detector))
-    plan = _refpix_irs2.plan_correction(
+    plan = interleaved.plan_correction(
         np.zeros(sci.shape[1:], np.uint32),
         fits.getdata(path, "IRS2"),
         None,
@@ -299,9 +299,9 @@ def test_slow_drifts_of_irs2_frames_go(tmp_path):
         siglimit=3.0,
     )
     mean = np.mean(
-        [_refpix_irs2.prepare_frames(frame[np.newaxis].copy(), plan)[0] for frame in sci], axis=0, dtype=float
+        [interleaved.prepare_frames(frame[np.newaxis].copy(), plan)[0] for frame in sci], axis=0, dtype=float
     )
-    corrected = _refpix_irs2.correct_frames(sci, mean=mean, plan=plan)
+    corrected = interleaved.correct_frames(sci, mean=mean, plan=plan)
     before, left = np.diff(drift, axis=0)[0, normal][pixels], np.diff(corrected, axis=0)[0][pixels] - 100
     assert np.std(before) > 10
     assert np.std(left) < 0.02 * np.std(before)

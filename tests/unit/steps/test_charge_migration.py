@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable
 from rampflow.steps.charge_migration import HALO, check_groups, flag_charge_migration
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable
-from rampflow.steps import _clean_flicker_noise_orientation as orientation
 from rampflow.steps import clean_flicker_noise as flicker
-from rampflow.steps._clean_flicker_noise_background import box_for
-from rampflow.steps._clean_flicker_noise_lines import fit_lines, line_medians
+from rampflow.steps.clean_flicker_noise import orientation
+from rampflow.steps.clean_flicker_noise.background import box_for
+from rampflow.steps.clean_flicker_noise.lines import fit_lines, line_medians
 
 FRAME = (2048, 2048)
 NIRCAM = {"exp_type": "NRC_IMAGE", "slowaxis": -2, "subarray": "FULL", "detector": "NRCB1", "frame": FRAME}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow.steps import _clean_flicker_noise_automatic as automatic
+from rampflow.steps.clean_flicker_noise import automatic
 
 NIRCAM, NIRISS = automatic.LIMITS["NRC_IMAGE"], automatic.LIMITS["NIS_IMAGE"]
 #: A field without anything special.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow.steps import _clean_flicker_noise_fourier as fourier
+from rampflow.steps.clean_flicker_noise import fourier
 
 SIZE = 2048
 PLACE = np.arange(SIZE)

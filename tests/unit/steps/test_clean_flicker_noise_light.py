@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from rampflow.steps import NotApplicable
-from rampflow.steps import _clean_flicker_noise_light as light
 from rampflow.steps import clean_flicker_noise as flicker
+from rampflow.steps.clean_flicker_noise import light
 
 
 def star(x, y, peak, level=10.0, shape=(60, 70)):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow.steps import _clean_flicker_noise_sections as sections
+from rampflow.steps.clean_flicker_noise import sections
 
 SHAPE = (40, 64)
 CLOCK = np.arange(SHAPE[0])[:, np.newaxis] * (SHAPE[1] + 12) + np.arange(SHAPE[1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps.dq_init import add_user_flags, combine_pixel_dq, flag_groups
 
 MASK = np.array([[0, dq.DO_NOT_USE | dq.DEAD], [dq.OUTLIER, dq.REFERENCE_PIXEL]], dtype=np.uint32)

@@ -4,8 +4,9 @@ from scipy.interpolate import CubicSpline, interp1d
 
 from rampflow.mock import Effects, Exposure, Scene, drifts, integrations
 from rampflow.mock import detector as det
-from rampflow.steps import NotApplicable, _emicorr_joint, _emicorr_sequential, emicorr
-from rampflow.steps._emicorr_clock import Clock, period_of
+from rampflow.steps import NotApplicable, emicorr
+from rampflow.steps.emicorr import joint, sequential
+from rampflow.steps.emicorr.clock import Clock, period_of
 
 WAVES = {
     name: {"frequency": frequency, "phase_amplitudes": amplitude * drifts.waveform(np.arange(500) / 500)}
@@ -291,7 +292,7 @@ def test_phases_that_fit_alike_are_decided_as_in_jwst(seed):
     counts = np.random.default_rng(seed).poisson(900, (1, 9, 12, 32)).astype(np.float32)
     wave = drifts.waveform((np.arange(50) + 0.5) / 50)
     clock = Clock(row=8, sample=1, frame=7552, integration=9 * 7552, frameclocks=7552)
-    found = _emicorr_joint.fit_wave(
+    found = joint.fit_wave(
         ramp_of(counts), clock, np.zeros((12, 32), np.uint32), frequency=390.625, wave=wave, separately=False
     )
     scatter = counts[0].std(axis=0, dtype=np.float64)
@@ -329,9 +330,9 @@ def test_a_wave_that_all_groups_show_alike_is_left_alone():
 
 def test_the_integrations_to_phase_follow_from_the_first_wave(monkeypatch):
     asked = []
-    measure = _emicorr_sequential.fit_wave
+    measure = sequential.fit_wave
     monkeypatch.setattr(
-        _emicorr_sequential, "fit_wave", lambda *a, nints, **k: asked.append(nints) or measure(*a, nints=nints, **k)
+        sequential, "fit_wave", lambda *a, nints, **k: asked.append(nints) or measure(*a, nints=nints, **k)
     )
     of = exposure(4, 2)
     data, _ = interference(of)
@@ -351,11 +352,11 @@ def test_the_integrations_to_phase_follow_from_the_first_wave(monkeypatch):
 
 def test_the_spline_runs_through_the_samples_and_is_scipys():
     wave = np.random.default_rng(1).normal(size=20)
-    coefficients = _emicorr_joint.spline(wave)
+    coefficients = joint.spline(wave)
     places = np.linspace(0, 1, 77)[:-1]
     expected = CubicSpline((np.arange(22) - 0.5) / 20, [wave[-1], *wave, wave[0]])(places)
     sci = np.zeros((1, 76, 4), np.float32)
-    fitted = _emicorr_joint.FittedWave(coefficients, 76.0, np.ones(1), np.zeros(1))
+    fitted = joint.FittedWave(coefficients, 76.0, np.ones(1), np.zeros(1))
     fitted.subtract(sci, Clock(1, 1, 76, 76, 76), integration=0, group=0, row=0)
     np.testing.assert_allclose(-sci[0, :, 0], expected, rtol=1e-5, atol=1e-6)
 
@@ -365,19 +366,19 @@ def test_the_median_scatter_is_exact(shape):
     data = np.random.default_rng(2).normal(0, 5, shape).astype(np.float32)
     expected = np.median(data.std(axis=1))
     for room in (0, 4 * data[0, 0].size, 1 << 24):
-        assert _emicorr_joint._median_scatter(_emicorr_joint.Scatters(ramp_of(data, 3, room))) == expected
+        assert joint._median_scatter(joint.Scatters(ramp_of(data, 3, room))) == expected
 
 
 def test_the_parabola_and_its_degenerate_case():
-    assert _emicorr_joint._vertex(np.array([0.0, 1, 2]), np.array([4.0, 1, 0])) == pytest.approx(2)
-    assert _emicorr_joint._vertex(np.array([0.0, 1, 2]), np.array([1.0, 1, 1])) == 1
+    assert joint._vertex(np.array([0.0, 1, 2]), np.array([4.0, 1, 0])) == pytest.approx(2)
+    assert joint._vertex(np.array([0.0, 1, 2]), np.array([1.0, 1, 1])) == 1
 
 
 @pytest.mark.parametrize(
     ("phase", "expected"), [(0, 0), (0.0021, 2), (0.002, 1), (0.999, 0), (1.75, 375), (-0.25, 375)]
 )
 def test_the_trial_phase_that_follows(phase, expected):
-    assert _emicorr_joint._trials_after(np.array([phase]), 0.0, 500)[0] == expected
+    assert joint._trials_after(np.array([phase]), 0.0, 500)[0] == expected
 
 
 # --- single precision, where jwst 1.19.2 and 3.0.0 were seen to have it, and what rounding decides ----------------
@@ -385,7 +386,7 @@ def test_the_trial_phase_that_follows(phase, expected):
 
 def test_the_scatter_is_in_single_precision():
     data = np.random.default_rng(4).normal(8000, 30, (25, 16, 32)).astype(np.float32)
-    scatter = _emicorr_joint._scatter(data)
+    scatter = joint._scatter(data)
     np.testing.assert_array_equal(scatter, data.std(axis=0))
     assert (scatter != data.std(axis=0, dtype=np.float64).astype(np.float32)).any()
 
@@ -394,7 +395,7 @@ def test_residuals_are_in_single_precision():
     rng = np.random.default_rng(5)
     data = rng.normal(8000, 30, (1, 6, 8, 32)).astype(np.float32)
     slope, level = rng.normal(20, 5, (8, 32)), rng.normal(8000, 30, (8, 32)).astype(np.float32)
-    residual = _emicorr_sequential._residual(ramp_of(data), 0, 2, slope=slope, level=level)
+    residual = sequential._residual(ramp_of(data), 0, 2, slope=slope, level=level)
     left = ((data[0, 2] - slope * 2).astype(np.float32) - level).reshape(8, 8, 4)
     outputs = (left[..., 0] + left[..., 1] + left[..., 2] + left[..., 3]) / np.float32(4)
     outputs[:, 1] = outputs[:, 2] = (outputs[:, 0] + outputs[:, 3]) / np.float32(2)
@@ -406,7 +407,7 @@ def test_residuals_are_in_single_precision():
 def test_rounding_decides_which_trial_phase_follows(ahead):
     grid = np.arange(500) / 500
     expected = [np.argmin((grid - phase - ahead) % 1) for phase in grid]
-    np.testing.assert_array_equal(_emicorr_joint._trials_after(grid, ahead, 500), expected)
+    np.testing.assert_array_equal(joint._trials_after(grid, ahead, 500), expected)
     # Not all of them are the trial phase itself.
     assert (expected != (np.arange(500) + round(ahead * 500)) % 500).any()
 
@@ -417,27 +418,25 @@ def test_rounding_decides_which_end_of_the_wave_is_seen_at_phase_0(nbins):
     wave, step = rng.normal(size=nbins), 0.125 if nbins == 500 else 0.59375
     sums, counts = rng.normal(8000, 30, (22, nbins + 1)), rng.integers(1, 9, nbins + 1).astype(float)
     sums *= counts
-    curves = _emicorr_joint._trial_sums(sums, counts, _emicorr_joint.spline(wave), step, 500)
-    expected = _emicorr_joint._quadratics_anew(
-        lambda _: (sums, counts), [0], np.arange(500)[None], wave=wave, step=step
-    )
+    curves = joint._trial_sums(sums, counts, joint.spline(wave), step, 500)
+    expected = joint._quadratics_anew(lambda _: (sums, counts), [0], np.arange(500)[None], wave=wave, step=step)
     np.testing.assert_allclose(curves[0], expected[0, 0], rtol=1e-11)
     np.testing.assert_allclose(curves[1], expected[0, 1], atol=1e-9 * abs(expected[0, 1]).max())
 
 
 def test_clipped_mean():
     values = np.sort(np.array([*[1.0, 2, 3, 4, 5] * 10, 1000.0]))
-    assert _emicorr_sequential._clipped_mean(values) == 3
-    assert np.isnan(_emicorr_sequential._clipped_mean(np.empty(0)))
+    assert sequential._clipped_mean(values) == 3
+    assert np.isnan(sequential._clipped_mean(np.empty(0)))
 
 
 def test_bins_are_batched_by_the_room_there_is():
     counts = np.array([3, 3, 3, 10, 1])
-    assert list(_emicorr_sequential._batches(counts, 6)) == [(0, 2), (2, 3), (3, 4), (4, 5)]
-    assert list(_emicorr_sequential._batches(counts, 100)) == [(0, 5)]
+    assert list(sequential._batches(counts, 6)) == [(0, 2), (2, 3), (3, 4), (4, 5)]
+    assert list(sequential._batches(counts, 100)) == [(0, 5)]
 
 
 def test_a_period_is_stretched_to_clocks():
     values = np.array([1.0, 2, 3])
-    np.testing.assert_array_equal(_emicorr_sequential._resampled(values, 6.0), [1, 1, 2, 2, 3, 3])
-    np.testing.assert_array_equal(_emicorr_sequential._resampled(values, 4.5), [1, 1, 2, 3, 3])
+    np.testing.assert_array_equal(sequential._resampled(values, 6.0), [1, 1, 2, 2, 3, 3])
+    np.testing.assert_array_equal(sequential._resampled(values, 4.5), [1, 1, 2, 3, 3])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow.cutouts import Window
+from rampflow.detector.subarray import Window
 from rampflow.steps.ipc import Margins, convolve_ipc, convolve_parts, reference_pixel_margins, with_margins
 
 NONE = Margins(0, 0, 0, 0)

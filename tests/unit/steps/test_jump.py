@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from astropy.stats import sigma_clip
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable, jump
 
 J, S, D = dq.JUMP_DET, dq.SATURATED, dq.DO_NOT_USE

@@ -6,10 +6,10 @@ import pytest
 from astropy.stats import sigma_clip
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import jump
-from rampflow.steps._jump_shapes import ellipse_of, pixels_of, regions
-from rampflow.steps._jump_time_domain import running_medians
+from rampflow.steps.jump.shapes import ellipse_of, pixels_of, regions
+from rampflow.steps.jump.time_domain import running_medians
 
 J, S, D = dq.JUMP_DET, dq.SATURATED, dq.DO_NOT_USE
 REFERENCE = np.uint32(dq.REFERENCE_PIXEL)

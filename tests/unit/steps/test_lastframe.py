@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable
 from rampflow.steps.lastframe import check_groups, flag_last_group
 

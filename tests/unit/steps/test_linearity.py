@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from rampflow import dq
-from rampflow.steps.linearity import (
-    has_reads,
-    linearize,
-    linearize_reads,
-    linearize_zeroframe,
-    usable_coefficients,
-)
+from rampflow.detector import dq
+from rampflow.steps.linearity import has_reads, linearize, linearize_reads, linearize_zeroframe, usable_coefficients
 
 
 def coefficients(*values, shape=(1, 3)):

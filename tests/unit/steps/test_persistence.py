@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotUsable
 from rampflow.steps import persistence as step
 

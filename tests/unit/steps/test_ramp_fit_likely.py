@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import ramp_fit
 
 DNU, SAT, JUMP = dq.DO_NOT_USE, dq.SATURATED, dq.JUMP_DET

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rampflow.steps._ramp_fit_medians import middles
+from rampflow.steps.ramp_fit.medians import middles
 
 
 def found(values, left=0, width=None):

@@ -2,17 +2,12 @@ import numpy as np
 import pytest
 from scipy.stats import sigmaclip
 
-from rampflow import dq
-from rampflow.orientation import Orientation
+from rampflow.detector import dq
+from rampflow.detector.orientation import Orientation
 from rampflow.steps import NotApplicable
-from rampflow.steps._refpix_plan import MIRI_SHAPE, NIR_SIZE
-from rampflow.steps._refpix_sirs import coefficients, make_kernels, side_templates
-from rampflow.steps.refpix import (
-    correct_frames,
-    correct_zeroframes,
-    plan_correction,
-    wants_kernels,
-)
+from rampflow.steps.refpix import correct_frames, correct_zeroframes, plan_correction, wants_kernels
+from rampflow.steps.refpix.geometry import MIRI_SHAPE, NIR_SIZE
+from rampflow.steps.refpix.sirs import coefficients, make_kernels, side_templates
 
 PARAMETERS = {
     "odd_even_columns": True,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from rampflow import dq, irs2
+from rampflow.detector import dq, irs2
 from rampflow.steps import NotApplicable
-from rampflow.steps._refpix_irs2 import (
+from rampflow.steps.refpix.irs2 import (
     SAMPLES,
     _fit_line,
     _subtract_line,

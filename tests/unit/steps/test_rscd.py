@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable
 from rampflow.steps.rscd import Flagger, Skips, early_saturated, find_skips
 

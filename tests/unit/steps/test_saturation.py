@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps.saturation import UNREACHABLE, flag_saturation, flag_zeroframe, halo, prepare_threshold
 
 FLOOR = dq.AD_FLOOR | dq.DO_NOT_USE

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 
-from rampflow import irs2
+from rampflow.detector import irs2
 from rampflow.mock.multistripe import Stripes
 
 #: Time to sample one pixel [s]; every JWST read-out runs on this clock.

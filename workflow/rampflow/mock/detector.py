@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rampflow import irs2
+from rampflow.detector import irs2
 from rampflow.mock.configurations import Window, full_frame, instrument_of, orientation, properties
 
 #: Kinds of bad pixels and the share of pixels of each at strength 1.

@@ -6,10 +6,10 @@ import numpy as np
 from scipy import fft
 from scipy.signal import lfilter
 
-from rampflow import irs2
+from rampflow.detector import irs2
+from rampflow.detector.orientation import Orientation
 from rampflow.mock.configurations import PIXEL_CLOCK, full_frame, row_clocks
 from rampflow.mock.detector import EMI, flips
-from rampflow.orientation import Orientation
 
 #: Scatter of the level of an output from frame to frame, and of its odd against its even columns [DN].
 AMPLIFIER, ODD_EVEN, ODD_EVEN_DRIFT = 4.0, 8.0, 1.5

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from astropy.time import Time
 
-from rampflow import irs2
+from rampflow.detector import irs2
 from rampflow.mock import configurations
 from rampflow.mock.configurations import Window
 from rampflow.mock.effects import Effects

@@ -1,7 +1,7 @@
 """Detectors that are read in stripes: which lines, and where they are in the science frame.
 
 The lines are counted here as the electronics do it, one frame after the other, and not as the pipeline works them
-out from the keywords (`rampflow.stripes`), so that the one can be held against the other.
+out from the keywords (`rampflow.detector.multistripe`), so that the one can be held against the other.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from rampflow import irs2
+from rampflow.detector import irs2
 from rampflow.mock import detector as det
 from rampflow.mock import drifts, particles
 from rampflow.mock.scene import light_curve, render

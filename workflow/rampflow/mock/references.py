@@ -11,7 +11,7 @@ import asdf
 import numpy as np
 from astropy.io import fits
 
-from rampflow import dq, irs2
+from rampflow.detector import dq, irs2
 from rampflow.mock import detector as det
 from rampflow.mock import drifts, traps
 from rampflow.mock.configurations import DETECTORS, full_frame, instrument_of, orientation, row_clocks

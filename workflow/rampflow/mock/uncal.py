@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.time import Time
 from stdatamodels.jwst import datamodels
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.mock import detector as det
 from rampflow.mock.ramps import integrations, random_stream, true_rates
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import float32, int32, njit, uint8, void
 from numba.types import Array
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable
 
 #: Rows that a block needs on each side: a pixel is flagged because of its neighbours above and below.

@@ -247,7 +247,7 @@ class Dark:
             yield (*plane, group), dark.astype(np.float32, copy=False)
 
     def product(self, flags, instrument):
-        """Say what a file of the dark holds, for `rampflow.job.Step.save_beside`: (images, keywords)."""
+        """Say what a file of the dark holds, for `rampflow.jobs.step.Step.save_beside`: (images, keywords)."""
         shape = (*self.planes, self.pattern.ngroups, *flags.shape[-2:])
         images = {"SCI": (shape, "f4", self.pieces()), "DQ": (flags.shape, "u4", [((), flags)])}
         return images, self.pattern.keywords() | {"DATAMODL": MODELS.get(instrument, "DarkModel")}

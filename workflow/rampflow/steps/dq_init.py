@@ -10,7 +10,7 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/dq_init/description.
 
 import numpy as np
 
-from rampflow import dq
+from rampflow.detector import dq
 
 
 def add_user_flags(mask_dq, user_dq):

@@ -14,7 +14,7 @@ Morrison et al. 2023, PASP 135, 075004.
 
 import numpy as np
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable
 
 

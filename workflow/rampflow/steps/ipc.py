@@ -65,7 +65,7 @@ def with_margins(blocks, instrument):
     Parameters
     ----------
     blocks : list of tuple
-        `rampflow.cutouts.Window.blocks` of a frame: (rows, columns, window).
+        `rampflow.detector.subarray.Window.blocks` of a frame: (rows, columns, window).
     instrument : str
         INSTRUME.
 

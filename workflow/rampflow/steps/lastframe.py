@@ -8,7 +8,7 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/lastframe/descriptio
 Morrison et al. 2023, PASP 135, 075004.
 """
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable
 
 

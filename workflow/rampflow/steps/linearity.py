@@ -19,7 +19,7 @@ import numpy as np
 from numba import float32, float64, int64, njit, uint8, void
 from numba.types import Array
 
-from rampflow import dq as bits
+from rampflow.detector import dq as bits
 
 # Columns handled together, so that data, sums and ten coefficients of each stay in the first-level cache.
 _BLOCK = 512

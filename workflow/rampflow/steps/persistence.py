@@ -21,7 +21,7 @@ import numpy as np
 from numba import boolean, float32, float64, njit, uint8, uint32, void
 from numba.types import Array
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotUsable
 
 _JUMP, _SATURATED, _DO_NOT_USE, _FLAG = (

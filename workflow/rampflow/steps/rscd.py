@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rampflow import dq
+from rampflow.detector import dq
 from rampflow.steps import NotApplicable
 
 #: Baseline: groups that must remain after the affected ones are left out.

@@ -26,8 +26,8 @@ SATURATED and grown.
 import numpy as np
 from numba import boolean, float32, int64, njit, uint8, uint16, void
 
-from rampflow import dq as bits
-from rampflow import irs2
+from rampflow.detector import dq as bits
+from rampflow.detector import irs2
 
 #: No 16-bit count reaches this threshold (DN).
 UNREACHABLE = 65536.0

@@ -1,0 +1,163 @@
+import errno
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from rampflow.jobs.step import Step
+
+ROWS = np.array([False, True, True, False, True])
+SHAPE = (2, 3, 5, 4)
+
+
+class Named(dict):
+    __getattr__ = dict.get
+
+
+@pytest.fixture
+def ramp(tmp_path):
+    """A product of two integrations of three groups of 5 x 4 pixels."""
+    rng = np.random.default_rng(1)
+    primary = fits.PrimaryHDU()
+    primary.header["INSTRUME"] = "NIRSPEC"
+    for key, value in {"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 4, "SUBSIZE2": 5}.items():
+        primary.header[key] = value
+    hdus = [
+        primary,
+        fits.ImageHDU(rng.integers(0, 99, SHAPE).astype(np.float32), name="SCI"),
+        fits.ImageHDU(rng.integers(0, 9, SHAPE[2:]).astype(np.uint32), name="PIXELDQ"),
+        fits.ImageHDU(rng.integers(0, 9, SHAPE).astype(np.uint8), name="GROUPDQ"),
+    ]
+    path = tmp_path / "x_superbias.fits"
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+def snakemake(ramp, threads=1, mem_mb=2000):
+    return SimpleNamespace(
+        rule="refpix",
+        wildcards=Named(exposure="x"),
+        threads=threads,
+        resources=Named(mem_mb=mem_mb),
+        params=Named(settings={}),
+        log=[],
+        input=Named(ramp=str(ramp)),
+        output=Named(ramp=str(ramp.with_name(f"x_refpix_{threads}_{mem_mb}.fits"))),
+        config={},
+    )
+
+
+def keep(sci, mean):
+    return (sci - mean).astype(np.float32)[:, ROWS]
+
+
+def run(ramp, **settings):
+    job = snakemake(ramp, **settings)
+    with Step(job) as step:
+        step.keep_rows(ROWS)
+        mean = step.group_means(lambda group: 2 * group)
+        step.frames(keep, reads=("SCI",), writes=("SCI",), at={"mean": mean})
+    return job.output.ramp
+
+
+def test_a_step_may_leave_rows_out_of_all_that_it_writes_and_carries(ramp):
+    with fits.open(run(ramp)) as product, fits.open(ramp) as source:
+        sci = source["SCI"].data
+        expected = (sci - (2 * sci).mean(axis=1, keepdims=True, dtype=np.float64))[..., ROWS, :]
+        assert product["SCI"].data.shape == (2, 3, 3, 4)
+        np.testing.assert_allclose(product["SCI"].data, expected, rtol=1e-6)
+        np.testing.assert_array_equal(product["PIXELDQ"].data, source["PIXELDQ"].data[ROWS])
+        np.testing.assert_array_equal(product["GROUPDQ"].data, source["GROUPDQ"].data[:, :, ROWS])
+        assert product[0].header["S_REFPIX"] == "COMPLETE"
+
+
+@pytest.mark.parametrize("settings", [{"threads": 3}, {"mem_mb": 1}, {"threads": 2, "mem_mb": 1}])
+def test_threads_and_memory_do_not_change_the_bits(ramp, settings):
+    with fits.open(run(ramp)) as one, fits.open(run(ramp, **settings)) as other:
+        for name in ("SCI", "PIXELDQ", "GROUPDQ"):
+            assert one[name].data.tobytes() == other[name].data.tobytes()
+
+
+def test_a_step_that_is_skipped_after_all_keeps_all_rows(ramp):
+    from rampflow.steps import NotApplicable
+
+    job = snakemake(ramp)
+    with Step(job) as step:
+        step.keep_rows(ROWS)
+        raise NotApplicable("no use")
+    with fits.open(job.output.ramp) as product, fits.open(ramp) as source:
+        assert product[0].header["S_REFPIX"] == "SKIPPED"
+        for name in ("SCI", "PIXELDQ", "GROUPDQ"):
+            np.testing.assert_array_equal(product[name].data, source[name].data)
+
+
+def test_a_survey_may_look_at_some_rows_of_each_integration(ramp):
+    job = snakemake(ramp, threads=2)
+    with Step(job) as step:
+        found = step.survey(
+            lambda sci: [sci.copy()], reads=("SCI",), combine=list.__add__, rows=[slice(0, 2), slice(4, 5)]
+        )
+    sci = fits.getdata(ramp, "SCI")
+    expected = [sci[i : i + 1, :, rows] for i in range(2) for rows in (slice(0, 2), slice(4, 5))]
+    assert len(found) == 4
+    for got, want in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_keywords_that_a_step_needs_are_asked_for_by_name(ramp, capsys):
+    with pytest.raises(SystemExit), Step(snakemake(ramp)) as step:
+        assert step.needed("SUBSTRT1", "SUBSIZE2") == {"substrt1": 1, "subsize2": 5}
+        step.needed("SUBSTRT1", "TGROUP", "NFRAMES")
+    assert "x_superbias.fits: the primary header has no TGROUP, NFRAMES, which refpix needs" in capsys.readouterr().err
+
+
+def failing(ramp, capsys, function, **parameters):
+    """Run a step that fails; return what it says."""
+    job = snakemake(ramp)
+    job.log = [str(ramp.with_name("refpix.log"))]
+    with pytest.raises(SystemExit) as end, Step(job) as step:
+        step._used += parameters.get("used", [])
+        function(step)
+    assert end.value.code == 1 and not list(ramp.parent.glob(".*part"))
+    (line,) = capsys.readouterr().err.splitlines()
+    said = line.removeprefix("rampflow: x: refpix: ").removesuffix(f" (traceback: {job.log[0]})")
+    head, *rest = Path(job.log[0]).read_text().splitlines()
+    assert head.endswith(f" ERROR {said}") and rest[0].startswith("Traceback")
+    return said
+
+
+def test_an_error_that_was_raised_for_the_user_is_said_as_it_is_with_what_was_read(ramp, capsys):
+    def refuse(_):
+        raise ValueError("three rows are too few")
+
+    assert failing(ramp, capsys, refuse) == "three rows are too few"
+    said = failing(ramp, capsys, refuse, used=["gain /crds/gain.fits"])
+    assert said == "three rows are too few (it has read gain /crds/gain.fits)"
+
+
+def test_an_error_of_python_is_named_by_its_type(ramp, capsys):
+    def stumble(step):
+        first, second = step.shape
+
+    said = failing(ramp, capsys, stumble, used=["dark d.fits"])
+    assert said == "ValueError: too many values to unpack (expected 2) (it has read dark d.fits)"
+    assert failing(ramp, capsys, lambda step: step.shape.nothing).startswith("AttributeError: ")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_said_with_the_place_and_the_cure(ramp, capsys, number):
+    def write(step):
+        step.write("SCI", step.read("SCI"), slice(None))
+        raise OSError(number, os.strerror(number))
+
+    said = failing(ramp, capsys, write)
+    assert said.startswith(f"{ramp.parent}: {os.strerror(number)} (")
+    assert said.endswith(" MB free); make room, or keep fewer products (keep: none), and run again")
+
+
+def test_other_errors_of_the_system_name_the_file(ramp, capsys):
+    said = failing(ramp, capsys, lambda _: os.stat("/nowhere/at/all"))
+    assert said == "/nowhere/at/all: No such file or directory"

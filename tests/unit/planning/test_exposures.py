@@ -1,0 +1,618 @@
+"""Exposures: what headers say, what cannot be used and why, and the cache of headers."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from rampflow.planning import exposures as module
+from rampflow.planning.exposures import (
+    CACHE,
+    GUIDE_STAR_TYPES,
+    BadExposure,
+    examine,
+    find_exposures,
+    placeholder,
+    read_header,
+    root_name,
+)
+from rampflow.planning.plan import Plan
+from rampflow.settings.configuration import ConfigError, schema
+
+DATA = Path(__file__).parents[3] / ".." / "shared" / "data"
+HEADER = {
+    "TELESCOP": "JWST",
+    "INSTRUME": "NIRCAM",
+    "DETECTOR": "NRCA1",
+    "EXP_TYPE": "NRC_IMAGE",
+    "READPATT": "RAPID",
+    "SUBARRAY": "SUB64P",
+    "NINTS": 2,
+    "NGROUPS": 3,
+    "TSOVISIT": False,
+}
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the third-party headers of ../shared/data")
+
+
+def card(keyword, value):
+    """Return a card as the standard lays it out."""
+    if isinstance(value, bool):
+        value = f"{'T' if value else 'F':>20}"
+    elif isinstance(value, str):
+        value = ("'" + value.replace("'", "''") + "'").ljust(20)
+    else:
+        value = f"{value:>20}"
+    return f"{keyword:<8}= {value}".ljust(80).encode()
+
+
+def padded(data, fill=b"\0"):
+    return data + fill * (-len(data) % 2880)
+
+
+def header(cards):
+    return padded(b"".join(card(*item) for item in cards.items()) + b"END".ljust(80), b" ")
+
+
+def uncal(shape=(2, 3, 4, 5), data=True, **changes):
+    """Return the bytes of a raw exposure, built by hand."""
+    keywords = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True, **HEADER, **changes}
+    keywords = {key: value for key, value in keywords.items() if value is not None}
+    axes = {f"NAXIS{i + 1}": length for i, length in enumerate(reversed(shape))}
+    sci = {
+        "XTENSION": "IMAGE",
+        "BITPIX": 16,
+        "NAXIS": len(shape),
+        **axes,
+        "PCOUNT": 0,
+        "GCOUNT": 1,
+        "EXTNAME": "SCI",
+    }
+    return header(keywords) + header(sci) + (padded(bytes(2 * int(np.prod(shape)))) if data else b"")
+
+
+def write(folder, name="jw01_a_uncal.fits", **changes):
+    path = folder / "data" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(uncal(**changes))
+    return path
+
+
+def refused(tmp_path, line, **config):
+    with pytest.raises(ConfigError, match=f"^{re.escape(line)}$"):
+        find_exposures(config, tmp_path)
+
+
+# --- what is found ------------------------------------------------------------------------------------
+
+
+def test_exposure_is_what_its_header_says(tmp_path):
+    path = write(tmp_path)
+    (exposure,), problems = find_exposures({}, tmp_path)
+    assert problems == []
+    assert exposure.root == "jw01_a"
+    assert exposure.path == "data/jw01_a_uncal.fits"
+    assert (exposure.instrument, exposure.detector, exposure.exp_type) == ("NIRCAM", "NRCA1", "NRC_IMAGE")
+    assert (exposure.subarray, exposure.readpatt, exposure.tso, exposure.irs2) == (
+        "SUB64P",
+        "RAPID",
+        False,
+        False,
+    )
+    assert (exposure.nints, exposure.ngroups, exposure.shape) == (2, 3, (2, 3, 4, 5))
+    assert exposure.size == path.stat().st_size
+    assert exposure.header["TELESCOP"] == "JWST"
+
+
+@pytest.mark.parametrize(("value", "tso"), [(True, True), (False, False), (None, False)])
+def test_only_tsovisit_makes_a_time_series(tmp_path, value, tso):
+    write(tmp_path, TSOVISIT=value, EXP_TYPE="NRC_TSIMAGE")
+    assert find_exposures({}, tmp_path)[0][0].tso is tso
+
+
+@pytest.mark.parametrize(("rows", "irs2"), [(3200, True), (2048, False)])
+def test_irs2_is_known_by_its_rows(tmp_path, rows, irs2):
+    names = {"INSTRUME": "NIRSPEC", "DETECTOR": "NRS1", "EXP_TYPE": "NRS_IFU"}
+    write(tmp_path, shape=(1, 1, rows, 4), NINTS=1, NGROUPS=1, **names)
+    assert find_exposures({}, tmp_path)[0][0].irs2 is irs2
+
+
+def test_segments_of_an_exposure_may_hold_fewer_integrations_than_nints(tmp_path):
+    write(tmp_path, NINTS=100, INTSTART=99, INTEND=100)
+    (exposure,), _ = find_exposures({}, tmp_path)
+    assert (exposure.nints, exposure.shape[0]) == (100, 2)
+
+
+@pytest.mark.parametrize("instrument", ["FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC"])
+def test_every_detector_and_exposure_type_is_accepted(tmp_path, instrument):
+    rules = schema("headers")["properties"][instrument]["properties"]
+    for detector in rules["DETECTOR"]["enum"]:
+        for kind in rules["EXP_TYPE"]["enum"]:
+            write(
+                tmp_path,
+                f"{detector}_{kind}_uncal.fits",
+                INSTRUME=instrument,
+                DETECTOR=detector,
+                EXP_TYPE=kind,
+            )
+    found, problems = find_exposures({}, tmp_path)
+    assert len(found) == len(rules["DETECTOR"]["enum"]) * len(rules["EXP_TYPE"]["enum"])
+    assert problems == []
+
+
+def test_exposures_come_sorted_by_name_from_a_list_of_globs_and_paths(tmp_path):
+    for name in ("b_uncal.fits", "a_uncal.fits", "c_uncal.fits"):
+        write(tmp_path, name)
+    config = {"exposures": ["data/c_uncal.fits", "data/[ab]_*.fits", "./data/a_uncal.fits"]}
+    assert [exposure.root for exposure in find_exposures(config, tmp_path)[0]] == ["a", "b", "c"]
+
+
+def test_paths_may_be_absolute(tmp_path):
+    path = write(tmp_path)
+    (exposure,), _ = find_exposures({"exposures": str(path)}, tmp_path / "elsewhere")
+    assert exposure.path == str(path)
+
+
+@pytest.mark.parametrize(("name", "separator"), [("e.tsv", "\t"), ("e.csv", ",")])
+def test_a_table_names_exposures(tmp_path, name, separator):
+    write(tmp_path, "x_uncal.fits", TSOVISIT=True)
+    write(tmp_path, "y_uncal.fits")
+    text = "exposure,uncal,instrument,tso\none,data/x_uncal.fits,NIRCAM,TRUE\ntwo,data/y_uncal.fits,,\n"
+    (tmp_path / name).write_text(text.replace(",", separator))
+    found, _ = find_exposures({"exposures": name}, tmp_path)
+    assert [(exposure.root, exposure.tso) for exposure in found] == [("one", True), ("two", False)]
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [
+        (
+            "data/jw00793001001_01101_00001_nis_uncal.fits",
+            "jw00793001001_01101_00001_nis",
+        ),
+        ("jw01_00001-seg002_nrs1_uncal.fits", "jw01_00001-seg002_nrs1"),
+        ("jw01_nis_ramp.fits", "jw01_nis"),
+        ("jw01_nis_dark_current.fits", "jw01_nis"),
+        ("jw01_nis_dqinitstep.fits", "jw01_nis"),
+        ("jw01_nis_odd.fits", "jw01_nis_odd"),
+        ("plain.fits", "plain"),
+    ],
+)
+def test_root_name_leaves_out_known_suffixes(path, root):
+    assert root_name(path) == root
+
+
+# --- what is refused ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", GUIDE_STAR_TYPES)
+def test_guide_star_exposures_are_refused_by_name(tmp_path, kind):
+    write(tmp_path, INSTRUME="FGS", DETECTOR="GUIDER1", EXP_TYPE=kind)
+    with pytest.raises(ConfigError, match=f"EXP_TYPE {kind} is guide-star .*, which is not for this pipeline"):
+        find_exposures({}, tmp_path)
+
+
+# The file of these tests has 2 integrations, 3 groups, 4 rows and 5 columns.
+STRIPES = {"SUBARRAY": "SUB82STRIPE2_DHS", "MSTR_SK1": 10, "MSTR_SK2": 3, "MSTR_RPT": 1, "MSTR_ILV": 1}
+
+
+def test_multistripe_exposures_are_taken(tmp_path):
+    write(tmp_path, **STRIPES, MSTR_RD1=1, MSTR_RD2=1)
+    (exposure,), problems = find_exposures({}, tmp_path)
+    assert exposure.superstripes == 0 and not problems
+
+
+def test_superstripes_are_counted(tmp_path):
+    write(tmp_path, **STRIPES | {"SUBARRAY": "FULL_SUPSTP008"}, MSTR_RD1=1, MSTR_RD2=3, SSTR_STP=3, SSTR_NST=2)
+    assert find_exposures({}, tmp_path)[0][0].superstripes == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"MSTR_RD1": 4, "MSTR_RD2": 40}, "4 and repeatedly 40 lines do not make the 4 of a frame"),
+        ({"MSTR_RD1": 1, "MSTR_RD2": 1, "MSTR_RPT": None}, "MSTR_RPT missing, or not a number from 0; set them"),
+        ({"MSTR_RD1": 1, "MSTR_RD2": 3, "SSTR_STP": 3, "SSTR_NST": 3}, "2 integrations from number 1 are not whole"),
+        (
+            {"MSTR_RD1": 1, "MSTR_RD2": 1, "MSTR_ILV": 0, "SSTR_STP": 1, "SSTR_NST": 2, "NFRAMES": 2},
+            r"2 frames \(NFRAMES\) that sample a ramp 2 times each are averaged: .*; leave the exposure out",
+        ),
+    ],
+)
+def test_multistripe_exposures_whose_lines_make_no_sense_are_refused(tmp_path, keys, message):
+    write(tmp_path, **{key: value for key, value in (STRIPES | keys).items() if value is not None})
+    with pytest.raises(ConfigError, match=rf"multistripe exposure \(.*\): .*{message}"):
+        find_exposures({}, tmp_path)
+
+
+def test_keywords_of_stripes_that_are_zero_are_no_reason_to_refuse(tmp_path):
+    write(tmp_path, MSTR_RD1=0, MSTR_SK1=0, MSTR_RD2=0, MSTR_SK2=0, SSTR_STP=0, SSTR_NST=0)
+    exposures, problems = find_exposures({}, tmp_path)
+    assert len(exposures) == 1 and not problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"EXP_TYPE": "NRC_IMAG"},
+            "unknown NIRCAM EXP_TYPE 'NRC_IMAG'; did you mean 'NRC_IMAGE'?",
+        ),
+        (
+            {"EXP_TYPE": "MIR_IMAGE", "DETECTOR": "NRCB4"},
+            "unknown NIRCAM EXP_TYPE 'MIR_IMAGE'; did you mean 'NRC_IMAGE'?",
+        ),
+        ({"INSTRUME": "NIRCAMM"}, "unknown INSTRUME 'NIRCAMM'; known are FGS, MIRI, NIRCAM, NIRISS, NIRSPEC"),
+        ({"INSTRUME": "WFC3"}, "unknown INSTRUME 'WFC3'; known are FGS, MIRI, NIRCAM, NIRISS, NIRSPEC"),
+        (
+            {"INSTRUME": "NIRSPEC"},
+            "unknown NIRSPEC DETECTOR 'NRCA1'; known are NRS1, NRS2",
+        ),
+        (
+            {"INSTRUME": None, "EXP_TYPE": None},
+            "INSTRUME, EXP_TYPE missing in the primary header; is it a JWST exposure?",
+        ),
+        ({"NGROUPS": 4}, "SCI has 3 groups where the header says NGROUPS 4; fetch the file again"),
+        (
+            {"shape": (4, 5)},
+            "SCI has 2 axes, (4, 5), where a raw exposure has 4 (integrations, groups, rows, columns); give "
+            "the _uncal.fits file",
+        ),
+    ],
+)
+def test_headers_that_cannot_be_used(tmp_path, changes, line):
+    write(tmp_path, **changes)
+    refused(tmp_path, f"data/jw01_a_uncal.fits: {line}")
+
+
+def test_not_fits(tmp_path):
+    write(tmp_path).write_text("exposure\tuncal\n" * 1000)
+    refused(tmp_path, "data/jw01_a_uncal.fits: not a FITS file: it does not begin with SIMPLE")
+
+
+def test_empty_file(tmp_path):
+    write(tmp_path).write_bytes(b"")
+    refused(tmp_path, "data/jw01_a_uncal.fits: empty; fetch the file again")
+
+
+def test_no_sci(tmp_path):
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes()[:2880])
+    refused(
+        tmp_path,
+        "data/jw01_a_uncal.fits: no SCI extension; a raw exposure (_uncal.fits) has its counts there",
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "line"),
+    [
+        (5760 + 239, "truncated: 5999 bytes, where SCI ends at 6000; fetch the file again"),
+        (5760, "truncated: 5760 bytes, where SCI ends at 6000; fetch the file again"),
+        (3000, "truncated: 3000 bytes, ending inside a header; fetch the file again"),
+        (100, "truncated: 100 bytes, ending inside a header; fetch the file again"),
+    ],
+)
+def test_truncated_files(tmp_path, size, line):
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes()[:size])
+    refused(tmp_path, f"data/jw01_a_uncal.fits: {line}")
+
+
+def test_truncated_behind_sci(tmp_path):
+    extension = {"XTENSION": "IMAGE", "BITPIX": -32, "NAXIS": 1, "NAXIS1": 100, "PCOUNT": 0, "GCOUNT": 1}
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes() + header({**extension, "EXTNAME": "ZEROFRAME"}) + bytes(399))
+    refused(
+        tmp_path,
+        "data/jw01_a_uncal.fits: truncated: 11919 bytes, where ZEROFRAME ends at 11920; fetch the file again",
+    )
+
+
+def test_a_header_without_its_structure_is_damaged(tmp_path):
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"NAXIS3  ", b"NOAXIS  "))
+    refused(
+        tmp_path,
+        "data/jw01_a_uncal.fits: damaged: the header at byte 2880 is incomplete ('NAXIS3')",
+    )
+
+
+def test_missing_file(tmp_path):
+    refused(
+        tmp_path,
+        f"no_uncal.fits: there is no such file in {tmp_path}",
+        exposures=["no_uncal.fits"],
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_unreadable_file(tmp_path):
+    write(tmp_path).chmod(0)
+    refused(tmp_path, "data/jw01_a_uncal.fits: cannot be read (Permission denied)")
+
+
+def test_no_exposures(tmp_path):
+    line = (
+        f"exposures: no file matches 'data/*_uncal.fits' in {tmp_path}; put the _uncal.fits files there, or "
+        "correct the key exposures of the configuration"
+    )
+    refused(tmp_path, line)
+    refused(tmp_path, line, skip_bad=True)
+    refused(tmp_path, "exposures: an empty list; give a glob, paths, or a table", exposures=[])
+
+
+def test_two_files_with_one_name(tmp_path):
+    write(tmp_path, "a_uncal.fits")
+    write(tmp_path, "a.fits")
+    refused(
+        tmp_path,
+        "data/a.fits and data/a_uncal.fits: one name, 'a', for 2 files; name each in a table",
+        exposures="data/*.fits",
+    )
+
+
+def test_names_that_cannot_be_wildcards(tmp_path):
+    write(tmp_path, "a b_uncal.fits")
+    refused(
+        tmp_path,
+        "data/a b_uncal.fits: 'a b' cannot name products (letters, digits and . _ + - can); rename the file, "
+        "or name the exposure in a table",
+    )
+
+
+def test_config_and_header_must_agree(tmp_path):
+    write(tmp_path)
+    refused(
+        tmp_path,
+        "data/jw01_a_uncal.fits: INSTRUME is NIRCAM where the config says instrument: MIRI",
+        instrument="MIRI",
+    )
+    refused(
+        tmp_path,
+        "data/jw01_a_uncal.fits: TSOVISIT is false where the config says tso: true",
+        tso=True,
+    )
+    assert len(find_exposures({"instrument": "NIRCAM", "tso": False}, tmp_path)[0]) == 1
+
+
+def test_table_and_header_must_agree(tmp_path):
+    write(tmp_path)
+    (tmp_path / "e.csv").write_text("exposure,uncal,tso\na,data/jw01_a_uncal.fits,true\n")
+    refused(
+        tmp_path,
+        "data/jw01_a_uncal.fits: TSOVISIT is false where the table says tso: true",
+        exposures="e.csv",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("exposure,uncal\n", "exposures: e.csv: the table has no rows"),
+        ("exposure,file\na,b\n", "exposures: e.csv line 2: uncal missing"),
+        (
+            "exposure,uncal,tso\na,b,yes\n",
+            "exposures: e.csv line 2: tso: expected one of true, false, True, False, TRUE, FALSE, nothing, "
+            "found the text 'yes'",
+        ),
+        (
+            "exposure,uncal\na/b,c\n",
+            "exposures: e.csv line 2: exposure: expected text of the form ^[A-Za-z0-9][A-Za-z0-9._+-]*$, "
+            "found the text 'a/b'",
+        ),
+    ],
+)
+def test_tables_that_do_not_fit(tmp_path, text, line):
+    (tmp_path / "e.csv").write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(line)):
+        find_exposures({"exposures": "e.csv"}, tmp_path)
+
+
+def test_missing_table(tmp_path):
+    refused(
+        tmp_path,
+        f"exposures: no table 'e.csv' in {tmp_path} (No such file or directory)",
+        exposures="e.csv",
+    )
+
+
+def bad_and_good(tmp_path):
+    write(tmp_path, "bad_uncal.fits", EXP_TYPE="FGS_TRACK")
+    write(tmp_path, "cut_uncal.fits", data=False)
+    write(tmp_path, "good_uncal.fits")
+    write(tmp_path, "two_uncal.fits")
+    write(tmp_path, "two.fits")
+    return "data/*.fits"
+
+
+def test_all_problems_are_said_at_once(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        find_exposures({"exposures": bad_and_good(tmp_path)}, tmp_path)
+    lines = caught.value.problems
+    assert [line.split(":")[0] for line in lines[:3]] == [
+        *("data/cut_uncal.fits", "data/bad_uncal.fits", "data/two.fits and data/two_uncal.fits")
+    ]
+    assert lines[3:] == ["1 of 5 can be used; skip_bad: true leaves out the others"]
+
+
+def test_skip_bad_leaves_out_the_bad_ones_only_and_says_so(tmp_path):
+    found, problems = find_exposures({"exposures": bad_and_good(tmp_path), "skip_bad": True}, tmp_path)
+    assert [exposure.root for exposure in found] == ["good"]
+    assert len(problems) == 3
+    assert all(problem.startswith("left out: data/") for problem in problems)
+
+
+# --- a graph without exposures ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["data/*_uncal.fits", ["no_uncal.fits"]])
+def test_a_mode_without_files_has_a_placeholder(tmp_path, given):
+    config = {"exposures": given, "instrument": "MIRI", "tso": True}
+    found, problems = find_exposures(config, tmp_path)
+    assert found == [placeholder("MIRI", True)]
+    assert len(problems) == 1
+    plan = Plan(config, found)
+    assert plan.chain("MIRI_tso") == plan.steps
+    assert plan.final(found[0]) == "gain_scale"
+
+
+def test_where_there_are_files_there_is_no_placeholder(tmp_path):
+    write(tmp_path)
+    (exposure,), _ = find_exposures({"instrument": "NIRCAM", "tso": False}, tmp_path)
+    assert not exposure.placeholder
+
+
+def test_an_instrument_alone_is_no_mode(tmp_path):
+    with pytest.raises(ConfigError, match="no file matches"):
+        find_exposures({"instrument": "MIRI"}, tmp_path)
+
+
+# --- the cache ----------------------------------------------------------------------------------------
+
+
+def test_headers_that_were_read_are_not_read_again(tmp_path, monkeypatch):
+    for i in range(3):
+        write(tmp_path, f"e{i}_uncal.fits")
+    write(tmp_path, "bad_uncal.fits", data=False)
+    first = find_exposures({"skip_bad": True}, tmp_path)
+    monkeypatch.setattr(module, "examine", lambda path: pytest.fail(f"{path} was opened"))
+    assert find_exposures({"skip_bad": True}, tmp_path) == first
+    assert first[0][0].header == find_exposures({"skip_bad": True}, tmp_path)[0][0].header
+
+
+def test_only_a_changed_file_is_read_again(tmp_path, monkeypatch):
+    write(tmp_path, "a_uncal.fits")
+    path = write(tmp_path, "b_uncal.fits")
+    find_exposures({}, tmp_path)
+    opened = []
+    monkeypatch.setattr(module, "examine", lambda path, read=examine: opened.append(path.name) or read(path))
+    path.write_bytes(uncal(TSOVISIT=True))
+    os.utime(path, ns=(1, 1))
+    assert [exposure.tso for exposure in find_exposures({}, tmp_path)[0]] == [False, True]
+    assert opened == ["b_uncal.fits"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 0, "files": {}}'])
+def test_a_damaged_cache_is_replaced(tmp_path, content):
+    write(tmp_path)
+    cache = tmp_path / CACHE
+    cache.parent.mkdir()
+    cache.write_text(content)
+    assert len(find_exposures({}, tmp_path)[0]) == 1
+    assert list(json.loads(cache.read_text())["files"]) == ["data/jw01_a_uncal.fits"]
+
+
+def test_the_cache_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    write(tmp_path)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(module.os, "replace", fail)
+    assert len(find_exposures({}, tmp_path)[0]) == 1
+    assert list((tmp_path / CACHE).parent.iterdir()) == []
+
+
+def test_a_folder_that_takes_no_cache_does_no_harm(tmp_path):
+    write(tmp_path)
+    (tmp_path / CACHE.parent).write_text("a file in the way")
+    assert len(find_exposures({}, tmp_path)[0]) == 1
+
+
+def test_a_thousand_exposures(tmp_path):
+    for i in range(1000):
+        write(tmp_path, f"jw{i:05d}_uncal.fits")
+    found, _ = find_exposures({}, tmp_path)
+    assert len(found) == 1000
+    assert found == find_exposures({}, tmp_path)[0]
+
+
+# --- the parser ---------------------------------------------------------------------------------------
+
+
+def test_header_values_are_those_that_astropy_reads(tmp_path):
+    primary = fits.PrimaryHDU()
+    values = {
+        "WORD": "it's / a 'word'",
+        "EMPTY": "",
+        "BLANKS": "   leading",
+        "LONG": "long text with 'quotes' & ampersands, over more than one card. " * 4 + "end",
+        "YES": True,
+        "NO": False,
+        "WHOLE": -12345678901,
+        "REAL": -1.5e-7,
+        "NOTHING": None,
+    }
+    for key, value in values.items():
+        primary.header[key] = (value, "a comment / with a slash and 'quotes'") if key != "LONG" else value
+    primary.header["COMMENT"] = "no keyword = no value"
+    primary.header["HIERARCH a long keyword"] = 3
+    for i in range(300):
+        primary.header[f"K{i}"] = i
+    fits.HDUList([primary, fits.ImageHDU(np.zeros((2, 3, 4, 5), np.int16), name="SCI")]).writeto(tmp_path / "a.fits")
+    read, shape = examine(tmp_path / "a.fits")
+    assert {key: read[key] for key in values} == values
+    assert [read[f"K{i}"] for i in range(300)] == list(range(300))
+    assert shape == [2, 3, 4, 5]
+
+
+def test_the_first_of_repeated_keywords_counts(tmp_path):
+    cards = card("SIMPLE", True) + card("BITPIX", 8) + card("NAXIS", 0) + card("A", 1) + card("A", 2)
+    (tmp_path / "a.fits").write_bytes(padded(cards + b"END".ljust(80), b" "))
+    assert read_header(tmp_path / "a.fits")["A"] == 1
+
+
+def test_fortran_exponents_and_records_after_the_last_extension(tmp_path):
+    path = tmp_path / "a.fits"
+    cards = card("SIMPLE", True) + card("BITPIX", 8) + card("NAXIS", 0) + b"D       = 1.5D3".ljust(80)
+    path.write_bytes(padded(cards + b"END".ljust(80), b" ") + bytes(2880))
+    assert read_header(path)["D"] == 1500.0
+
+
+def test_problems_of_the_parser_name_no_path():
+    with pytest.raises(BadExposure, match="^not a FITS file"):
+        examine(__file__)
+
+
+# --- headers that no one here made --------------------------------------------------------------------
+
+
+@needs_data
+def test_real_headers_agree_with_astropy():
+    for path in [*DATA.glob("headers/*.fits"), *DATA.glob("ramps/*.fits"), *DATA.glob("references/*.fits")]:
+        read = read_header(path)
+        for key, value in fits.getheader(path).items():
+            if key not in ("COMMENT", "HISTORY", ""):
+                expected = None if isinstance(value, fits.card.Undefined) else value
+                assert (read[key], type(read[key])) == (expected, type(expected)), (path, key)
+
+
+@needs_data
+def test_real_guide_star_exposure_is_refused_by_name(tmp_path):
+    with pytest.raises(ConfigError, match="fgs_acq1_guider1.fits: EXP_TYPE FGS_ACQ1 is guide-star acquisition"):
+        find_exposures({"exposures": str(DATA / "headers" / "fgs_acq1*.fits")}, tmp_path)
+
+
+@needs_data
+def test_real_header_with_blanked_pixels_is_refused_for_its_groups(tmp_path):
+    with pytest.raises(ConfigError, match="nrca2_uncal.fits: SCI has 1 groups where the header says NGROUPS 10"):
+        find_exposures({"exposures": str(DATA / "headers" / "*nrca2*.fits")}, tmp_path)
+
+
+@needs_data
+def test_real_flight_header_of_a_product_without_sci_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="00001.fits: no SCI extension"):
+        find_exposures({"exposures": str(DATA / "headers" / "BACKGROUND*.fits")}, tmp_path)
+
+
+@needs_data
+def test_simulated_ramp_is_recognised(tmp_path):
+    (exposure,), _ = find_exposures({"exposures": str(DATA / "ramps" / "*_uncal.fits")}, tmp_path)
+    assert exposure.root == "jw00793001001_01101_00001_nis"
+    assert (exposure.instrument, exposure.subarray, exposure.tso) == ("NIRISS", "SUB80", False)
+    assert exposure.shape == (5, 6, 80, 80)
+    assert Plan({}, [exposure]).steps[-2:] == ["ramp_fit", "gain_scale"]

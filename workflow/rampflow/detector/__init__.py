@@ -1,0 +1,1 @@
+"""What a frame is: subarray, orientation, IRS2's interleaved rows, stripes, superstripes, flags."""

@@ -1,0 +1,1 @@
+"""One module per step, by its name: it takes the functions of `rampflow.steps` over an exposure."""

@@ -1,0 +1,418 @@
+"""Ways to take a step's functions over an exposure piece by piece, in the job's threads.
+
+Every way reads a piece, hands it to the function, and writes what that returns, so memory follows the piece and not
+the exposure. A function sees one piece and knows of no other, unless the way says otherwise.
+"""
+
+import threading
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import reduce
+
+import numpy as np
+
+from rampflow.io import files
+
+
+def cut_rows(along, rows):
+    """Cut arrays to rows; None, an array that the exposure does without, stays None."""
+    arrays = (along or {}).items()
+    return {key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays}
+
+
+class Passes:
+    """The ways, for `rampflow.jobs.step.Step`, which brings the exposure: `source`, `target`, `shape` and `threads`."""
+
+    def read(self, name, *index):
+        """Read a piece of an array of the ramp; SCI and the zero frames as float32, absent flags as 0."""
+        if name not in self.source:
+            if name != "GROUPDQ":
+                raise files.FileProblem(f"{self.source.path}: no extension {name}")
+            empty = np.broadcast_to(np.uint8(0), self.shape)[index]
+            return np.ascontiguousarray(empty)
+        values = self.source[name].read(*index)
+        return values if name == "GROUPDQ" else values.astype(np.float32, copy=False)
+
+    def read_rows(self, name, integrations, rows, updated=()):
+        """Read rows of an array with all its groups; the zero frames have none."""
+        if name == "ZEROFRAME":
+            return self.read(name, integrations, rows)
+        return self._latest(name, updated, integrations, slice(None), rows)
+
+    def read_ramps(self, integrations, rows, along):
+        """Read what a fit of ramps needs of rows: SCI, GROUPDQ, and ``along`` cut to them, zero frames included."""
+        cut = cut_rows(along, rows)
+        if "ZEROFRAME" in self.source:
+            cut["zeroframe"] = self.read_rows("ZEROFRAME", integrations, rows)
+        sci, groupdq = (self.read_rows(name, integrations, rows) for name in ("SCI", "GROUPDQ"))
+        return sci, groupdq, cut
+
+    def _latest(self, name, updated, *index):
+        """Read a piece of an array: from the new product if an earlier pass wrote it there, else of the ramp."""
+        return self.target[name].read(*index) if name in updated else self.read(name, *index)
+
+    def write(self, name, values, *index):
+        """Write a piece of an array; what is never written stays as it was in the source."""
+        self._layout()
+        if name not in self._written:
+            self._carry(name)
+            self._written.add(name)
+        self.target[name].write(values, *index)
+
+    @staticmethod
+    def place(integration, groups):
+        """Tell a step's function where its groups are: (integration, slice of groups), for `frames`."""
+        return integration, groups
+
+    def first_group(self, integration, _groups):
+        """Read the first group of an integration, for `frames`."""
+        return self.read("SCI", integration, 0)
+
+    def group_means(self, function, **options):
+        """Make the means over the groups of an integration available to `frames`.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(group, **options)`` with one group, shape (1, rows, columns), before it counts;
+            returns an array of that shape.
+
+        Returns
+        -------
+        callable
+            Takes (integration, groups) and returns the mean, float64 of shape (rows, columns), which is worked out
+            once for all pieces of an integration and not to be changed.
+        """
+
+        def mean(integration):
+            total = np.zeros(self.shape[-2:])
+            for group in range(self.shape[1]):
+                total += function(self.read("SCI", integration, slice(group, group + 1)), **options)[0]
+            total /= self.shape[1]
+            return total
+
+        lock, made = threading.Lock(), {}
+
+        def give(integration, _groups):
+            with lock:
+                if integration not in made:
+                    # Pieces come in order, so integrations that are further back are done with.
+                    for done in [i for i in made if i < integration - self.threads]:
+                        del made[done]
+                    made[integration] = mean(integration)
+                return made[integration]
+
+        return give
+
+    def frames(self, function, *, reads, writes, at=None, **options):
+        """Run a function over runs of whole groups of one integration and write what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(*arrays, **at, **options)`` with arrays of shape (n, rows, columns); returns one
+            array, or a tuple in the order of ``writes``.
+        reads, writes : tuple of str
+            Extensions read and written.
+        at : dict of callables, optional
+            Further arguments that depend on the place: called with (integration, slice of groups).
+        """
+        nints, ngroups, ny, nx = self.shape
+        together = len(self._sources(0))
+        step = max(1, self._piece // (ny * nx * 4 * together))
+        pieces = [slice(g, min(g + step, ngroups)) for g in range(0, ngroups, step)]
+        self._layout()
+        self._written.update(writes)
+
+        def made(integration, piece):
+            arrays = [self.read(name, integration, piece) for name in reads]
+            place = {key: give(integration, piece) for key, give in (at or {}).items()}
+            result = function(*arrays, **place, **options)
+            return result if isinstance(result, tuple) else (result,)
+
+        def run(integration, piece):
+            results = [made(source, piece) for source in self._sources(integration)]
+            if self._picture is not None:
+                piece = self._picture.groups(piece)
+            self._store(tuple(map(self._joined_groups, zip(*results, strict=True))), writes, (integration, piece))
+
+        self._over([(run, i, piece) for i in range(nints // together) for piece in pieces])
+
+    def groups(self, function, *, plane, reference, argument):
+        """Subtract, group by group, a reference that is read or made one group at a time.
+
+        A task is one group of all integrations, so that what is made for a group is made once for all integrations
+        that share it.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(sci, **{argument: values})``, SCI of shape (1, rows, columns); returns it.
+        plane : callable
+            Integration of the reference that serves an integration of the exposure.
+        reference : callable
+            Called with (plane, group); returns the values.
+        argument : str
+            Name of the argument.
+        """
+        self._layout()
+        self._written.add("SCI")
+
+        def run(group):
+            place = slice(group, group + 1)
+            current = values = None
+            for integration in range(self.shape[0]):
+                if plane(integration) != current:
+                    current = plane(integration)
+                    values = reference(current, group)
+                sci = self.read("SCI", integration, place)
+                self.target["SCI"].write(function(sci, **{argument: values}), integration, place)
+
+        self._over([(run, group) for group in range(self.shape[1])])
+
+    def sequence(self, function, *, reads, writes=(), updated=(), **options):
+        """Run a generator function over all groups of all integrations in order, one group at a time.
+
+        For what depends on the groups before. It holds as many frames as the function keeps.
+
+        Parameters
+        ----------
+        function : generator function
+            Called once as ``function(frames, **options)``. `frames` yields the frame (rows, columns) of every group,
+            or a tuple of them in the order of ``reads``; the function yields the new frames of every group in the
+            same order, a tuple when there are several in ``writes``, nothing of interest when there are none.
+        reads, writes : tuple of str
+            Extensions read and written.
+        updated : tuple of str
+            Those of ``reads`` that are read as an earlier pass has written them.
+
+        Returns
+        -------
+        object
+            What the function returns.
+        """
+        self._layout()
+        self._written.update(writes)
+        places = list(np.ndindex(*self.shape[:2]))
+        frames = (tuple(self._latest(name, updated, *place) for name in reads) for place in places)
+        results = function((frame[0] for frame in frames) if len(reads) == 1 else frames, **options)
+        for place in places:
+            result = next(results)
+            if writes:
+                self._store(result, writes, place)
+        try:
+            next(results)
+        except StopIteration as end:
+            return end.value
+        raise ValueError(f"{function.__name__} gave more than the {len(places)} groups that it was given")
+
+    def rows(
+        self,
+        function,
+        *,
+        reads,
+        writes,
+        updated=(),
+        along=None,
+        halo=0,
+        tell_halo=False,
+        by_integration=False,
+        tell_place=False,
+        **options,
+    ):
+        """Run a function over blocks of rows with all their groups and write what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(*arrays, **along, **options)``, arrays of shape (integrations, groups, rows,
+            columns), or (groups, rows, columns) when ``by_integration``; returns arrays in the order of ``writes``,
+            with the same rows as it was given, and whatever else it has to say.
+        reads, writes : tuple of str
+            Extensions read and written.
+        updated : tuple of str
+            Those of ``reads`` that are read as an earlier pass has written them.
+        along : dict of arrays, optional
+            Arrays whose last two axes are rows and columns, handed over cut to the block; None stays None. Of
+            superstripes, which want ``by_integration``, the position of the integration is handed over.
+        halo : int
+            Rows added on both sides of a block, where the frame has them; what the function returns for them is
+            not written.
+        tell_halo : bool
+            Tell the function as ``halo=(before, after)`` how many such rows it was given.
+        tell_place : bool
+            Tell the function as ``place=(integrations, rows)`` what it was given: an index or slice, and a slice.
+
+        Returns
+        -------
+        list of tuple
+            What else the function returned for each block.
+        """
+        self._layout()
+        self._written.update(writes)
+
+        def run(integrations, block, wide):
+            arrays = [self.read_rows(name, integrations, wide, updated) for name in reads]
+            cut = cut_rows(self._of_integration(along, integrations), wide)
+            before = block.start - wide.start
+            if tell_halo:
+                cut["halo"] = (before, wide.stop - block.stop)
+            if tell_place:
+                cut["place"] = (integrations, wide)
+            result = function(*arrays, **cut, **options)
+            result = result if isinstance(result, tuple) else (result,)
+            inner = slice(before, before + block.stop - block.start)
+            images = tuple(array[..., inner, :] for array in result[: len(writes)])
+            self._store(images, writes, (integrations, slice(None), block))
+            return result[len(writes) :]
+
+        return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
+
+    def _of_integration(self, along, integration):
+        """Choose from arrays with a position for each superstripe those of an integration."""
+        if not self.window.positions:
+            return along
+        return {
+            key: None if array is None else array[integration % self.window.positions]
+            for key, array in (along or {}).items()
+        }
+
+    def survey(self, function, *, reads, combine, updated=(), rows=None, **options):
+        """Gather a property of the whole exposure from blocks of rows.
+
+        Parameters
+        ----------
+        function : callable
+            Called as ``function(*arrays, **options)``, arrays of shape (integrations, groups, rows, columns).
+        reads : tuple of str
+            Extensions read.
+        combine : callable
+            Joins the results of two blocks.
+        updated : tuple of str
+            Those of ``reads`` that are read as an earlier pass has written them.
+        rows : list of slice, optional
+            Blocks of rows to look at, integration by integration; by default all rows of all integrations.
+        """
+
+        def run(integrations, block, _):
+            return function(*(self.read_rows(name, integrations, block, updated) for name in reads), **options)
+
+        blocks = self.row_blocks(itemsize=1 if reads == ("GROUPDQ",) else 4)
+        if rows is not None:
+            blocks = [(slice(i, i + 1), block, block) for i in range(self.shape[0]) for block in rows]
+        return reduce(combine, self._over([(run, *where) for where in blocks]))
+
+    def blocks(self, integration):
+        """Read an integration in blocks of rows, in order, for steps that go through the exposure themselves.
+
+        Yields
+        ------
+        rows : slice
+            Rows of the block.
+        sci : 3D float32 `~numpy.ndarray`
+            Shape (groups, rows, columns).
+        """
+        ny = self.shape[2]
+        step = self._rows_at_once(self.shape[1], self._piece)
+        for r in range(0, ny, step):
+            rows = slice(r, min(r + step, ny))
+            yield rows, self.read_rows("SCI", integration, rows)
+
+    def each(self, function, items):
+        """Call a function with each item, in the job's threads; yields the results in order.
+
+        At most one result more than there are threads waits to be taken.
+        """
+        if self.threads == 1:
+            yield from map(function, items)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            waiting = deque()
+            for item in items:
+                if len(waiting) > self.threads:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(function, item))
+            while waiting:
+                yield waiting.popleft().result()
+
+    @property
+    def room(self):
+        """Bytes that a step may gather from the whole exposure."""
+        return 2 * self._piece
+
+    def zeroframes(self, function, *, at=None, **options):
+        """Run a function over the zero frames, shape (1, rows, columns) each, where ZEROFRAM is true.
+
+        ``at`` is as for `frames`, with None for the groups.
+        """
+        if not self.has_zeroframes:
+            return
+        self._layout()
+        self._written.add("ZEROFRAME")
+        for integration in range(self.shape[0] // len(self._sources(0))):
+            frames = []
+            for source in self._sources(integration):
+                place = {key: give(source, None) for key, give in (at or {}).items()}
+                frames.append(function(self.read("ZEROFRAME", slice(source, source + 1)), **place, **options))
+            self._store(self._joined(frames), ("ZEROFRAME",), (slice(integration, integration + 1),))
+
+    @property
+    def has_zeroframes(self):
+        """Whether the steps have to treat zero frames: ZEROFRAM is true and the array is there."""
+        return bool(self.keyword("ZEROFRAM", False)) and "ZEROFRAME" in self.source
+
+    def row_blocks(self, *, halo=0, by_integration=False, itemsize=4):
+        """Blocks of rows small enough for memory: (integration or all, rows, rows with halo).
+
+        ``itemsize`` is the bytes of a pixel in a group. Blocks of all integrations with a halo are twice as large: they
+        are low in long time series, and the rows of a halo are read and worked on once more.
+        """
+        nints, ngroups, ny, _ = self.shape
+        size = self._piece if by_integration or not halo else 2 * self._piece
+        step = self._rows_at_once(ngroups if by_integration else nints * ngroups, size, itemsize)
+        blocks = []
+        for integration in range(nints) if by_integration else [slice(None)]:
+            for r in range(0, ny, step):
+                block = slice(r, min(r + step, ny))
+                blocks.append((integration, block, slice(max(0, r - halo), min(ny, block.stop + halo))))
+        return blocks
+
+    def _rows_at_once(self, planes, size, itemsize=4):
+        _, _, ny, nx = self.shape
+        return max(1, min(ny, size // (planes * nx * itemsize)))
+
+    def _store(self, result, names, index):
+        result = result if isinstance(result, tuple) else (result,)
+        for name, values in zip(names, result, strict=True):
+            self.target[name].write(values, *index)
+
+    def _sources(self, integration):
+        """Integrations of the source that make one of the product: itself, but for superstripes put together."""
+        return [integration] if self._picture is None else self._picture.sources(integration)
+
+    def _joined(self, pieces, sample=0):
+        """Make a piece of an integration of the product from those of its `_sources`; see `Picture.join`."""
+        if self._picture is None:
+            return pieces[0]
+        return self._picture.join(pieces, np.nan if pieces[0].dtype.kind == "f" else 0, sample)[0]
+
+    def _joined_groups(self, pieces):
+        """Likewise for groups, which may be more in the product; see `Picture.join_groups`."""
+        if self._picture is None:
+            return pieces[0]
+        return self._picture.join_groups(pieces, np.nan if pieces[0].dtype.kind == "f" else 0)[0]
+
+    def _over(self, tasks):
+        """Run tasks in the job's threads, in order, at most one more than there are threads in flight."""
+        if self.threads == 1 or len(tasks) == 1:
+            return [task(*arguments) for task, *arguments in tasks]
+        with ThreadPoolExecutor(self.threads) as pool:
+            futures, waiting = [], set()
+            for task, *arguments in tasks:
+                if len(waiting) > self.threads:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+                futures.append(pool.submit(task, *arguments))
+                waiting.add(futures[-1])
+            return [future.result() for future in futures]

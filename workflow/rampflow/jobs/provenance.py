@@ -1,0 +1,196 @@
+"""What a product is made of: checksums of code and files, versions, and the recipe that sums them up.
+
+Snakemake reruns a rule when its script file changes, but not when a module that the script imports does. The
+digest of those modules is a parameter of every rule, so an edited step reruns itself and what follows it. It
+depends on content only: touching a file changes nothing.
+
+A recipe is the sha256 of all that a product's bits may depend on: code, versions, parameters, reference files,
+and what the job has read. Where that is the product of another job, its recipe stands for it, so that every recipe
+reaches back to the checksum of the raw file without a checksum of anything in between: equal recipes, equal bits.
+
+Imports the standard library alone, as the workflow's own process reads it at every start.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+from rampflow import __version__
+from rampflow.io.shared_files import read_json
+from rampflow.places import HOME, PACKAGE
+
+#: The rooms that what is in a product depends on. How jobs are planned, started, told about references and looked at
+#: afterwards is in others.
+PRODUCT_ROOMS = {"kernels", "detector", "io", "steps", "drivers", "jobs"}
+#: Packages that numbers and files pass through.
+PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "astropy", "asdf", "stdatamodels")
+
+
+@cache
+def _imports(path):
+    """Files of the package that a file imports, directly."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "rampflow" and len(parts) > 1 and parts[1] in PRODUCT_ROOMS:
+                module = PACKAGE.joinpath(*parts[1:])
+                for file in (module.with_suffix(".py"), module / "__init__.py"):
+                    if file.is_file():
+                        found.add(file)
+    return found
+
+
+def script_of(step):
+    """Return the script of a rule."""
+    return HOME / "scripts" / f"{step}.py"
+
+
+def _name_of(file):
+    """Path of a file in a clone, whether it is there or in an installed package: the same code has one digest."""
+    if file.is_relative_to(PACKAGE) and not file.is_relative_to(HOME):
+        return f"workflow/rampflow/{os.path.relpath(file, PACKAGE)}"
+    return os.path.relpath(file, HOME)
+
+
+def code_files(script):
+    """Return the checksums of a script and of the package's modules that it runs: path from the clone to sha256."""
+    files, todo = set(), [Path(script)]
+    while todo:
+        file = todo.pop()
+        if file not in files:
+            files.add(file)
+            todo.extend(_imports(file))
+    return {_name_of(file): sha256_of(file) for file in sorted(files)}
+
+
+def code_digest(script):
+    """Digest of a script and of the package's modules that it runs.
+
+    Parameters
+    ----------
+    script : path-like
+        The script of a rule.
+
+    Returns
+    -------
+    str
+        Hexadecimal, 16 digits.
+    """
+    return digest(code_files(script))[:16]
+
+
+def digest(content):
+    """Return the sha256 of what JSON can hold, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def sha256_of(path):
+    """Return the sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def versions():
+    """Return the versions of this workflow, of Python, and of the packages that results pass through."""
+    found = {"rampflow": __version__, "python": platform.python_version()}
+    return found | {name: version_of(name) for name in PACKAGES}
+
+
+def version_of(package):
+    """Return the version of an installed package; None without it."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+class Inputs:
+    """What a job reads, as its record says it.
+
+    Files that no other job's record vouches for, such as the raw exposure, are hashed in a thread of their own
+    while the job works.
+
+    Parameters
+    ----------
+    named : iterable of (str, path-like)
+        The files by the names that the rule has for them.
+    folder : `~pathlib.Path`
+        Folder of the exposure, from which the record's paths start.
+    """
+
+    def __init__(self, named, folder):
+        self._pool = ThreadPoolExecutor(1)
+        self._entries = {name: self._entry(Path(path), folder) for name, path in named}
+
+    def _entry(self, path, folder):
+        status = path.stat()
+        entry = {"file": place(path, folder), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+        made = made_by(path)
+        if made is not None:
+            return entry | {"sha256": made["outputs"][path.name]["sha256"], "recipe": made["recipe"]}
+        return entry | {"sha256": self._pool.submit(sha256_of, path), "recipe": None}
+
+    def entries(self):
+        """Return {name: {"file", "size", "mtime_ns", "sha256", "recipe"}}, once all of it is known."""
+        for entry in self._entries.values():
+            if not isinstance(entry["sha256"], str | None):
+                entry["sha256"] = entry["sha256"].result()
+        self.close()
+        return self._entries
+
+    def close(self):
+        """End the thread; what is not yet hashed never will be."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+def place(path, folder):
+    """Return where a file is: from the exposure's folder if the path was relative, so that results can be moved."""
+    return str(path) if os.path.isabs(path) else os.path.relpath(path, folder)
+
+
+def made_by(product):
+    """Return the record of the job that made a product; None where there is none."""
+    folder = product.parent
+    step = product.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
+    record = read_json(folder / "record" / f"{step}.json")
+    return record if record and product.name in record.get("outputs", {}) else None
+
+
+def outputs(paths, folder, hashed):
+    """Describe what a job has written.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        The files.
+    folder : `~pathlib.Path`
+        Folder of the exposure.
+    hashed : callable
+        Takes a path, returns whether its checksum is to be taken.
+
+    Returns
+    -------
+    dict
+        Path from the exposure's folder to ``size`` and ``sha256``; None where it was not taken. Times are not kept:
+        Snakemake sets them anew when the job has ended, and the job that reads the file notes them.
+    """
+    paths = [Path(path) for path in paths]
+    with ThreadPoolExecutor(len(paths) or 1) as pool:
+        sums = pool.map(lambda path: sha256_of(path) if hashed(path) else None, paths)
+        return {
+            os.path.relpath(path, folder): {"size": path.stat().st_size, "sha256": found}
+            for path, found in zip(paths, sums, strict=True)
+        }

@@ -1,0 +1,259 @@
+"""One run of the workflow: its configuration, its exposures, its plan, and what its jobs may use."""
+
+import contextlib
+import gc
+import json
+import os
+import platform
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from rampflow.io.shared_files import replace
+from rampflow.jobs import memory
+from rampflow.jobs.provenance import HOME, code_files, digest, script_of, version_of, versions
+from rampflow.planning.exposures import find_exposures
+from rampflow.planning.plan import Plan
+from rampflow.settings.configuration import ConfigError, check_config
+
+#: Bytes of an exposure (as float32) that keep one more thread of a job busy.
+BYTES_PER_THREAD = 100 << 20
+MAX_THREADS = 8
+#: Exposures whose failure is said at the end of a run.
+_LINES = 20
+#: Keywords that say what the light of an exposure has passed through.
+_OPTICS = ("FILTER", "PUPIL", "GRATING", "CHANNEL", "BAND", "CORONMSK")
+
+
+class Run:
+    """What the Snakefile asks.
+
+    Parameters
+    ----------
+    config : dict
+        The configuration as Snakemake has read it.
+    home : path-like
+        Folder of the Snakefile.
+
+    Raises
+    ------
+    SystemExit
+        With one line for each problem of the configuration and the exposures: nothing has run yet.
+    """
+
+    def __init__(self, config, home):
+        # Jobs find the package as this process does.
+        path = [str(Path(home) / "workflow"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, path)))
+        try:
+            self.config = check_config(config)
+            found, notices = find_exposures(self.config, Path.cwd())
+            self.plan = Plan(self.config, found)
+        except ConfigError as error:
+            raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
+        self.results = self.config["results"].rstrip("/")
+        self._facts = {}
+        self._check_place()
+        self.notices = [*notices, *self.plan.notices]
+
+    def _check_place(self):
+        """Refuse a run that Snakemake itself could not do, in one line instead of many."""
+        if not shutil.disk_usage(".").free:
+            raise SystemExit(f"rampflow: {os.getcwd()}: the disk is full, nothing can run there; make room")
+        if os.path.exists(self.results) and not os.path.isdir(self.results):
+            raise SystemExit(f"rampflow: {self.results}: not a folder; correct the key results of the configuration")
+
+    def begin(self, workflow):
+        """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
+
+        Parameters
+        ----------
+        workflow : object
+            Snakemake's.
+
+        Raises
+        ------
+        SystemExit
+            There is no exposure, only the mode whose graph can be drawn; or nothing can be written.
+        """
+        for line in self.notices:
+            print(f"rampflow: {line}", file=sys.stderr)
+        if any(exposure.placeholder for exposure in self.plan.exposures.values()):
+            raise SystemExit("rampflow: there is no exposure to run; the graph can be drawn with --rulegraph")
+        # Snakemake's handler takes a lock that the interrupted thread may hold, and would then wait for ever.
+        handler = signal.getsignal(signal.SIGTERM)
+        if callable(handler):
+            signal.signal(signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start())
+        # To keep below its limit of jobs per second, the scheduler looks at everything again a second after it last
+        # did, once more for every job that has ended: with a few hundred jobs it does nothing else. The limit is for
+        # the sake of clusters.
+        if workflow.local_exec:
+            workflow.scheduler.job_rate_limiter = None
+        try:
+            self._note(started=_now(), **self._description())
+            self._sweep()
+        except OSError as error:
+            raise SystemExit(
+                f"rampflow: {self.results}: nothing can be written there ({error.strerror}); correct the key "
+                "results of the configuration, or make room"
+            ) from None
+
+    def end(self, answers, outcome):
+        """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
+
+        Timers of Snakemake's scheduler would hold it for another second.
+
+        Parameters
+        ----------
+        answers : path-like
+            What CRDS answered.
+        outcome : str
+            "complete" or "failed".
+        """
+        failed = {}
+        with contextlib.suppress(OSError, ValueError):
+            if failed := json.loads(Path(answers).read_text())["failed"]:
+                Path(answers).unlink()
+        # On a full disk the run was killed, as far as its record can tell.
+        with contextlib.suppress(OSError):
+            self._note(ended=_now(), outcome=outcome, without_references=failed)
+        if outcome == "failed":
+            self._sweep()
+            self._say_what_failed()
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.cancel()
+        # The interpreter looks once more through all objects before it ends.
+        gc.freeze()
+
+    def _sweep(self):
+        """Remove what jobs that were killed had begun to write."""
+        for exposure in self.plan.exposures:
+            for path in Path(self.results, exposure).glob(".*.part"):
+                path.unlink(missing_ok=True)
+
+    def _say_what_failed(self):
+        """Say at the end, in a line for each exposure, what would have to be looked for further up."""
+        from rampflow.inspection import check, report
+
+        found = report.gather(check.Results(self.results))
+        left = [one for one in found if one.state != "complete" and one.root in self.plan.exposures]
+        said = [one for one in left if not one.why.endswith(report.NOT_BEGUN)][:_LINES]
+        lines = [f"{len(left)} of {len(self.plan.exposures)} exposures are not finished"]
+        for one in said:
+            log = f"{self.results}/{one.root}/logs/{one.why.partition(':')[0]}.log"
+            lines.append(f"{one.root}: {one.why}" + (f" (traceback: {log})" if one.state == "failed" else ""))
+        if len(left) > len(said):
+            command = f"PYTHONPATH={HOME}/workflow {sys.executable} -m rampflow.inspection.report {self.results}"
+            lines.append(f"{len(left) - len(said)} are not listed here; for a report with all: {command}")
+        for line in lines:
+            print(f"rampflow: {line}", file=sys.stderr)
+
+    def _note(self, **facts):
+        """Keep what is to be known of this run, in a file of its own among the results."""
+        self._facts |= facts
+        name = self._facts["started"].replace("-", "").replace(":", "")
+        replace(Path(self.results) / "runs" / f"{name}.json", json.dumps(self._facts, indent=1) + "\n")
+
+    def _description(self):
+        """Describe the run before anything has run: an outcome of None is that of a run that was killed."""
+        code = {step: code_files(script_of(step)) for step in [*self.plan.steps, "rate", "ramp"]}
+        return {
+            "outcome": None,
+            "folder": os.getcwd(),
+            "command": shlex.join(sys.argv),
+            "config": self.config,
+            "versions": versions() | {name: version_of(name) for name in ("crds", "snakemake")},
+            "host": socket.gethostname(),
+            "platform": platform.platform(),
+            "notices": self.notices,
+            "code": {digest(files)[:16]: list(files) for files in code.values()},
+            "files": {path: checksum for files in code.values() for path, checksum in files.items()},
+            "exposures": {root: self._facts_of(exposure) for root, exposure in self.plan.exposures.items()},
+        }
+
+    def _facts_of(self, exposure):
+        kept = ("path", "instrument", "detector", "exp_type", "subarray", "readpatt", "tso", "nints", "ngroups")
+        chain = self.plan.chain(exposure)
+        eligible = [step for step in self.plan.eligible(exposure) if step not in chain]
+        return {key: getattr(exposure, key) for key in kept} | {
+            "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
+            "shape": list(exposure.shape),
+            "chain": chain,
+            "off": {step: self.plan.settings(step, exposure)["skip"]["source"] for step in eligible},
+        }
+
+    @property
+    def products(self):
+        """Final products of the run: count rates; the ramp where it is asked for, or where nothing is fitted."""
+        paths = []
+        for root in self.plan.exposures:
+            fitted = "ramp_fit" in self.plan.chain(root)
+            kinds = ["rate", "rateints"] if fitted else []
+            if self.config["save_calibrated_ramp"] or not fitted:
+                kinds.append("ramp")
+            paths += [f"{self.results}/{root}/{root}_{kind}.fits" for kind in kinds]
+        return paths
+
+    def keeps(self, step):
+        """Whether the products of a step stay after the run."""
+        keep = self.config["keep"]
+        return keep == "all" or (keep != "none" and step in keep)
+
+    def before_fit(self, exposure):
+        """Name the step whose product is the calibrated ramp."""
+        chain = self.plan.chain(exposure)
+        return self.plan.previous("ramp_fit", exposure) if "ramp_fit" in chain else chain[-1]
+
+    def reference_types(self, step, exposure):
+        """CRDS types that a step of an exposure reads: reference files and parameter files."""
+        if step not in self.plan.chain(exposure):
+            return []
+        own = f"pars-{step.replace('_', '')}step"
+        parameters = [t for t in self.plan.parameter_types(exposure) if t in (own, "pars-detector1pipeline")]
+        return self.plan.reference_types(step, exposure) + parameters
+
+    def reference_request(self, exposure):
+        """Return what CRDS is asked for an exposure: its file and header, the types, and the user's files."""
+        overrides = {
+            kind: path if path == "N/A" else os.path.abspath(path)
+            for kind, path in self.plan.overrides(exposure).items()
+        }
+        return {
+            "uncal": str(self.plan.exposures[exposure].path),
+            "header": self.plan.exposures[exposure].digest,
+            "types": self.plan.all_reference_types(exposure),
+            "overrides": overrides,
+        }
+
+    def carried_file(self, exposure):
+        """Return the file with what the exposure before has left, where the configuration names one; or None."""
+        settings = self.plan.settings("persistence", exposure)
+        traps = settings["algorithm"]["value"] == "traps"
+        return settings["input_trapsfilled" if traps else "persistence_array_file"]["value"] or None
+
+    def _bytes(self, exposure):
+        exposure = self.plan.exposures[exposure]
+        size = 4
+        for length in exposure.shape:
+            size *= length
+        return size
+
+    def threads(self, exposure):
+        """Threads that a job of an exposure can keep busy; Snakemake lowers it to the cores there are."""
+        return max(1, min(MAX_THREADS, self._bytes(exposure) // BYTES_PER_THREAD + 1))
+
+    def memory(self, exposure, threads):
+        """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
+        *_, ny, nx = self.plan.exposures[exposure].shape
+        pictures = max(1, self.plan.exposures[exposure].superstripes)
+        return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
+
+
+def _now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

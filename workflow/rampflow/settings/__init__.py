@@ -1,0 +1,1 @@
+"""The configuration, the calibration releases and the parameters of the steps, read and checked."""
