@@ -385,8 +385,8 @@ class Comparison:
         """Match findings with the accepted ones and add the row."""
         step = row.step.removesuffix(" ints")
         for finding in found:
-            reason = standard.reason_for(finding, self.accepted, self.options.release, row.check, step, row.exposure)
-            row.findings.append((finding, reason))
+            line = standard.acceptance(finding, self.accepted, self.options.release, row.check, step, row.exposure)
+            row.findings.append((finding, line))
         if not known:
             self.rows.append(row)
 

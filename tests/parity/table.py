@@ -22,7 +22,7 @@ class Row:
     difference : `differences.Difference` or None
         None where there is nothing to compare.
     findings : list of tuple
-        Each a `standard.Finding` and the reason for which it is accepted, or None.
+        Each a `standard.Finding` and the line of ``accepted.tsv`` that accepts it, or None.
     """
 
     exposure: str
@@ -37,7 +37,7 @@ class Row:
         """ "ok", "accepted" or "BEYOND"."""
         if not self.findings:
             return "ok"
-        return "accepted" if all(reason for _, reason in self.findings) else "BEYOND"
+        return "accepted" if all(line for _, line in self.findings) else "BEYOND"
 
 
 COLUMNS = (
@@ -83,7 +83,11 @@ def report(rows, folder, options, failure):
         "rows": [
             cells
             | {"difference": row.difference and row.difference.record()}
-            | {"findings": [asdict(finding) | {"accepted": reason} for finding, reason in row.findings]}
+            | {
+                "findings": [
+                    asdict(finding) | {"accepted": accepted and accepted["id"]} for finding, accepted in row.findings
+                ]
+            }
             for row, cells in zip(rows, lines, strict=True)
         ],
     }
@@ -99,8 +103,8 @@ def report(rows, folder, options, failure):
         if table:
             print_table(f"{check} ({len(table)})", shown, table)
     for row in rows:
-        for finding, reason in row.findings:
-            label = f"accepted ({reason})" if reason else "BEYOND"
+        for finding, accepted in row.findings:
+            label = f"accepted ({accepted['id']}: {accepted['note']})" if accepted else "BEYOND"
             print(f"{row.exposure} {row.check} {row.step}: {label}: {finding.text}")
     remarks = {}
     for row in rows:
