@@ -6,7 +6,7 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test parity bench lint lint-workflow rulegraph clean
+.PHONY: demo report check test parity bench lint lint-snakemake rulegraph clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -40,12 +40,12 @@ parity: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
-lint: lint-workflow
+lint: lint-snakemake
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-
-lint-workflow: $(VENV)/installed
 	$(BIN)/snakefmt --check Snakefile rules
+
+lint-snakemake: $(VENV)/installed
 	$(BIN)/snakemake --lint --config instrument=MIRI tso=False
 
 rulegraph: $(VENV)/installed

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rampflow import __version__
 from rampflow.settings.configuration import steps
 from rampflow.settings.release import load_release
 
@@ -68,6 +69,10 @@ def test_decisions_are_numbered_and_say_why():
         text = page.read_text()
         assert text.startswith(f"# {number}. ")
         assert all(f"**{word}" in text for word in ("Decision.", "Why.", "Price.", "Instead of")), page
+
+
+def test_the_version_to_cite_is_the_package_s():
+    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == __version__
 
 
 def test_the_catalog_of_workflows_can_read_what_is_meant_for_it():
