@@ -23,9 +23,8 @@ from pathlib import Path
 
 from rampflow import __version__
 from rampflow.io.shared_files import read_json
+from rampflow.places import HOME, PACKAGE
 
-PACKAGE = Path(__file__).parents[1]
-HOME = PACKAGE.parents[1]
 #: The rooms that what is in a product depends on. How jobs are planned, started, told about references and looked at
 #: afterwards is in others.
 PRODUCT_ROOMS = {"errors", "kernels", "detector", "io", "steps", "drivers", "jobs"}
@@ -58,6 +57,13 @@ def script_of(step):
     return HOME / "scripts" / f"{step}.py"
 
 
+def _name_of(file):
+    """Path of a file in a clone, whether it is there or in an installed package: the same code has one digest."""
+    if file.is_relative_to(PACKAGE) and not file.is_relative_to(HOME):
+        return f"workflow/rampflow/{os.path.relpath(file, PACKAGE)}"
+    return os.path.relpath(file, HOME)
+
+
 def code_files(script):
     """Return the checksums of a script and of the package's modules that it runs: path from the clone to sha256."""
     files, todo = set(), [Path(script)]
@@ -66,7 +72,7 @@ def code_files(script):
         if file not in files:
             files.add(file)
             todo.extend(_imports(file))
-    return {os.path.relpath(file, HOME): sha256_of(file) for file in sorted(files)}
+    return {_name_of(file): sha256_of(file) for file in sorted(files)}
 
 
 def code_digest(script):

@@ -11,13 +11,12 @@ import math
 import re
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
 
 import yaml
 
 from rampflow.errors import RampflowError
+from rampflow.places import WORKFLOW
 
-WORKFLOW = Path(__file__).parents[2]
 RELEASES = WORKFLOW / "releases"
 INSTRUMENTS = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
 
