@@ -154,7 +154,7 @@ class Job:
             path,
             made_of
             | {
-                "recipe": provenance.digest(made_of | {"inputs": sources}),
+                "recipe": provenance.recipe(made_of, sources),
                 "inputs": inputs,
                 "outputs": outputs,
                 "status": status,
