@@ -12,7 +12,7 @@ PAGE = Path(__file__).with_name("house.md")
 #: The rooms from the lowest to the highest: what stands on a line may import what stands on lines before it, and the
 #: rooms of one line do not import each other.
 FLOORS = (
-    ("errors",),
+    ("errors", "places"),
     ("kernels",),
     ("detector",),
     ("io", "settings"),
