@@ -1,5 +1,6 @@
 """The workflow as a module of another one, and as `snakedeploy deploy-workflow` sets it up."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -74,9 +75,11 @@ def test_a_module_makes_the_products_that_the_workflow_makes(outer, finished, tm
     assert outer(text() + HOOKS, "-n").count("Nothing to be done") == 1
 
 
-def test_rules_of_a_module_can_have_names_of_their_own(outer):
-    planned = outer(text(names=" as stage1_*"), "-n")
-    assert "rule stage1_ramp_fit:" in planned and "checkpoint stage1_references:" in planned
+def test_without_hooks_a_module_runs_without_the_server_under_names_of_its_own(outer, tmp_path):
+    ran = outer(text(names=" as stage1_*"), "--until", "stage1_saturation")
+    assert "rule stage1_saturation:" in ran and "rule saturation:" not in ran
+    (record,) = (tmp_path / "results").glob("*_guider1/record/saturation.json")
+    assert json.loads(record.read_text())["step"] == "saturation"
 
 
 def test_a_module_without_a_configuration_of_its_own_takes_what_it_is_given_and_nothing_of_the_demo(outer):
