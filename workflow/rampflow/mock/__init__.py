@@ -30,9 +30,10 @@ In Python::
 
 `MockExposure` holds everything that decides the pixels: what was commanded (`configurations.py` knows the real
 windows, patterns and orientations), the `Scene`, and the strength of every detector `Effects` (all off: exact
-straight lines). `programme` and `make` give the named programmes. `write_references` makes references for
-the header of any exposure, real or not, under names of your choice; with `complete` an old real context can
-serve a new pipeline.
+straight lines). `programme` and `make` give the named programmes; more of them, for the comparison with jwst, are in
+tests/programmes. ``build_cache(..., as_operated=True)`` has the parameter files that operations are said to have
+(`operations`). `write_references` makes references for the header of any exposure, real or not, under names of your
+choice; with `complete` an old real context can serve a new pipeline.
 """
 
 from rampflow.mock.configurations import Rectangle
