@@ -8,6 +8,7 @@ and what is kept on disk are the same. Processes that tests start are not concer
 
 import hypothesis
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.typeinfer import register_dispatcher
 
 # The same examples in every run, which leaves nothing behind; the first of them may compile a kernel.
@@ -32,13 +33,15 @@ def _compile_when_called(njit):
 
             def after_compilation(name):
                 def entry(*args, **kwargs):
-                    # What numba does when it is given signatures; the entries of the class are back before that.
-                    vars(kernel).pop("_compile_for_args", None)
-                    if vars(kernel).pop("get_call_template", None):
-                        with register_dispatcher(kernel):
-                            for each in signatures:
-                                kernel.compile(each)
+                    # What numba does when it is given signatures, once: other threads wait here until it is done. A
+                    # kernel that calls itself finds the entry of the class.
+                    with global_compiler_lock:
+                        if vars(kernel).pop("get_call_template", None):
+                            with register_dispatcher(kernel):
+                                for each in signatures:
+                                    kernel.compile(each)
                             kernel.disable_compile()
+                            vars(kernel).pop("_compile_for_args")
                     # numba calls what the first of the two returns.
                     return kernel if name == "_compile_for_args" else kernel.get_call_template(*args, **kwargs)
 

@@ -55,6 +55,11 @@ def test_every_step_of_a_table_has_its_rule_script_and_module_under_one_name(rel
         assert any((HOME / "workflow/rampflow/steps").glob(f"{step}*"))
 
 
+def test_the_snakefile_asks_for_the_version_that_is_tested():
+    (asked,) = re.findall(r'^min_version\("(.+)"\)$', (HOME / "Snakefile").read_text(), re.M)
+    assert f"snakemake=={asked}" in (HOME / "requirements.txt").read_text().splitlines()
+
+
 def test_lint_is_clean(tmp_path):
     completed = snakemake(tmp_path, "--lint", "--config", "instrument=MIRI", "tso=False")
     assert completed.returncode == 0, completed.stdout + completed.stderr
