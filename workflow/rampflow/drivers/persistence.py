@@ -95,7 +95,7 @@ class Carried(Step):
 
         Parameters
         ----------
-        density : `~rampflow.detector.subarray.Reference`
+        density : `~rampflow.io.references.Reference`
             The trap density, which covers the detector.
         families : `~rampflow.steps.persistence.Families`
             The traps.

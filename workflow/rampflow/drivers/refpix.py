@@ -46,7 +46,7 @@ def correct_interleaved(step, reference):
     ----------
     step : `~rampflow.jobs.step.Step`
         The step, before it has worked on the exposure.
-    reference : `~rampflow.detector.subarray.Reference`
+    reference : `~rampflow.io.references.Reference`
         The refpix reference.
     """
     detector = step.keyword("DETECTOR")

@@ -33,6 +33,7 @@ from rampflow.detector.multistripe import BEFORE_PICTURES, NAMES, Stripes
 from rampflow.detector.superstripes import Picture
 from rampflow.io import files
 from rampflow.io.keywords import REFERENCE_KEYWORDS, STATUS_KEYWORDS
+from rampflow.io.references import Reference
 from rampflow.io.shared_files import replace
 from rampflow.jobs import memory, provenance
 from rampflow.jobs.chunks import Passes
@@ -390,7 +391,7 @@ class Step(Passes, Job):
         path = self._reference_path(kind)
         if path is None:
             return None
-        reference = subarray.Reference(path, self.window if cut else None)
+        reference = Reference(path, self.window if cut else None)
         self._references.append(reference)
         return reference
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import yaml
 
+from rampflow.errors import RampflowError
+
 WORKFLOW = Path(__file__).parents[2]
 RELEASES = WORKFLOW / "releases"
 INSTRUMENTS = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
@@ -32,7 +34,7 @@ _WORDS = {
 }
 
 
-class ConfigError(ValueError):
+class ConfigError(RampflowError, ValueError):
     """The configuration, or a table, asks for what cannot be.
 
     Parameters
