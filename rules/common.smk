@@ -29,7 +29,7 @@ wildcard_constraints:
 
 
 def uncal(wildcards):
-    return PLAN.exposures[wildcards.exposure].path or []
+    return RUN.raw(wildcards.exposure) or []
 
 
 def previous(step):
@@ -99,7 +99,7 @@ def references(step):
 
 def user_file(step, parameter):
     """A file of the user's that a parameter of the configuration names; an input like any other."""
-    return lambda wildcards: PLAN.settings(step, wildcards.exposure)[parameter]["value"] or []
+    return lambda wildcards: RUN.user_file(step, parameter, wildcards.exposure) or []
 
 
 def settings(step):

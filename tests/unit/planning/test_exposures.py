@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from fuzz.fits_bytes import header, uncal
+from fuzz.fits_bytes import INT_TIMES, header, image, table, uncal
 
 from rampflow.io.raw_headers import examine
 from rampflow.planning import exposures as module
@@ -212,6 +212,150 @@ def test_headers_that_cannot_be_used(tmp_path, changes, line):
     refused(tmp_path, f"data/jw01_a_uncal.fits: {line}")
 
 
+NUMBERS = "correct the primary header, or leave the exposure out"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"TGROUP": 0.0}, "TGROUP is 0.0, where a time above 0 is due (s)"),
+        ({"TGROUP": 0}, "TGROUP is 0, where"),
+        ({"TGROUP": -10.7}, "TGROUP is -10.7, where"),
+        ({"TGROUP": "10.7"}, "TGROUP is '10.7', where"),
+        ({"TGROUP": True}, "TGROUP is True, where"),
+        ({"TFRAME": 0.0}, "TFRAME is 0.0, where a time above 0 is due (s)"),
+        ({"TFRAME": -1e-300}, "TFRAME is -1e-300, where"),
+        ({"NFRAMES": 0}, "NFRAMES is 0, where a whole number from 1 is due"),
+        ({"NFRAMES": -4}, "NFRAMES is -4, where"),
+        ({"NFRAMES": 4.0}, "NFRAMES is 4.0, where"),
+        ({"NFRAMES": True}, "NFRAMES is True, where"),
+        ({"GROUPGAP": -1}, "GROUPGAP is -1, where a whole number from 0 is due"),
+        ({"GROUPGAP": 0.5}, "GROUPGAP is 0.5, where"),
+        ({"NINTS": 0}, "NINTS is 0, where a whole number from 1 is due"),
+        ({"NINTS": "2"}, "NINTS is '2', where"),
+        ({"NINTS": 2.0}, "NINTS is 2.0, where"),
+        ({"NGROUPS": -3}, "NGROUPS is -3, where"),
+        ({"NGROUPS": 3.0}, "NGROUPS is 3.0, where"),
+        ({"INTSTART": 0, "INTEND": 1}, "INTSTART is 0, where a whole number from 1 is due"),
+        ({"INTEND": "last"}, "INTEND is 'last', where"),
+        ({"FRMDIVSR": 0}, "FRMDIVSR is 0, where"),
+        ({"NRESETS": -1}, "NRESETS is -1, where a whole number from 0 is due"),
+        ({"DRPFRMS1": -1}, "DRPFRMS1 is -1, where"),
+        ({"SUBSTRT1": 0}, "SUBSTRT1 is 0, where a whole number from 1 is due"),
+        ({"SUBSIZE2": -4}, "SUBSIZE2 is -4, where"),
+        ({"EXPSTART": "2022-07-12"}, "EXPSTART is '2022-07-12', where a date is due (MJD)"),
+        ({"TSOVISIT": 1}, "TSOVISIT is 1, where T or F is due"),
+        ({"TSOVISIT": "T"}, "TSOVISIT is 'T', where T or F is due"),
+    ],
+)
+def test_numbers_that_no_step_could_calculate_with_are_refused(tmp_path, changes, says):
+    write(tmp_path, **changes)
+    with pytest.raises(ConfigError) as caught:
+        find_exposures({}, tmp_path)
+    (line,) = caught.value.problems
+    assert line.startswith(f"data/jw01_a_uncal.fits: {says}") and line.endswith(NUMBERS)
+
+
+@pytest.mark.parametrize("keyword", ["TGROUP", "TFRAME", "NFRAMES", "GROUPGAP", "NINTS", "NGROUPS"])
+@pytest.mark.parametrize("how", ["absent", "empty"])
+def test_numbers_that_every_exposure_has_must_be_there(tmp_path, keyword, how):
+    path = write(tmp_path)
+    text = path.read_bytes()
+    at = text.index(f"{keyword:<8}= ".encode())
+    path.write_bytes(
+        text[:at] + (f"{keyword:<8}= " if how == "empty" else "COMMENT").ljust(80).encode() + text[at + 80 :]
+    )
+    refused(tmp_path, f"data/jw01_a_uncal.fits: {keyword} missing in the primary header; is it a JWST exposure?")
+
+
+def test_times_that_are_no_numbers_are_refused(tmp_path):
+    path = write(tmp_path)
+    for value, says in ((b"1E999", "TGROUP is inf, where a time above 0 is due"), (b"  NAN", "cannot be read")):
+        path.write_bytes(uncal().replace(b"TGROUP  =                  0.5", b"TGROUP  =                " + value))
+        with pytest.raises(ConfigError, match=says):
+            find_exposures({}, tmp_path)
+
+
+def test_all_numbers_that_are_wrong_are_said_in_one_line(tmp_path):
+    write(tmp_path, TGROUP=0, NFRAMES=0)
+    says = "NFRAMES is 0, where a whole number from 1 is due; TGROUP is 0, where a time above 0 is due (s)"
+    refused(tmp_path, f"data/jw01_a_uncal.fits: {says}: {NUMBERS}")
+
+
+def test_an_array_without_pixels_is_refused(tmp_path):
+    write(tmp_path, shape=(2, 3, 0, 5))
+    refused(tmp_path, "data/jw01_a_uncal.fits: SCI has no pixels, (2, 3, 0, 5); fetch the file again")
+
+
+def test_a_zero_frame_of_another_shape_is_refused(tmp_path):
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes() + image("ZEROFRAME", (1, 4, 5)))
+    refused(tmp_path, "data/jw01_a_uncal.fits: ZEROFRAME is (1, 4, 5) where SCI is (2, 3, 4, 5); fetch the file again")
+
+
+# --- what is said and followed ------------------------------------------------------------------------
+
+
+def noticed(tmp_path, name="jw01_a_uncal.fits", rows=None, **changes):
+    path = write(tmp_path, name, **changes)
+    if rows is not None:
+        path.write_bytes(path.read_bytes() + table("INT_TIMES", rows, INT_TIMES))
+    return find_exposures({}, tmp_path)[1]
+
+
+FOLLOWED = "the array is followed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"NINTS": 5}, f"NINTS is 5 where SCI has 2 integrations; {FOLLOWED}"),
+        (
+            {"NINTS": 9, "INTSTART": 3, "INTEND": 9},
+            f"INTSTART 3 and INTEND 9 where SCI has 2 integrations; {FOLLOWED}",
+        ),
+        (
+            {"NINTS": 2, "INTSTART": 2, "INTEND": 1},
+            f"INTSTART 2 and INTEND 1 where SCI has 2 integrations; {FOLLOWED}",
+        ),
+        ({"SUBSIZE1": 4}, f"SUBSIZE1 is 4 where SCI has 5 columns; {FOLLOWED}"),
+        ({"SUBSIZE2": 5}, f"SUBSIZE2 is 5 where SCI has 4 rows; {FOLLOWED}"),
+        ({"rows": 7}, "INT_TIMES has 7 rows where SCI has 2 integrations"),
+        ({"rows": 1, "NINTS": 4, "INTSTART": 1, "INTEND": 2}, "INT_TIMES has 1 rows where SCI has 2 integrations"),
+    ],
+)
+def test_keywords_that_disagree_with_the_arrays_are_said(tmp_path, changes, line):
+    assert noticed(tmp_path, **changes) == [f"data/jw01_a_uncal.fits: {line}"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"NINTS": 100, "INTSTART": 99, "INTEND": 100},
+        {"NINTS": 100, "INTSTART": 99, "INTEND": 100, "rows": 100},
+        {"NINTS": 100, "INTSTART": 99, "INTEND": 100, "rows": 2},
+        {"rows": 0},
+        {"rows": 2, "SUBSIZE1": 5, "SUBSIZE2": 4},
+        {
+            "shape": (1, 1, 3200, 2048),
+            **{"INSTRUME": "NIRSPEC", "DETECTOR": "NRS1", "EXP_TYPE": "NRS_IFU", "NINTS": 1, "NGROUPS": 1},
+            **{"SUBSIZE1": 2048, "SUBSIZE2": 2048},
+        },
+    ],
+)
+def test_segments_and_interleaved_pixels_do_not_disagree(tmp_path, changes):
+    assert noticed(tmp_path, **changes) == []
+
+
+def test_what_several_exposures_have_in_common_is_said_once(tmp_path):
+    for k in range(5):
+        lines = noticed(tmp_path, f"e{k}_uncal.fits", SUBSIZE1=4)
+    assert lines == [
+        "data/e0_uncal.fits, data/e1_uncal.fits, data/e2_uncal.fits and 2 more: "
+        f"SUBSIZE1 is 4 where SCI has 5 columns; {FOLLOWED}"
+    ]
+
+
 def test_not_fits(tmp_path):
     write(tmp_path).write_text("exposure\tuncal\n" * 1000)
     refused(tmp_path, "data/jw01_a_uncal.fits: not a FITS file: it does not begin with SIMPLE")
@@ -277,6 +421,49 @@ def test_missing_file(tmp_path):
 def test_unreadable_file(tmp_path):
     write(tmp_path).chmod(0)
     refused(tmp_path, "data/jw01_a_uncal.fits: cannot be read (Permission denied)")
+
+
+def test_dead_links_folders_and_pipes_are_named(tmp_path):
+    (tmp_path / "gone.fits").symlink_to("nowhere.fits")
+    (tmp_path / "folder.fits").mkdir()
+    os.mkfifo(tmp_path / "pipe.fits")
+    write(tmp_path)
+    given = ["data/jw01_a_uncal.fits", "gone.fits", "folder.fits", "pipe.fits", "a\0b.fits", "folder.fits/x.fits"]
+    found, problems = find_exposures({"exposures": given, "skip_bad": True}, tmp_path)
+    assert [one.root for one in found] == ["jw01_a"]
+    assert problems == [
+        "left out: gone.fits: a symbolic link to 'nowhere.fits', where nothing is; correct the link",
+        "left out: folder.fits: a folder, where a FITS file is due",
+        "left out: pipe.fits: a pipe, where a FITS file is due",
+        "left out: a\0b.fits: no file can have this name (embedded null byte)",
+        f"left out: folder.fits/x.fits: there is no such file in {tmp_path}",
+    ]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_meant_by_it(tmp_path):
+    for folder, name in (("data[1]", "a"), ("data1", "b"), ("x{y}", "c"), ("s*r", "d"), ("star", "e")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}_uncal.fits").write_bytes(uncal())
+    for given, roots in {
+        "data[1]/a_uncal.fits": "a",
+        "data[1]/*_uncal.fits": "a",
+        "data[0-9]/*_uncal.fits": "b",
+        "x{y}/*.fits": "c",
+        "s*r/*": "d",
+        "s?a*/*": "e",
+        f"{tmp_path}/data[1]/[a]_uncal.fits": "a",
+    }.items():
+        assert [one.root for one in find_exposures({"exposures": given}, tmp_path)[0]] == list(roots), given
+
+
+def test_home_folders_are_known_in_globs_lists_and_tables(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    write(tmp_path / "home", "a_uncal.fits")
+    (tmp_path / "home" / "e.csv").write_text("exposure,uncal\na,~/data/a_uncal.fits\n")
+    for given in ("~/data/*.fits", ["~/data/a_uncal.fits"], "~/e.csv"):
+        (exposure,), _ = find_exposures({"exposures": given}, tmp_path)
+        assert exposure.path == f"{tmp_path}/home/data/a_uncal.fits"
 
 
 def test_no_exposures(tmp_path):
@@ -440,12 +627,20 @@ def test_only_a_changed_file_is_read_again(tmp_path, monkeypatch):
     assert opened == ["b_uncal.fits"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 0, "files": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "[]", '{"format": 0, "files": {}}', '{"format": 3, "files": []}', '{"format": 3, "files": null}'),
+        *(f'{{"format": 3, "files": {{"data/jw01_a_uncal.fits": {facts}}}}}' for facts in ("5", "[]", "{}")),
+        '{"format": 3, "files": {"data/jw01_a_uncal.fits": {"size": 8640, "mtime_ns": 1, "raw": 5, "digest": ""}}}',
+    ],
+)
 def test_a_damaged_cache_is_replaced(tmp_path, content):
     write(tmp_path)
     cache = tmp_path / CACHE
     cache.parent.mkdir()
     cache.write_text(content)
+    os.utime(tmp_path / "data/jw01_a_uncal.fits", ns=(1, 1))
     assert len(find_exposures({}, tmp_path)[0]) == 1
     assert list(json.loads(cache.read_text())["files"]) == ["data/jw01_a_uncal.fits"]
 

@@ -34,7 +34,7 @@ class Raw(NamedTuple):
 
 
 def read_header(path):
-    """Return the primary header of a FITS file, as `examine` reads it; the message of a `BadExposure` names the file."""
+    """Return the primary header of a FITS file, as `examine` reads it; the message of a problem names the file."""
     try:
         return examine(path).header
     except BadExposure as problem:

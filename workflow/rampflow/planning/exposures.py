@@ -21,6 +21,7 @@ from rampflow.errors import BadExposure
 from rampflow.io.raw_headers import Raw, examine, why_unreadable
 from rampflow.io.shared_files import replace
 from rampflow.settings.configuration import ConfigError, check_config, read_table, schema, steps, suggestion
+from rampflow.settings.paths import expanded
 
 #: The cache, in the run's folder.
 CACHE = Path(".rampflow") / "headers.json"
@@ -32,6 +33,7 @@ _COUNTS = {"NINTS": 1, "NGROUPS": 1, "NFRAMES": 1, "GROUPGAP": 0}
 _OPTIONAL_COUNTS = {"INTSTART": 1, "INTEND": 1, "DRPFRMS1": 0, "NRSTSTRT": 0, "NRESETS": 0}
 _OPTIONAL_COUNTS |= dict.fromkeys(("FRMDIVSR", "SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"), 1)
 _TIMES = ("TGROUP", "TFRAME")
+_MAGIC = re.compile(r"[*?[]")
 # Exposures that are named in a notice that holds for more of them.
 _NAMED = 3
 
@@ -201,9 +203,9 @@ def _listed(exposures, directory):
         return _listed_in_table(exposures, directory)
     paths, problems = {}, []
     for entry in [exposures] if isinstance(exposures, str) else exposures:
-        # A file that is called so is meant before what the name would match.
-        if re.search(r"[*?[]", entry) and not os.path.lexists(directory / entry):
-            matches = sorted(glob.glob(entry, root_dir=directory, recursive=True))
+        pattern = _pattern(entry, directory)
+        if pattern:
+            matches = sorted(glob.glob(pattern, root_dir=directory, recursive=True))
             if not matches:
                 where = os.path.abspath(directory)
                 problems.append(
@@ -218,6 +220,19 @@ def _listed(exposures, directory):
     return [{"exposure": root_name(path), "uncal": path} for path in paths], problems
 
 
+def _pattern(entry, directory):
+    """Return what an entry matches files by; None where it is a path. Files and folders of such names come first."""
+    if not _MAGIC.search(entry):
+        return None
+    parts, path, matches = [], directory, False
+    for part in Path(entry).parts:
+        path = path / part
+        there = os.path.lexists(path)
+        parts.append(glob.escape(part) if there else part)
+        matches |= not there and bool(_MAGIC.search(part))
+    return os.path.join(*parts) if matches else None
+
+
 def _listed_in_table(table, directory):
     try:
         rows = read_table(directory / table, schema("exposures"), name=table)
@@ -227,6 +242,7 @@ def _listed_in_table(table, directory):
     except ConfigError as error:
         raise ConfigError(f"exposures: {problem}" for problem in error.problems) from None
     for row in rows:
+        row["uncal"] = expanded(row["uncal"])
         row["tso"] = {"true": True, "false": False}.get((row.get("tso") or "").lower())
         row["instrument"] = row.get("instrument") or None
     return rows, [] if rows else [f"exposures: {table}: the table has no rows"]
@@ -394,9 +410,17 @@ def _read_all(entries, directory):
 def _load_cache(path):
     try:
         content = json.loads(path.read_bytes())
-        return content["files"] if content["format"] == _CACHE_FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        files = content["files"] if content["format"] == _CACHE_FORMAT else {}
+        return {name: facts for name, facts in files.items() if _is_sound(facts)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _is_sound(facts):
+    """Whether the cache holds what was put there."""
+    known = isinstance(facts, dict) and {"size", "mtime_ns"} < facts.keys()
+    raw = facts.get("raw") if known else None
+    return known and ("problem" in facts or (isinstance(raw, list) and len(raw) == len(Raw._fields)))
 
 
 def _save_cache(path, files):
