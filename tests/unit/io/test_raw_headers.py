@@ -230,9 +230,11 @@ def test_what_is_there_twice_is_refused(tmp_path):
 
 def test_tables_and_images_in_each_other_s_place_are_refused(tmp_path):
     start, _ = refused(tmp_path, uncal()[:2880] + table("SCI", 2, {"a": "I"}))
-    assert start == "SCI is a table where an image is due; give the _uncal.fits file"
+    assert start == "SCI is of the kind BINTABLE where IMAGE is due; give the _uncal.fits file"
+    start, _ = refused(tmp_path, patched(uncal(), "XTENSION", "'FOREIGN '", part=1))
+    assert start == "SCI is of the kind FOREIGN where IMAGE is due; give the _uncal.fits file"
     start, _ = refused(tmp_path, uncal() + image("INT_TIMES", (2, 3)))
-    assert start == "INT_TIMES is an image where a table is due; give the _uncal.fits file"
+    assert start == "INT_TIMES is of the kind IMAGE where BINTABLE is due; give the _uncal.fits file"
 
 
 def test_compressed_images_are_named(tmp_path):

@@ -25,11 +25,16 @@ _BLOCKS = 8
 
 #: Keywords that say where the data of a part are and how they are stored.
 STRUCTURE = re.compile(
-    r"SIMPLE|XTENSION|BITPIX|NAXIS\d{0,3}|[PG]COUNT|EXTNAME|BZERO|BSCALE|TFIELDS|TFORM\d{1,3}|THEAP|ZIMAGE|ZCMPTYPE"
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d{0,3}|[PG]COUNT|EXTNAME|BZERO|BSCALE|TFIELDS|ZIMAGE|ZCMPTYPE|THEAP"
+    r"|T(FORM|TYPE|UNIT|DISP|DIM|NULL|SCAL|ZERO)\d{1,3}"
 )
 _BITPIX = (8, 16, 32, 64, -32, -64)
 # Bytes of an element of a column, by its letter in TFORM; X are bits.
 _ELEMENTS = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
+# What else a header says of a column, and of which type it is.
+_COLUMN = dict.fromkeys(("TTYPE", "TUNIT", "TDISP", "TDIM"), str)
+_COLUMN |= {"TNULL": int, "TSCAL": int | float, "TZERO": int | float}
+_COLUMN_NAME = re.compile(r"[A-Za-z0-9_.+ -]{1,60}")
 
 _NUMBER = r"[+-]?(?:\.\d+|\d+(?:\.\d*)?)(?:[DEde][+-]?\d+)?"
 # The groups: text, a switch, a number, a pair of numbers.
@@ -57,9 +62,9 @@ class Part(NamedTuple):
     size: int  #: of the data, in bytes
 
     @property
-    def is_table(self):
-        """Whether the data are a table."""
-        return str(self.cards.get("XTENSION", "")).strip() in ("BINTABLE", "TABLE")
+    def kind(self):
+        """XTENSION: "IMAGE", also for the primary part, "BINTABLE", "TABLE", or what else there may be."""
+        return self.cards.get("XTENSION", "IMAGE").strip()
 
     @property
     def name(self):
@@ -109,7 +114,7 @@ def parts(descriptor, *, only=STRUCTURE, strict=False):
         cards = read_cards(text, offset, only=None if strict and not offset else only, strict=strict)
         if not offset and cards.get("SIMPLE") is not True:
             raise Damaged("not a FITS file: it does not begin with SIMPLE = T")
-        shape, length = _extent(cards, offset)
+        shape, length = _extent(cards, offset, strict)
         part = Part(text, cards, shape, offset, start, length)
         end = part.start + length
         if end > size:
@@ -176,32 +181,36 @@ def read_cards(text, offset=0, *, only=None, strict=True):
     Damaged
         A card cannot be understood.
     """
-    cards, long_string = {}, None
     content = text.decode("latin-1")
     if strict and (odd := _ODD_BYTE.search(text)):
         card = content[odd.start() // CARD * CARD :][:CARD]
         where = f"byte {offset + odd.start()}"
         raise Damaged(f"damaged: {where} (0x{odd[0].hex()}), in the card {_shown(card)}, is not printable ASCII")
+    # The text that a CONTINUE would go on with: its keyword, if it is to be kept.
+    cards, before, kept = {}, None, None
     for at in range(0, len(content), CARD):
         card = content[at : at + CARD]
         keyword = card[:8].rstrip()
         if card[8:10] == "= " and keyword not in _COMMENTARY:
-            long_string = None
             if strict and not _KEYWORD.fullmatch(keyword):
                 raise _unreadable(card, offset + at)
-            value = _value(card, 10, offset + at)
-            if keyword not in cards and (only is None or only.fullmatch(keyword)):
-                cards[keyword] = value
-                if isinstance(value, str) and value.endswith("&"):
-                    long_string = keyword
+            value = before = _value(card, 10, offset + at)
+            kept = None
+            if keyword not in cards:
+                if only is None or only.fullmatch(keyword):
+                    cards[keyword], kept = value, keyword
+            # The first one counts here, the last one in some other readers.
+            elif STRUCTURE.fullmatch(keyword) and value != cards[keyword]:
+                raise Damaged(f"damaged: {keyword} is both {cards[keyword]!r} and {value!r} (byte {offset + at})")
         elif keyword == "CONTINUE":
             value = _value(card, 8, offset + at)
-            if long_string:
-                cards[long_string] = cards[long_string][:-1] + (value if isinstance(value, str) else "")
-                if not cards[long_string].endswith("&"):
-                    long_string = None
+            if strict and not (isinstance(before, str) and isinstance(value, str)):
+                raise _unreadable(card, offset + at)
+            if kept and isinstance(before, str) and before.endswith("&"):
+                cards[kept] = cards[kept][:-1] + (value if isinstance(value, str) else "")
+            before = value
         else:
-            long_string = None
+            before = None
             if keyword == "HIERARCH" and "=" in card:
                 if not (match := _LONG_KEYWORD.match(card)):
                     raise _unreadable(card, offset + at)
@@ -234,7 +243,7 @@ def _shown(card):
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _extent(cards, offset):
+def _extent(cards, offset, strict):
     """Work out the shape of the data and their size in bytes."""
 
     def whole(key, least, most=None, default=None):
@@ -271,6 +280,8 @@ def _extent(cards, offset):
                 raise Damaged(f"damaged: {key} is {value!r} in the header at byte {offset}")
     elif kind == "BINTABLE":
         _check_columns(cards, shape, whole("TFIELDS", 0, 999), offset)
+        if strict:
+            _check_names(cards, offset)
     size = abs(cards["BITPIX"]) // 8 * groups * (parameters + math.prod(shape)) if shape else 0
     return shape, size
 
@@ -290,3 +301,22 @@ def _check_columns(cards, shape, columns, offset):
             f"damaged: the header of a table at byte {offset} says BITPIX {cards['BITPIX']} and axes {shape}, where "
             f"its columns make rows of {length} bytes"
         )
+
+
+def _check_names(cards, offset):
+    """Compare what else is said of a table's columns with what it may be."""
+    missing = [key for key in ("PCOUNT", "GCOUNT") if cards.get(key) is None]
+    names = []
+    for column in range(1, cards["TFIELDS"] + 1):
+        for key, types in _COLUMN.items():
+            value = cards.get(f"{key}{column}")
+            if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
+                raise Damaged(f"damaged: {key}{column} is {value!r} in the header of a table at byte {offset}")
+        names.append(cards.get(f"TTYPE{column}"))
+        missing += [] if names[-1] else [f"TTYPE{column}"]
+        if names[-1] and not _COLUMN_NAME.fullmatch(names[-1]):
+            raise Damaged(f"damaged: TTYPE{column} is {names[-1]!r} in the header of a table at byte {offset}")
+    if missing:
+        raise Damaged(f"damaged: the header of a table at byte {offset} has no {', '.join(missing)}")
+    if len({name.lower() for name in names}) < len(names):
+        raise Damaged(f"damaged: the header of a table at byte {offset} has columns of one name ({', '.join(names)})")

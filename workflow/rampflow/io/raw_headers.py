@@ -124,9 +124,9 @@ def _examined(parts):
 
 def _check_kind(part):
     """Refuse tables in place of images, and the other way round."""
-    if part.cards.get("ZIMAGE") is True:
-        how = part.cards.get("ZCMPTYPE", "tiles")
+    if "ZIMAGE" in part.cards:
+        how = part.cards.get("ZCMPTYPE") or "tiles"
         raise BadExposure(f"{part.name} is compressed (ZIMAGE, {how}); unpack the file: funpack")
-    if part.name in (_IMAGES if part.is_table else _TABLES):
-        words = ("a table", "an image") if part.is_table else ("an image", "a table")
-        raise BadExposure(f"{part.name} is {words[0]} where {words[1]} is due; give the _uncal.fits file")
+    due = "IMAGE" if part.name in _IMAGES else "BINTABLE" if part.name in _TABLES else part.kind
+    if part.kind != due:
+        raise BadExposure(f"{part.name} is of the kind {part.kind} where {due} is due; give the _uncal.fits file")
