@@ -55,6 +55,17 @@ def test_unsigned_32_bit_flags_and_doubles_are_read_natively(ramp_path):
     np.testing.assert_array_equal(values, fits.getdata(ramp_path, "F8")[1])
 
 
+def test_whole_scales_do_not_wrap(tmp_path):
+    hdu = fits.ImageHDU(np.array([[30000, -30000]], np.int16), name="SCI")
+    hdu.header["BSCALE"], hdu.header["BZERO"] = 4, 2**40
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "x.fits")
+    with files.Product(tmp_path / "x.fits") as product:
+        header = product.hdu("SCI").header
+        values = product["SCI"].read()
+    assert (header["BSCALE"], header["BZERO"]) == (4, 2**40)
+    np.testing.assert_array_equal(values, np.array([[30000, -30000]]) * 4.0 + 2.0**40)
+
+
 def test_missing_file_and_extension_are_named(ramp_path, tmp_path):
     with pytest.raises(files.FileProblem, match="nowhere.fits: cannot be opened"):
         files.Product(tmp_path / "nowhere.fits")

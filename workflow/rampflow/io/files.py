@@ -92,7 +92,8 @@ class Array:
             self.dtype = self.raw
         else:
             self.dtype, self.scaled = np.dtype(np.float64), True
-            self._bzero, self._bscale = bzero, bscale
+            # As whole numbers they would be of the array's own type, which may be too small for the result.
+            self._bzero, self._bscale = float(bzero), float(bscale)
 
     def _runs(self, index):
         """Find the contiguous runs of an index, which are of one length: where each begins in the file (bytes)."""

@@ -211,7 +211,7 @@ def read_cards(text, offset=0, *, only=None, strict=True):
             before = value
         else:
             before = None
-            if keyword == "HIERARCH" and "=" in card:
+            if keyword == "HIERARCH" and (strict or "=" in card):
                 if not (match := _LONG_KEYWORD.match(card)):
                     raise _unreadable(card, offset + at)
                 _value(card, match.end(), offset + at)
@@ -306,6 +306,9 @@ def _check_columns(cards, shape, columns, offset):
 def _check_names(cards, offset):
     """Compare what else is said of a table's columns with what it may be."""
     missing = [key for key in ("PCOUNT", "GCOUNT") if cards.get(key) is None]
+    heap = cards.get("THEAP", 0)
+    if not isinstance(heap, int) or isinstance(heap, bool) or heap < 0:
+        raise Damaged(f"damaged: THEAP is {heap!r} in the header of a table at byte {offset}")
     names = []
     for column in range(1, cards["TFIELDS"] + 1):
         for key, types in _COLUMN.items():
