@@ -1,13 +1,17 @@
-"""What the package raises where the cause is known: the message is the whole story, in one line, for the user."""
+"""What can go wrong and is said to the user as it stands: one line with what was found, where, and what to do."""
 
 
 class RampflowError(Exception):
-    """Something that was given cannot be used; the message says what was found, where, and what to do."""
+    """Base of all errors whose message was written for the user."""
 
 
 class FileProblem(RampflowError):
-    """A file is not what the step needs; the message says what was found, where, and what to do."""
+    """A file is not what the step needs."""
 
 
 class BadExposure(RampflowError):
-    """A file is not an exposure that the workflow can use; the message says what is wrong with it."""
+    """A raw file cannot be an exposure of this pipeline."""
+
+
+class OutOfOrder(RampflowError):
+    """A part of a step was asked for something that has to come before, or after, what was done already."""

@@ -593,14 +593,35 @@ def read_tree(path):
         raise FileProblem(f"{path}: cannot be read as ASDF ({error}); fetch it again") from None
 
 
-def write_tree(path, tree):
-    """Write an ASDF file, under its final name only when complete."""
-    import asdf
+class NewTree:
+    """An ASDF file being made, written whole under a temporary name and final when committed.
 
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.part")
-    asdf.AsdfFile(tree).write_to(partial)
-    os.replace(partial, path)
+    Parameters
+    ----------
+    path : path-like
+        Final name.
+    tree : dict
+        Its content.
+    """
+
+    def __init__(self, path, tree):
+        import asdf
+
+        self.path = Path(path)
+        self.partial = self.path.with_name(f".{self.path.name}.part")
+        try:
+            asdf.AsdfFile(tree).write_to(self.partial)
+        except BaseException:
+            self.discard()
+            raise
+
+    def commit(self):
+        """Give the file its name."""
+        os.replace(self.partial, self.path)
+
+    def discard(self):
+        """Remove the file."""
+        self.partial.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -633,11 +654,3 @@ def set_keyword(header, key, value, comment=""):
     for title in ("", _SECTIONS[prefix], ""):
         header.append(("", title), end=True)
     header.append((key, value, comment), end=True)
-
-
-def product_beside(path, header, model, plans):
-    """Begin a product of its own beside another one: that one's header, but for the model and the name."""
-    header = header.copy()
-    header["DATAMODL"] = (model, "Type of data model")
-    set_keyword(header, "FILENAME", path.name, "Name of the file")
-    return NewProduct(path, header, plans)

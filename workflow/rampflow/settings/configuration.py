@@ -11,14 +11,13 @@ import math
 import re
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
 
 import yaml
 
 from rampflow.errors import RampflowError
+from rampflow.places import WORKFLOW
 from rampflow.settings.paths import with_homes
 
-WORKFLOW = Path(__file__).parents[2]
 RELEASES = WORKFLOW / "releases"
 INSTRUMENTS = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
 
