@@ -43,7 +43,8 @@ def header(cards):
 
 def uncal(shape=(2, 3, 4, 5), data=True, **changes):
     """Return the bytes of a raw exposure, built by hand."""
-    keywords = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True, **HEADER, **changes}
+    sizes = {"SUBSIZE1": shape[-1], "SUBSIZE2": min(shape[-2], 2048)}
+    keywords = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True, **HEADER, **sizes, **changes}
     keywords = {key: value for key, value in keywords.items() if value is not None}
     sci = image("SCI", shape)
     return header(keywords) + (sci if data else sci[:BLOCK])

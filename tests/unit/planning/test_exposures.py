@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -283,7 +285,7 @@ def test_all_numbers_that_are_wrong_are_said_in_one_line(tmp_path):
 
 
 def test_an_array_without_pixels_is_refused(tmp_path):
-    write(tmp_path, shape=(2, 3, 0, 5))
+    write(tmp_path, shape=(2, 3, 0, 5), SUBSIZE2=1)
     refused(tmp_path, "data/jw01_a_uncal.fits: SCI has no pixels, (2, 3, 0, 5); fetch the file again")
 
 
@@ -291,6 +293,14 @@ def test_a_zero_frame_of_another_shape_is_refused(tmp_path):
     path = write(tmp_path)
     path.write_bytes(path.read_bytes() + image("ZEROFRAME", (1, 4, 5)))
     refused(tmp_path, "data/jw01_a_uncal.fits: ZEROFRAME is (1, 4, 5) where SCI is (2, 3, 4, 5); fetch the file again")
+
+
+def test_a_subarray_whose_place_is_not_said_is_refused(tmp_path):
+    write(tmp_path, SUBSTRT2=None)
+    with pytest.raises(ConfigError, match="SUBSIZE2 are not all given and the array .4 x 5. is not full frame"):
+        find_exposures({}, tmp_path)
+    write(tmp_path, shape=(1, 1, 2048, 2048), NINTS=1, NGROUPS=1, SUBSTRT1=None, SUBSTRT2=None)
+    assert len(find_exposures({}, tmp_path)[0]) == 1
 
 
 # --- what is said and followed ------------------------------------------------------------------------
@@ -335,11 +345,11 @@ def test_keywords_that_disagree_with_the_arrays_are_said(tmp_path, changes, line
         {"NINTS": 100, "INTSTART": 99, "INTEND": 100, "rows": 100},
         {"NINTS": 100, "INTSTART": 99, "INTEND": 100, "rows": 2},
         {"rows": 0},
-        {"rows": 2, "SUBSIZE1": 5, "SUBSIZE2": 4},
+        {"rows": 2},
         {
             "shape": (1, 1, 3200, 2048),
             **{"INSTRUME": "NIRSPEC", "DETECTOR": "NRS1", "EXP_TYPE": "NRS_IFU", "NINTS": 1, "NGROUPS": 1},
-            **{"SUBSIZE1": 2048, "SUBSIZE2": 2048},
+            **{"SUBSIZE2": 2048},
         },
     ],
 )
@@ -660,6 +670,13 @@ def test_a_folder_that_takes_no_cache_does_no_harm(tmp_path):
     write(tmp_path)
     (tmp_path / CACHE.parent).write_text("a file in the way")
     assert len(find_exposures({}, tmp_path)[0]) == 1
+
+
+def test_the_start_of_a_run_waits_for_no_large_package():
+    program = "import sys; import rampflow.planning.run; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])}
+    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert not {"numpy", "astropy", "asdf", "numba", "pandas", "crds"} & set(said.stdout.split())
 
 
 def test_a_thousand_exposures(tmp_path):

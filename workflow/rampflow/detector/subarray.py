@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from rampflow.detector import irs2
 from rampflow.errors import FileProblem
 
 
@@ -104,6 +101,8 @@ class Window:
 
         Not for superstripes, whose frames differ.
         """
+        import numpy as np  # here: the start of a run reads windows, too, and has no use for arrays
+
         pieces = self.pieces[0] if self.pieces else ()
         rows = [self] if self.axis == -1 or not pieces else pieces
         columns = [self] if self.axis == -2 or not pieces else pieces
@@ -114,6 +113,8 @@ class Window:
 
     def of_normal_pixels(self):
         """Return the window without the interleaved rows of IRS2 frames."""
+        from rampflow.detector import irs2  # as above
+
         return replace(self, ny=irs2.NORMAL_ROWS) if self.ny == irs2.ROWS else self
 
     def keywords(self):

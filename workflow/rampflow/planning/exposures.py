@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rampflow.detector.multistripe import Stripes
-from rampflow.errors import BadExposure
+from rampflow.detector.subarray import Window
+from rampflow.errors import BadExposure, FileProblem
 from rampflow.io.raw_headers import Raw, examine, why_unreadable
 from rampflow.io.shared_files import replace
 from rampflow.settings.configuration import ConfigError, check_config, read_table, schema, steps, suggestion
@@ -284,8 +285,9 @@ def _exposure(entry, facts):
         raise BadExposure(f"ZEROFRAME is {tuple(frames)} where SCI is {tuple(shape)}; fetch the file again")
     try:
         stripes = Stripes.of(header, shape)
-    except ValueError as problem:
-        raise BadExposure(str(problem)) from None
+        Window.of(header, shape, entry["uncal"])
+    except (ValueError, FileProblem) as problem:
+        raise BadExposure(str(problem).removeprefix(f"{entry['uncal']}: ")) from None
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", entry["exposure"]):
         raise BadExposure(
             f"{entry['exposure']!r} cannot name products (letters, digits and . _ + - can); rename the file, "
