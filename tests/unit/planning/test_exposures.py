@@ -295,6 +295,13 @@ def test_a_zero_frame_of_another_shape_is_refused(tmp_path):
     refused(tmp_path, "data/jw01_a_uncal.fits: ZEROFRAME is (1, 4, 5) where SCI is (2, 3, 4, 5); fetch the file again")
 
 
+@pytest.mark.parametrize("axes", [(1, 1), (0, 2), (3, 2), ("1", 2), (None, 2), (-1, None), (1.5, 2)])
+def test_axes_that_cannot_be_are_refused(tmp_path, axes):
+    write(tmp_path, FASTAXIS=axes[0], SLOWAXIS=axes[1])
+    with pytest.raises(ConfigError, match=f"FASTAXIS is {axes[0]} and SLOWAXIS is {axes[1]}; one must be 1 or -1"):
+        find_exposures({}, tmp_path)
+
+
 def test_a_subarray_whose_place_is_not_said_is_refused(tmp_path):
     write(tmp_path, SUBSTRT2=None)
     with pytest.raises(ConfigError, match="SUBSIZE2 are not all given and the array .4 x 5. is not full frame"):

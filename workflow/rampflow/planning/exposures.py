@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rampflow.detector.multistripe import Stripes
+from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem
 from rampflow.io.raw_headers import Raw, examine, why_unreadable
@@ -286,6 +287,9 @@ def _exposure(entry, facts):
     try:
         stripes = Stripes.of(header, shape)
         Window.of(header, shape, entry["uncal"])
+        axes = header.get("FASTAXIS"), header.get("SLOWAXIS")
+        if axes != (None, None):
+            Orientation.from_axes(*axes)
     except (ValueError, FileProblem) as problem:
         raise BadExposure(str(problem).removeprefix(f"{entry['uncal']}: ")) from None
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", entry["exposure"]):
