@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from fuzz.fits_bytes import INT_TIMES, header, image, table, uncal
 
-from rampflow.io.raw_headers import examine
-from rampflow.planning import exposures as module
-from rampflow.planning.exposures import CACHE, GUIDE_STAR_TYPES, find_exposures, placeholder, root_name
+from rampflow.io.raw_headers import Unreadable, examine
+from rampflow.planning import header_cache as module
+from rampflow.planning.exposures import GUIDE_STAR_TYPES, find_exposures, placeholder, root_name
+from rampflow.planning.header_cache import CACHE
 from rampflow.planning.plan import Plan
 from rampflow.settings.configuration import ConfigError, schema
 
@@ -642,6 +643,18 @@ def test_only_a_changed_file_is_read_again(tmp_path, monkeypatch):
     os.utime(path, ns=(1, 1))
     assert [exposure.tso for exposure in find_exposures({}, tmp_path)[0]] == [False, True]
     assert opened == ["b_uncal.fits"]
+
+
+def test_what_does_not_lie_in_the_file_is_not_remembered(tmp_path, monkeypatch):
+    write(tmp_path)
+
+    def refuse(_):
+        raise Unreadable("cannot be read (Permission denied)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "examine", refuse)
+        refused(tmp_path, "data/jw01_a_uncal.fits: cannot be read (Permission denied)")
+    assert len(find_exposures({}, tmp_path)[0]) == 1
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ _KINDS = {
 }
 
 
+class Unreadable(BadExposure):
+    """What is wrong does not lie in the file's content: there is none, or it is no file, or it may not be read."""
+
+
 class Raw(NamedTuple):
     """What a raw exposure says it is."""
 
@@ -66,13 +70,13 @@ def examine(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise BadExposure(f"{_kind(status)}, where a FITS file is due")
+            raise Unreadable(f"{_kind(status)}, where a FITS file is due")
         return _examined(headers.parts(descriptor, strict=True))
     except headers.Damaged as problem:
         advice = "" if str(problem).startswith("not a FITS file") else "; fetch the file again"
         raise BadExposure(f"{problem}{advice}") from None
     except (OSError, ValueError) as error:
-        raise BadExposure(why_unreadable(path, error)) from None
+        raise Unreadable(why_unreadable(path, error)) from None
     finally:
         if descriptor is not None:
             os.close(descriptor)

@@ -1,13 +1,9 @@
 """The raw exposures of a run: found, and refused where they cannot be used.
 
-Their headers are read at every start of the workflow (`rampflow.io.raw_headers`), and kept in the run's folder, so that
-files that have not changed are not opened again.
+Their headers are read at every start of the workflow (`rampflow.io.raw_headers`, `rampflow.planning.header_cache`).
 """
 
-import contextlib
 import glob
-import hashlib
-import json
 import math
 import os
 import re
@@ -20,14 +16,9 @@ from rampflow.detector.multistripe import Stripes
 from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem
-from rampflow.io.raw_headers import Raw, examine, why_unreadable
-from rampflow.io.shared_files import replace
+from rampflow.planning.header_cache import read_all
 from rampflow.settings.configuration import ConfigError, check_config, read_table, schema, steps, suggestion
 from rampflow.settings.paths import expanded
-
-#: The cache, in the run's folder.
-CACHE = Path(".rampflow") / "headers.json"
-_CACHE_FORMAT = 3
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
 # without those that must be there.
@@ -149,7 +140,7 @@ def survey(config, directory="."):
     if not present and None not in (config["instrument"], config["tso"]):
         mode = placeholder(config["instrument"], config["tso"])
         return Survey([mode], [], problems or [f"exposures: no file {entry['uncal']!r}" for entry in given], names)
-    found, unreadable = _read_all(given, directory)
+    found, unreadable = read_all(given, directory)
     problems += unreadable
     exposures, notices = [], []
     for entry, facts in found:
@@ -377,59 +368,3 @@ def _agree(exposure, wanted, who):
         raise BadExposure(f"INSTRUME is {exposure.instrument} where {who} instrument: {instrument}")
     if tso not in (None, exposure.tso):
         raise BadExposure(f"TSOVISIT is {str(exposure.tso).lower()} where {who} tso: {str(tso).lower()}")
-
-
-# --- headers, and the cache of them -------------------------------------------------------------------
-
-
-def _read_all(entries, directory):
-    """Read the headers of files, or take them from the cache; returns [(entry, facts)] and problems."""
-    cached, fresh = _load_cache(directory / CACHE), {}
-    found, problems = [], []
-    for entry in entries:
-        path = entry["uncal"]
-        try:
-            status = os.stat(directory / path)
-        except (OSError, ValueError) as error:
-            where = f" in {os.path.abspath(directory)}" if not os.path.isabs(path) else ""
-            why = why_unreadable(directory / path, error)
-            problems.append(f"{path}: {why}{where if why == 'there is no such file' else ''}")
-            continue
-        facts = cached.get(path)
-        if facts is None or [facts["size"], facts["mtime_ns"]] != [status.st_size, status.st_mtime_ns]:
-            facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-            try:
-                facts["raw"] = examine(directory / path)
-                facts["digest"] = hashlib.sha256(json.dumps(facts["raw"].header).encode()).hexdigest()[:16]
-            except BadExposure as problem:
-                facts["problem"] = str(problem)
-        fresh[path] = facts
-        if "problem" in facts:
-            problems.append(f"{path}: {facts['problem']}")
-        else:
-            found.append((entry, facts | {"raw": Raw(*facts["raw"])}))
-    if fresh != cached:
-        _save_cache(directory / CACHE, fresh)
-    return found, problems
-
-
-def _load_cache(path):
-    try:
-        content = json.loads(path.read_bytes())
-        files = content["files"] if content["format"] == _CACHE_FORMAT else {}
-        return {name: facts for name, facts in files.items() if _is_sound(facts)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
-def _is_sound(facts):
-    """Whether the cache holds what was put there."""
-    known = isinstance(facts, dict) and {"size", "mtime_ns"} < facts.keys()
-    raw = facts.get("raw") if known else None
-    return known and ("problem" in facts or (isinstance(raw, list) and len(raw) == len(Raw._fields)))
-
-
-def _save_cache(path, files):
-    # A cache that cannot be written (a read-only folder) costs time and nothing else.
-    with contextlib.suppress(OSError):
-        replace(path, json.dumps({"format": _CACHE_FORMAT, "files": files}))
