@@ -23,12 +23,9 @@ PURE = (
 #: What is not mended yet: {rule: {what breaks it: the room that mends it}}.
 EXCEPTIONS = {
     "upward": {
-        "crds/resolve.py -> planning": "crds",
-        "detector/subarray.py -> io": "detector",
         "jobs/step.py -> planning": "jobs",
     },
     "classes": {
-        "BadExposure": "planning",
         "Exposure": "inspection",
         "Levels": "steps",
         "Plan": "steps, io",

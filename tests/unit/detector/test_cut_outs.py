@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rampflow.detector import dq
-from rampflow.detector.subarray import Reference, Window
-from rampflow.io import files
+from rampflow.detector.subarray import Window
+from rampflow.errors import FileProblem
+from rampflow.io.references import Reference
 
 ROWS, COLUMNS = 24, 30
 KEYS = ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")
@@ -71,7 +72,7 @@ def test_a_reference_is_cut_to_the_exposure_s_pixels_or_refused(detector, outer,
     reference = Reference(path, inner)
     try:
         if not is_covered(inner, outer):
-            with pytest.raises(files.FileProblem, match="choose a reference that covers it"):
+            with pytest.raises(FileProblem, match="choose a reference that covers it"):
                 reference.read()
             return
         expected = numbers[inner.ystart : inner.ystart + inner.ny, inner.xstart : inner.xstart + inner.nx]
