@@ -352,3 +352,16 @@ def test_times_of_other_groups_are_refused(tmp_path):
     path, message = write_tree(tmp_path / "a.fits", tree), r"a.fits: .*read_times is of 3 groups where there are 4"
     with files.Product(path) as product, pytest.raises(files.FileProblem, match=message):
         files.read_times(product, 4)
+
+
+def test_sums_of_another_file_are_left_out_of_a_product(tmp_path):
+    data = np.arange(12, dtype=np.int16).reshape(3, 4)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(data, name="SCI"), fits.ImageHDU(data, name="OTHER")]
+    fits.HDUList(hdus).writeto(tmp_path / "raw.fits", checksum=True)
+    with files.Product(tmp_path / "raw.fits") as source:
+        assert "CHECKSUM" in source.header and "DATASUM" in source.hdu("OTHER").header
+        files.copied(source, tmp_path / "copy.fits", source.header.copy()).commit()
+        assert "CHECKSUM" in source.hdu("OTHER").header
+    with fits.open(tmp_path / "copy.fits", checksum=True) as product:
+        assert not any(key in hdu.header for hdu in product for key in ("CHECKSUM", "DATASUM"))
+        np.testing.assert_array_equal(product["OTHER"].data, data)

@@ -350,6 +350,10 @@ class NewProduct:
             raise
 
     def _lay_out(self):
+        # Sums of another file are none of this one.
+        for header in (self.header, *(plan.header for plan in self.plans)):
+            for key in ("CHECKSUM", "DATASUM"):
+                header.remove(key, ignore_missing=True, remove_all=True)
         offset = self._primary_size = len(_header_bytes(self.header, spare=_SPARE_CARDS))
         for plan in self.plans:
             text = _header_bytes(plan.header)
@@ -466,7 +470,7 @@ def image(name, shape, dtype, *, like=None, unit=None):
 def copy_of(source, name):
     """Plan an extension as a copy, byte for byte, of one of an open product."""
     hdu = source.hdu(name)
-    return Plan(name, hdu.header, source=hdu, descriptor=source.descriptor)
+    return Plan(name, hdu.header.copy(), source=hdu, descriptor=source.descriptor)
 
 
 def table(name, rows):
