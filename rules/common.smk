@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from rampflow.jobs.provenance import code_digest
-from rampflow.planning.run import Run
+from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
 
 # A configuration that is named on the command line stands alone; without one the run is the demo.
@@ -18,7 +18,7 @@ if not workflow.overwrite_configfiles:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-RUN = Run(config, workflow.basedir)
+RUN = Run(config, workflow.basedir, main=workflow.is_main_process)
 PLAN = RUN.plan
 FOLDER = f"{RUN.results}/{{exposure}}"
 
@@ -42,9 +42,14 @@ def previous(step):
     return ramp
 
 
+def made_by(step, kind=""):
+    """The product of a step, as those that read it name it."""
+    return f"{FOLDER}/{{exposure}}_{step}{kind}.fits"
+
+
 def product(step, kind=""):
-    """The product of a step; a temporary one when the configuration does not keep it."""
-    path = f"{FOLDER}/{{exposure}}_{step}{kind}.fits"
+    """The product of a step, as its own rule names it; a temporary one when the configuration does not keep it."""
+    path = made_by(step, kind)
     return path if RUN.keeps(step) else temp(path)
 
 
@@ -131,7 +136,8 @@ def crds_settings(wildcards):
 def start_server():
     global SERVER
     RUN.begin(workflow)
-    SERVER = server.start(".rampflow", PLAN.steps)
+    SERVER = server.start(STATE, PLAN.steps)
+    RUN.interruption.spare(SERVER)
 
 
 def stop_server(outcome):

@@ -10,14 +10,12 @@ on how the exposure was cut.
 """
 
 import contextlib
-import errno
 import importlib
 import json
 import logging
 import pkgutil
 import platform
 import resource
-import shutil
 import socket
 import sys
 import time
@@ -31,7 +29,7 @@ from rampflow import __version__
 from rampflow.detector import irs2, subarray
 from rampflow.detector.multistripe import BEFORE_PICTURES, NAMES, Stripes
 from rampflow.detector.superstripes import Picture
-from rampflow.io import files
+from rampflow.io import files, room
 from rampflow.io.keywords import REFERENCE_KEYWORDS, STATUS_KEYWORDS
 from rampflow.io.shared_files import replace
 from rampflow.jobs import memory, provenance
@@ -40,8 +38,6 @@ from rampflow.steps import NotApplicable
 
 #: Errors whose message says all that the user needs; others are named by their type, too.
 EXPECTED = ("FileProblem", "ReferenceProblem", "ConfigError", "NoSlopes", "ValueError", "OSError")
-#: No room on the disk, no more in one's share of it, none in a file of that size.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 log = logging.getLogger("rampflow")
 
@@ -68,10 +64,10 @@ def preload(names=None):
     known = [module.name for module in pkgutil.iter_modules(steps.__path__)]
     names = known if names is None else names
     for name in names:
-        for room in ("steps", "drivers"):
+        for kind in ("steps", "drivers"):
             # A step that cannot be imported fails in its own job, where there is a log and an exposure's name.
             with contextlib.suppress(Exception):
-                yield importlib.import_module(f"rampflow.{room}.{name}").__name__
+                yield importlib.import_module(f"rampflow.{kind}.{name}").__name__
 
 
 class Job:
@@ -141,11 +137,7 @@ class Job:
         """Say in one line what went wrong, and what to do where the disk is full."""
         if isinstance(error, OSError) and error.strerror:
             folder = next(Path(path).parent for _, path in self.snakemake.output.items())
-            text = f"{error.filename or folder}: {error.strerror}"
-            if error.errno in _FULL:
-                free = shutil.disk_usage(folder).free / 1e6
-                text += f" ({free:.0f} MB free); make room, or keep fewer products (keep: none), and run again"
-            return text
+            return f"{error.filename or folder}: {error.strerror}{room.advice(error, folder)}"
         kind = type(error).__name__
         expected = kind in EXPECTED
         if kind == "ValueError":
