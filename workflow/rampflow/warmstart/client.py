@@ -68,6 +68,17 @@ def handoff(script=None):
     script : str, optional
         The script file; by default that of the main program.
     """
+    before = _signal.getsignal(_signal.SIGINT)
+    if before is _signal.default_int_handler:
+        # An interrupt ends a job that is not the script yet at once, and without a word.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    _hand_over(script)
+    if before is not None:
+        _signal.signal(_signal.SIGINT, before)
+    sys.excepthook = _told
+
+
+def _hand_over(script):
     server, _, address = os.environ.pop(VARIABLE, "").partition(" ")
     if not server or not _is_ours(server):
         return
@@ -125,6 +136,30 @@ def _run_there(script, server, address):
     if os.WIFSIGNALED(status):
         _end_by(os.WTERMSIG(status))
     os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _told(kind, error, trace):
+    """Say of an error that nobody has caught what can be done; an interrupt is no error."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    if not _is_memory(error):
+        sys.__excepthook__(kind, error, trace)
+        return
+    name = sys.argv[0].removesuffix(".py").rpartition("/")[2].rpartition(".")[2]
+    _say(
+        f"{name}: too little memory to import what the job needs; allow it more (ulimit -v, the memory of the batch "
+        "job), or run fewer jobs at once (--cores)"
+    )
+
+
+def _is_memory(error):
+    """Whether an error, or one that has led to it, is for want of memory."""
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or "cannot allocate memory" in text or "failed to map segment" in text:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _connect(connection, address):

@@ -400,12 +400,16 @@ def main():
 
 def _imports(steps):
     """Import what jobs will need, a thing at a time; say it when that takes long."""
-    from rampflow.warmstart import compiling
+    try:
+        from rampflow.warmstart import compiling
 
-    yield from compiling.announced()
-    from rampflow.jobs import step
+        yield from compiling.announced()
+        from rampflow.jobs import step
 
-    yield from step.preload(steps or None)
+        yield from step.preload(steps or None)
+    except (MemoryError, ImportError, OSError) as error:
+        # Jobs import it themselves, and fail where there is a log, or have more memory.
+        print(f"rampflow: the warm start cannot import what jobs need ({error or 'no memory'})", file=sys.stderr)
 
 
 if __name__ == "__main__":
