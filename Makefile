@@ -6,7 +6,7 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test parity bench lint rulegraph clean
+.PHONY: demo report check test kill-test parity bench lint rulegraph clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -31,6 +31,10 @@ check: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -m "not parity" $(TESTS)
+
+# Kills runs at random moments, sixty times, and completes them: half an hour.
+kill-test: $(VENV)/installed
+	$(BIN)/python tests/run/kills.py $(KILLS)
 
 # The oracle (the jwst package) lives in environments of its own.
 parity: $(VENV)/installed
