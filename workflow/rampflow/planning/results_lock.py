@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from rampflow.io import owners
-from rampflow.io.shared_files import exclusive, read_json
+from rampflow.io.shared_files import exclusive
 
 NAME = ".lock"
 #: Seconds for which a lock may be empty: its run writes it just now.
@@ -66,12 +66,12 @@ class ResultsLock:
     def _take(self):
         dead = None
         while not self._create():
-            holder, found = self._read()
+            holder, content = self._read()
             if holder is None:
                 continue
             if not is_dead(holder):
                 raise ResultsInUse(f"{self.results}: {_who(holder, self.path)}")
-            if self._remove(found):
+            if self._remove(content):
                 dead = holder
         return dead
 
@@ -79,7 +79,7 @@ class ResultsLock:
         """Give the lock back, if this process has it; a lock that is another's by now stays."""
         own, self._own = self._own, None
         with contextlib.suppress(OSError):
-            if own is not None and os.path.samestat(own, os.stat(self.path)):
+            if own is not None and self.path.read_text() == own:
                 self.path.unlink()
 
     def dead_holder(self):
@@ -105,39 +105,41 @@ class ResultsLock:
                 # A file system without links: others may see the file before it is complete.
                 with contextlib.suppress(FileExistsError), open(self.path, "x") as file:
                     file.write(content)
-                    self._own = os.fstat(file.fileno())
+                    self._own = content
                 return self._own is not None
             # Over a network the answer to a link that was made can be lost; the number of links is not.
-            own = os.stat(temporary)
-            if own.st_nlink == 2:
-                self._own = own
+            if os.stat(temporary).st_nlink == 2:
+                self._own = content
             return self._own is not None
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
 
     def _read(self):
-        """Read the lock: what it says, and its state, by which it is known again; None where it is gone."""
+        """Read the lock: what it says, and all of its text; None where it is gone."""
         try:
-            found = os.stat(self.path)
+            age = time.time() - self.path.stat().st_mtime
+            content = self.path.read_text(errors="replace")
         except FileNotFoundError:
             return None, None
-        holder = read_json(self.path)
-        if isinstance(holder, dict) and isinstance(holder.get("process"), int):
-            return holder, found
-        if time.time() - found.st_mtime < _WRITING:
+        with contextlib.suppress(ValueError):
+            holder = json.loads(content)
+            if isinstance(holder, dict) and isinstance(holder.get("process"), int):
+                return holder, content
+        if age < _WRITING:
             time.sleep(0.1)
             return None, None
-        return {}, found
+        return {}, content
 
-    def _remove(self, found):
+    def _remove(self, content):
         """Remove the lock that was read, and no other; whether it was there still."""
         aside = owners.temporary(self.path)
         try:
             os.rename(self.path, aside)
         except FileNotFoundError:
             return False
-        if os.path.samestat(os.stat(aside), found):
+        # Not the number of the file tells, which the next one is given again.
+        if Path(aside).read_text(errors="replace") == content:
             os.unlink(aside)
             return True
         # Another run was faster, and this is its lock.
@@ -159,6 +161,7 @@ def _description(since):
     return {
         "host": os.uname().nodename,
         "process": process,
+        "name": owners.mark(),
         "place": owners.place(),
         "machine": _machine(),
         "boot": owners.boot(),
@@ -183,7 +186,8 @@ def is_dead(holder):
         own = (os.uname().nodename, _machine())
         same = None not in own and (holder.get("host"), holder.get("machine")) == own
         return same and bool(holder.get("boot")) and holder["boot"] != owners.boot()
-    return owners.start_of(holder["process"]) != holder.get("start")
+    start = owners.start_of(holder["process"])
+    return start is None or start != holder.get("start")
 
 
 def _who(holder, path):
