@@ -74,8 +74,8 @@ class Runs:
                 stderr=subprocess.STDOUT,
                 env=os.environ | more,
                 process_group=0,
-                # Whoever runs this in the background has interrupts ignored.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                # Whoever runs this in the background has interrupts ignored, or hang-ups.
+                preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in SIGNALS[:3]],
             )
 
     def said(self):

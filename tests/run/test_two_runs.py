@@ -42,7 +42,9 @@ def test_two_runs_from_two_folders_on_one_folder_of_results(new_run, tmp_path):
     assert holder["process"] == process.pid
     for words in (str(results), holder["host"], str(process.pid), holder["since"], str(run.folder), "wait for its end"):
         assert words in lines[0]
-    assert process.wait() == 0 and not (results / ".lock").exists()
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    assert not (results / ".lock").exists()
     assert "Nothing to be done" in run("-n")
 
 

@@ -29,6 +29,8 @@ IDLE = 900
 #: Seconds in which a job has to say what it wants, and bytes that it may take: the environment is most of it.
 _PATIENCE, _LARGEST = 10, 16 << 20
 _PR_SET_PDEATHSIG = 1
+#: Signals that mean something else to the server than to a job.
+_HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
 
 
 def _signal(process, number):
@@ -226,24 +228,30 @@ class Server:
 
     def _give_child(self, caller):
         server = os.getpid()
-        child = os.fork()
-        if child == 0:
-            self._run(caller, server)
+        # A signal that the child is sent before it has handlers of its own must not be lost to the server's.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        try:
+            child = os.fork()
+            if child == 0:
+                self._run(caller, server, before)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         caller.close_streams()
         caller.connection.setblocking(True)
         self.children[caller.connection] = child
         with contextlib.suppress(OSError):
             caller.connection.sendall(struct.pack("!i", child))
 
-    def _run(self, caller, server):
+    def _run(self, caller, server, mask):
         """Become the job; never returns."""
         status = 1
         try:
             _end_with(server)
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            for number in _HANDLED:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.setsid()
             self.listener.close()
             for connection in self.children:
