@@ -86,14 +86,16 @@ class Run:
     def _succeed_dead_run(self):
         """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
         holder = self._lock.dead_holder()
-        own = [path for path in Path(".snakemake/locks").glob("*.lock") if f"{self.results}/" in path.read_text()]
-        if holder is None or not own or not os.path.samefile(holder.get("folder", "/"), "."):
+        if holder is None:
             return
-        # Another one that goes on likewise may be faster; Snakemake then says that the folder is locked.
+        # Another run that goes on likewise may be faster; Snakemake then says that the folder is locked.
         with contextlib.suppress(ResultsInUse, OSError):
-            self._take_lock()
-            for path in own:
-                path.unlink(missing_ok=True)
+            locks = Path(".snakemake/locks").glob("*.lock")
+            own = [path for path in locks if f"{self.results}/" in path.read_text(errors="replace")]
+            if own and os.path.samefile(holder.get("folder", "/"), "."):
+                self._take_lock()
+                for path in own:
+                    path.unlink(missing_ok=True)
 
     def _take_lock(self):
         """Let no other run work on the results, and say so of the one before if it was killed."""

@@ -22,12 +22,11 @@ from pathlib import Path
 
 from rampflow.io import owners
 from rampflow.io.shared_files import private_folder
+from rampflow.warmstart.caller import Caller
 from rampflow.warmstart.client import VARIABLE, ticket
 
 #: Seconds without a job after which a server ends.
 IDLE = 900
-#: Seconds in which a job has to say what it wants, and bytes that it may take: the environment is most of it.
-_PATIENCE, _LARGEST = 10, 16 << 20
 _PR_SET_PDEATHSIG = 1
 #: Signals that mean something else to the server than to a job.
 _HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
@@ -53,53 +52,6 @@ def _end_with(parent):
 
 
 _PROCESS = ctypes.CDLL(None)
-
-
-class _Caller:
-    """A connection whose request is on its way: nobody waits for it."""
-
-    def __init__(self, connection):
-        self.connection, self.streams, self.request = connection, [], b""
-        self.deadline = time.monotonic() + _PATIENCE
-        connection.setblocking(False)
-
-    def complete(self):
-        """Take what has come; whether the request is complete.
-
-        Raises
-        ------
-        OSError
-            It will never be: the other side is gone, or says what no job says.
-        """
-        while True:
-            try:
-                # The streams come with the first bytes; room for more than there should be, so that none stays open.
-                room = socket.CMSG_SPACE(32 * 4)
-                piece, rights, _, _ = self.connection.recvmsg(1 << 16, room, socket.MSG_CMSG_CLOEXEC)
-            except BlockingIOError:
-                return False
-            for level, kind, data in rights:
-                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                    self.streams += struct.unpack(f"{len(data) // 4}i", data[: len(data) // 4 * 4])
-            self.request += piece
-            size = 4 + int.from_bytes(self.request[:4], "big") if len(self.request) >= 4 else _LARGEST
-            if not piece or len(self.streams) > 3 or len(self.request) > size or size > _LARGEST + 4:
-                raise OSError("not a job's request")
-            if len(self.request) == size:
-                if len(self.streams) != 3:
-                    raise OSError("a request without its streams")
-                return True
-
-    def close(self):
-        """Close the connection and what has come through it."""
-        self.close_streams()
-        self.connection.close()
-
-    def close_streams(self):
-        """Close the job's streams, which are its child's by now."""
-        for stream in self.streams:
-            os.close(stream)
-        self.streams = []
 
 
 class Server:
@@ -206,7 +158,7 @@ class Server:
         if struct.unpack("3i", credentials)[1] != os.getuid():
             connection.close()
             return
-        caller = _Caller(connection)
+        caller = Caller(connection)
         self.callers.append(caller)
         # What it has to say is there already, nearly always.
         self._hear({connection.fileno()})
