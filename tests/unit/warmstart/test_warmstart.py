@@ -1,3 +1,4 @@
+import contextlib
 import marshal
 import os
 import signal
@@ -101,7 +102,7 @@ def test_an_interrupt_that_comes_as_early_as_can_be_leaves_no_traceback_of_ours(
         _, err = job.communicate(timeout=20)
         # Before it comes to our first line the interpreter speaks for itself.
         assert "rampflow" not in err
-        assert job.returncode == -signal.SIGINT or "init_import_site" in err
+        assert job.returncode == -signal.SIGINT or "Fatal Python error: init_" in err
 
 
 def test_a_job_that_ignores_hang_ups_does_not_pass_them_on(run):
@@ -267,8 +268,10 @@ def requests(server):
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(server)
         if size is not None:
-            socket.send_fds(connection, [size], streams[:number])
-            connection.sendall(body)
+            # The server may have had enough before the end.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                socket.send_fds(connection, [size], streams[:number])
+                connection.sendall(body)
         yield connection
     for stream in streams:
         os.close(stream)
