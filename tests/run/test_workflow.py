@@ -219,8 +219,8 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_half_written(new_run,
     text = run(status=1, largest_file=60_000)
     lines = {line for line in text.splitlines() if line.startswith("rampflow: jw") and "group_scale" in line}
     assert len(lines) == 1
-    advice = r"no file may have more than 0\.1 MB here; raise the limit \(ulimit -f\)"
-    assert re.search(rf"group_scale: results/\S+: File too large: {advice}", lines.pop())
+    advice = r"files of more than 0\.1 MB are not allowed; raise the limit \(ulimit -f\)"
+    assert re.search(rf"group_scale: results/\S+: File too large; {advice}", lines.pop())
     assert not list(run.folder.rglob("*.part")) and not list(run.folder.rglob("*.fits"))
     run()
     assert run.products().items() <= finished.products().items()

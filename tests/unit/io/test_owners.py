@@ -107,10 +107,10 @@ def test_only_the_file_that_was_written_gets_the_final_name(tmp_path, how):
 
 def test_a_tree_is_made_under_a_name_of_its_own_and_leaves_nothing_when_it_fails(tmp_path):
     path = tmp_path / "x.asdf"
-    files.write_tree(path, {"a": np.arange(3)})
+    files.NewTree(path, {"a": np.arange(3)}).commit()
     np.testing.assert_array_equal(files.read_tree(path)["a"], np.arange(3))
     with pytest.raises(AsdfSerializationError):
-        files.write_tree(path, {"a": {1, 2}.__iter__})
+        files.NewTree(path, {"a": {1, 2}.__iter__})
     assert list(tmp_path.iterdir()) == [path]
 
 

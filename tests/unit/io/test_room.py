@@ -30,7 +30,7 @@ def test_what_to_do_follows_from_what_there_is_too_little_of(monkeypatch, tmp_pa
         said[number] = room.advice(OSError(number, os.strerror(number)), tmp_path)
     assert "MB free); make room" in said[errno.ENOSPC]
     assert "your share of the disk" in said[errno.EDQUOT]
-    assert "put the results on another one" in said[errno.EFBIG] and "make room" not in said[errno.EFBIG]
+    assert "choose another file system" in said[errno.EFBIG] and "make room" not in said[errno.EFBIG]
     assert said[errno.EACCES] == ""
     disk(monkeypatch, f_favail=0)
     text = room.advice(OSError(errno.ENOSPC, ""), tmp_path)
@@ -44,7 +44,7 @@ def test_a_limit_of_the_process_on_files_is_named(tmp_path):
         text = room.advice(OSError(errno.EFBIG, ""), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert text == ": no file may have more than 2.0 MB here; raise the limit (ulimit -f) and run again"
+    assert text == "; files of more than 2.0 MB are not allowed; raise the limit (ulimit -f), run again"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small file system")

@@ -40,8 +40,8 @@ def advice(error, folder):
     if error.errno == errno.EFBIG:
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if limit != resource.RLIM_INFINITY:
-            return f": no file may have more than {limit / 1e6:.1f} MB here; raise the limit (ulimit -f) and run again"
-        return ": the file system allows no file of that size; put the results on another one (key results)"
+            return f"; files of more than {limit / 1e6:.1f} MB are not allowed; raise the limit (ulimit -f), run again"
+        return "; files of this size are not allowed there: choose another file system (key results)"
     if error.errno == errno.EDQUOT:
         return f": your share of the disk is used up, though the disk is not; {_FREE}"
     if error.errno == errno.ENOSPC:

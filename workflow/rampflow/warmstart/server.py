@@ -364,9 +364,9 @@ def _imports(steps):
         from rampflow.warmstart import compiling
 
         yield from compiling.announced()
-        from rampflow.jobs import step
+        from rampflow.warmstart.preload import preload
 
-        yield from step.preload(steps or None)
+        yield from preload(steps or None)
     except (MemoryError, ImportError, OSError) as error:
         # Jobs import it themselves, and fail where there is a log, or have more memory.
         print(f"rampflow: the warm start cannot import what jobs need ({error or 'no memory'})", file=sys.stderr)
