@@ -10,6 +10,13 @@ from snakemake.exceptions import IncompleteCheckpointException
 # The package comes with the workflow: it is found where the Snakefile is, here and on a cluster's nodes.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
+from rampflow.planning.interruption import Interruption
+
+# A signal that comes while the rest is imported and planned ends the process in order, too.
+INTERRUPTION = Interruption() if workflow.is_main_process else None
+if INTERRUPTION is not None:
+    INTERRUPTION.watch()
+
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
@@ -20,7 +27,7 @@ if not workflow.overwrite_configfiles:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-RUN = Run(config, workflow.basedir, main=workflow.is_main_process)
+RUN = Run(config, workflow.basedir, INTERRUPTION)
 PLAN = RUN.plan
 FOLDER = f"{RUN.results}/{{exposure}}"
 

@@ -29,7 +29,7 @@ def test_what_to_do_follows_from_what_there_is_too_little_of(monkeypatch, tmp_pa
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES):
         said[number] = room.advice(OSError(number, os.strerror(number)), tmp_path)
     assert "MB free); make room" in said[errno.ENOSPC]
-    assert "your share of the disk" in said[errno.EDQUOT]
+    assert "your share of it is used up" in said[errno.EDQUOT]
     assert "choose another file system" in said[errno.EFBIG] and "make room" not in said[errno.EFBIG]
     assert said[errno.EACCES] == ""
     disk(monkeypatch, f_favail=0)

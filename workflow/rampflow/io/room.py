@@ -8,8 +8,6 @@ import os
 import resource
 import shutil
 
-_FREE = "make room, or keep fewer products (keep: none), and run again"
-
 
 def is_full(folder):
     """Say what a file system has run out of: "the disk is full", or of files; None where there is room."""
@@ -42,11 +40,10 @@ def advice(error, folder):
         if limit != resource.RLIM_INFINITY:
             return f"; files of more than {limit / 1e6:.1f} MB are not allowed; raise the limit (ulimit -f), run again"
         return "; files of this size are not allowed there: choose another file system (key results)"
-    if error.errno == errno.EDQUOT:
-        return f": your share of the disk is used up, though the disk is not; {_FREE}"
-    if error.errno == errno.ENOSPC:
-        full = is_full(folder)
-        if full and "inodes" in full:
-            return f": {full}, though it has room; remove files, or keep fewer products (keep: none), and run again"
-        return f" ({shutil.disk_usage(folder).free / 1e6:.0f} MB free); {_FREE}"
-    return ""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ""
+    if error.errno == errno.ENOSPC and "inodes" in (full := is_full(folder) or ""):
+        return f": {full}, though it has room; remove files, or keep fewer products (keep: none), and run again"
+    whose = "your share of it is used up, " if error.errno == errno.EDQUOT else ""
+    free = shutil.disk_usage(folder).free / 1e6
+    return f" ({whose}{free:.0f} MB free); make room, or keep fewer products (keep: none), and run again"

@@ -46,8 +46,8 @@ class Run:
         The configuration as Snakemake has read it.
     home : path-like
         Folder of the Snakefile.
-    main : bool
-        Whether this is the process that the user has started, and not that of a job on a cluster.
+    interruption : Interruption, optional
+        What watches for signals in the process that the user has started; None in that of a job on a cluster.
 
     Raises
     ------
@@ -55,10 +55,8 @@ class Run:
         With one line for each problem of the configuration and the exposures: nothing has run yet.
     """
 
-    def __init__(self, config, home, *, main=True):
-        self.interruption = Interruption()
-        if main:
-            self.interruption.watch()
+    def __init__(self, config, home, interruption=None):
+        self.interruption = interruption or Interruption()
         # Jobs find the package as this process does.
         path = [str(Path(home) / "workflow"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, path)))
@@ -78,7 +76,7 @@ class Run:
         self._standing = None
         self._check_place()
         self.notices = [*notices, *self.plan.notices]
-        if main:
+        if interruption is not None:
             self._succeed_dead_run()
 
     def _check_place(self):
