@@ -10,6 +10,7 @@ import tempfile
 
 from snakemake.exceptions import IncompleteCheckpointException
 
+
 def home():
     """The workflow's own folder, which is not that of the main Snakefile when this is a module of another workflow.
 
@@ -35,8 +36,15 @@ def home():
 HOME = home()
 sys.path.insert(0, f"{HOME}/workflow")
 
+from rampflow.planning.interruption import Interruption
+
+# A signal that comes while the rest is imported and planned ends the process in order, too.
+INTERRUPTION = Interruption() if workflow.is_main_process else None
+if INTERRUPTION is not None:
+    INTERRUPTION.watch()
+
 from rampflow.jobs.provenance import code_digest
-from rampflow.planning.run import Run
+from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
 
 # A configuration that is named on the command line stands alone; without one the run is the demo.
@@ -45,7 +53,7 @@ if not workflow.overwrite_configfiles:
     configfile: f"{HOME}/config/config.yaml"
 
 
-RUN = Run(config, HOME)
+RUN = Run(config, HOME, INTERRUPTION)
 PLAN = RUN.plan
 FOLDER = f"{RUN.results}/{{exposure}}"
 
@@ -180,7 +188,8 @@ def crds_settings(wildcards):
 def start_server():
     global SERVER
     RUN.begin(workflow)
-    SERVER = server.start(".rampflow", PLAN.steps)
+    SERVER = server.start(STATE, PLAN.steps)
+    RUN.interruption.spare(SERVER)
 
 
 def stop_server(outcome):
