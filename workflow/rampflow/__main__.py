@@ -14,6 +14,7 @@ from rampflow import __version__, places
 COMMANDS = {
     "report": ("rampflow.inspection.report", "write one page about the results of a run"),
     "check": ("rampflow.inspection.check", "hold results against their records; make them again and compare"),
+    "compare": ("rampflow.inspection.comparison", "hold products against others, of a run or of the archive"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }
 RUN = "run the workflow; takes what snakemake takes"

@@ -17,8 +17,9 @@ from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem
 from rampflow.planning.header_cache import read_all
-from rampflow.settings.configuration import ConfigError, check_config, read_table, schema, steps, suggestion
+from rampflow.settings.configuration import ConfigError, check_config, read_table, schema, suggestion
 from rampflow.settings.paths import expanded
+from rampflow.settings.product_names import split_name
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
 # without those that must be there.
@@ -181,10 +182,7 @@ def root_name(path):
     For ``data/jw00793001001_01101_00001_nis_uncal.fits`` it is ``jw00793001001_01101_00001_nis``. Unknown
     suffixes stay.
     """
-    stem = re.sub(r"\.fits$", "", os.path.basename(path), flags=re.IGNORECASE)
-    known = ["uncal", "ramp", "rate", "rateints", "fitopt"]
-    known += [suffix for step in steps() for suffix in (step, step.replace("_", "") + "step")]
-    return re.sub(rf"_({'|'.join(known)})$", "", stem)
+    return split_name(path)[0]
 
 
 # --- which files --------------------------------------------------------------------------------------
