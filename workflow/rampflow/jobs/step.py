@@ -309,7 +309,7 @@ class Step(Passes, Job):
         return {Path(p).stem: load_pointer(p) for p in self.snakemake.input.get("references", [])}
 
     def _resolve_parameters(self):
-        from rampflow.planning.plan import merge_parameters
+        from rampflow.settings.parameters import merge_parameters
 
         settings = self.snakemake.params.get("settings", {})
         resolved, notes = merge_parameters(settings, self._pointers, self.name)

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from rampflow.detector.multistripe import Stripes
 from rampflow.io.shared_files import replace
-from rampflow.settings.configuration import ConfigError, check_config, read_table, schema, steps, suggestion
+from rampflow.settings.configuration import ConfigError, check_config, schema, steps, suggestion
+from rampflow.settings.tables import read_table
 
 #: The cache, in the run's folder.
 CACHE = Path(".rampflow") / "headers.json"

@@ -8,91 +8,28 @@ CRDS nor Snakemake; of an exposure it needs ``root``, ``instrument``, ``tso`` an
 
 import fnmatch
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rampflow.settings.configuration import (
     INSTRUMENTS,
     ConfigError,
-    as_typed,
     check_config,
-    coerced,
     schema,
     schema_problems,
     steps,
     suggestion,
     word,
 )
-from rampflow.settings.release import is_missing, load_release, not_there_yet, stand_in
+from rampflow.settings.parameters import Settings, as_typed
+from rampflow.settings.release import load_release
+
+if TYPE_CHECKING:
+    from rampflow.planning.exposures import Exposure
 
 _MODE = re.compile(rf"({'|'.join(INSTRUMENTS)})(?: (plain|tso))?")
-_PIPELINE = "pars-detector1pipeline"
-
-
-def merge_parameters(settings, crds_parameters, step):
-    """Slide what CRDS gives in between a release's defaults and the user's configuration.
-
-    The file of the step wins over what the file of the pipeline says about the step. Text is read as
-    configobj, which jwst uses, reads it: ``'False'`` for a switch is false, ``'5.0'`` for a number is 5.
-
-    Parameters
-    ----------
-    settings : dict
-        `Plan.settings` of the step.
-    crds_parameters : dict
-        CRDS type (``pars-jumpstep``, ``pars-detector1pipeline``) to what its file holds: ``parameters``
-        {name: value}; for the pipeline also ``steps`` {step: {name: value}}; ``file``, if there, names the
-        source. Files of other steps are passed over.
-    step : str
-        Name of the step.
-
-    Returns
-    -------
-    parameters : dict
-        name to ``{"value": ..., "source": ...}``; without ``skip``, which is no parameter of the step's
-        function: whether a step runs is settled by the plan.
-    notes : list of str
-        One line each: names in CRDS's files that mean nothing here; a ``skip`` that disagrees with the plan;
-        values that are not there yet and were replaced.
-
-    Raises
-    ------
-    ConfigError
-        If a value in a file of CRDS is of the wrong type.
-    """
-    own, known = _parameter_type(step), schema("parameters")["properties"][step].get("properties", {})
-    merged, notes, skip = {name: entry for name, entry in settings.items() if name != "skip"}, [], None
-    for kind in (_PIPELINE, own):
-        tree = crds_parameters.get(kind) or {}
-        source = kind + (f" ({Path(tree['file']).name})" if tree.get("file") else "")
-        given = (tree.get("steps") or {}).get(step) if kind == _PIPELINE else tree.get("parameters")
-        ignored = []
-        for name, value in (given or {}).items():
-            if name == "skip":
-                skip = coerced(value, {"type": "boolean"}, f"{source}: skip"), source
-            elif name not in merged:
-                ignored.append(name)
-            elif not settings[name]["source"].startswith("config"):
-                value = coerced(value, known[name], f"{source}: {name}")
-                instead = stand_in(step, name, value)
-                merged[name] = {"value": value, "source": source}
-                if instead is not None:
-                    lacking = f"{word(value)} is not there yet"
-                    merged[name] = {"value": instead, "source": f"{source}, where {lacking}"}
-                    notes.append(f"{source}: {name}: {lacking}; {word(instead)} is used")
-        if ignored:
-            notes.append(f"{source}: without meaning here: {', '.join(sorted(ignored))}")
-    if skip and skip[0] != settings["skip"]["value"]:
-        asked, decides = word(skip[0]), settings["skip"]["source"]
-        advice = f"; to follow CRDS, write steps: {{{step}: {{skip: {asked}}}}}"
-        note = f"{skip[1]}: skip: {asked} is not followed, the plan decides ({decides})"
-        notes.append(note + (advice if decides.startswith("release") else ""))
-    return merged, notes
-
-
-def _parameter_type(step):
-    return f"pars-{step.replace('_', '')}step"
-
 
 #: In ``references`` of the configuration: all of CRDS's parameter files, of which one can only do without.
 PARAMETER_FILES = "pars-*"
@@ -104,30 +41,32 @@ class _Layer:
 
     level: int  #: 0 all, 1 instrument, 2 instrument and mode, 3 glob, 4 exposure
     selector: str
-    content: dict
+    content: dict[str, Any]
 
     @property
-    def source(self):
+    def source(self) -> str:
         return f"config ({self.selector})" if self.selector else "config"
 
-    def holds_for(self, exposure):
-        if self.level in (1, 2):
-            instrument, mode = _MODE.fullmatch(self.selector).groups()
+    def holds_for(self, exposure: "Exposure") -> bool:
+        if selected := _MODE.fullmatch(self.selector):
+            instrument, mode = selected.groups()
             return exposure.instrument == instrument and mode in (None, _mode(exposure).split()[1])
         return not self.level or fnmatch.fnmatchcase(exposure.root, self.selector)
 
 
-def _mode(exposure):
+def _mode(exposure: "Exposure") -> str:
     return f"{exposure.instrument} {'tso' if exposure.tso else 'plain'}"
 
 
-def _place_in_time(exposure):
+def _place_in_time(exposure: "Exposure") -> tuple[float, str, int, str]:
     """Key by which exposures are in the order of time; all segments of one have the start of the whole."""
     whole = re.sub(r"-seg\d+", "", exposure.root)
     return exposure.header.get("EXPSTART") or 0.0, whole, exposure.header.get("INTSTART") or 1, exposure.root
 
 
-def _layers(block, names, roots, where):
+def _layers(
+    block: Mapping[str, Any], names: Collection[str], roots: Collection[str], where: str
+) -> tuple[list[_Layer], list[str]]:
     """Split a block of the configuration by selector, the more special the later."""
     layers, problems = [_Layer(0, "", {})], []
     for key, content in ((str(key), content) for key, content in block.items()):
@@ -180,12 +119,11 @@ class Plan:
     Methods take an exposure or its root.
     """
 
-    def __init__(self, config, exposures, directory="."):
+    def __init__(self, config: Mapping[str, Any], exposures: "Iterable[Exposure]", directory: str | Path = ".") -> None:
         self.config = check_config(config)
         self.release = load_release(self.config["release"])
         self.exposures = {exposure.root: exposure for exposure in exposures}
-        self.notices = []
-        self._refuse(self._irs2_problems())
+        self.notices: list[str] = []
         roots = self.exposures.keys()
         types = {row["type"] for row in self.release.references}
         self._step_layers, problems = _layers(self.config["steps"], steps(), roots, "config: steps")
@@ -211,22 +149,22 @@ class Plan:
         self._before = self._links()
         self._notice()
 
-    def chain(self, exposure):
+    def chain(self, exposure: "Exposure | str") -> list[str]:
         """Return the steps of an exposure in execution order, as a list."""
         return self._chains[self._find(exposure).root]
 
-    def previous(self, step, exposure):
+    def previous(self, step: str, exposure: "Exposure | str") -> str | None:
         """Return the step before a step of the exposure's chain; None before the first."""
         chain = self.chain(exposure)
         if step not in chain:
             raise KeyError(f"{self._find(exposure).root} does not pass through {step}")
         return chain[chain.index(step) - 1] if step != chain[0] else None
 
-    def final(self, exposure):
+    def final(self, exposure: "Exposure | str") -> str:
         """Return the last step of an exposure's chain."""
         return self.chain(exposure)[-1]
 
-    def chained_after(self, exposure):
+    def chained_after(self, exposure: "Exposure | str") -> str | None:
         """Return the root of the exposure whose persistence is handed on to this one; None without one.
 
         Exposures of a detector that have the step, with its parameter ``chain``, in the order in which they started;
@@ -234,11 +172,11 @@ class Plan:
         """
         return self._before.get(self._find(exposure).root)
 
-    def eligible(self, exposure):
+    def eligible(self, exposure: "Exposure | str") -> list[str]:
         """Return the steps that an exposure's mode has, on or off, in execution order, as a list."""
         return list(self._cells(self._find(exposure)))
 
-    def skipped_before(self, step, exposure):
+    def skipped_before(self, step: str, exposure: "Exposure | str") -> list[str]:
         """Return the steps that the instrument has, plain or as a time series, but this exposure skips, as a list.
 
         Those between a step of the chain and the one before it; with the chain's last step also those after it.
@@ -252,7 +190,7 @@ class Plan:
         stop = rows.index(step) if step != chain[-1] else len(rows)
         return [row for row in rows[start:stop] if row not in chain]
 
-    def settings(self, step, exposure):
+    def settings(self, step: str, exposure: "Exposure | str") -> Settings:
         """Return the parameters of a step before CRDS has its say (`merge_parameters`).
 
         Returns
@@ -264,17 +202,14 @@ class Plan:
         exposure = self._find(exposure)
         source, values = f"release {self.release.name}", {}
         for name, value in self.release.defaults[step].items():
-            instead = stand_in(step, name, value)
             values[name] = {"value": value, "source": source}
-            if instead is not None:
-                values[name] = {"value": instead, "source": f"{source}, where {word(value)} is not there yet"}
         for layer in self._layers_of[exposure.root]:
             for name, value in layer.content.get(step, {}).items():
                 values[name] = {"value": value, "source": layer.source}
         skip, source = self._skip(step, exposure)
         return values | {"skip": {"value": skip, "source": source}}
 
-    def reference_types(self, step, exposure, parameters=None):
+    def reference_types(self, step: str, exposure: "Exposure | str", parameters: Settings | None = None) -> list[str]:
         """Return the CRDS types of the reference files that a step of the exposure needs, as a list.
 
         Parameters
@@ -290,16 +225,15 @@ class Plan:
         exposure = self._find(exposure)
         rows = self._reference_rows(exposure, [step])
         rows = [row for row in rows if not row["type"].startswith("pars-")]
-        if parameters is None and any("=" in row["when"] for row in rows):
-            parameters = self.settings(step, exposure)
+        parameters = parameters or self.settings(step, exposure)
 
-        def holds(condition):
+        def holds(condition: str) -> bool:
             name, _, value = condition.partition("=")
             return word(parameters[name]["value"]) == value if value else exposure.irs2 or not name
 
         return list(dict.fromkeys(row["type"] for row in rows if holds(row["when"])))
 
-    def parameter_types(self, exposure):
+    def parameter_types(self, exposure: "Exposure | str") -> list[str]:
         """Return the CRDS types of the parameter files that concern an exposure, as a list.
 
         Those of steps that are off are among them: `merge_parameters` says so where CRDS has them on.
@@ -308,15 +242,15 @@ class Plan:
         rows = self._reference_rows(exposure, ["all", *self._cells(exposure)])
         return [row["type"] for row in rows if row["type"].startswith("pars-")]
 
-    def all_reference_types(self, exposure):
+    def all_reference_types(self, exposure: "Exposure | str") -> list[str]:
         """Return every CRDS type that an exposure needs, each once: reference files, then parameter files."""
         files = [kind for step in self.chain(exposure) for kind in self.reference_types(step, exposure)]
         return list(dict.fromkeys([*files, *self.parameter_types(exposure)]))
 
-    def overrides(self, exposure):
+    def overrides(self, exposure: "Exposure | str") -> dict[str, str]:
         """Return the reference files that the user gives: CRDS type to path, or to "N/A" for none."""
         exposure = self._find(exposure)
-        given = {}
+        given: dict[str, str] = {}
         for layer in self._reference_layers:
             if layer.holds_for(exposure):
                 single = dict(layer.content)
@@ -328,21 +262,21 @@ class Plan:
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _find(self, exposure):
+    def _find(self, exposure: "Exposure | str") -> "Exposure":
         root = exposure if isinstance(exposure, str) else exposure.root
         if root not in self.exposures:
             raise KeyError(f"no exposure {root!r} in this run{suggestion(root, self.exposures)}")
         return self.exposures[root]
 
-    def _cells(self, exposure):
+    def _cells(self, exposure: "Exposure") -> dict[str, str]:
         return self.release.cells[exposure.instrument, bool(exposure.tso)]
 
-    def _reference_rows(self, exposure, of_steps):
+    def _reference_rows(self, exposure: "Exposure", of_steps: Collection[str]) -> list[dict[str, str]]:
         instruments = {"all", exposure.instrument}
         rows = [row for row in self.release.references if row["step"] in of_steps]
         return [row for row in rows if instruments & set(row["instruments"].split())]
 
-    def _skip(self, step, exposure):
+    def _skip(self, step: str, exposure: "Exposure") -> tuple[bool, str]:
         """Return whether the step is skipped, and who says so."""
         cell = self._cells(exposure).get(step)
         if cell is None:
@@ -351,19 +285,19 @@ class Plan:
         for layer in self._layers_of[exposure.root]:
             if "skip" in layer.content.get(step, {}):
                 skip, source = layer.content[step]["skip"], layer.source
-        if not skip and is_missing(step):
-            return True, "not there yet"
         # Without a ramp fit there is no slope to scale.
         if step == "gain_scale" and not skip and self._skip("ramp_fit", exposure)[0]:
             return True, "ramp_fit is skipped"
         return skip, source
 
-    def _chain(self, exposure):
+    def _chain(self, exposure: "Exposure") -> list[str]:
         return [step for step in self._cells(exposure) if not self._skip(step, exposure)[0]]
 
-    def _links(self):
+    def _links(self) -> dict[str, str]:
         """Link the exposures of each detector in time, for persistence: root to the root before it."""
-        detectors, links, problems = {}, {}, []
+        detectors: dict[str, list[Exposure]] = {}
+        links: dict[str, str] = {}
+        problems = []
         for exposure in self.exposures.values():
             if "persistence" in self.chain(exposure) and self.settings("persistence", exposure)["chain"]["value"]:
                 detectors.setdefault(exposure.detector, []).append(exposure)
@@ -386,9 +320,9 @@ class Plan:
             raise ConfigError(problems)
         return links
 
-    def _all_steps(self):
+    def _all_steps(self) -> list[str]:
         """Merge the chains; a step that only some have stands behind its predecessor there."""
-        merged = []
+        merged: list[str] = []
         for chain in dict.fromkeys(map(tuple, self._chains.values())):
             at = 0
             for step in chain:
@@ -399,7 +333,7 @@ class Plan:
                     at += 1
         return merged
 
-    def _refuse(self, problems):
+    def _refuse(self, problems: Mapping[str, str]) -> None:
         """Refuse, or with skip_bad leave out, the exposures that have a problem: root to what it is."""
         refused = {root: f"{root}: {problem}" for root, problem in problems.items()}
         if refused and (not self.config["skip_bad"] or refused.keys() == self.exposures.keys()):
@@ -411,15 +345,7 @@ class Plan:
         for root in refused:
             del self.exposures[root]
 
-    def _irs2_problems(self):
-        problems = {}
-        for row in not_there_yet():
-            for root, exposure in self.exposures.items():
-                if row["instead"] == "refused" and exposure.irs2 and row["step"] in self._cells(exposure):
-                    problems[root] = f"{row['step']} is not there yet for the IRS2 readout of NIRSpec"
-        return problems
-
-    def _superstripe_problems(self):
+    def _superstripe_problems(self) -> dict[str, str]:
         """Find exposures of superstripes that nothing would put together."""
         problems = {}
         for root, exposure in self.exposures.items():
@@ -432,9 +358,10 @@ class Plan:
                 problems[root] = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
         return problems
 
-    def _checked(self, layer, problems):
+    def _checked(self, layer: _Layer, problems: list[str]) -> _Layer:
         """Check what a layer says about steps, and give numbers their type."""
-        where, content = f"config: steps{f': {layer.selector}' if layer.selector else ''}", {}
+        where = f"config: steps{f': {layer.selector}' if layer.selector else ''}"
+        content: dict[str, Any] = {}
         for step, given in layer.content.items():
             if step not in steps():
                 problems.append(f"{where}: no step {step!r}{suggestion(step, steps())}")
@@ -447,7 +374,7 @@ class Plan:
                     content[step][name] = self._value(step, name, value, place, problems)
         return replace(layer, content=content)
 
-    def _value(self, step, name, value, where, problems):
+    def _value(self, step: str, name: str, value: Any, where: str, problems: list[str]) -> Any:
         rules, place = schema("parameters"), f"{where}: {name}"
         known = self.release.defaults[step]
         if name == "skip":
@@ -456,10 +383,6 @@ class Plan:
             part = rules["properties"][step]["properties"][name]
             problems += schema_problems(value, part, place)
             value = as_typed(value, part)
-            instead = stand_in(step, name, value)
-            if instead is not None:
-                lacking = f"{place}: {word(value)} is not there yet"
-                problems.append(f"{lacking}; take it out, or write {word(instead)}")
         elif name in rules["elsewhere"]:
             problems.append(f"{place}: not a parameter here: {rules['elsewhere'][name]}")
         elif str(name).startswith("override_"):
@@ -471,7 +394,7 @@ class Plan:
             problems.append(f"{place}: no such parameter in release {self.release.name}{advice}")
         return value
 
-    def _reference_problems(self, layer, types, directory):
+    def _reference_problems(self, layer: _Layer, types: Collection[str], directory: Path) -> Iterator[str]:
         where = f"config: references{f': {layer.selector}' if layer.selector else ''}"
         release = self.release.name
         for kind, path in layer.content.items():
@@ -484,45 +407,26 @@ class Plan:
             elif path != "N/A" and not (directory / path).expanduser().is_file():
                 yield f"{where}: {kind}: no file {path!r}; correct the path, or write N/A to do without"
 
-    def _skip_problems(self, exposure):
-        """Find steps that the user turns on and that the mode, or the workflow, does not have."""
-        cells, turned_on = self._cells(exposure), {}
+    def _skip_problems(self, exposure: "Exposure") -> Iterator[str]:
+        """Find steps that the user turns on and that the mode does not have."""
+        cells = self._cells(exposure)
+        decided: dict[str, tuple[bool, _Layer]] = {}
         for layer in self._layers_of[exposure.root]:
             for step, given in layer.content.items():
                 if "skip" in given:
-                    turned_on[step] = not given["skip"] and layer
-        for step, layer in turned_on.items():
-            if not layer:
+                    decided[step] = given["skip"], layer
+        for step, (skip, layer) in decided.items():
+            if skip:
                 continue
             place = f"config: steps: {f'{layer.selector}: ' if layer.selector else ''}{step}: skip: false"
             if step not in cells:
                 has = [mode for (mode, tso) in self.release.cells if step in self.release.cells[mode, tso]]
                 others = f"; turn it on under a selector, of {', '.join(sorted(set(has)))}" if has else ""
                 yield f"{place}: {_mode(exposure)} has no {step} in release {self.release.name}{others}"
-            elif is_missing(step):
-                yield f"{place}: {step} is not there yet; take this out"
 
-    def _notice(self):
+    def _notice(self) -> None:
         """Collect what deserves a line per run."""
-        release, exposures = f"release {self.release.name}", self.exposures.values()
-        left_out, replaced = {}, {}
-        lacking = [(row["step"], row["parameter"]) for row in not_there_yet() if row["parameter"]]
-        for exposure in exposures:
-            for step in self._cells(exposure):
-                if self._skip(step, exposure) == (True, "not there yet"):
-                    left_out.setdefault(step, {})[_mode(exposure)] = None
-            for step, name in lacking:
-                value = self.release.defaults[step].get(name)
-                if step in self.chain(exposure) and stand_in(step, name, value) is not None:
-                    replaced.setdefault((step, name, value), {})[_mode(exposure)] = None
-        for step, modes in left_out.items():
-            modes = ", ".join(modes)
-            self.notices.append(f"{step} is not there yet: left out for {modes} ({release} has it)")
-        for (step, name, value), modes in replaced.items():
-            self.notices.append(
-                f"{step}: {name}: {word(value)} ({release}) is not there yet: "
-                f"{word(stand_in(step, name, value))} is used for {', '.join(modes)}"
-            )
+        exposures = self.exposures.values()
         for block, layers in (("steps", self._step_layers), ("references", self._reference_layers)):
             for layer in layers:
                 if not any(layer.holds_for(exposure) for exposure in exposures):
