@@ -10,6 +10,7 @@ from rampflow.jobs.step import Job, write_json
 with Job(snakemake) as job:
     failed = resolve.resolve_all(
         snakemake.params.requests,
+        terms=snakemake.params.terms,
         config=snakemake.params.crds,
         results=snakemake.params.results,
         state=".rampflow",

@@ -8,7 +8,6 @@ import pytest
 
 from rampflow.planning.plan import Plan
 from rampflow.settings.configuration import ConfigError, steps
-from rampflow.settings.parameters import merge_parameters
 from rampflow.settings.release import load_release
 
 MODES = [(name, tso) for name in ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC") for tso in (False, True)]
@@ -197,16 +196,16 @@ def test_no_mode_takes_a_step_that_it_does_not_have(release):
 
 def test_previous_and_final_follow_the_chain():
     plan = Plan({}, [A, B])
-    assert plan.previous("group_scale", A) is None
-    assert plan.previous("superbias", A) == "saturation"
-    assert plan.previous("dark_current", A.root) == "persistence"
-    assert plan.previous("refpix", B) == "dark_current"
-    assert plan.final(A) == "gain_scale"
+    assert plan.expected(A).previous("group_scale") is None
+    assert plan.expected(A).previous("superbias") == "saturation"
+    assert plan.expected(A.root).previous("dark_current") == "persistence"
+    assert plan.expected(B).previous("refpix") == "dark_current"
+    assert plan.expected(A).final == "gain_scale"
 
 
-def test_previous_of_a_step_outside_the_chain_is_an_error():
-    with pytest.raises(KeyError, match="does not pass through superbias"):
-        Plan({}, [B]).previous("superbias", B)
+def test_previous_of_a_step_that_the_instrument_does_not_have_is_an_error():
+    with pytest.raises(KeyError, match="superbias"):
+        Plan({}, [B]).expected(B).previous("superbias")
 
 
 def test_unknown_exposure_is_an_error_with_the_nearest_name():
@@ -224,8 +223,8 @@ def test_instruments_side_by_side_keep_their_own_chains():
 def test_skip_removes_a_step_and_adds_one():
     plan = Plan({"steps": {"jump": {"skip": True}, "ipc": {"skip": False}}}, [A])
     assert "jump" not in plan.steps
-    assert plan.previous("superbias", A) == "ipc"
-    assert plan.previous("ramp_fit", A) == "dark_current"
+    assert plan.expected(A).previous("superbias") == "ipc"
+    assert plan.expected(A).previous("ramp_fit") == "dark_current"
 
 
 def test_skip_of_a_step_that_the_mode_does_not_have_is_no_error():
@@ -234,7 +233,7 @@ def test_skip_of_a_step_that_the_mode_does_not_have_is_no_error():
 
 def test_without_ramp_fit_there_is_nothing_to_scale():
     plan = Plan({"steps": {"ramp_fit": {"skip": True}}}, [A])
-    assert plan.final(A) == "jump"
+    assert plan.expected(A).final == "jump"
     assert plan.settings("gain_scale", A)["skip"] == {"value": True, "source": "ramp_fit is skipped"}
 
 
@@ -407,7 +406,10 @@ def test_selectors_that_select_nothing_are_said():
 
 def test_parameters_of_a_step_that_does_not_run_are_said():
     plan = Plan({"steps": {"charge_migration": {"signal_threshold": 20000}}}, [A])
-    assert "config: steps: charge_migration: parameters without effect: it does not run" in plan.notices
+    assert (
+        "config: steps: charge_migration: parameters without effect: it does not run unless CRDS turns it on"
+        in plan.notices
+    )
 
 
 # --- superstripes ---------------------------------------------------------------------------------------
@@ -471,31 +473,22 @@ def test_conditional_reference_types():
     assert plan.reference_types("clean_flicker_noise", A) == ["flat", "gain", "readnoise"]
 
 
-def test_merged_parameters_decide_about_reference_types_when_given():
+def test_crds_decides_about_reference_types_too():
     plan = Plan({}, [A])
-    merged, _ = merge_parameters(
-        plan.settings("clean_flicker_noise", A),
-        {"pars-cleanflickernoisestep": {"parameters": {"apply_flat_field": "True"}}},
-        "clean_flicker_noise",
-    )
+    pars = {"pars-cleanflickernoisestep": {"parameters": {"apply_flat_field": "True", "skip": "False"}}}
     assert plan.reference_types("clean_flicker_noise", A) == ["gain", "readnoise"]
-    assert plan.reference_types("clean_flicker_noise", A, merged) == ["flat", "gain", "readnoise"]
+    assert plan.reference_types("clean_flicker_noise", A, plan.settle(A, pars)) == ["flat", "gain", "readnoise"]
 
 
-def test_all_reference_types_of_an_exposure():
-    assert Plan({}, [B]).all_reference_types(B) == [
-        *("mask", "emicorr", "saturation", "superbias", "reset", "linearity", "dark", "gain", "readnoise"),
+def test_parameter_types_are_those_of_every_step_that_there_could_be():
+    assert Plan({}, [B]).parameter_types(B) == [
         *("pars-detector1pipeline", "pars-groupscalestep", "pars-dqinitstep", "pars-emicorrstep"),
-        *("pars-saturationstep", "pars-ipcstep", "pars-refpixstep", "pars-resetstep", "pars-linearitystep"),
-        *("pars-darkcurrentstep", "pars-jumpstep", "pars-cleanflickernoisestep", "pars-rampfitstep"),
+        *("pars-saturationstep", "pars-ipcstep", "pars-refpixstep", "pars-firstframestep", "pars-lastframestep"),
+        *("pars-resetstep", "pars-linearitystep", "pars-rscdstep", "pars-darkcurrentstep"),
+        *("pars-chargemigrationstep", "pars-jumpstep", "pars-cleanflickernoisestep", "pars-rampfitstep"),
         "pars-gainscalestep",
     ]
-
-
-def test_a_skipped_step_needs_no_reference_files():
-    plan = Plan({"steps": {"dark_current": {"skip": True}}}, [A])
-    assert "dark" not in plan.all_reference_types(A)
-    assert "gain" in plan.all_reference_types(A)
+    assert Plan({"crds": {"pars": False}}, [B]).parameter_types(B) == []
 
 
 @pytest.mark.parametrize("release", ["1.19", "3.0"])
@@ -574,7 +567,8 @@ CHAIN = {"steps": {"persistence": {"chain": True}}}
 
 def links(config, *exposures):
     plan = Plan(config, exposures)
-    return {exposure.root: plan.chained_after(exposure) for exposure in exposures}
+    found = plan.links(plan.expected)
+    return {exposure.root: found.get(exposure.root) for exposure in exposures}
 
 
 def test_exposures_are_not_chained_unless_it_is_asked_for():

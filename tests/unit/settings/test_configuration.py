@@ -22,7 +22,7 @@ def test_empty_config_gets_every_key():
         "tso": None,
         "skip_bad": False,
         "results": "results",
-        "crds": {"path": None, "context": None, "server": None, "offline": False},
+        "crds": {"path": None, "context": None, "server": None, "offline": False, "pars": True},
         "references": {},
         "steps": {},
         "save_calibrated_ramp": False,
@@ -57,7 +57,7 @@ def test_release_may_arrive_as_the_number_that_the_command_line_makes_of_it(name
     [
         ({"exposure": "x"}, "config: unknown key 'exposure'; did you mean 'exposures'?"),
         ({"crds": {"contxt": "x"}}, "config: crds: unknown key 'contxt'; did you mean 'context'?"),
-        ({"crds": {"zz": 1}}, "config: crds: unknown key 'zz'; known are path, context, server, offline"),
+        ({"crds": {"zz": 1}}, "config: crds: unknown key 'zz'; known are path, context, server, offline, pars"),
         ({"release": "1.20"}, "config: release: no release '1.20'; there are 1.19, 3.0"),
         (
             {"tso": "true"},

@@ -5,7 +5,7 @@ import pytest
 from rampflow.planning.exposures import placeholder
 from rampflow.planning.plan import Plan
 from rampflow.settings.configuration import ConfigError
-from rampflow.settings.parameters import as_typed, coerced, merge_parameters
+from rampflow.settings.parameters import as_typed, coerced, merge_parameters, merge_skip
 
 # --- parameters from CRDS -----------------------------------------------------------------------------
 
@@ -27,14 +27,15 @@ def test_crds_comes_between_the_release_and_the_config(settings):
     assert notes == []
 
 
-def test_the_file_of_the_step_wins_over_the_file_of_the_pipeline(settings):
+def test_the_file_of_the_pipeline_wins_over_the_file_of_the_step(settings):
     pipeline = {
         "parameters": {},
         "steps": {"jump": {"sat_expand": 5, "min_sat_area": 6}, "ipc": {"edge_size": 1}},
     }
     files = {"pars-jumpstep": {"parameters": {"sat_expand": 3}}, "pars-detector1pipeline": pipeline}
     merged, _ = merge_parameters(settings, files, "jump")
-    assert merged["sat_expand"] == {"value": 3, "source": "pars-jumpstep"}
+    assert merged["sat_expand"] == {"value": 5, "source": "pars-detector1pipeline"}
+    assert merged["edge_size"] == {"value": 7, "source": "config"}
     assert merged["min_sat_area"] == {"value": 6.0, "source": "pars-detector1pipeline"}
 
 
@@ -74,28 +75,53 @@ def test_wrong_values_of_crds_are_refused(settings):
         merge_parameters(settings, files, "jump")
 
 
-def test_a_skip_of_crds_is_reported_and_not_followed(settings):
-    files = {"pars-jumpstep": {"parameters": {"skip": "True"}}}
+RELEASE = {"value": True, "source": "release 1.19"}
+
+
+@pytest.mark.parametrize("skip", ["True", "true", "on", "1", "yes", True, 1])
+def test_a_skip_of_crds_is_read_as_configobj_reads_it(skip):
+    entry = {"value": False, "source": "release 1.19"}
+    files = {"pars-jumpstep": {"file": "/c/j.asdf", "parameters": {"skip": skip}}}
+    assert merge_skip(entry, files, "jump") == {"value": True, "source": "pars-jumpstep (j.asdf)"}
+
+
+@pytest.mark.parametrize("skip", ["False", "off", "0", "no", False, 0, None])
+def test_a_step_that_is_off_is_turned_on_by_crds(skip):
+    found = merge_skip(RELEASE, {"pars-ipcstep": {"parameters": {"skip": skip}}}, "ipc")
+    assert found == {"value": False, "source": "pars-ipcstep"}
+
+
+def test_of_two_skips_that_of_the_pipeline_wins_and_the_user_over_both():
+    files = {
+        "pars-ipcstep": {"parameters": {"skip": False}},
+        "pars-detector1pipeline": {"parameters": {"skip": False}, "steps": {"ipc": {"skip": "True"}}},
+    }
+    assert merge_skip(RELEASE, files, "ipc") == {"value": True, "source": "pars-detector1pipeline"}
+    user = {"value": False, "source": "config (NIRCAM)"}
+    assert merge_skip(user, files, "ipc") == user
+
+
+@pytest.mark.parametrize("pipeline", [None, {}, {"parameters": {}}, {"steps": None}, {"steps": {"jump": None}}])
+def test_files_that_say_nothing_about_a_step_change_nothing(pipeline, settings):
+    files = {"pars-detector1pipeline": pipeline, "pars-ipcstep": {"parameters": {"skip": False}}}
+    assert merge_skip(settings["skip"], files, "jump") == settings["skip"]
     merged, notes = merge_parameters(settings, files, "jump")
-    assert "skip" not in merged
-    assert notes == [
-        "pars-jumpstep: skip: true is not followed, the plan decides (release 1.19); to follow CRDS, write "
-        "steps: {jump: {skip: true}}"
-    ]
+    assert (merged, notes) == ({name: settings[name] for name in settings if name != "skip"}, [])
 
 
-def test_a_skip_of_crds_that_agrees_is_not_reported(settings):
-    assert merge_parameters(settings, {"pars-jumpstep": {"parameters": {"skip": "False"}}}, "jump")[1] == []
+def test_a_skip_that_is_neither_true_nor_false_is_refused():
+    message = r"^pars-ipcstep: skip: expected true or false, found the text 'maybe'$"
+    with pytest.raises(ConfigError, match=message):
+        merge_skip(RELEASE, {"pars-ipcstep": {"parameters": {"skip": "maybe"}}}, "ipc")
 
 
-def test_a_skip_of_crds_for_a_step_that_is_off_is_reported():
-    settings = Plan({}, [A]).settings("charge_migration", A)
-    files = {"pars-chargemigrationstep": {"parameters": {"skip": False, "signal_threshold": 21864}}}
-    _, notes = merge_parameters(settings, files, "charge_migration")
-    assert notes == [
-        "pars-chargemigrationstep: skip: false is not followed, the plan decides (release 1.19); to follow "
-        "CRDS, write steps: {charge_migration: {skip: false}}"
-    ]
+def test_parameters_of_other_releases_are_tolerated_with_a_note():
+    settings = Plan({}, [A]).settings("clean_flicker_noise", A)
+    files = {"pars-cleanflickernoisestep": {"parameters": {"autoparam": True, "user_mask": "None", "skip": "True"}}}
+    merged, notes = merge_parameters(settings, files, "clean_flicker_noise")
+    assert notes == ["pars-cleanflickernoisestep: without meaning here: autoparam"]
+    assert merged["user_mask"] == {"value": None, "source": "pars-cleanflickernoisestep"}
+    assert "autoparam" not in merged and "skip" not in merged
 
 
 @pytest.mark.parametrize(

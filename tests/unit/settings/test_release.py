@@ -48,6 +48,22 @@ def test_every_parameter_belongs_to_a_release():
         assert known == {name for release in releases() for name in load_release(release).defaults[step]}
 
 
+def test_the_order_of_a_mode_has_what_jwst_calls_also_where_the_table_has_a_blank():
+    old, new = load_release("1.19"), load_release("3.0")
+    for release in (old, new):
+        for mode in MODES:
+            assert [step for step in release.order[mode] if step in release.cells[mode]] == list(release.cells[mode])
+        miri = release.order["MIRI", True]
+        assert {"firstframe", "lastframe", "rscd", "charge_migration"} <= set(miri) - set(release.cells["MIRI", True])
+        assert miri.index("refpix") + 1 == miri.index("charge_migration") == miri.index("jump") - 1
+        assert "charge_migration" in release.order["NIRCAM", True]
+    assert "persistence" in old.order["NIRISS", True]
+    # Never called: persistence for NIRSpec, and what is not in jwst's branch for the instrument.
+    assert "persistence" not in old.order["NIRSPEC", False] and "persistence" in new.order["NIRSPEC", False]
+    assert "rscd" not in old.order["NIRCAM", False] and "superbias" not in old.order["MIRI", False]
+    assert "picture_frame" in new.order["NIRSPEC", True] and "picture_frame" not in new.order["NIRISS", False]
+
+
 def test_what_a_release_does_not_have_is_not_among_its_parameters():
     old, new = load_release("1.19").defaults, load_release("3.0").defaults
     assert "autoparam" not in old["clean_flicker_noise"] and new["clean_flicker_noise"]["autoparam"] is False
@@ -67,7 +83,7 @@ def test_an_unknown_release_is_refused():
         (
             "miri.tsv",
             "step\tMIRI\njump\tyes\n",
-            "miri.tsv line 2: MIRI: expected one of on, off, nothing, found",
+            "miri.tsv line 2: MIRI: expected one of on, off, nothing, -, found",
         ),
         ("miri.tsv", "step\tMIR\njump\ton\n", "miri.tsv line 2: unknown key 'MIR'"),
         (

@@ -318,7 +318,7 @@ def revise(folder, exposures, detector, reftype, base=CONTEXT, context="jwst_900
     for name, text in texts.items():
         for before, after in renamed.items():
             text = text.replace(before, after)
-        (mappings / renamed[name]).write_text(_signed(text))
+        (mappings / renamed[name]).write_text(signed(text))
     return context
 
 
@@ -348,9 +348,9 @@ def complete(folder, base, context):
         head, selector = text.split("selector = {\n")
         missing = [kind.upper() for kind in _ALL_TYPES if f"    '{kind.upper()}' :" not in selector]
         rows = "".join(f"    '{kind}' : 'N/A',\n" for kind in missing)
-        (mappings / name).write_text(_signed(f"{head}selector = {{\n{rows}{selector}"))
+        (mappings / name).write_text(signed(f"{head}selector = {{\n{rows}{selector}"))
         pipeline = pipeline.replace(old_name, name)
-    (mappings / context).write_text(_signed(pipeline))
+    (mappings / context).write_text(signed(pipeline))
     return context
 
 
@@ -473,7 +473,7 @@ def _write_mappings(folder, context, rules):
                 answer = f"UseAfter({{\n        '2022-01-01 00:00:00' : {file!r},\n    }})"
                 rows.append(f"    {values!r} : {repr(file) if file == 'N/A' else answer},\n")
             body = "selector = Match({\n" + "".join(rows) + "})\n"
-            (mappings / name).write_text(_signed(_header_text(header) + body))
+            (mappings / name).write_text(signed(_header_text(header) + body))
             types[reftype.upper()] = name
         name = f"jwst_{instrument.lower()}_{serial}.imap"
         header = {
@@ -483,7 +483,7 @@ def _write_mappings(folder, context, rules):
             "observatory": "JWST",
             "parkey": ("REFTYPE",),
         }
-        (mappings / name).write_text(_signed(_header_text(header) + _selector_text(types)))
+        (mappings / name).write_text(signed(_header_text(header) + _selector_text(types)))
         instruments[instrument] = name
     header = {
         "description": "Synthetic references",
@@ -492,7 +492,7 @@ def _write_mappings(folder, context, rules):
         "observatory": "JWST",
         "parkey": ("META.INSTRUMENT.NAME",),
     }
-    (mappings / context).write_text(_signed(_header_text(header) + _selector_text(instruments)))
+    (mappings / context).write_text(signed(_header_text(header) + _selector_text(instruments)))
 
 
 def _header_text(header):
@@ -504,7 +504,7 @@ def _selector_text(selection):
     return "selector = {\n" + "".join(f"    {key!r} : {value!r},\n" for key, value in selection.items()) + "}\n"
 
 
-def _signed(text):
+def signed(text):
     """Put the checksum that crds verifies into a mapping: of all lines but the one that holds it."""
     lines = text.splitlines(keepends=True)
     digest = hashlib.sha1("".join(line for line in lines if "sha1sum" not in line).encode()).hexdigest()

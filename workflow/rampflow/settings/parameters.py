@@ -1,7 +1,7 @@
 """The parameters of a step, with the source of each: the release, CRDS's parameter files, or the user."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from rampflow.settings.configuration import (
     schema,
     schema_problems,
     types_of,
-    word,
 )
 
 #: CRDS type of the file that has parameters for all steps.
@@ -21,17 +20,18 @@ PIPELINE = "pars-detector1pipeline"
 Settings = dict[str, dict[str, Any]]  #: name to {"value": ..., "source": ...}
 
 
-def merge_parameters(settings: Settings, crds_parameters: Mapping[str, Any], step: str) -> tuple[Settings, list[str]]:
+def merge_parameters(settings: Settings, pars: Mapping[str, Any], step: str) -> tuple[Settings, list[str]]:
     """Slide what CRDS gives in between a release's defaults and the user's configuration.
 
-    The file of the step wins over what the file of the pipeline says about the step. Text is read as
-    configobj, which jwst uses, reads it: ``'False'`` for a switch is false, ``'5.0'`` for a number is 5.
+    The file of the pipeline wins over the file of the step, as in stpipe. Text is read as configobj, which jwst
+    uses, reads it: ``'False'`` for a switch is false, ``'5.0'`` for a number is 5.
 
     Parameters
     ----------
     settings : dict
-        `Plan.settings` of the step.
-    crds_parameters : dict
+        Parameters of the step from release and configuration: name to ``{"value": ..., "source": ...}``. Those whose
+        source is a configuration stay as they are.
+    pars : mapping
         CRDS type (``pars-jumpstep``, ``pars-detector1pipeline``) to what its file holds: ``parameters``
         {name: value}; for the pipeline also ``steps`` {step: {name: value}}; ``file``, if there, names the
         source. Files of other steps are passed over.
@@ -41,39 +41,74 @@ def merge_parameters(settings: Settings, crds_parameters: Mapping[str, Any], ste
     Returns
     -------
     parameters : dict
-        name to ``{"value": ..., "source": ...}``; without ``skip``, which is no parameter of the step's
-        function: whether a step runs is settled by the plan.
+        name to ``{"value": ..., "source": ...}``; without ``skip``, which is no parameter of the step's function
+        (`merge_skip`).
     notes : list of str
-        One line each: names in CRDS's files that mean nothing here; a ``skip`` that disagrees with the plan.
+        One line for each file with names that mean nothing here: those of other releases, or of jwst's own machinery.
 
     Raises
     ------
     ConfigError
         If a value in a file of CRDS is of the wrong type.
     """
-    own, known = parameter_type(step), schema("parameters")["properties"][step].get("properties", {})
-    merged, notes, skip = {name: entry for name, entry in settings.items() if name != "skip"}, [], None
-    for kind in (PIPELINE, own):
-        tree = crds_parameters.get(kind) or {}
-        source = kind + (f" ({Path(tree['file']).name})" if tree.get("file") else "")
-        given = (tree.get("steps") or {}).get(step) if kind == PIPELINE else tree.get("parameters")
-        ignored = []
-        for name, value in (given or {}).items():
-            if name == "skip":
-                skip = coerced(value, {"type": "boolean"}, f"{source}: skip"), source
-            elif name not in merged:
-                ignored.append(name)
-            elif not settings[name]["source"].startswith("config"):
-                value = coerced(value, known[name], f"{source}: {name}")
-                merged[name] = {"value": value, "source": source}
-        if ignored:
-            notes.append(f"{source}: without meaning here: {', '.join(sorted(ignored))}")
-    if skip and skip[0] != settings["skip"]["value"]:
-        asked, decides = word(skip[0]), settings["skip"]["source"]
-        advice = f"; to follow CRDS, write steps: {{{step}: {{skip: {asked}}}}}"
-        note = f"{skip[1]}: skip: {asked} is not followed, the plan decides ({decides})"
-        notes.append(note + (advice if decides.startswith("release") else ""))
+    known = schema("parameters")["properties"][step].get("properties", {})
+    merged, notes = {name: entry for name, entry in settings.items() if name != "skip"}, []
+    for source, given in _given(pars, step):
+        for name, value in given.items():
+            if name in merged and not is_users(settings[name]):
+                merged[name] = {"value": coerced(value, known[name], f"{source}: {name}"), "source": source}
+        if ignored := sorted(str(name) for name in given if name not in merged and name != "skip"):
+            notes.append(f"{source}: without meaning here: {', '.join(ignored)}")
     return merged, notes
+
+
+def merge_skip(entry: dict[str, Any], pars: Mapping[str, Any], step: str) -> dict[str, Any]:
+    """Let CRDS say whether a step is skipped, unless the user has said it.
+
+    Parameters
+    ----------
+    entry : dict
+        What release and configuration say: ``{"value": ..., "source": ...}``.
+    pars, step
+        As `merge_parameters` takes them.
+
+    Returns
+    -------
+    dict
+        ``{"value": ..., "source": ...}``.
+
+    Raises
+    ------
+    ConfigError
+        The value in a file of CRDS is neither true nor false.
+    """
+    if is_users(entry):
+        return entry
+    for source, given in _given(pars, step):
+        if "skip" in given:
+            # To jwst no value at all is as good as false.
+            value = given["skip"] is not None and coerced(given["skip"], {"type": "boolean"}, f"{source}: skip")
+            entry = {"value": value, "source": source}
+    return entry
+
+
+def is_users(entry: Mapping[str, Any]) -> bool:
+    """Return whether the user's configuration has decided."""
+    return entry["source"].startswith("config")
+
+
+def is_crds(entry: Mapping[str, Any]) -> bool:
+    """Return whether a parameter file of CRDS has decided."""
+    return entry["source"].startswith("pars-")
+
+
+def _given(pars: Mapping[str, Any], step: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give what each file says about a step, with the name of the source; the later wins."""
+    for kind in (parameter_type(step), PIPELINE):
+        tree = pars.get(kind) or {}
+        given = (tree.get("steps") or {}).get(step) if kind == PIPELINE else tree.get("parameters")
+        if given:
+            yield kind + (f" ({Path(tree['file']).name})" if tree.get("file") else ""), given
 
 
 def parameter_type(step: str) -> str:
