@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 from conftest import _new_run
 
+from rampflow.inspection import check, report
 from rampflow.mock.parameter_files import add_parameters
 
 ON = {"skip": "False", "signal_threshold": "40.0", "minimum_groups": 3}
@@ -85,7 +86,18 @@ def test_the_record_of_the_run_and_the_report_say_who_decided(followed):
     assert ours["decided"]["charge_migration"].startswith("pars-chargemigrationstep")
     assert ours["off"]["persistence"].startswith("pars-detector1pipeline")
     assert ours["off"]["clean_flicker_noise"] == "release 1.19"
-    assert [line for line in facts["notices"] if "by CRDS" in line]
+    assert len([line for line in facts["notices"] if "by CRDS" in line]) == 2
+    assert report.main([str(followed.folder / "results")]) == 0
+    page = (followed.folder / "results/report.html").read_text()
+    assert "on by pars-chargemigrationstep (jwst_niriss_pars-chargemigrationstep_9003.asdf)" in page
+    assert re.search(r"Off: [^<]*persistence \(pars-detector1pipeline \(jwst_niriss", page)
+
+
+def test_results_are_made_again_as_crds_has_them(followed, monkeypatch, capsys):
+    monkeypatch.chdir(followed.folder)
+    root = of(followed, "rate").parent.name
+    assert check.main(["results", "--again", root]) == 0
+    assert f"{root}: made again, bit for bit the same" in capsys.readouterr().out
 
 
 def test_a_finished_run_has_nothing_to_do(followed):
