@@ -35,7 +35,7 @@ def add_parameters(folder, instrument, reftype, values, steps=None, *, base=CONT
     if instrument not in INSTRUMENTS:
         raise ValueError(f"no instrument {instrument!r}; there are {', '.join(INSTRUMENTS)}")
     mappings = Path(folder) / "mappings/jwst"
-    old, new = (name.removesuffix(".pmap")[-4:] for name in (base, context))
+    new = context.removesuffix(".pmap")[-4:]
     stem = f"jwst_{instrument.lower()}"
     file = f"{stem}_{reftype}_{new}.asdf"
     classes = {step: f"jwst.{step}.{step.title().replace('_', '')}Step" for step in steps or {}}
@@ -67,13 +67,14 @@ def add_parameters(folder, instrument, reftype, values, steps=None, *, base=CONT
             "})\n"
         )
     )
-    instrument_map = (mappings / f"{stem}_{old}.imap").read_text()
+    pipeline_map = (mappings / base).read_text()
+    present = re.search(rf"'{instrument}' : '(.*)',", pipeline_map)[1]
+    instrument_map = (mappings / present).read_text()
     line = rf"'{reftype.upper()}' : .*,"
     if not re.search(line, instrument_map):
         raise ValueError(f"{base} has no type {reftype}")
     instrument_map = re.sub(line, f"'{reftype.upper()}' : '{rule}',", instrument_map)
-    pipeline_map = (mappings / base).read_text()
     for name, text in ((f"{stem}_{new}.imap", instrument_map), (context, pipeline_map)):
-        text = text.replace(f"{stem}_{old}.imap", f"{stem}_{new}.imap").replace(base, context)
+        text = text.replace(present, f"{stem}_{new}.imap").replace(base, context)
         (mappings / name).write_text(signed(text))
     return context

@@ -195,8 +195,7 @@ class Plan:
         """
         exposure = self._find(exposure)
         chain = chain or self.expected(exposure)
-        values = {name: self._value_of(step, name, exposure) for name in self.release.defaults[step]}
-        values, _ = merge_parameters(values, chain.pars, step)
+        values, _ = merge_parameters(self._values(step, exposure), chain.pars, step)
         return values | {"skip": chain.skips.get(step) or self._skip(step, exposure)}
 
     def reference_types(self, step: str, exposure: "Exposure | str", chain: Chain | None = None) -> list[str]:
@@ -275,7 +274,7 @@ class Plan:
             types.setdefault(step, []).append((kind, when if "=" in when else ""))
             if "=" in when:
                 name = when.partition("=")[0]
-                values.setdefault(step, {})[name] = self._value_of(step, name, exposure)
+                values.setdefault(step, {})[name] = self._values(step, exposure)[name]
         return {
             "skips": {step: self._skip(step, exposure) for step in order},
             "kept": kept,
@@ -284,12 +283,14 @@ class Plan:
             "values": values,
         }
 
-    def _value_of(self, step: str, name: str, exposure: "Exposure") -> dict[str, Any]:
-        entry = {"value": self.release.defaults[step][name], "source": f"release {self.release.name}"}
+    def _values(self, step: str, exposure: "Exposure") -> Settings:
+        """Return the parameters of a step before CRDS has its say; ``skip`` too, where the configuration has it."""
+        source = f"release {self.release.name}"
+        values = {name: {"value": value, "source": source} for name, value in self.release.defaults[step].items()}
         for layer in self._layers_of[exposure.root]:
-            if name in layer.content.get(step, {}):
-                entry = {"value": layer.content[step][name], "source": layer.source}
-        return entry
+            for name, value in layer.content.get(step, {}).items():
+                values[name] = {"value": value, "source": layer.source}
+        return values
 
     def _possible(self, exposure: "Exposure") -> list[str]:
         """Return the steps that the exposure may pass through, once CRDS has its say."""
@@ -303,11 +304,9 @@ class Plan:
         if not any("chain" in layer.content.get("persistence", {}) for layer in self._step_layers):
             return
         for exposure in self.exposures.values():
-            chain, algorithm = (
-                self._value_of("persistence", name, exposure)["value"] for name in ("chain", "algorithm")
-            )
-            if chain and "persistence" in self._possible(exposure):
-                yield Linked(exposure, algorithm)
+            values = self._values("persistence", exposure)
+            if values["chain"]["value"] and "persistence" in self._possible(exposure):
+                yield Linked(exposure, values["algorithm"]["value"])
 
     def _refuse(self, problems: Mapping[str, str]) -> None:
         """Refuse, or with skip_bad leave out, the exposures that have a problem: root to what it is."""

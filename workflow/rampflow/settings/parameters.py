@@ -1,8 +1,8 @@
 """The parameters of a step, with the source of each: the release, CRDS's parameter files, or the user."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from rampflow.settings.configuration import (
@@ -108,7 +108,7 @@ def _given(pars: Mapping[str, Any], step: str) -> Iterator[tuple[str, Mapping[st
         tree = pars.get(kind) or {}
         given = (tree.get("steps") or {}).get(step) if kind == PIPELINE else tree.get("parameters")
         if given:
-            yield kind + (f" ({Path(tree['file']).name})" if tree.get("file") else ""), given
+            yield kind + (f" ({os.path.basename(tree['file'])})" if tree.get("file") else ""), given
 
 
 def parameter_type(step: str) -> str:
@@ -151,6 +151,8 @@ def coerced(value: Any, rules: Mapping[str, Any], where: str) -> Any:
             value = [part for part in re.split(r"[\s,\[\]()]+", text) if part]
         elif number_of(text, types) is not None:
             value = number_of(text, types)
+    if isinstance(value, bool) and "boolean" in types:
+        return value  # most of what there is; a schema takes a hundred times as long to say so
     if isinstance(value, list | tuple):
         value = [coerced(part, rules.get("items", {}), where) for part in value]
     problems = schema_problems(value, rules, where)
