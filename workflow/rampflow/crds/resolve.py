@@ -241,6 +241,20 @@ def resolve_all(requests, *, config, results, state, terms=()):
     return failed
 
 
+def run(job):
+    """Resolve the exposures of a run as the job of the rule ``references``.
+
+    Parameters
+    ----------
+    job : `~rampflow.jobs.job.Job`
+        Its rule gives the ``requests`` and their ``terms``, the settings ``crds``, and the folder ``results``.
+    """
+    told = job.spec.more
+    settings = {"config": told["crds"], "results": told["results"], "state": ".rampflow"}
+    failed = resolve_all(told["requests"], terms=told["terms"], **settings)
+    replace(Path(job.spec.outputs["answers"]), json.dumps({"failed": failed}, indent=1) + "\n")
+
+
 # --- settings --------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from rampflow.settings.configuration import word
 from rampflow.settings.parameters import Settings, merge_parameters, merge_skip
+from rampflow.settings.release import needed_types
 
 
 class Terms(TypedDict):
@@ -114,9 +114,4 @@ def step_types(terms: Terms, step: str, pars: Mapping[str, Any]) -> list[str]:
     values = terms["values"].get(step, {})
     if values:
         values, _ = merge_parameters(values, pars, step)
-
-    def holds(condition: str) -> bool:
-        name, _, value = condition.partition("=")
-        return not name or word(values[name]["value"]) == value
-
-    return list(dict.fromkeys(kind for kind, condition in terms["types"].get(step, []) if holds(condition)))
+    return needed_types(terms["types"].get(step, []), {name: entry["value"] for name, entry in values.items()})

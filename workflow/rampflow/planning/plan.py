@@ -216,8 +216,7 @@ class Plan:
         if not self.config["crds"]["pars"]:
             return []
         exposure = self._find(exposure)
-        rows = self._reference_rows(exposure, ["all", *self.release.order[_mode(exposure)]])
-        return [row["type"] for row in rows if row["type"].startswith("pars-")]
+        return self.release.parameter_types(self.release.order[_mode(exposure)], exposure.instrument)
 
     def overrides(self, exposure: "Exposure | str") -> dict[str, str]:
         """Return the reference files that the user gives: CRDS type to path, or to "N/A" for none."""
@@ -245,11 +244,6 @@ class Plan:
         layers = tuple(id(layer) for layer in self._layers_of[exposure.root])
         return _mode(exposure), exposure.irs2, bool(exposure.superstripes), layers
 
-    def _reference_rows(self, exposure: "Exposure", of_steps: Collection[str]) -> list[dict[str, str]]:
-        instruments = {"all", exposure.instrument}
-        rows = [row for row in self.release.references if row["step"] in of_steps]
-        return [row for row in rows if instruments & set(row["instruments"].split())]
-
     def _skip(self, step: str, exposure: "Exposure") -> dict[str, Any]:
         """Return whether the step is skipped, and who says so, before CRDS has its say."""
         release, cell = f"release {self.release.name}", self.cells(exposure).get(step)
@@ -265,16 +259,12 @@ class Plan:
         order = self.release.order[_mode(exposure)]
         called = {step for tso in (False, True) for step in self.release.cells.get((exposure.instrument, tso), {})}
         kept = {"ramp_fit": _NO_RATES} | ({"refpix": _NOT_COLLATED} if exposure.superstripes else {})
-        types: dict[str, list[tuple[str, str]]] = {}
+        types = {step: self.release.conditional_types(step, exposure.instrument, irs2=exposure.irs2) for step in order}
         values: dict[str, Settings] = {}
-        for row in self._reference_rows(exposure, order):
-            step, kind, when = row["step"], row["type"], row["when"]
-            if kind.startswith("pars-") or (when == "irs2" and not exposure.irs2):
-                continue
-            types.setdefault(step, []).append((kind, when if "=" in when else ""))
-            if "=" in when:
-                name = when.partition("=")[0]
-                values.setdefault(step, {})[name] = self._values(step, exposure)[name]
+        for step, kinds in types.items():
+            names = {condition.partition("=")[0] for _, condition in kinds if condition}
+            if names:
+                values[step] = {name: entry for name, entry in self._values(step, exposure).items() if name in names}
         return {
             "skips": {step: self._skip(step, exposure) for step in order},
             "kept": kept,

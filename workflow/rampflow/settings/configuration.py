@@ -16,7 +16,9 @@ from typing import Any
 
 import yaml
 
-WORKFLOW = Path(__file__).parents[2]
+from rampflow.errors import RampflowError
+from rampflow.places import WORKFLOW
+
 RELEASES = WORKFLOW / "releases"
 INSTRUMENTS = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
 
@@ -33,7 +35,7 @@ _WORDS = {
 }
 
 
-class ConfigError(ValueError):
+class ConfigError(RampflowError, ValueError):
     """The configuration, or a table, asks for what cannot be.
 
     Parameters

@@ -4,6 +4,7 @@ A release is data: the step tables, the CRDS types that each step asks for, and 
 It may be based on another one, and then its files hold only what differs.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from rampflow.settings.configuration import (
     schema,
     schema_problems,
     steps,
+    word,
 )
 from rampflow.settings.tables import read_table
 
@@ -36,6 +38,46 @@ class Release:
     cells: dict[Mode, dict[str, str]]  #: step to "on" or "off", of the steps of a mode, in execution order
     defaults: dict[str, dict[str, Any]]  #: step to {parameter: value}
     references: list[dict[str, str]]  #: rows: step, type, instruments, when
+
+    def reference_types(self, step: str, instrument: str, *, irs2: bool, parameters: Mapping[str, Any]) -> list[str]:
+        """Return the CRDS types of the reference files that a step needs, as a list.
+
+        Parameters
+        ----------
+        step, instrument : str
+            Names of the step and, in upper case, of the instrument.
+        irs2 : bool
+            Whether the frames have the interleaved rows of NIRSpec's IRS2 readout.
+        parameters : mapping
+            Parameter to value.
+        """
+        return needed_types(self.conditional_types(step, instrument, irs2=irs2), parameters)
+
+    def conditional_types(self, step: str, instrument: str, *, irs2: bool) -> list[tuple[str, str]]:
+        """Return the types that a step may need, each with the value of a parameter that it hangs on, or ""."""
+        rows = [row for row in self._rows(instrument, [step]) if not row["type"].startswith("pars-")]
+        return [
+            (row["type"], row["when"] if "=" in row["when"] else "") for row in rows if row["when"] != "irs2" or irs2
+        ]
+
+    def parameter_types(self, steps: Iterable[str], instrument: str) -> list[str]:
+        """Return the CRDS types of the parameter files of steps, and of the pipeline, as a list."""
+        rows = self._rows(instrument, ["all", *steps])
+        return [row["type"] for row in rows if row["type"].startswith("pars-")]
+
+    def _rows(self, instrument: str, of_steps: list[str]) -> list[dict[str, str]]:
+        rows = [row for row in self.references if row["step"] in of_steps]
+        return [row for row in rows if {"all", instrument} & set(row["instruments"].split())]
+
+
+def needed_types(types: Iterable[tuple[str, str]], parameters: Mapping[str, Any]) -> list[str]:
+    """Return those of `Release.conditional_types` that are needed with these parameters, each once."""
+
+    def holds(condition: str) -> bool:
+        name, _, value = condition.partition("=")
+        return not name or word(parameters[name]) == value
+
+    return list(dict.fromkeys(kind for kind, condition in types if holds(condition)))
 
 
 @cache
