@@ -47,6 +47,7 @@ from rampflow.crds.pointers import ReferenceProblem, pointer_to, without, write
 from rampflow.crds.verify import one_line, verified
 from rampflow.io import files
 from rampflow.io.shared_files import exclusive, read_json, replace
+from rampflow.jobs.provenance import digest
 from rampflow.planning.chain import reference_types
 from rampflow.planning.exposures import BadExposure, read_header
 from rampflow.settings.configuration import ConfigError
@@ -252,7 +253,8 @@ def run(job):
     told = job.spec.more
     settings = {"config": told["crds"], "results": told["results"], "state": ".rampflow"}
     failed = resolve_all(told["requests"], terms=told["terms"], **settings)
-    replace(Path(job.spec.outputs["answers"]), json.dumps({"failed": failed}, indent=1) + "\n")
+    asked = digest({name: told[name] for name in ("requests", "terms", "crds")})
+    replace(Path(job.spec.outputs["answers"]), json.dumps({"failed": failed, "asked": asked}, indent=1) + "\n")
 
 
 # --- settings --------------------------------------------------------------------------------------------

@@ -294,6 +294,15 @@ class Run:
         if self._standing is None:
             self._standing = Standing(self, cache(lambda rule: code_digest(script_of(rule))))
             workflow.dag_settings.rerun_triggers = frozenset()
+            if self._asks_otherwise():
+                workflow.dag.forcefiles.add(self.answers.file)
+
+    def _asks_otherwise(self):
+        """Whether there are answers of CRDS to other questions than those of this run."""
+        known = read_json(Path(self.answers.file))
+        requests = {root: self.reference_request(root) for root in self.plan.exposures}
+        asked = {"requests": requests, "terms": self.reference_terms, "crds": self.config["crds"]}
+        return isinstance(known, dict) and known.get("asked") != digest(asked)
 
     def judge(self, workflow, step, exposure):
         """Return whether a job stands; those of its exposure that do not are done anew."""
