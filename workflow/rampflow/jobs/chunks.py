@@ -62,7 +62,9 @@ class Chunks:
         if self.source.has_zeroframes:
             cut["zeroframe"] = self.read_rows("ZEROFRAME", integrations, rows)
         sci, groupdq = (self.read_rows(name, integrations, rows) for name in ("SCI", "GROUPDQ"))
-        flag_nan(sci, groupdq)
+        if flag_nan(sci, groupdq):
+            # LIKELY would make a whole integration NaN of one; what a flagged sample holds does not count.
+            np.nan_to_num(sci, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
         return sci, groupdq, cut
 
     def _latest(self, name, updated, *index):

@@ -22,6 +22,13 @@ def flag_nan(values, flags):
         Counts or slopes.
     flags : integer `~numpy.ndarray`
         Their flags, of the same shape.
+
+    Returns
+    -------
+    bool
+        Whether there was any.
     """
-    if has_nan(values):
+    found = has_nan(values)
+    if found:
         flags[np.isnan(values)] |= flags.dtype.type(dq.DO_NOT_USE)
+    return found

@@ -1,55 +1,37 @@
-"""Links between exposures: what one leaves in its detector, the next one takes from it, in order of time."""
+"""Names for files that Snakemake takes as they are: braces in a path are wildcards to it, and cannot be escaped."""
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+import contextlib
+import hashlib
+import os
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from rampflow.planning.exposures import Exposure
-
-
-class Linked(NamedTuple):
-    """An exposure that hands on its persistence, and how persistence is worked out there."""
-
-    exposure: "Exposure"
-    algorithm: str
+#: Where links to such files lie, in the run's folder.
+LINKS = Path(".rampflow") / "links"
 
 
-def link(exposures: "Iterable[Exposure]") -> dict[str, str]:
-    """Link exposures of each detector in the order in which they started, segments one after the other.
+def plain(path):
+    """Return a path without braces by which a file can be had: its own, or that of a link to it.
 
-    Returns
-    -------
-    dict
-        root to the root before it.
+    Parameters
+    ----------
+    path : str
+        Path from the run's folder, which is the folder of the process.
+
+    Raises
+    ------
+    OSError
+        The link cannot be made.
     """
-    detectors: dict[str, list[Exposure]] = defaultdict(list)
-    for exposure in exposures:
-        detectors[exposure.detector].append(exposure)
-    links: dict[str, str] = {}
-    for members in detectors.values():
-        members.sort(key=_place_in_time)
-        links |= {after.root: before.root for before, after in zip(members, members[1:], strict=False)}
-    return links
-
-
-def _place_in_time(exposure: "Exposure") -> tuple[float, str, int, str]:
-    """Key by which exposures are in the order of time; all segments of one have the start of the whole."""
-    whole = re.sub(r"-seg\d+", "", exposure.root)
-    return exposure.header.get("EXPSTART") or 0.0, whole, exposure.header.get("INTSTART") or 1, exposure.root
-
-
-def link_problems(linked: Iterable[Linked]) -> list[str]:
-    """Return a line for each exposure, and detector, that cannot be linked."""
-    problems, algorithms = [], defaultdict(set)
-    for exposure, algorithm in linked:
-        algorithms[exposure.detector].add(algorithm)
-        if exposure.header.get("EXPSTART") is None and not exposure.placeholder:
-            problems.append(f"{exposure.root}: no EXPSTART, by which persistence is chained; set it, or chain: false")
-    return problems + [
-        f"config: steps: persistence: chain: exposures of {detector} have different algorithms "
-        f"({', '.join(sorted(found))}); give them one, or chain: false to some"
-        for detector, found in algorithms.items()
-        if len(found) > 1
-    ]
+    if "{" not in path and "}" not in path:
+        return path
+    target = os.path.abspath(path)
+    name = os.path.basename(path).replace("{", "").replace("}", "")
+    link = LINKS / hashlib.sha256(os.fsencode(target)).hexdigest()[:12] / name
+    with contextlib.suppress(OSError):
+        if os.readlink(link) == target:
+            return str(link)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes of Snakemake may make it at once.
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(target)
+    return str(link)

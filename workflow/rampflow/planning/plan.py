@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from rampflow.planning import chain as chains
 from rampflow.planning.chain import Chain, Terms
-from rampflow.planning.links import Linked, link, link_problems
 from rampflow.planning.selectors import Layer, layers_of, mode_of
+from rampflow.planning.succession import Linked, link, link_problems
 from rampflow.settings.configuration import (
     ConfigError,
     check_config,
@@ -64,6 +64,8 @@ class Plan:
         The run's exposures, with different ``root``.
     directory : path-like, optional
         The run's folder, where relative paths start.
+    others : iterable of str, optional
+        Names of exposures that were asked for and cannot be used: the configuration may speak of them.
 
     Attributes
     ----------
@@ -90,12 +92,18 @@ class Plan:
     Methods take an exposure or its root.
     """
 
-    def __init__(self, config: Mapping[str, Any], exposures: "Iterable[Exposure]", directory: str | Path = ".") -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        exposures: "Iterable[Exposure]",
+        directory: str | Path = ".",
+        others: Iterable[str] = (),
+    ) -> None:
         self.config = check_config(config)
         self.release = load_release(self.config["release"])
         self.exposures = {exposure.root: exposure for exposure in exposures}
         self.notices: list[str] = []
-        roots = self.exposures.keys()
+        roots = {*self.exposures, *others}
         types = {row["type"] for row in self.release.references}
         self._step_layers, problems = layers_of(self.config["steps"], steps(), roots, "config: steps")
         self._reference_layers, wrong = layers_of(self.config["references"], types, roots, "config: references")
@@ -109,14 +117,15 @@ class Plan:
         }
         for exposure in self.exposures.values():
             problems += self._skip_problems(exposure)
-        if problems:
-            raise ConfigError(problems)
         self._terms: dict[object, Terms] = {}
         self._expected: dict[object, Chain] = {}
-        if empty := [root for root in self.exposures if not self.chain(root)]:
-            raise ConfigError(f"config: steps: every step of {root} is skipped" for root in empty)
-        self._refuse(self._superstripe_problems())
-        if problems := link_problems(self._linked()):
+        # What is wrong with a value is no reason to be silent about what the others lead to.
+        problems += [
+            f"config: steps: every step of {root} is skipped" for root in self.exposures if not self.chain(root)
+        ]
+        problems += self._refuse(self._superstripe_problems())
+        problems += link_problems(self._linked())
+        if problems:
             raise ConfigError(problems)
         self.steps = _merged(self.chain(root) for root in self.exposures)
         self.possible_steps = _merged(self._possible(exposure) for exposure in self.exposures.values())
@@ -298,17 +307,16 @@ class Plan:
             if values["chain"]["value"] and "persistence" in self._possible(exposure):
                 yield Linked(exposure, values["algorithm"]["value"])
 
-    def _refuse(self, problems: Mapping[str, str]) -> None:
-        """Refuse, or with skip_bad leave out, the exposures that have a problem: root to what it is."""
+    def _refuse(self, problems: Mapping[str, str]) -> list[str]:
+        """Return a line for each exposure that has a problem (root to what it is); with skip_bad leave them out."""
         refused = {root: f"{root}: {problem}" for root, problem in problems.items()}
         if refused and (not self.config["skip_bad"] or refused.keys() == self.exposures.keys()):
-            raise ConfigError(
-                f"{line}; take the exposure out, or set skip_bad: true to leave such exposures out"
-                for line in refused.values()
-            )
+            cure = "take the exposure out, or set skip_bad: true to leave such exposures out"
+            return [f"{line}; {cure}" for line in refused.values()]
         self.notices += [f"{line}: left out" for line in refused.values()]
         for root in refused:
             del self.exposures[root]
+        return []
 
     def _superstripe_problems(self) -> dict[str, str]:
         """Find exposures of superstripes that nothing would put together."""
@@ -336,7 +344,10 @@ class Plan:
                 place = f"{where}: {step}"
                 content[step] = {}
                 for name, value in given.items():
-                    content[step][name] = self._value(step, name, value, place, problems)
+                    known = len(problems)
+                    value = self._value(step, name, value, place, problems)
+                    if len(problems) == known:
+                        content[step][name] = value
         return replace(layer, content=content)
 
     def _value(self, step: str, name: str, value: Any, where: str, problems: list[str]) -> Any:
@@ -369,7 +380,7 @@ class Plan:
                 yield f"{where}: release {release} asks for no type {kind!r}{suggestion(kind, types)}"
             elif not isinstance(path, str):
                 yield f"{where}: {kind}: expected a path, found {path!r}"
-            elif path != "N/A" and not (directory / path).expanduser().is_file():
+            elif path != "N/A" and not (directory / path).is_file():
                 yield f"{where}: {kind}: no file {path!r}; correct the path, or write N/A to do without"
 
     def _skip_problems(self, exposure: "Exposure") -> Iterator[str]:

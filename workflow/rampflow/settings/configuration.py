@@ -18,6 +18,7 @@ import yaml
 
 from rampflow.errors import RampflowError
 from rampflow.places import WORKFLOW
+from rampflow.settings.paths import with_homes
 
 RELEASES = WORKFLOW / "releases"
 INSTRUMENTS = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
@@ -33,6 +34,12 @@ _WORDS = {
     "object": "a block of keys",
     "null": "null",
 }
+
+
+# Names of contexts, and the words and dates that crds takes in place of them.
+_DATE = r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?)?"
+_CONTEXT = re.compile(rf"jwst(_[a-z0-9]+)*\.pmap|jwst-(edit|operational|latest|build|versions)|(jwst-)?{_DATE}")
+_EXAMPLE = "jwst_1322.pmap"
 
 
 class ConfigError(RampflowError, ValueError):
@@ -106,9 +113,12 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(checked["keep"], list):
         unknown = [step for step in checked["keep"] if step not in steps()]
         problems += [f"config: keep: no step {step!r}{suggestion(step, steps())}" for step in unknown]
+    context = checked["crds"]["context"]
+    if context is not None and not _CONTEXT.fullmatch(context):
+        problems.append(f"config: crds: context: {context!r} is not a JWST context; write a name such as {_EXAMPLE}")
     if problems:
         raise ConfigError(problems)
-    return checked
+    return with_homes(checked)
 
 
 def schema_problems(value: object, rules: Mapping[str, Any], where: str | Path) -> list[str]:
