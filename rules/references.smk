@@ -10,6 +10,7 @@ checkpoint references:
     params:
         # The raw files are no inputs: only their headers count, which the requests stand for.
         requests=reference_requests,
+        terms=reference_terms,
         crds=crds_settings,
         results=subpath(output.answers, parent=True),
     script:

@@ -33,6 +33,7 @@ https://jwst-crds.stsci.edu, "CRDS User Guide"; https://jwst-pipeline.readthedoc
 
 import ast
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -48,6 +49,9 @@ from rampflow.errors import BadExposure
 from rampflow.io import files
 from rampflow.io.raw_headers import read_header
 from rampflow.io.shared_files import exclusive, read_json, replace
+from rampflow.jobs.provenance import digest
+from rampflow.planning.chain import reference_types
+from rampflow.settings.configuration import ConfigError
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +125,7 @@ def crds_parameters(header):
     return {name: header[key] for key, name in _SELECTORS.items() if _is_simple(header.get(key))}
 
 
-def resolve(exposure, header, types, *, config, overrides=None, folder, state=None):
+def resolve(exposure, header, types, *, config, overrides=None, folder, state=None, further=None):
     """Find, fetch and verify the reference files of one exposure, and write its pointer files.
 
     Parameters
@@ -145,6 +149,9 @@ def resolve(exposure, header, types, *, config, overrides=None, folder, state=No
     state : path-like, optional
         Folder of the run in which exposures share checksums and the server's answer. Without it every
         exposure reads every file and asks the server.
+    further : callable, optional
+        Given the pointers to parameter files, by type, it returns the types that are needed beside ``types``: the
+        parameter files say which steps run.
 
     Returns
     -------
@@ -156,10 +163,23 @@ def resolve(exposure, header, types, *, config, overrides=None, folder, state=No
     ReferenceProblem
         Nothing is written then.
     """
-    types = sorted({kind.lower() for kind in types})
     overrides = {kind.lower(): value for kind, value in (overrides or {}).items()}
-    asked = [kind for kind in types if kind not in overrides]
     state = Path(state) if state is not None else None
+    pointers, answer = _pointers(exposure, header, types, config, overrides, state)
+    if further is not None:
+        found = {kind: pointer for kind, pointer in pointers.items() if kind.startswith("pars-") and pointer["file"]}
+        more, its_answer = _pointers(exposure, header, set(further(found)) - set(pointers), config, overrides, state)
+        pointers |= more
+        answer = answer if its_answer["context"] == "N/A" else its_answer
+    for kind, pointer in sorted(pointers.items()):
+        _log.info("%s: %s: %s", exposure, kind, pointer["crds_uri"])
+    return write(Path(folder), pointers, answer)
+
+
+def _pointers(exposure, header, types, config, overrides, state):
+    """Make the pointers of some types; return them, and which context and server gave the answer."""
+    types = sorted({kind.lower() for kind in types})
+    asked = [kind for kind in types if kind not in overrides]
     pointers = {kind: _overridden(exposure, kind, overrides[kind], state) for kind in types if kind in overrides}
     answer = {"context": "N/A", "server": None}
     if asked:
@@ -170,13 +190,10 @@ def resolve(exposure, header, types, *, config, overrides=None, folder, state=No
             answer = {"context": context, "server": settings.server}
             for kind in asked:
                 pointers[kind] = _answered(exposure, kind, names[kind], paths.get(kind), state)
-    for kind in types:
-        pointer = pointers[kind]
-        _log.info("%s: %s: %s", exposure, kind, pointer["crds_uri"])
-    return write(Path(folder), pointers, answer)
+    return pointers, answer
 
 
-def resolve_all(requests, *, config, results, state):
+def resolve_all(requests, *, config, results, state, terms=()):
     """Resolve the exposures of a run one after the other; one that fails does not stop the others.
 
     An exposure that fails gets pointers that say so, and its first step fails with their message.
@@ -184,11 +201,14 @@ def resolve_all(requests, *, config, results, state):
     Parameters
     ----------
     requests : mapping
-        Exposure to its raw file, ``uncal``, and the ``types`` and ``overrides`` that `resolve` takes.
+        Exposure to its raw file, ``uncal``, the ``types`` and ``overrides`` that `resolve` takes, and, where the
+        parameter files among the types say what else is needed, the index of its ``terms``.
     config, state
         As `resolve` takes them.
     results : path-like
         Folder of the results: pointers go to ``<results>/<exposure>/references``.
+    terms : list of `~rampflow.planning.chain.Terms`
+        By which the chains of the exposures are settled.
 
     Returns
     -------
@@ -200,18 +220,26 @@ def resolve_all(requests, *, config, results, state):
     ReferenceProblem
         The cache or the server cannot be used for any exposure.
     """
-    if any(set(request["types"]) - set(request["overrides"]) for request in requests.values()):
+
+    def needed(request, pars):
+        if "terms" not in request:
+            return []
+        return [kind for kinds in reference_types(terms[request["terms"]], pars).values() for kind in kinds]
+
+    if any({*request["types"], *needed(request, {})} - set(request["overrides"]) for request in requests.values()):
         _Settings.of("all exposures", config)
     failed = {}
     for exposure, request in requests.items():
         folder, types = Path(results) / exposure / "references", request["types"]
+        chosen = {"config": config, "overrides": request["overrides"], "folder": folder, "state": state}
         try:
             header = read_header(request["uncal"])
-            resolve(exposure, header, types, config=config, overrides=request["overrides"], folder=folder, state=state)
-        except (ReferenceProblem, BadExposure, files.FileProblem, OSError) as error:
+            resolve(exposure, header, types, **chosen, further=functools.partial(needed, request))
+        except (ReferenceProblem, BadExposure, ConfigError, files.FileProblem, OSError) as error:
             failed[exposure] = str(error).removeprefix(f"{exposure}: ")
             _log.error("%s: %s", exposure, failed[exposure])
-            write(folder, {kind: without(kind, "failed") | {"problem": failed[exposure]} for kind in types}, {})
+            missing = {*types, *needed(request, {})}
+            write(folder, {kind: without(kind, "failed") | {"problem": failed[exposure]} for kind in missing}, {})
     return failed
 
 
@@ -221,11 +249,13 @@ def run(job):
     Parameters
     ----------
     job : `~rampflow.jobs.job.Job`
-        Its rule gives the ``requests``, the settings ``crds``, and the folder ``results``.
+        Its rule gives the ``requests`` and their ``terms``, the settings ``crds``, and the folder ``results``.
     """
     told = job.spec.more
-    failed = resolve_all(told["requests"], config=told["crds"], results=told["results"], state=".rampflow")
-    replace(Path(job.spec.outputs["answers"]), json.dumps({"failed": failed}, indent=1) + "\n")
+    settings = {"config": told["crds"], "results": told["results"], "state": ".rampflow"}
+    failed = resolve_all(told["requests"], terms=told["terms"], **settings)
+    asked = digest({name: told[name] for name in ("requests", "terms", "crds")})
+    replace(Path(job.spec.outputs["answers"]), json.dumps({"failed": failed, "asked": asked}, indent=1) + "\n")
 
 
 # --- settings --------------------------------------------------------------------------------------------

@@ -279,7 +279,7 @@ def _prepare(results, exposure, run, folder):
     config["save_calibrated_ramp"] |= "ramp" in results.records[exposure]
     asked = read_json(results.folder / exposure / "references" / "asked.json") or {}
     path, context = config["crds"]["path"], asked.get("context", "N/A")
-    config["crds"] = {
+    config["crds"] = config["crds"] | {
         "path": path and str(home / expanded(path)),
         "context": context if context != "N/A" else config["crds"]["context"],
         "offline": True,

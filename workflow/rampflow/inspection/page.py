@@ -316,6 +316,7 @@ def _fractions(exposure):
 def _chain_table(results, exposure):
     """Tabulate the steps of an exposure, and name those that are off."""
     folder, rows = results.folder / exposure.root, []
+    decided = exposure.facts.get("decided", {})
     for step in [*exposure.chain, *(step for step in ("ramp", "rate") if step in exposure.records)]:
         log = folder / "logs" / f"{step}.log"
         log = _link(log, "log", results) if log.exists() else ""
@@ -325,7 +326,8 @@ def _chain_table(results, exposure):
             rows.append([step, _state("failed") if failed else _state("unfinished", "not there"), *[""] * 5, log])
             continue
         state = "complete" if record["status"] == "COMPLETE" else "skipped"
-        remarks = [record["reason"], *_set_parameters(folder / "parameters" / f"{step}.json")]
+        on = f"on by {decided[step]}" if step in decided else None
+        remarks = [record["reason"], on, *_set_parameters(folder / "parameters" / f"{step}.json")]
         names = exposure.products[step]
         links = ", ".join(_link(folder / name, name.removeprefix(f"{exposure.root}_"), results) for name in names)
         rows.append(
