@@ -13,7 +13,7 @@ from rampflow.jobs.source import Source
 from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step, driver
 from rampflow.planning.exposures import root_name
-from rampflow.settings.configuration import ConfigError, as_typed, schema, schema_problems, steps, suggestion
+from rampflow.settings.configuration import ConfigError, schema, schema_problems, steps, suggestion
 from rampflow.settings.release import load_release
 
 #: Steps that make, or take, both products with count rates.
