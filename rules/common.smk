@@ -8,6 +8,8 @@ import sys
 # The package comes with the workflow: it is found where the Snakefile is, here and on a cluster's nodes.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
+from rampflow.crds.lock import named
+from rampflow.crds.pointers import failures
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning.run import Run
 from rampflow.warmstart import server
@@ -92,6 +94,8 @@ def references(step):
     def pointers(wildcards):
         checkpoints.references.get()
         kinds = RUN.reference_types(step, wildcards.exposure)
+        if kinds and wildcards.exposure in failures(answers()):
+            return f"{FOLDER}/references/answered"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
     return pointers
@@ -126,6 +130,10 @@ def reference_requests(wildcards):
 
 def crds_settings(wildcards):
     return PLAN.config["crds"]
+
+
+def lock_file(wildcards):
+    return named(PLAN.config["lock"])
 
 
 def start_server():

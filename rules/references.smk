@@ -11,6 +11,7 @@ checkpoint references:
         # The raw files are no inputs: only their headers count, which the requests stand for.
         requests=reference_requests,
         crds=crds_settings,
+        locked=lock_file,
         results=subpath(output.answers, parent=True),
     script:
         "../scripts/references.py"

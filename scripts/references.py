@@ -4,14 +4,9 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.crds import resolve
-from rampflow.jobs.step import Job, write_json
+from rampflow.crds import answers
+from rampflow.jobs.step import Job
 
-with Job(snakemake) as job:
-    failed = resolve.resolve_all(
-        snakemake.params.requests,
-        config=snakemake.params.crds,
-        results=snakemake.params.results,
-        state=".rampflow",
-    )
-    write_json(snakemake.output.answers, {"failed": failed})
+with Job(snakemake):
+    asked = {name: snakemake.params[name] for name in ("requests", "crds", "locked", "results")}
+    answers.answer_all(**asked, state=".rampflow")
