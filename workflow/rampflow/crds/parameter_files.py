@@ -62,10 +62,7 @@ def _block(path, place, node):
 
 def _unexpected(path, place, found, expected):
     found = "nothing" if found is None else repr(found) if not isinstance(found, _COLLECTIONS) else "a collection"
-    return FileProblem(
-        f"{path} is not a parameter file: {place}: found {found[:60]}, expected {expected}; correct the file, or do "
-        "without it (N/A)"
-    )
+    return FileProblem(f"{path} is not a parameter file: {place}: found {found[:60]}, expected {expected}")
 
 
 def _values(block):

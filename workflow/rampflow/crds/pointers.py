@@ -290,5 +290,4 @@ def failures(answers):
 
 def refuse(answers, exposure):
     """Raise `ReferenceProblem` with what the references job has found wrong with an exposure."""
-    problem = failures(answers).get(exposure, f"no answer is kept in {answers}")
-    raise ReferenceProblem(f"references: {problem}")
+    raise ReferenceProblem(failures(answers).get(exposure, f"no answer is kept in {answers}; run again"))
