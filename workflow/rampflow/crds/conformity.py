@@ -9,7 +9,7 @@ from rampflow.io.files import FileProblem
 TABLE = "table"
 #: Type to the array or table that steps read, and the numbers of axes that it may have. Types that are not here are
 #: ASDF, or read only as far as they have something.
-_LAYOUT = {
+LAYOUT = {
     "dark": ("SCI", (3, 4)),
     "flat": ("SCI", (2, 3)),
     "gain": ("SCI", (2,)),
@@ -64,11 +64,11 @@ def check(kind, path, facts, header):
         if path.suffix != ".asdf":
             raise FileProblem(f"{path} is not ASDF, as a {kind} file must be")
         return []
-    if kind not in _LAYOUT:
+    if kind not in LAYOUT:
         return []
     if "arrays" not in facts:
         raise FileProblem(f"{path} is not FITS, as a {kind} reference must be")
-    name, axes = _LAYOUT[kind]
+    name, axes = LAYOUT[kind]
     arrays = facts["arrays"]
     if name not in arrays:
         raise FileProblem(

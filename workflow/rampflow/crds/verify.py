@@ -97,16 +97,30 @@ def _check_fits(path):
     return facts
 
 
+#: Keywords on which it depends how a file is read, and what it is for.
+_KEYWORDS = re.compile(
+    r"NAXIS\d*|BITPIX|BZERO|BSCALE|PCOUNT|GCOUNT|XTENSION|EXTNAME|TFIELDS|T(TYPE|FORM|NULL|ZERO|SCAL|DIM)\d+"
+    r"|SUB(STRT|SIZE)\d|NINTS|NGROUPS|NFRAMES|GROUPGAP|AVDRKCUR|REFTYPE|INSTRUME|DETECTOR"
+)
+
+
 def _facts(product):
     """Gather what `rampflow.crds.conformity` judges by."""
     arrays, empty = {}, []
+    for hdu in product.hdus:
+        for card in hdu.header.cards:
+            # What cannot be parsed raises; it would in the step.
+            if _KEYWORDS.fullmatch(card.keyword):
+                _ = card.value
     for hdu in product.hdus[1:]:
+        if hdu.name in arrays:
+            continue
         if hdu.header.get("XTENSION", "IMAGE").strip() != "IMAGE":
-            arrays.setdefault(hdu.name, "table")
-        elif hdu.header["NAXIS"] and hdu.name not in arrays:
-            array = product[hdu.name]
-            arrays[hdu.name] = list(array.shape)
-            if array.raw.kind == "f" and not _has_numbers(array):
+            arrays[hdu.name] = "table"
+            _check_table(product, hdu.name)
+        else:
+            arrays[hdu.name] = list(files.image_shape(hdu.header))
+            if hdu.header["NAXIS"] and hdu.header["BITPIX"] < 0 and not _has_numbers(product[hdu.name]):
                 empty.append(hdu.name)
     keys = {key: product.header.get(key) for key in ("REFTYPE", "INSTRUME", "DETECTOR")}
     return {
@@ -114,6 +128,19 @@ def _facts(product):
         "keys": {key: value for key, value in keys.items() if isinstance(value, str)},
         "without_numbers": empty,
     }
+
+
+def _check_table(product, name):
+    """Raise `FileProblem` unless a table can be read and has columns."""
+    try:
+        names = product.table(name).dtype.names
+    # astropy has no errors of its own for what is wrong with a table.
+    except Exception as error:
+        raise files.FileProblem(
+            f"{product.path}: the table {name} cannot be read: {one_line(error)}; it is corrupt"
+        ) from None
+    if not names:
+        raise files.FileProblem(f"{product.path}: the table {name} has no columns; it is corrupt")
 
 
 def _has_numbers(array):

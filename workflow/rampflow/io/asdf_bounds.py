@@ -52,7 +52,7 @@ class Limits:
 #: A parameter file has a few kB.
 PARAMETERS = Limits(size=4 << 20, tree=1 << 20, depth=32, nodes=20_000, memory=4 << 20)
 #: A reference file has tables and arrays.
-REFERENCE = Limits(size=2 << 30, tree=64 << 20, depth=64, nodes=1_000_000, memory=2 << 30)
+REFERENCE = Limits(size=1 << 30, tree=64 << 20, depth=64, nodes=1_000_000, memory=512 << 20)
 
 
 def read(path, limits):

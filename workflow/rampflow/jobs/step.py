@@ -390,7 +390,8 @@ class Step(Passes, Job):
         path = self._reference_path(kind)
         if path is None:
             return None
-        reference = subarray.Reference(path, self.window if cut else None)
+        frame = self.window.ny, self.window.nx
+        reference = subarray.Reference(path, self.window if cut else None, frame)
         self._references.append(reference)
         return reference
 
