@@ -62,12 +62,12 @@ def check(kind, path, facts, header):
     """
     if kind.startswith("pars-") or kind in _ASDF:
         if path.suffix != ".asdf":
-            raise FileProblem(f"{path} is not ASDF, as a {kind} file must be")
+            raise FileProblem(f"{path} is not ASDF, as files of type {kind} must be")
         return []
     if kind not in LAYOUT:
         return []
     if "arrays" not in facts:
-        raise FileProblem(f"{path} is not FITS, as a {kind} reference must be")
+        raise FileProblem(f"{path} is not FITS, as files of type {kind} must be")
     name, axes = LAYOUT[kind]
     arrays = facts["arrays"]
     if name not in arrays:
