@@ -5,8 +5,7 @@ from rampflow.warmstart.client import handoff
 handoff()
 
 from rampflow.crds import answers
-from rampflow.jobs.step import Job
+from rampflow.jobs.job import Job
+from rampflow.jobs.spec import JobSpec
 
-with Job(snakemake):
-    asked = {name: snakemake.params[name] for name in ("requests", "crds", "locked", "results")}
-    answers.answer_all(**asked, state=".rampflow")
+Job(JobSpec.from_snakemake(snakemake)).run(answers.run)

@@ -4,8 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.crds.pointers import refuse
-from rampflow.jobs.step import Job
+from rampflow.crds import pointers
+from rampflow.jobs.job import Job
+from rampflow.jobs.spec import JobSpec
 
-with Job(snakemake) as job:
-    refuse(snakemake.params.answers, job.exposure)
+Job(JobSpec.from_snakemake(snakemake)).run(pointers.refuse)

@@ -8,6 +8,8 @@ from small_cache import HEADER, context, mapping, reference, rules
 from rampflow.crds import answers, lock, verify
 from rampflow.crds.pointers import answers_hold, failures, load_pointer, refuse
 from rampflow.crds.settings import ReferenceProblem
+from rampflow.jobs.job import Job
+from rampflow.jobs.spec import JobSpec
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_an_exposure_that_fails_is_named_apart_and_the_others_are_answered(progr
     told = programme.results / "references.json"
     assert failures(told) == failed
     with pytest.raises(ReferenceProblem, match="^CRDS context .* no rule that matches this exposure"):
-        refuse(told, "jw2")
+        refuse(Job(JobSpec("unanswered", "jw2", more={"answers": told})))
 
 
 def test_a_failing_attempt_leaves_what_was_answered_before_as_it_is(programme):
@@ -212,9 +214,10 @@ def test_exposures_that_bring_their_own_files_do_not_need_a_context(programme, c
 def held(programme, cache):
     """Ask whether the answers to the first exposure hold; with a request or settings that differ."""
 
-    def ask(request=(), **config):
+    def ask(request=(), lock=None, **config):
         config = {"path": str(cache), "context": "jwst_0001.pmap", "offline": True} | config
-        return answers_hold(programme.results / "jw1/references", programme.requests["jw1"] | dict(request), config)
+        request = programme.requests["jw1"] | dict(request)
+        return answers_hold(programme.results / "jw1/references", request, config, lock)
 
     programme.requests["jw1"]["header"] = "a digest"
     return ask

@@ -20,13 +20,12 @@ from rampflow.crds import conformity, lock, resolve
 from rampflow.crds.pointers import asked_for, pointer_to, summary, without, write
 from rampflow.crds.settings import ReferenceProblem, Settings
 from rampflow.crds.verify import one_line, verified
+from rampflow.errors import RampflowError
 from rampflow.io import files
 from rampflow.io.shared_files import read_json, replace
-from rampflow.planning.exposures import BadExposure, read_header
+from rampflow.planning.exposures import read_header
 
 _log = logging.getLogger(__name__)
-#: Errors whose message says all that is to be known.
-_EXPECTED = ReferenceProblem, BadExposure, files.FileProblem
 
 
 def answer(exposure, header, types, *, config, overrides=None, folder, state=None, digest=None, held_to=None):
@@ -84,7 +83,7 @@ def answer(exposure, header, types, *, config, overrides=None, folder, state=Non
             for kind in asked:
                 found[kind] = _answered(exposure, kind, chosen.names[kind], paths.get(kind), header, state)
     pointers = {kind: found[kind] for kind in types}
-    said["asked"] = asked_for(request, config | {"lock": held_to.path if held_to else None})
+    said["asked"] = asked_for(request, config, held_to.path if held_to else None)
     if held_to:
         held_to.check(exposure, summary(pointers, said))
     for kind, pointer in pointers.items():
@@ -157,6 +156,18 @@ def answer_all(requests, *, crds, results, state, locked=None):
     return failed
 
 
+def run(job):
+    """Answer the exposures of a run as the job of the rule ``references``.
+
+    Parameters
+    ----------
+    job : `~rampflow.jobs.job.Job`
+        Its rule gives the ``requests``, the settings ``crds``, the lock ``locked``, and the folder ``results``.
+    """
+    told = {name: job.spec.more[name] for name in ("requests", "crds", "locked", "results")}
+    answer_all(**told, state=".rampflow")
+
+
 def _count(number):
     return f"{number} exposure{'s' * (number != 1)}"
 
@@ -200,7 +211,7 @@ def _fails_for_all(requests, everyone, config, state, held_to):
 
 def _told(error):
     """Say in one line what went wrong, without the name of an exception where that says nothing to a user."""
-    if isinstance(error, _EXPECTED):
+    if isinstance(error, RampflowError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'a file'}: {error.strerror}"

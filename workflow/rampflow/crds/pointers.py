@@ -167,7 +167,7 @@ def summary(pointers, answer):
 # --- are the answers those to what is asked now? -----------------------------------------------------------
 
 
-def asked_for(request, config):
+def asked_for(request, config, lock=None):
     """Bring what is asked of CRDS for an exposure into a form that can be kept and compared.
 
     Parameters
@@ -175,8 +175,9 @@ def asked_for(request, config):
     request : mapping
         ``types``, ``overrides`` ({type: path or "N/A"}) and ``header``: a digest of the exposure's header, or None.
     config : mapping
-        The block ``crds`` of the configuration; the environment counts where it says nothing. A key ``lock``, if
-        there, names the lock that is obeyed, whose content counts.
+        The block ``crds`` of the configuration; the environment counts where it says nothing.
+    lock : path-like, optional
+        The lock that is obeyed; its content counts.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def asked_for(request, config):
         "types": types,
         "overrides": {kind: path for kind, path in overrides.items() if kind in types},
         "header": request.get("header"),
-        "lock": _digest(config.get("lock")),
+        "lock": _digest(lock),
     }
     # Where CRDS is not asked it does not matter how.
     return asked | {"crds": wanted(config) if set(types) - set(overrides) else None}
@@ -207,7 +208,7 @@ def _digest(path):
         return error.strerror
 
 
-def answers_hold(folder, request, config):
+def answers_hold(folder, request, config, lock=None):
     """Tell whether the pointers of an exposure are answers to what is asked now.
 
     Neither crds nor a network is needed. References and mappings that are not there any more are not held against the
@@ -217,7 +218,7 @@ def answers_hold(folder, request, config):
     ----------
     folder : path-like
         Folder of the pointers.
-    request, config : mapping
+    request, config, lock
         As `asked_for` takes them.
 
     Returns
@@ -227,7 +228,7 @@ def answers_hold(folder, request, config):
     why : str
         Why not; empty if they are.
     """
-    why = _why_not(Path(folder), asked_for(request, config))
+    why = _why_not(Path(folder), asked_for(request, config, lock))
     return not why, why
 
 
@@ -288,6 +289,13 @@ def failures(answers):
     return found.get("failed") or {}
 
 
-def refuse(answers, exposure):
-    """Raise `ReferenceProblem` with what the references job has found wrong with an exposure."""
-    raise ReferenceProblem(failures(answers).get(exposure, f"no answer is kept in {answers}; run again"))
+def refuse(job):
+    """Raise `ReferenceProblem` with what the references job has found wrong with an exposure.
+
+    Parameters
+    ----------
+    job : `~rampflow.jobs.job.Job`
+        Its rule gives ``answers``.
+    """
+    answers = job.spec.more["answers"]
+    raise ReferenceProblem(failures(answers).get(job.spec.exposure, f"no answer is kept in {answers}; run again"))

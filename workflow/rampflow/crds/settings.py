@@ -4,6 +4,8 @@ import os
 import re
 from dataclasses import dataclass
 
+from rampflow.errors import RampflowError
+
 #: What crds reads as "there is no server"; never contacted.
 SERVERLESS = "https://crds-serverless-mode.stsci.edu"
 PUBLIC_SERVER = "https://jwst-crds.stsci.edu"
@@ -17,7 +19,7 @@ TIMEOUT = 60
 _CRDS_TIMEOUT = "3600"
 
 
-class ReferenceProblem(Exception):
+class ReferenceProblem(RampflowError):
     """A reference file cannot be had or trusted; the message says which, what was found, and the cure."""
 
 
