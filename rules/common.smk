@@ -119,9 +119,8 @@ def references(step):
         checkpoints.references.get()
         kinds = RUN.reference_types(step, wildcards.exposure)
         if kinds and wildcards.exposure in failures(answers()):
-            never = f"{RUN.results}/{wildcards.exposure}/references/answered"
-            workflow.dag.forcefiles.add(never)
-            return never
+            workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
+            return f"{FOLDER}/references/answered"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
     return judged(step, pointers)

@@ -8,7 +8,7 @@ import pytest
 from fuzz import parameter_files, references
 
 #: Mutants of each kind.
-NUMBER = int(os.environ.get("FUZZ_MUTANTS", "150"))
+NUMBER = int(os.environ.get("FUZZ_MUTANTS", "60"))
 #: Seconds for one of them, after which all threads are shown and the process ends: what hangs in C takes no signal.
 PATIENCE = 60
 

@@ -29,25 +29,26 @@ def test_a_context_that_cannot_be_had_fails_every_time_and_costs_nothing(new_run
     assert (run.products(), pointers(run)) == (products, told)
 
 
-def test_a_bad_parameter_file_stops_its_exposure_every_time_and_no_other(new_run):
+def test_a_bad_parameter_file_stops_its_exposure_every_time_and_no_other(new_run, programme):
     run = new_run("nis", "guider1")
-    run()
-    products, told = run.products(), pointers(run)
-    (root,) = {path.parts[1] for path in products if path.parts[1].endswith("_nis")}
+    (raw,) = programme.folder.glob("data/*_nis_uncal.fits")
+    root = raw.name.removesuffix("_uncal.fits")
     odd = run.folder / "odd.asdf"
     odd.write_bytes(ODD + b"parameters: {}\nsteps: null\n...\n")
+    bad = {root: {"pars-jumpstep": str(odd)}}
+    assert {exposure for rule, exposure in run.jobs(status=1, references=bad) if rule == "rate"} == {"guider1"}
+    assert {path.parts[1][-7:] for path in run.products()} == {"guider1"}
+    run(references={})
+    products, told = run.products(), pointers(run)
     for _ in range(2):
-        text = run(status=1, references={root: {"pars-jumpstep": str(odd)}}, save_calibrated_ramp=True)
+        text = run(status=1, references=bad)
         (line, *_) = [line for line in lines_of(text) if line.startswith(f"rampflow: {root}: unanswered: ")]
         assert "odd.asdf is not a parameter file: steps: found nothing, expected a list of steps" in line
-        now = run.products()
-        assert {path.parts[1][-7:] for path in now.keys() - products.keys()} == {"guider1"}
-        assert {path: now[path] for path in products} == products
-        assert pointers(run) == told
+        assert (run.products(), pointers(run)) == (products, told)
     (last, *_) = sorted((run.folder / "results/runs").glob("*.json"), reverse=True)
     assert set(json.loads(last.read_text())["without_references"]) == {root}
-    assert run.jobs(references={}, save_calibrated_ramp=False) == set()
-    assert pointers(run) == told
+    assert run.jobs(references={}) == set()
+    assert (run.products(), pointers(run)) == (products, told)
 
 
 def test_a_run_that_is_held_to_its_own_lock_makes_the_same(new_run):
