@@ -16,6 +16,7 @@ from astropy.io import fits
 from rampflow.crds import conformity, verify
 from rampflow.detector import subarray
 from rampflow.io import files
+from rampflow.io.references import Reference
 from rampflow.mock import Effects, Exposure, Scene, Window
 from rampflow.mock.references import WRITERS
 
@@ -103,7 +104,7 @@ def _read(path, mutant):
         return None
     window = subarray.Window(0, 0, _WINDOW.ysize, _WINDOW.xsize)
     uncut = mutant.kind in ("dark", "reset", "rscd", "trappars")
-    reference = subarray.Reference(path, None if uncut else window, (window.ny, window.nx))
+    reference = Reference(path, None if uncut else window, (window.ny, window.nx))
     try:
         name, axes = conformity.LAYOUT[mutant.kind]
         if axes == conformity.TABLE:

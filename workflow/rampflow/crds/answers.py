@@ -22,8 +22,8 @@ from rampflow.crds.settings import ReferenceProblem, Settings
 from rampflow.crds.verify import one_line, verified
 from rampflow.errors import RampflowError
 from rampflow.io import files
+from rampflow.io.raw_headers import read_header
 from rampflow.io.shared_files import read_json, replace
-from rampflow.planning.exposures import read_header
 
 _log = logging.getLogger(__name__)
 

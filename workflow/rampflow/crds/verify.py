@@ -97,21 +97,9 @@ def _check_fits(path):
     return facts
 
 
-#: Keywords on which it depends how a file is read, and what it is for.
-_KEYWORDS = re.compile(
-    r"NAXIS\d*|BITPIX|BZERO|BSCALE|PCOUNT|GCOUNT|XTENSION|EXTNAME|TFIELDS|T(TYPE|FORM|NULL|ZERO|SCAL|DIM)\d+"
-    r"|SUB(STRT|SIZE)\d|NINTS|NGROUPS|NFRAMES|GROUPGAP|AVDRKCUR|REFTYPE|INSTRUME|DETECTOR"
-)
-
-
 def _facts(product):
     """Gather what `rampflow.crds.conformity` judges by."""
     arrays, empty = {}, []
-    for hdu in product.hdus:
-        for card in hdu.header.cards:
-            # What cannot be parsed raises; it would in the step.
-            if _KEYWORDS.fullmatch(card.keyword):
-                _ = card.value
     for hdu in product.hdus[1:]:
         if hdu.name in arrays:
             continue
