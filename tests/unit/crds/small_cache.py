@@ -9,6 +9,8 @@ import asdf
 import numpy as np
 from astropy.io import fits
 
+from rampflow.crds import conformity
+
 HEADER = {
     "TELESCOP": "JWST",
     "INSTRUME": "NIRCAM",
@@ -56,11 +58,15 @@ def context(serial, types):
 
 
 def fits_file(path, value=0.0):
+    """Write a file that is laid out as its type, by its name, must be; a dark without one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    planes = {"dark": 2, "mine": 2, "linearity": 3}
-    shape = next(((number, 5, 5) for kind, number in planes.items() if kind in path.name), (5, 5))
-    name = "COEFFS" if "linearity" in path.name else "DQ" if "mask" in path.name else "SCI"
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.full(shape, value, np.float32), name=name)]).writeto(path)
+    kind = next((kind for kind in conformity.LAYOUT if f"_{kind}_" in path.name or path.stem == kind), "dark")
+    name, axes = conformity.LAYOUT[kind]
+    if axes == conformity.TABLE:
+        hdu = fits.BinTableHDU(np.zeros(3, [("a", "f4")]), name=name)
+    else:
+        hdu = fits.ImageHDU(np.full((2,) * (axes[0] - 2) + (5, 5), value, np.float32), name=name)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
     return path
 
 
