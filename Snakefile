@@ -12,9 +12,11 @@ include: "rules/common.smk"
 rule all:
     input:
         RUN.products,
+        answers(),
 
 
 include: "rules/references.smk"
+include: "rules/unanswered.smk"
 
 
 for step in PLAN.possible_steps:

@@ -43,6 +43,8 @@ INTERRUPTION = Interruption() if workflow.is_main_process else None
 if INTERRUPTION is not None:
     INTERRUPTION.watch()
 
+from rampflow.crds.lock import named
+from rampflow.crds.asked import failures
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
@@ -151,6 +153,9 @@ def references(step):
         if workflow.is_main_process:
             RUN.answered()
         kinds = RUN.reference_types(step, wildcards.exposure)
+        if kinds and wildcards.exposure in failures(answers()):
+            workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
+            return f"{FOLDER}/references/answered"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
     return judged(step, pointers)
@@ -189,6 +194,10 @@ def reference_terms(wildcards):
 
 def crds_settings(wildcards):
     return PLAN.config["crds"]
+
+
+def lock_file(wildcards):
+    return named(PLAN.config["lock"])
 
 
 def start_server():

@@ -12,6 +12,7 @@ checkpoint references:
         requests=reference_requests,
         terms=reference_terms,
         crds=crds_settings,
+        locked=lock_file,
         results=subpath(output.answers, parent=True),
     script:
         "../scripts/references.py"

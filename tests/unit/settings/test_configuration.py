@@ -23,6 +23,7 @@ def test_empty_config_gets_every_key():
         "skip_bad": False,
         "results": "results",
         "crds": {"path": None, "context": None, "server": None, "offline": False, "pars": True},
+        "lock": None,
         "references": {},
         "steps": {},
         "save_calibrated_ramp": False,

@@ -103,7 +103,7 @@ def _judge(exposure, results, run):
                 failure = step, text
     if failure:
         exposure.state, exposure.why = "failed", f"{failure[0]}: {failure[1]}"
-    elif exposure.root in run.get("without_references", {}) and not exposure.records:
+    elif exposure.root in (run.get("without_references") or {}):
         exposure.state, exposure.why = "failed", f"references: {run['without_references'][exposure.root]}"
     elif not exposure.products[final]:
         exposure.state = "unfinished"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampflow.io.shared_files import read_json
-from rampflow.planning.chain import Chain
 from rampflow.planning.plan import Plan
 from rampflow.planning.selectors import mode_of
+from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import is_crds
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rampflow.planning import chain as chains
-from rampflow.planning.chain import Chain, Terms
 from rampflow.planning.selectors import Layer, layers_of, mode_of
 from rampflow.planning.succession import Linked, link, link_problems
+from rampflow.settings import chain as chains
+from rampflow.settings.chain import Chain, Terms
 from rampflow.settings.configuration import (
     ConfigError,
     check_config,
@@ -149,7 +149,7 @@ class Plan:
             The exposure.
         pars : mapping
             CRDS type (``pars-jumpstep``, ``pars-detector1pipeline``) to what its file holds, as
-            `rampflow.planning.chain.settle` takes it.
+            `rampflow.settings.chain.settle` takes it.
         """
         return chains.settle(self.terms(exposure), pars) if self.config["crds"]["pars"] else self.expected(exposure)
 

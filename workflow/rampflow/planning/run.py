@@ -15,6 +15,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+from rampflow.crds.asked import answers_hold
 from rampflow.io import owners, room
 from rampflow.io.shared_files import private_folder, read_json, replace
 from rampflow.jobs import memory
@@ -288,8 +289,9 @@ class Run:
         """Return what CRDS is asked for an exposure.
 
         Its file and header, the types of parameter files, the user's files, and which of `reference_terms` say what
-        else is needed once the parameter files are known.
+        else is needed once the parameter files are known, with their digest, and all that this might be.
         """
+        number = self._numbers[id(self.plan.terms(exposure))]
         overrides = {
             kind: path if path == "N/A" else os.path.abspath(path)
             for kind, path in self.plan.overrides(exposure).items()
@@ -299,7 +301,9 @@ class Run:
             "header": self.plan.exposures[exposure].digest,
             "types": self.plan.parameter_types(exposure),
             "overrides": overrides,
-            "terms": self._numbers[id(self.plan.terms(exposure))],
+            "terms": number,
+            "decides": self._digests[number],
+            "further": self._possible_types[number],
         }
 
     @functools.cached_property
@@ -310,6 +314,15 @@ class Run:
     @functools.cached_property
     def _numbers(self):
         return {id(terms): number for number, terms in enumerate(self.reference_terms)}
+
+    @functools.cached_property
+    def _digests(self):
+        return [digest(terms) for terms in self.reference_terms]
+
+    @functools.cached_property
+    def _possible_types(self):
+        types = [{kind for kinds in terms["types"].values() for kind, _ in kinds} for terms in self.reference_terms]
+        return [sorted(each) for each in types]
 
     def raw(self, exposure):
         """Return the raw file of an exposure, by a name that Snakemake takes as it is; None where there is no file."""
@@ -332,15 +345,13 @@ class Run:
         if self._standing is None:
             self._standing = Standing(self, cache(lambda rule: code_digest(script_of(rule))))
             workflow.dag_settings.rerun_triggers = frozenset()
-            if self._asks_otherwise():
+            if os.path.exists(self.answers.file) and not all(map(self._answers_hold, self.plan.exposures)):
                 workflow.dag.forcefiles.add(self.answers.file)
 
-    def _asks_otherwise(self):
-        """Whether there are answers of CRDS to other questions than those of this run."""
-        known = read_json(Path(self.answers.file))
-        requests = {root: self.reference_request(root) for root in self.plan.exposures}
-        asked = {"requests": requests, "terms": self.reference_terms, "crds": self.config["crds"]}
-        return isinstance(known, dict) and known.get("asked") != digest(asked)
+    def _answers_hold(self, exposure):
+        """Whether what CRDS has answered for an exposure is an answer to what would be asked now."""
+        folder = Path(self.results, exposure, "references")
+        return answers_hold(folder, self.reference_request(exposure), self.config["crds"], self.config["lock"])[0]
 
     def judge(self, workflow, step, exposure):
         """Return whether a job stands; those of its exposure that do not are done anew."""

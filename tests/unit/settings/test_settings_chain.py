@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from rampflow.planning.answers import Answers
-from rampflow.planning.chain import reference_types, settle
 from rampflow.planning.plan import Plan
+from rampflow.settings.chain import reference_types, settle
 from rampflow.settings.configuration import ConfigError
 
 
