@@ -7,12 +7,13 @@ import shutil
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas
 import pytest
 from astropy.io import fits
 from conftest import HOME, Run
 
 from rampflow.detector import dq
-from rampflow.inspection import check, report
+from rampflow.inspection import check, report, summary
 from rampflow.inspection.look import look
 
 
@@ -243,3 +244,111 @@ def test_a_folder_without_results_is_no_success(tmp_path, capsys):
     assert report.main([str(tmp_path)]) == 2
     assert "no run has left anything there" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+# --- how far exposures are -------------------------------------------------------------------------------
+
+
+def states_of(run):
+    return {root.split("_")[-1]: (e.state, e.why) for root, e in exposures_of(run).items()}
+
+
+def edit(run, pattern, **changes):
+    """Change what a file of JSON among the results says."""
+    (path,) = (run.folder / "results").glob(pattern)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_products_of_another_configuration_are_outdated_until_they_are_made_anew(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    steps = {"NIRISS": {"jump": {"rejection_threshold": 9.0}}}
+    again("--until", "superbias", steps=steps)  # the run ends before it comes to what has changed
+    states = states_of(again)
+    assert states["nis"][0] == "outdated"
+    assert "jump: made with rejection_threshold = 5.0, the last run asks for 9.0 (config (NIRISS))" in states["nis"][1]
+    assert {state for root, (state, _) in states.items() if root != "nis"} == {"complete"}
+    again(steps=steps)
+    assert states_of(again)["nis"] == ("complete", "")
+
+
+def test_products_whose_records_do_not_lead_to_one_another_are_outdated(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    edit(again, "*_nis/record/linearity.json", recipe="0" * 64)
+    edit(again, "*_nrs1/references/gain.json", name="other.fits")
+    edit(again, "*_guider1/references/dark.json", status="failed", file=None, name="N/A", problem="no network")
+    (rate,) = again.folder.glob("results/*_nrcb1/*_rate.fits")
+    rate.write_bytes(rate.read_bytes() + bytes(2880))
+    (record,) = again.folder.glob("results/*_mirimage/record/refpix.json")
+    record.unlink()
+    states = states_of(again)
+    assert states["nis"] == (
+        "outdated",
+        "dark_current: made from another product of linearity than the one that is there; run the workflow again",
+    )
+    assert states["nrs1"][0] == "outdated" and "the gain reference jwst_nirspec_gain" in states["nrs1"][1]
+    assert states["guider1"][0] == "outdated" and "the dark reference" in states["guider1"][1]
+    assert states["nrcb1"][0] == "outdated" and "its record says" in states["nrcb1"][1]
+    assert states["mirimage"][0] == "failed"  # the run ended, the job has a log, and no record
+    assert states["nrcalong"] == ("complete", "")
+
+
+def test_another_context_that_could_not_be_had_leaves_nothing_complete(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    again(status=1, crds=again.config["crds"] | {"context": "jwst_0001.pmap"})
+    states = states_of(again)
+    assert {state for state, _ in states.values()} <= {"failed", "outdated"}
+
+
+def test_an_interrupted_run_says_interrupted(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    for name in ("jump", "ramp_fit", "gain_scale", "rate"):
+        (record,) = again.folder.glob(f"results/*_nis/record/{name}.json")
+        record.unlink()
+    for outcome, state in ((None, "interrupted"), ("interrupted", "interrupted"), ("failed", "failed")):
+        edit(again, "runs/*.json", outcome=outcome)
+        assert states_of(again)["nis"][0] == state
+    (log,) = again.folder.glob("results/*_nis/logs/jump.log")
+    log.unlink()
+    assert states_of(again)["nis"] == ("interrupted", "jump: has not run")
+
+
+def test_records_that_count_need_no_products(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    counts = {"groups": {"of": 1000, "total": {"JUMP_DET": 20}, "set": {"JUMP_DET": 18}, "cleared": {}}}
+    edit(again, "*_nis/record/dark_current.json", counts=counts)
+    edit(again, "*_nis/record/jump.json", counts=counts | {"events": {"snowballs": 2}})
+    edit(again, "*_nis/record/rate.json", counts={"pixels": {"of": 100, "total": {"DO_NOT_USE": 3, "no rate": 4}}})
+    for path in again.folder.glob("results/*_nis/*.fits"):
+        path.unlink()
+    table = summary.table("results").set_index("exposure")
+    (row,) = table[table.detector == "NIS"].itertuples()
+    assert (row.groups_jump, row.groups_saturated, row.pixels_do_not_use, row.pixels_no_rate) == (0.02, 0, 0.03, 0.04)
+    assert report.main(["results"]) == 0
+    assert "2 snowballs, +18 JUMP_DET (groups)" in (again.folder / "results/report.html").read_text()
+
+
+# --- the summary -----------------------------------------------------------------------------------------
+
+
+def test_the_summary_is_a_frame_and_two_files_of_the_same(again, monkeypatch, programme):
+    monkeypatch.chdir(again.folder)
+    assert report.main(["results"]) == 0
+    table = summary.table("results")
+    assert list(table.columns) == list(summary.COLUMNS)
+    assert table.exposure.tolist() == sorted(exposure.root for exposure in programme.exposures)
+    read = pandas.read_csv(
+        "results/summary.tsv", sep="\t", dtype=dict(table.dtypes), keep_default_na=False, na_values=[""]
+    )
+    pandas.testing.assert_frame_equal(read, table)
+    rows = json.loads((again.folder / "results/summary.json").read_text())
+    assert [row["exposure"] for row in rows] == table.exposure.tolist()
+    assert rows[0]["segment"] is None and rows[0]["wall_s"] == table.wall_s[0]
+    series = table[table["mode"] == "tso"].iloc[0]
+    assert (series.detector, series.integrations, series.groups) == ("NRCALONG", 3, 6)
+    assert series.chain.split()[-1] == "gain_scale" and "gain_scale" in series.skipped.split()
+
+
+def test_the_manual_has_every_column_of_the_summary():
+    manual = (HOME / "config/README.md").read_text()
+    for name, meaning in summary.COLUMNS.items():
+        assert f"| `{name}` | {meaning[0].upper()}{meaning[1:]}. |" in manual, name

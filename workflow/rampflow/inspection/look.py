@@ -12,6 +12,8 @@ from rampflow.io import files
 
 #: Bytes that are read for a report (unless all is wanted), shared out among the exposures.
 BUDGET = 10e9
+#: Steps that set flags and leave values alone: their products need not be opened for pictures of steps.
+_FLAGS_ONLY = {"dq_init", "saturation", "firstframe", "lastframe", "rscd", "charge_migration", "jump"}
 #: Ramps of more groups are thinned out.
 _MOST_GROUPS = 120
 #: Bits of a group that a drawing of a ramp tells apart, the first that holds.
@@ -174,13 +176,13 @@ def _stages(seen, exposure, results, size, budget):
     if before is not None:
         seen.stages.append(Stage("raw", pictures.grey_picture(before, size)))
     for step in exposure.chain:
-        name = next((n for n in exposure.products.get(step, ()) if n.endswith(f"_{step}.fits")), None)
-        if name is None or step == "ramp_fit":
-            if step == "ramp_fit":
-                break
-            before = None
+        if step == "ramp_fit":
+            break
+        if step in _FLAGS_ONLY or exposure.records.get(step, {}).get("status", "COMPLETE") != "COMPLETE":
             continue
-        if exposure.records[step]["status"] != "COMPLETE":
+        name = next((n for n in exposure.products.get(step, ()) if n.endswith(f"_{step}.fits")), None)
+        if name is None:
+            before = None
             continue
         after = _frame(results.path(exposure.root, name), seen, budget)
         if after is None:

@@ -134,6 +134,7 @@ def write(results, exposures, looks, rows):
     """
     run = results.runs[-1] if results.runs else None
     size = picture_size(len(exposures))
+    columns = [column for column in _COLUMNS if column[0] != "at step" or any(row["failing_step"] for row in rows)]
     views = [_view(results, *each) for each in zip(exposures, looks, rows, strict=True)]
     return (
         _environment()
@@ -143,8 +144,8 @@ def write(results, exposures, looks, rows):
             facts=_facts(exposures, rows, run),
             states=counts_of_states(exposures),
             problems=_problems(results, exposures, run),
-            columns=[_column(*column) for column in _COLUMNS],
-            rows=[(exposure, _cells(row)) for exposure, row in zip(exposures, rows, strict=True)],
+            columns=[_column(*column) for column in columns],
+            rows=[(exposure, _cells(row, columns)) for exposure, row in zip(exposures, rows, strict=True)],
             steps=_steps(exposures),
             warnings=_warnings(exposures),
             observations=_observations(views),
@@ -202,10 +203,10 @@ def _column(title, key, _, numeric):
     return {"title": title, "hint": hint, "numeric": numeric}
 
 
-def _cells(row):
+def _cells(row, columns):
     """Cells of the table of exposures: (column, text, value to sort by)."""
     filters = {"seconds": seconds, "megabytes": megabytes, "percent": percent, "whole": whole}
-    for column in _COLUMNS:
+    for column in columns:
         title, key, shown, numeric = column
         value = row[key]
         if title == "pixels":
