@@ -94,7 +94,8 @@ def small(finished, tmp_path, monkeypatch):
 
 def small_files(folder):
     rooms = [folder.glob(f"*/{room}/[!.]*.json") for room in ("record", "parameters", "references")]
-    return sorted([*folder.glob("runs/*.json"), *(path for room in rooms for path in room)])
+    # Of steps without parameters there is nothing to change.
+    return sorted([*folder.glob("runs/*.json"), *(p for room in rooms for p in room if p.stat().st_size > 10)])
 
 
 @pytest.mark.parametrize("seed", range(10))
