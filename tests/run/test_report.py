@@ -262,7 +262,8 @@ def edit(run, pattern, **changes):
 def test_products_of_another_configuration_are_outdated_until_they_are_made_anew(again, monkeypatch):
     monkeypatch.chdir(again.folder)
     steps = {"NIRISS": {"jump": {"rejection_threshold": 9.0}}}
-    again("--until", "superbias", steps=steps)  # the run ends before it comes to what has changed
+    # The run ends before it comes to what has changed.
+    again("--until", "group_scale", "--forcerun", "group_scale", steps=steps)
     states = states_of(again)
     assert states["nis"][0] == "outdated"
     assert "jump: made with rejection_threshold = 5.0, the last run asks for 9.0 (config (NIRISS))" in states["nis"][1]
