@@ -152,8 +152,9 @@ def write(results, exposures, looks, rows):
             left_out=any(one.left_out for one in looks),
             flags=pictures.FLAGS,
             marks=looking.MARKS,
-            size=size,
-            thumb=max(48, size // 2),
+            # Small pictures are shown enlarged, so that there is room for what their colour bars say.
+            size=max(size, 128),
+            thumb=max(size // 2, 96),
             opened=len(exposures) <= _FOLDED,
             run=run and _run(results, run),
             now=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
