@@ -24,13 +24,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from rampflow.errors import RampflowError
 from rampflow.steps.ramp_fit import likely, ols, optional
 
 #: Groups from which on LIKELY is used; with fewer its search for jumps would have nothing to go by.
 FEWEST_GROUPS = 4
 
 
-class NoSlopes(Exception):
+class NoSlopes(RampflowError):
     """There is no slope to fit in the whole exposure; the message says why."""
 
 
