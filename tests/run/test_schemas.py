@@ -19,6 +19,14 @@ def test_every_product_of_the_run_opens_as_what_it_should_be(finished, monkeypat
     assert f"{number} of {number} products open with stdatamodels as what they should be" in capsys.readouterr().out
 
 
+def test_products_that_are_too_large_for_memory_are_not_opened_and_counted(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished.folder)
+    monkeypatch.setattr(schemas, "LARGEST", 0)
+    assert check.main(["results"]) == 0
+    said = capsys.readouterr().out
+    assert "products are larger than 0 GB and were not opened" in said and "0 of 0 products" in said
+
+
 def changed(run, pattern, change):
     """Change an open product of the results in place; returns its path."""
     (path,) = run.folder.glob(f"results/{pattern}")

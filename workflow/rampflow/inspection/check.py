@@ -65,9 +65,12 @@ def _schemas(results, options):
     """Open products with stdatamodels; return the number of findings."""
     from rampflow.inspection import schemas
 
-    paths = schemas.products(results, only_final=options.schemas == "final")
+    there = schemas.products(results, only_final=options.schemas == "final")
+    paths = [place for place in there if os.stat(place[1]).st_size <= schemas.LARGEST]
     found = _say([line for lines in schemas.check(results, paths, options.cores) for line in lines])
     good = len(paths) - len({line.partition(": ")[0] for line in found})
+    if larger := len(there) - len(paths):
+        print(f"rampflow: {larger} products are larger than {schemas.LARGEST / 1e9:.0f} GB and were not opened")
     print(f"rampflow: {good} of {len(paths)} products open with stdatamodels as what they should be", flush=True)
     return len(found)
 

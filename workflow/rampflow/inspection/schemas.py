@@ -18,6 +18,8 @@ _MODELS = {
     4: ("RampModel",),
     5: ("SuperstripeRampModel",),
 }
+#: Size (bytes) beyond which a product is not opened: stdatamodels holds all of it in memory.
+LARGEST = 2_000_000_000
 #: Keywords of raw files that are not those of their products: the model, its schema, and what steps set anew.
 _NOT_HANDED_ON = {"DATAMODL", "FILENAME", "DATE", "CHECKSUM", "DATASUM", "EXTEND", "NEXTEND"}
 #: Keywords that every product of this workflow has.
