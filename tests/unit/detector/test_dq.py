@@ -4,7 +4,7 @@ from astropy.io import fits
 from stdatamodels.jwst.datamodels import dqflags
 
 from rampflow.detector import dq
-from rampflow.detector.subarray import Reference
+from rampflow.io.references import Reference
 
 
 def test_bits_have_the_names_that_jwst_gives_them():
