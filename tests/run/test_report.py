@@ -293,11 +293,13 @@ def test_products_whose_records_do_not_lead_to_one_another_are_outdated(again, m
     assert states["nrcalong"] == ("complete", "")
 
 
-def test_another_context_that_could_not_be_had_leaves_nothing_complete(again, monkeypatch):
+def test_a_run_on_another_context_leaves_nothing_complete_until_it_has_asked(again, monkeypatch):
     monkeypatch.chdir(again.folder)
-    again(status=1, crds=again.config["crds"] | {"context": "jwst_0001.pmap"})
-    states = states_of(again)
-    assert {state for state, _ in states.values()} <= {"failed", "outdated"}
+    (path,) = again.folder.glob("results/runs/*.json")
+    config = json.loads(path.read_text())["config"]
+    edit(again, "runs/*.json", config=config | {"crds": config["crds"] | {"context": "jwst_0001.pmap"}})
+    for state, why in states_of(again).values():
+        assert state == "outdated" and "the last run asks for jwst_0001.pmap" in why
 
 
 def test_an_interrupted_run_says_interrupted(again, monkeypatch):

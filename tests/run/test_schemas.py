@@ -79,7 +79,7 @@ def test_final_products_alone(finished, monkeypatch):
     assert {path.stem.split("_")[-1] for _, path in found} == {"rate", "rateints"}
 
 
-def test_only_one_module_and_the_mock_import_stdatamodels_and_heavy_packages_come_late():
+def test_stdatamodels_is_imported_where_models_are_opened_and_heavy_packages_come_late():
     package = HOME / "workflow/rampflow"
     users = {path for path in package.rglob("*.py") if "stdatamodels" in imported(path, everywhere=True)}
     assert {path.relative_to(package).as_posix() for path in users if path.parent.name != "mock"} == {
