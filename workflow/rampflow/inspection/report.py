@@ -14,11 +14,11 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from rampflow.inspection.exposures import NOT_BEGUN, gather
+from rampflow.inspection.exposures import ENDED, NOT_BEGUN, STOPPED, gather
 from rampflow.inspection.results import Results
 from rampflow.io.shared_files import replace
 
-__all__ = ["NOT_BEGUN", "gather", "main"]
+__all__ = ["ENDED", "NOT_BEGUN", "STOPPED", "gather", "main"]
 
 #: With fewer exposures than this processes of their own are not worth it.
 _FEW = 8
