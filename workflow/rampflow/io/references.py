@@ -114,7 +114,7 @@ class Reference:
             return flags
         translated = np.zeros_like(flags)
         for row in table:
-            bit = dq.MNEMONICS.get(str(row["NAME"]).strip())
+            bit = dq.REFERENCE_NAMES.get(str(row["NAME"]).strip())
             if bit is not None:
                 translated[(flags & np.uint32(row["VALUE"])) != 0] |= np.uint32(bit)
         return translated
