@@ -119,7 +119,8 @@ def test_the_fence_of_the_steps_sees_every_form_of_import(tmp_path):
 
 
 def test_kernels_import_numba_only():
-    assert {name.split(".")[0] for name in imports(HOME / "workflow/rampflow/kernels.py")} == {"numba"}
+    names = {name.split(".")[0] for name in imports(HOME / "workflow/rampflow/kernels.py")}
+    assert names - sys.stdlib_module_names == {"numba"}
 
 
 def test_lint_is_clean(tmp_path):

@@ -3,14 +3,25 @@
 A kernel is a function on arrays that numba turns into machine code. One with a signature is compiled when its module is
 imported for the first time and kept in `__pycache__`; one without is compiled with the kernels that call it.
 
-Types of arrays are named after what they hold, its bits, and their dimensions: ``F32_2`` is a 2D float32
-`~numpy.ndarray`, in C order. With an R at the end, as in ``F32_2R``, it may be one that must not be written to.
+Machine code holds that of the kernels that are called, and numba looks at the file of the function alone to tell
+whether it is still good; here it is held against all files of the package that the function's module builds on.
 
-Source: https://numba.readthedocs.io, "Compiling Python code with @jit" and "Types and signatures".
+Types of arrays are named after what they hold, its bits, and their dimensions: ``F32_2`` is a 2D float32
+`~numpy.ndarray` in C order. With an R at the end, as in ``F32_2R``, it may be one that must not be written to.
+
+Source: https://numba.readthedocs.io, "Compiling Python code with @jit", "Types and signatures", "Notes on Caching".
 """
+
+import hashlib
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 
 from numba import boolean, float32, float64, int32, int64, njit, uint8, uint16, uint32
 from numba.types import Array, BaseTuple
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 def kernel(signature=None, **options):
@@ -23,7 +34,41 @@ def kernel(signature=None, **options):
     **options
         Further ones of `numba.njit`, such as ``inline="always"``.
     """
-    return njit(signature, cache=True, nogil=True, error_model="numpy", **options)
+    signatures = signature if isinstance(signature, list) else [] if signature is None else [signature]
+
+    def compiled(function):
+        dispatcher = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        # There is no public way to say what else the machine code depends on.
+        dispatcher._cache._cache_file._source_stamp = _state(function.__module__)
+        for each in signatures:
+            dispatcher.compile(each)
+        if signatures:
+            dispatcher.disable_compile()
+        return dispatcher
+
+    return compiled
+
+
+@cache
+def _state(module):
+    """Digest of the files of a module and of those of the package that it builds on, however indirectly."""
+    digest = hashlib.sha256()
+    for name in sorted(_modules_under(module)):
+        digest.update(name.encode() + b"\0" + Path(sys.modules[name].__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def _modules_under(module):
+    """Names of a module and of those of the package whose functions, classes or selves it holds, and so on."""
+    found, todo = set(), {module}
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        for value in list(vars(sys.modules[name]).values()):
+            other = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            if isinstance(other, str) and other.partition(".")[0] == _PACKAGE and other not in found:
+                todo.add(other)
+    return found
 
 
 def fields(named_tuple, *types):

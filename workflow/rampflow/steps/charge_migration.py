@@ -69,7 +69,7 @@ def _find_onset(sci, groupdq, threshold, onset):
         # Backwards, so that the earliest group is the last to be noted.
         for g in range(ngroups - 1, -1, -1):
             for x in range(nx):
-                # "Exactly DO_NOT_USE" as in the oracle: any other bit beside it makes the group count again.
+                # "Exactly DO_NOT_USE" as in jwst: any other bit beside it makes the group count again.
                 if sci[g, y, x] > threshold and groupdq[g, y, x] != _DNU:
                     onset[y, x] = g
 

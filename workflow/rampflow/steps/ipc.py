@@ -130,7 +130,7 @@ def convolve_ipc(sci, kernel, *, margins, normal=None):
     ------
     ValueError
         If the kernel has another number of axes, an even number of rows or columns (then no pixel is its
-        centre; the oracle counts one weight twice and drops another), or does not fit the frames.
+        centre; jwst counts one weight twice and drops another), or does not fit the frames.
     """
     if normal is not None:
         sci[:, normal] = convolve_ipc(np.compress(normal, sci, axis=1), kernel, margins=margins)
@@ -153,7 +153,7 @@ def convolve_ipc(sci, kernel, *, margins, normal=None):
 _span = (int64, int64, int64, int64)
 
 
-# In both kernels a row is summed term by term over all its columns, in the oracle's order: the centre of the
+# In both kernels a row is summed term by term over all its columns, in jwst's order: the centre of the
 # kernel last. The order matters in single precision.
 @kernel(void(F32_2R, F32_2R, *_span, F32_2))
 def _convolve_common(source, kernel, y0, y1, x0, x1, result):

@@ -108,7 +108,7 @@ def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
     group), both corrected as averages. The reads that this rate predicts are turned into observed counts,
     shifted so that their average is the observed one, corrected, and averaged again.
 
-    As in the oracle the reads are taken to follow each other without the frames that are dropped between groups
+    As in jwst the reads are taken to follow each other without the frames that are dropped between groups
     (GROUPGAP), so that with dropped frames the reads of a group are spread too far.
 
     Parameters

@@ -16,7 +16,7 @@ SCI is read, never changed (DN). The superbias reference serves the second-group
 
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/saturation/description.html and
 https://jwst-docs.stsci.edu (NIR detector performance, "Saturation"). The mixture of single and double
-precision below is the oracle's, measured on values at the very boundary; it decides which way a tie falls.
+precision below is jwst's, measured on values at the very boundary; it decides which way a tie falls.
 
 In frames of NIRSpec's IRS2 readout the interleaved reference pixels are left out, what is flagged by growth stays
 flagged, there is no test of the group before a saturated one, and what the test of the second group finds is

@@ -7,7 +7,7 @@ Source: Knuth, The Art of Computer Programming 3, algorithm 5.2.2 M.
 """
 
 import numpy as np
-from numba import boolean, int64, void
+from numba import boolean, int64, uint64, void
 
 from rampflow.kernels import F32_2, F64_2, I32_2, kernel
 
@@ -50,9 +50,10 @@ def network(n, only_middle):
 def put_in_order(values, pairs, width):
     """Put pairs of rows in order in the first `width` columns; infinity, but not NaN, has its place."""
     for pair in range(pairs.shape[0]):
-        low, high = values[pairs[pair, 0], :width], values[pairs[pair, 1], :width]
+        # Unsigned, so that no index is taken to count from the end.
+        low, high = uint64(pairs[pair, 0]), uint64(pairs[pair, 1])
         for col in range(width):
-            a = low[col]
-            b = high[col]
-            low[col] = a if a < b else b
-            high[col] = b if a < b else a
+            a = values[low, col]
+            b = values[high, col]
+            values[low, col] = a if a < b else b
+            values[high, col] = b if a < b else a

@@ -11,7 +11,7 @@ Poisson part of the noise of a difference is the root of its electrons. The *rea
 the noise of the difference of two frames (CDS), so it enters as it is, without a factor of root two. Only
 flags go out.
 
-Order of work on an exposure (https://jwst-pipeline.readthedocs.io, "Jump Detection"):
+Order of work on an exposure:
 
 1. :func:`sampling`, :func:`choose_algorithm`, :func:`check_groups`, :func:`all_dnu_planes`, :func:`choose_mode`,
    :func:`median_gain`: properties of the whole exposure;
@@ -21,6 +21,8 @@ Order of work on an exposure (https://jwst-pipeline.readthedocs.io, "Jump Detect
 4. showers, if asked for: :func:`enough_for_showers`, :func:`typical_differences`, :func:`find_showers` and
    :func:`flag_showers`;
 5. :func:`flag_bad_gain` and :func:`event_rates`: what else the product records.
+
+Source: https://jwst-pipeline.readthedocs.io, "Jump Detection".
 """
 
 from rampflow.steps.jump.exposure import (

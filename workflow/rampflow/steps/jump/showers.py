@@ -6,6 +6,8 @@ every pixel. Where that stands out over a large enough area, an ellipse is flagg
 
 Order of work: :func:`enough_for_showers`; :func:`typical_differences` by blocks of rows; :func:`find_showers` by
 groups; :func:`flag_showers` by blocks of rows of an integration.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/jump/description.html
 """
 
 from typing import NamedTuple

@@ -3,7 +3,9 @@
 In a time series every integration repeats the one before. The difference of two given groups of a pixel, followed
 from integration to integration, varies slowly with the target; a cosmic ray stands out of it, also in ramps of two or
 three groups, of which the differences of one integration say little. The running median along time is the method of
-the exoplanet community (Nikolov et al. 2014, MNRAS 437, 46; Radica et al. 2023, MNRAS 524, 835).
+the exoplanet community.
+
+Source: Nikolov et al. 2014, MNRAS 437, 46; Radica et al. 2023, MNRAS 524, 835.
 """
 
 import numpy as np

@@ -231,16 +231,17 @@ def load_samples(ramps, groups, times, i, block, flags, samples):
     row, left, width = block.row, block.left, block.width
     of_groups, kind = flags.of_groups, flags.kind
     x, diffs, finite, usable, rate = samples.x, samples.diffs, samples.finite, samples.usable, samples.rate
+    sci, ored = ramps.sci, flags.ored
     ngroups = x.shape[1]
     finite[:] = 0.0
     for g in range(ngroups):
-        x[i, g, :width] = ramps.sci[i, groups.first_kept + g, row, left : left + width]
+        x[i, g, :width] = sci[i, groups.first_kept + g, row, left : left + width]
         if g > 0:
             _subtract(x[i, g - 1, :width], x[i, g, :width], diffs[g - 1], finite)
     ordinary = ngroups > 1
     for col in range(width):
         usable[col] = ngroups - 1
-        if flags.ored[i, col] != 0 or kind[i, col] != RAMP or finite[col] != 0.0:
+        if ored[i, col] != 0 or kind[i, col] != RAMP or finite[col] != 0.0:
             ordinary = False
             if kind[i, col] == ZERO_FRAME:
                 x[i, 0, col] = ramps.zeroframe[i, row, left + col]

@@ -12,7 +12,7 @@ from numba import boolean, float64, int64, void
 from rampflow.detector import dq
 from rampflow.kernels import F64_1, F64_2, I64_1, U8_1, U32_2, fields, kernel
 from rampflow.steps.ramp_fit.arrays import BLOCK, PIXELS, RATEINTS
-from rampflow.steps.ramp_fit.blocks import BAD, DNU, RAMP
+from rampflow.steps.ramp_fit.blocks import BAD, DNU, FLAGS, RAMP
 from rampflow.steps.ramp_fit.segments import poisson_variance, read_variance
 
 NO_GAIN = dq.NO_GAIN_VALUE | DNU
@@ -122,40 +122,49 @@ def inverse(total):
 @kernel(void(PIXELS, U32_2, BLOCK, float64, int64, boolean, F64_1, CLEAN))
 def expect_clean(pixels, pixeldq, block, time, ngroups, read_weights, rate, clean):
     """Work out what the pixels of a block have in an integration without flags, from their median rates."""
+    gains, darks, bits_of, weights, good = pixels.gain, pixels.dark_rate, clean.bits, clean.weight, clean.good
+    inv_poisson, inv_rnoise, inv_rnoise_charge = clean.inv_poisson, clean.inv_rnoise, clean.inv_rnoise_charge
+    noise, err, var_p, var_r = clean.noise, clean.err, clean.var_poisson, clean.var_rnoise
     for c in range(block.width):
         row, col = block.row, block.left + c
-        gain = float64(pixels.gain[row, col])
+        gain = float64(gains[row, col])
         bits = int64(pixeldq[row, col])
         if not gain > 0.0:
             bits |= NO_GAIN
-        v_p = poisson_variance(rate[c], pixels.dark_rate[row, col], gain, time, ngroups)
-        v_r = read_variance(clean.noise[c], gain, time, ngroups)
+        v_p = poisson_variance(rate[c], darks[row, col], gain, time, ngroups)
+        v_r = read_variance(noise[c], gain, time, ngroups)
         total, inv_p, inv_r = 1.0 / (v_p + v_r), 1.0 / v_p if v_p > 0.0 else 0.0, 1.0 / v_r
         valid = bits & BAD == 0
         weight = inv_r if read_weights else total
         var_rnoise = inverse(inv_r) if valid else 0.0
-        clean.bits[c] = bits
-        clean.weight[c] = weight
-        clean.inv_poisson[c] = inv_p
-        clean.inv_rnoise[c] = inv_r
-        clean.inv_rnoise_charge[c] = 1.0 / var_rnoise if var_rnoise != 0.0 else 0.0
-        clean.good[c] = weight / weight if valid else math.nan
-        clean.err[c] = math.sqrt(inverse(total)) if valid else 0.0
-        clean.var_poisson[c] = inverse(inv_p) if valid else 0.0
-        clean.var_rnoise[c] = var_rnoise
+        bits_of[c] = bits
+        weights[c] = weight
+        inv_poisson[c] = inv_p
+        inv_rnoise[c] = inv_r
+        inv_rnoise_charge[c] = 1.0 / var_rnoise if var_rnoise != 0.0 else 0.0
+        good[c] = weight / weight if valid else math.nan
+        err[c] = math.sqrt(inverse(total)) if valid else 0.0
+        var_p[c] = inverse(inv_p) if valid else 0.0
+        var_r[c] = var_rnoise
 
 
-@kernel(void(U8_1, U8_1, int64, CLEAN, F64_1, SUMS))
-def add_clean(ored, kind, width, clean, slope, sums):
-    """Add an integration to the sums of a block, where it has no flags."""
-    weight, bits = clean.weight, clean.bits
-    inv_p, inv_r, inv_charge = clean.inv_poisson, clean.inv_rnoise, clean.inv_rnoise_charge
-    weights, slopes, bits_any, bits_all = sums.weights, sums.slopes, sums.bits_any, sums.bits_all
-    inv_poisson, inv_rnoise, inv_rnoise_charge = sums.inv_poisson, sums.inv_rnoise, sums.inv_rnoise_charge
+@kernel(boolean(FLAGS, int64, BLOCK, CLEAN, SUMS, RATEINTS))
+def take_clean(flags, i, block, clean, sums, rateints):
+    """Take an integration of a block where it has no flags: write it, and add it to the sums.
+
+    It is written everywhere, as if there were no flags, for others to write over where there are; returned is whether
+    there are any.
+    """
+    row, left, width = block.row, block.left, block.width
+    right = left + width
+    ored, kind, slopes_of = flags.ored[i], flags.kind[i], clean.slope[i]
+    _, _, bits, weight, inv_p, inv_r, inv_charge, good, clean_err, clean_p, clean_r = clean
+    weights, slopes, inv_poisson, inv_rnoise, inv_rnoise_charge, _, bits_any, bits_all = sums
     for c in range(width):
+        # Not "and", so that it costs no branch.
         is_clean = (ored[c] == 0) & (kind[c] == RAMP)
         weights[c] += weight[c] if is_clean else 0.0
-        slopes[c] += weight[c] * slope[c] if is_clean else 0.0
+        slopes[c] += weight[c] * slopes_of[c] if is_clean else 0.0
         inv_poisson[c] += inv_p[c] if is_clean else 0.0
         inv_rnoise[c] += inv_r[c] if is_clean else 0.0
         inv_rnoise_charge[c] += inv_charge[c] if is_clean else 0.0
@@ -163,20 +172,18 @@ def add_clean(ored, kind, width, clean, slope, sums):
         is_clean = (ored[c] == 0) & (kind[c] == RAMP)
         bits_any[c] |= bits[c] if is_clean else 0
         bits_all[c] &= bits[c] if is_clean else -1
-
-
-@kernel(void(CLEAN, F64_1, int64, BLOCK, RATEINTS))
-def store_clean(clean, clean_slope, i, block, rateints):
-    """Write what pixels of a block have in an integration without flags; the others are written over."""
-    row, left, right = block.row, block.left, block.left + block.width
-    slope, bits = rateints.slope[i, row, left:right], rateints.dq[i, row, left:right]
+    slope, dq_int = rateints.slope[i, row, left:right], rateints.dq[i, row, left:right]
     err = rateints.err[i, row, left:right]
     var_p, var_r = rateints.var_poisson[i, row, left:right], rateints.var_rnoise[i, row, left:right]
-    for c in range(block.width):
-        slope[c] = clean_slope[c] * clean.good[c]
-    for c in range(block.width):
-        bits[c] = clean.bits[c]
-    for c in range(block.width):
-        err[c] = clean.err[c]
-        var_p[c] = clean.var_poisson[c]
-        var_r[c] = clean.var_rnoise[c]
+    for c in range(width):
+        slope[c] = slopes_of[c] * good[c]
+    for c in range(width):
+        dq_int[c] = bits[c]
+    for c in range(width):
+        err[c] = clean_err[c]
+        var_p[c] = clean_p[c]
+        var_r[c] = clean_r[c]
+    flagged = False
+    for c in range(width):
+        flagged |= (ored[c] != 0) | (kind[c] != RAMP)
+    return flagged

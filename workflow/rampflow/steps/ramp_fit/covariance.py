@@ -17,6 +17,8 @@ A difference that is not used, because a group is flagged or because a jump is i
 the search this need not be carried out: with G = C^-1 - C^-1 1 1^T C^-1 / (1^T C^-1 1) and z = G d, giving up the
 differences of a set S lowers chi-squared by z_S^T (G_SS)^-1 z_S (Brandt 2024, PASP 136, 045005, where the same comes
 from recursions of determinants).
+
+Source: Brandt 2024, PASP 136, 045004 and 045005.
 """
 
 import math
@@ -45,6 +47,9 @@ INVERSE_PIVOT, BELOW, OF_ONES, OF_D = range(4)
 #: Rows of the result of a fit: rate, its variances (photon noise, read noise), chi-squared.
 RATE, VAR_POISSON, VAR_RNOISE, CHISQ = range(4)
 
+#: Row of the weights of rates, beside RATE, in the sums of ramps that are fitted side by side.
+WEIGHT = 1
+
 
 class Columns(NamedTuple):
     """What the fit knows of the pixels of a block, shape (width,).
@@ -69,43 +74,38 @@ class Works(NamedTuple):
 
     Attributes
     ----------
-    rate, weight : float64 `~numpy.ndarray`
-        Rates and inverse variances, shape (width,): the first two rows of `sums`.
+    sums : float64 `~numpy.ndarray`
+        Rates and inverse variances in rows RATE and WEIGHT, all else is scratch; shape (6, width).
     suspect : float64 `~numpy.ndarray`
         1 where jumps have to be looked for, else 0.
     results : float64 `~numpy.ndarray`
         What is found, shape (4, width), rows as named above.
     work : float64 `~numpy.ndarray`
         Of every difference, shape (4, n, width), rows as named above.
-    sums, after, photon
+    after, photon
         Scratch.
     """
 
-    rate: np.ndarray
-    weight: np.ndarray
+    sums: np.ndarray
     suspect: np.ndarray
     results: np.ndarray
     work: np.ndarray
-    sums: np.ndarray
     after: np.ndarray
     photon: np.ndarray
 
 
 COLUMNS = fields(Columns, F64_1, F64_1, F64_1)
-WORKS = fields(Works, F64_1, F64_1, F64_1, F64_2, F64_3, F64_2, F64_2, F64_1)
+WORKS = fields(Works, F64_2, F64_1, F64_2, F64_3, F64_2, F64_1)
 
 
 @kernel(WORKS(int64, int64))
 def room_for_works(n, width):
     """Make room for fits of so many ramps of n differences."""
-    sums = np.empty((6, width))
     return Works(
-        sums[0],
-        sums[1],
+        np.empty((6, width)),
         np.empty(width),
         np.empty((4, width)),
         np.empty((4, n, width)),
-        sums,
         np.empty((5, width)),
         np.empty(width),
     )
@@ -284,7 +284,7 @@ def _ascend_all(d, photon, noise, table, works):
     n, width = d.shape
     work, sums = works.work, works.sums
     sums[:] = 0.0
-    rate, weight, beside, below, ones, value = works.rate, works.weight, sums[2], sums[3], sums[4], sums[5]
+    rate, weight, beside, below, ones, value = sums[RATE], sums[WEIGHT], sums[2], sums[3], sums[4], sums[5]
     for j in range(n):
         both = 1.0 if j + 1 < n else 0.0
         photon_j, read_j = table[PHOTON, j], table[READ, j]
@@ -310,9 +310,9 @@ def _ascend_all(d, photon, noise, table, works):
 @kernel(void(F64_2, WORKS))
 def _suspect_jumps(table, works):
     """Tell which ramps have something that `_find_jump` has to look at."""
-    work, after, suspect = works.work, works.after, works.suspect
+    work, sums, after, suspect = works.work, works.sums, works.after, works.suspect
     n, width = work.shape[1:]
-    rate, weight = works.rate, works.weight
+    rate, weight = sums[RATE], sums[WEIGHT]
     after[:] = 0.0
     suspect[:] = 0.0
     z_after, y_after, c_after, g_after, variance = after[0], after[1], after[2], after[3], after[4]
@@ -343,9 +343,9 @@ def _suspect_jumps(table, works):
 @kernel(void(F64_1, F64_1, F64_2, WORKS))
 def _fit_ramps(photon, noise, table, works):
     """Write what `fit_ramp` finds, row by row, from what `_ascend_all` has found."""
-    work, after, results = works.work, works.after, works.results
+    work, sums, after, results = works.work, works.sums, works.after, works.results
     n, width = work.shape[1:]
-    rate, weight = works.rate, works.weight
+    rate, weight = sums[RATE], sums[WEIGHT]
     after[:] = 0.0
     var_p, var_r, chisq, last = after[0], after[1], after[2], after[3]
     for j in range(n - 1, -1, -1):
@@ -369,14 +369,15 @@ def _fit_ramps(photon, noise, table, works):
 @kernel(void(F64_2, F64_1, COLUMNS, F64_2, WORKS))
 def fit_all(d, median, pixels, table, works):
     """Fit ramps of which all is in use, given median differences; those that are `suspect` have to be searched."""
-    photon, noise, rates = works.photon, pixels.noise, works.rate
+    photon, rates = works.photon, works.sums[RATE]
+    gain, noise, dark_rate = pixels
     for c in range(photon.size):
         guess = 0.0 if median[c] < 0.0 else median[c]
-        photon[c] = guess / pixels.gain[c]
+        photon[c] = guess / gain[c]
     _ascend_all(d, photon, noise, table, works)
     _suspect_jumps(table, works)
     for c in range(photon.size):
         rate = 0.0 if rates[c] < 0.0 else rates[c]
-        photon[c] = (rate + pixels.dark_rate[c]) / pixels.gain[c]
+        photon[c] = (rate + dark_rate[c]) / gain[c]
     _ascend_all(d, photon, noise, table, works)
     _fit_ramps(photon, noise, table, works)

@@ -65,7 +65,7 @@ def takes_likely(algorithm, ngroups, read_times):
 
 
 def wanted(ngroups, firstgroup, lastgroup):
-    """Range of groups that the user leaves in; contradictory limits are ignored, as in the oracle."""
+    """Range of groups that the user leaves in; contradictory limits are ignored, as in jwst."""
     first = max(firstgroup or 0, 0)
     last = ngroups - 1 if lastgroup is None else lastgroup
     # Limits beyond the ramp contradict nothing: they leave what there is, maybe nothing.
@@ -123,7 +123,7 @@ def choose_groups(planes, *, trim, firstgroup, lastgroup):
     Raises
     ------
     NoSlopes
-        Fewer than two groups are left, or the first one is saturated everywhere. The oracle writes no product.
+        Fewer than two groups are left, or the first one is saturated everywhere. jwst writes no product.
     """
     ngroups = planes.unused.size
     first, last = 0, ngroups - 1

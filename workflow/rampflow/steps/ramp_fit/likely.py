@@ -17,7 +17,6 @@ from rampflow.kernels import (
     F64_1,
     F64_2,
     F64_3,
-    I32_2,
     I64_1,
     U8_1,
     U8_2,
@@ -32,11 +31,9 @@ from rampflow.steps.ramp_fit.arrays import BLOCK, PIXELS, RAMPS, RATEINTS, Block
 from rampflow.steps.ramp_fit.covariance import (
     CHISQ,
     COLUMNS,
-    INVERSE_DELTA,
     RATE,
     VAR_POISSON,
     VAR_RNOISE,
-    WORKS,
     Columns,
     fit_all,
     fit_ramp,
@@ -46,7 +43,7 @@ from rampflow.steps.ramp_fit.covariance import (
 )
 from rampflow.steps.ramp_fit.groups import wanted
 from rampflow.steps.ramp_fit.mean_rates import combine, room_for_means, store_means
-from rampflow.steps.sorting import network, put_in_order
+from rampflow.steps.ramp_fit.resultants import RESULTANTS, find_differences, room_for_resultants
 
 DNU = dq.DO_NOT_USE
 SAT = dq.SATURATED
@@ -83,31 +80,6 @@ class Flags(NamedTuple):
     bits: np.ndarray
 
 
-class Resultants(NamedTuple):
-    """Samples of an integration of a block.
-
-    Attributes
-    ----------
-    x : float32 `~numpy.ndarray`
-        Resultants (DN), shape (n + 1, width).
-    d : float64 `~numpy.ndarray`
-        Their scaled differences (DN/s), shape (n, width).
-    median : float64 `~numpy.ndarray`
-        Median differences, shape (width,).
-    lone : int64 `~numpy.ndarray`
-        1 where there is no zero frame, though others have one; shape (width,).
-    scratch, pairs
-        What medians are found with.
-    """
-
-    x: np.ndarray
-    d: np.ndarray
-    median: np.ndarray
-    lone: np.ndarray
-    scratch: np.ndarray
-    pairs: np.ndarray
-
-
 class Ramp(NamedTuple):
     """A ramp that is fitted by itself: its differences, which are in use, and what `fit_ramp` writes."""
 
@@ -126,7 +98,6 @@ class Totals(NamedTuple):
 
 
 FLAGS = fields(Flags, U8_2, U8_1, U8_1, U8_1, I64_1, U32_1)
-RESULTANTS = fields(Resultants, F32_2, F64_2, F64_1, I64_1, F64_2, I32_2)
 RAMP = fields(Ramp, F64_1, U8_1, F64_2, F64_1)
 TOTALS = fields(Totals, U32_1, U32_1, F64_1)
 
@@ -215,48 +186,6 @@ def _room_for_flags(ngroups):
     return Flags(of_groups, others[0], others[1], others[2], left_over, bits)
 
 
-@kernel(RESULTANTS(int64, boolean))
-def _room_for_resultants(n, extra):
-    x, lone = np.empty((n + 1, _BLOCK), np.float32), np.zeros(_BLOCK, np.int64)
-    return Resultants(x, np.zeros((n, _BLOCK)), np.zeros(_BLOCK), lone, np.empty((n, _BLOCK)), network(n, not extra))
-
-
-@kernel(void(F64_3, boolean, float32, int64, RESULTANTS))
-def _find_differences(tables, extra, frames, width, resultants):
-    """Find the differences of the resultants of a block, and their medians.
-
-    With `extra`, resultant 0 is the zero frame, and the group after it becomes the rest of its frames. Where there is
-    no zero frame (`lone` is 1) the group stays whole, the second table holds, and difference 0 does not count.
-    Samples are subtracted in their own precision, as jwst does.
-    """
-    x, d, median, lone, scratch = resultants.x, resultants.d, resultants.median, resultants.lone, resultants.scratch
-    n = d.shape[0]
-    for c in range(width):
-        median[c] = 0.0
-        lone[c] = 0
-        if extra:
-            zero = x[0, c]
-            if zero == 0.0 or zero != zero:
-                lone[c] = 1
-                x[0, c] = x[1, c]
-            else:
-                x[1, c] = (frames * x[1, c] - zero) / (frames - float32(1))
-    for j in range(n):
-        for c in range(width):
-            d[j, c] = float64(x[j + 1, c] - x[j, c]) * tables[lone[c], INVERSE_DELTA, j]
-            scratch[j, c] = d[j, c]
-            # A sample that is not a number spoils the ramp.
-            median[c] += 0.0 * d[j, c]
-    if extra:
-        for c in range(width):
-            if lone[c]:
-                scratch[0, c] = math.inf
-    put_in_order(scratch, resultants.pairs, width)
-    for c in range(width):
-        counted = n - lone[c]
-        median[c] += 0.5 * (scratch[(counted - 1) // 2, c] + scratch[counted // 2, c])
-
-
 @kernel(void(U8_4, I64_1, int64, BLOCK, FLAGS))
 def _load_flags(groupdq, wanted, i, block, flags):
     """Take over the flags of the groups of a block."""
@@ -276,92 +205,101 @@ def _load_flags(groupdq, wanted, i, block, flags):
 @kernel(void(RAMPS, int64, BLOCK, int64, F32_2))
 def _load_samples(ramps, i, block, shift, x):
     """Copy the samples of an integration of a block, after the zero frame if `shift` makes room for it."""
+    sci, zeroframe, row, left = ramps.sci, ramps.zeroframe, block.row, block.left
     if shift:
         for c in range(block.width):
-            x[0, c] = ramps.zeroframe[i, block.row, block.left + c]
-    for g in range(ramps.sci.shape[1]):
+            x[0, c] = zeroframe[i, row, left + c]
+    for g in range(sci.shape[1]):
         for c in range(block.width):
-            x[shift + g, c] = ramps.sci[i, g, block.row, block.left + c]
+            x[shift + g, c] = sci[i, g, row, left + c]
 
 
-@kernel(void(F64_3, int64, int64, RESULTANTS, COLUMNS, FLAGS, WORKS, RAMP))
-def _search(tables, shift, width, resultants, columns, flags, works, ramp):
+@kernel(void(F64_3, int64, int64, RESULTANTS, COLUMNS, FLAGS, F64_1, RAMP, F64_2))
+def _search(tables, shift, width, resultants, columns, flags, suspect, ramp, results):
     """Fit the ramps of a block that have flags, no zero frame or a suspicion of jumps again, one by one."""
-    d, lone, results = resultants.d, resultants.lone, works.results
+    d, lone, median = resultants.d, resultants.lone, resultants.median
+    of_groups, ored, jumped, left_over = flags.of_groups, flags.ored, flags.jumped, flags.left_over
+    gains, noises, darks = columns
+    of_ramp, use, work, result = ramp
     n = d.shape[0]
-    flags.jumped[:] = 0
-    flags.left_over[:] = n
+    jumped[:] = 0
+    left_over[:] = n
     for c in range(width):
-        if not (flags.ored[c] or lone[c] or works.suspect[c] != 0.0):
+        if not (ored[c] or lone[c] or suspect[c] != 0.0):
             continue
         table, first, count = tables[lone[c]], lone[c], 0
         for j in range(first, n):
-            before = flags.of_groups[max(j - shift, 0), c]
-            ramp.use[j] = uint8(before | flags.of_groups[j + 1 - shift, c] == 0)
-            count += ramp.use[j]
-            ramp.d[j] = d[j, c]
-        flags.left_over[c] = count
-        ramp.result[:] = math.nan
+            before = of_groups[max(j - shift, 0), c]
+            use[j] = uint8(before | of_groups[j + 1 - shift, c] == 0)
+            count += use[j]
+            of_ramp[j] = d[j, c]
+        left_over[c] = count
+        result[:] = math.nan
         if count > 0:
-            gain, noise = columns.gain[c], columns.noise[c]
-            guess = 0.0 if resultants.median[c] < 0.0 else resultants.median[c]
-            rate, left_over = reject_jumps(ramp.d, ramp.use, first, count, guess / gain, noise, table, ramp.work)
-            flags.left_over[c] = left_over
+            gain, noise = gains[c], noises[c]
+            guess = 0.0 if median[c] < 0.0 else median[c]
+            rate, left_over[c] = reject_jumps(of_ramp, use, first, count, guess / gain, noise, table, work)
             rate = 0.0 if rate < 0.0 else rate
-            light = (rate + columns.dark_rate[c]) / gain
-            fit_ramp(ramp.d, ramp.use, first, light, noise, table, ramp.work, ramp.result)
-        results[:, c] = ramp.result
-        flags.jumped[c] = JUMP if flags.left_over[c] < count else 0
+            light = (rate + darks[c]) / gain
+            fit_ramp(of_ramp, use, first, light, noise, table, work, result)
+        results[:, c] = result
+        jumped[c] = JUMP if left_over[c] < count else 0
 
 
 @kernel(void(U32_2, boolean, F64_1, int64, BLOCK, FLAGS, F64_2, RATEINTS, TOTALS))
 def _store(pixeldq, any_saturated, limits, i, block, flags, results, rateints, totals):
     """Write flags and rates of an integration of a block, and add it to the totals of the row."""
     row, left, width = block.row, block.left, block.width
-    bits, left_over = flags.bits, flags.left_over
+    of_groups, ored, common, jumped, left_over, bits = flags
+    bits_any, bits_all, chisq = totals
+    slope, dq_int, err, var_p, var_r = rateints
     for c in range(width):
-        lost = flags.ored[c] & SAT if any_saturated else uint8(BAD if flags.of_groups[0, c] & SAT else 0)
-        of_ramp = (flags.ored[c] & JUMP) | flags.common[c] | flags.jumped[c] | lost
+        lost = ored[c] & SAT if any_saturated else uint8(BAD if of_groups[0, c] & SAT else 0)
+        of_ramp = (ored[c] & JUMP) | common[c] | jumped[c] | lost
         bits[c] = pixeldq[row, left + c] | uint32(of_ramp)
     if limits.size > 0:
         for c in range(width):
             if left_over[c] > 1 and results[CHISQ, c] > limits[left_over[c]]:
                 bits[c] |= uint32(UNRELIABLE)
     for c in range(width):
-        totals.bits_any[left + c] |= bits[c]
-        totals.bits_all[left + c] &= bits[c]
-        rateints.dq[i, row, left + c] = bits[c]
+        bits_any[left + c] |= bits[c]
+        bits_all[left + c] &= bits[c]
+        dq_int[i, row, left + c] = bits[c]
     # One array at a time, which the compiler can do with vector instructions.
     for c in range(width):
-        rateints.slope[i, row, left + c] = results[RATE, c]
+        slope[i, row, left + c] = results[RATE, c]
     for c in range(width):
-        rateints.err[i, row, left + c] = math.sqrt(results[VAR_POISSON, c] + results[VAR_RNOISE, c])
+        err[i, row, left + c] = math.sqrt(results[VAR_POISSON, c] + results[VAR_RNOISE, c])
     for c in range(width):
-        rateints.var_poisson[i, row, left + c] = results[VAR_POISSON, c]
+        var_p[i, row, left + c] = results[VAR_POISSON, c]
     for c in range(width):
-        rateints.var_rnoise[i, row, left + c] = results[VAR_RNOISE, c]
+        var_r[i, row, left + c] = results[VAR_RNOISE, c]
     for c in range(width):
-        totals.chisq[left + c] += results[CHISQ, c]
+        chisq[left + c] += results[CHISQ, c]
 
 
 @kernel(void(TOTALS, boolean, int64, arrays.RATE, F32_2))
 def _store_totals(totals, any_saturated, row, rate, chisq):
     """Write flags and chi-squared of the exposure of a row."""
-    for col in range(chisq.shape[1]):
-        rate.dq[row, col] = (totals.bits_any[col] & ~uint32(BAD)) | totals.bits_all[col]
+    bits_any, bits_all, total = totals
+    flags = rate.dq[row]
+    for col in range(total.size):
+        flags[col] = (bits_any[col] & ~uint32(BAD)) | bits_all[col]
         if any_saturated:
-            rate.dq[row, col] |= totals.bits_any[col] & SAT
-        chisq[row, col] = totals.chisq[col]
+            flags[col] |= bits_any[col] & SAT
+        chisq[row, col] = total[col]
 
 
 @kernel(void(PIXELS, int64, COLUMNS))
 def _load_pixels(pixels, row, columns):
     """Take over what the references say of the pixels of a row."""
-    for col in range(pixels.gain.shape[1]):
-        gained = float64(pixels.gain[row, col])
-        columns.gain[col] = gained if gained > 0.0 else math.nan
-        columns.noise[col] = 0.5 * float64(pixels.readnoise[row, col]) ** 2
-        columns.dark_rate[col] = pixels.dark_rate[row, col]
+    gains, readnoise, darks = pixels
+    gain, noise, dark = columns
+    for col in range(gains.shape[1]):
+        gained = float64(gains[row, col])
+        gain[col] = gained if gained > 0.0 else math.nan
+        noise[col] = 0.5 * float64(readnoise[row, col]) ** 2
+        dark[col] = darks[row, col]
 
 
 @kernel(void(RAMPS, U32_2, PIXELS, I64_1, boolean, float32, F64_3, F64_1, arrays.RATE, RATEINTS, F32_2))
@@ -374,7 +312,11 @@ def _fit_rows(ramps, pixeldq, pixels, wanted, any_saturated, frames, tables, lim
     size = (nx + _BLOCK - 1) // _BLOCK * _BLOCK
     of_row = Columns(np.ones(size), np.ones(size), np.zeros(size))
     totals = Totals(np.empty(nx, np.uint32), np.empty(nx, np.uint32), np.empty(nx))
-    flags, resultants, works = _room_for_flags(ngroups), _room_for_resultants(n, shift == 1), room_for_works(n, _BLOCK)
+    flags, resultants, works = (
+        _room_for_flags(ngroups),
+        room_for_resultants(n, shift == 1, _BLOCK),
+        room_for_works(n, _BLOCK),
+    )
     ramp = Ramp(np.empty(n), np.empty(n, np.uint8), np.empty((4, n)), np.empty(4))
     means = room_for_means(nints, _BLOCK)
     for row in range(nrows):
@@ -389,9 +331,9 @@ def _fit_rows(ramps, pixeldq, pixels, wanted, any_saturated, frames, tables, lim
                 columns = Columns(of_row.gain[here], of_row.noise[here], of_row.dark_rate[here])
                 _load_flags(ramps.groupdq, wanted, i, block, flags)
                 _load_samples(ramps, i, block, shift, resultants.x)
-                _find_differences(tables, shift == 1, frames, block.width, resultants)
+                find_differences(tables, shift == 1, frames, block.width, resultants)
                 fit_all(resultants.d, resultants.median, columns, tables[0], works)
-                _search(tables, shift, block.width, resultants, columns, flags, works, ramp)
+                _search(tables, shift, block.width, resultants, columns, flags, works.suspect, ramp, works.results)
                 _store(pixeldq, any_saturated, limits, i, block, flags, works.results, rateints, totals)
         _store_totals(totals, any_saturated, row, rate, chisq)
         for left in range(0, nx, _BLOCK):

@@ -9,32 +9,32 @@ from typing import NamedTuple
 import numpy as np
 from numba import float32, int64, void
 
-from rampflow.kernels import F32_1, F32_3, I32_2, fields, kernel
+from rampflow.kernels import F32_2, F32_3, I32_2, fields, kernel
 from rampflow.steps.ramp_fit.arrays import BLOCK, RATE, RATEINTS
 from rampflow.steps.ramp_fit.medians import middles
 
+#: Rows of the results.
+MEAN, VAR_POISSON, VAR_RNOISE, TOTAL = range(4)
+
 
 class Means(NamedTuple):
-    """Rates of the exposure of a block with their variances, shape (width,); all else is scratch."""
+    """Rates of the exposure of a block with their variances in rows of `results`; all else is scratch."""
 
-    rate: np.ndarray
-    var_poisson: np.ndarray
-    var_rnoise: np.ndarray
-    total: np.ndarray
+    results: np.ndarray
     weights: np.ndarray
     keys: np.ndarray
     middle: np.ndarray
 
 
-MEANS = fields(Means, F32_1, F32_1, F32_1, F32_1, F32_3, I32_2, I32_2)
+MEANS = fields(Means, F32_2, F32_3, I32_2, I32_2)
 
 
 @kernel(MEANS(int64, int64))
 def room_for_means(nints, width):
     """Make room for the means of so many integrations in blocks of so many columns."""
-    means, weights = np.empty((4, width), np.float32), np.empty((2, nints, width), np.float32)
+    results, weights = np.empty((4, width), np.float32), np.empty((2, nints, width), np.float32)
     keys, middle = np.empty((nints, width), np.int32), np.empty((5, width), np.int32)
-    return Means(means[0], means[1], means[2], means[3], weights, keys, middle)
+    return Means(results, weights, keys, middle)
 
 
 @kernel(void(RATEINTS, BLOCK, MEANS))
@@ -48,8 +48,8 @@ def combine(rateints, block, means):
     slope, var_p, var_r = rateints.slope, rateints.var_poisson, rateints.var_rnoise
     nints = slope.shape[0]
     row, left, width = block.row, block.left, block.width
-    rate, photons, reads, total = means.rate, means.var_poisson, means.var_rnoise, means.total
-    middle, weights = means.middle, means.weights
+    results, middle, weights = means.results, means.middle, means.weights
+    rate, photons, reads, total = results[MEAN], results[VAR_POISSON], results[VAR_RNOISE], results[TOTAL]
     if nints == 1:
         for c in range(width):
             rate[c] = slope[0, row, left + c]
@@ -74,7 +74,7 @@ def combine(rateints, block, means):
                 weight_i[c] = weight if counts else float32(0)
                 photon_i[c] = photon if counts else float32(0)
                 total[c] += weight_i[c]
-        rate[:], photons[:], reads[:] = 0, 0, 0
+        results[:TOTAL] = 0
         for i in range(nints):
             weight_i, photon_i = weights[0, i], weights[1, i]
             for c in range(width):
@@ -93,8 +93,10 @@ def combine(rateints, block, means):
 def store_means(block, means, rate):
     """Write the rates of the exposure of a block."""
     row, left = block.row, block.left
+    slope, err, var_p, var_r = rate.slope, rate.err, rate.var_poisson, rate.var_rnoise
+    mean, poisson, rnoise = means.results[MEAN], means.results[VAR_POISSON], means.results[VAR_RNOISE]
     for c in range(block.width):
-        rate.slope[row, left + c] = means.rate[c]
-        rate.err[row, left + c] = math.sqrt(means.var_poisson[c] + means.var_rnoise[c])
-        rate.var_poisson[row, left + c] = means.var_poisson[c]
-        rate.var_rnoise[row, left + c] = means.var_rnoise[c]
+        slope[row, left + c] = mean[c]
+        err[row, left + c] = math.sqrt(poisson[c] + rnoise[c])
+        var_p[row, left + c] = poisson[c]
+        var_r[row, left + c] = rnoise[c]

@@ -11,7 +11,7 @@ import numpy as np
 from numba import boolean, float32, float64, int64, void
 
 from rampflow.detector import dq
-from rampflow.kernels import F64_1, I64_2, U8_4, U32_2, kernel
+from rampflow.kernels import F32_3, F64_1, I64_1, I64_2, U8_4, U32_2, kernel
 from rampflow.steps.ramp_fit.arrays import (
     BLOCK,
     PIXELS,
@@ -31,7 +31,6 @@ from rampflow.steps.ramp_fit.blocks import (
     JUMP,
     PERSISTENCE,
     RAMP,
-    SAMPLES,
     SAT,
     block_width,
     finish_rate,
@@ -42,15 +41,13 @@ from rampflow.steps.ramp_fit.blocks import (
     room_for_samples,
 )
 from rampflow.steps.ramp_fit.clean import (
-    CLEAN,
     SUMS,
-    add_clean,
     clear,
     expect_clean,
     inverse,
     room_for_clean,
     room_for_sums,
-    store_clean,
+    take_clean,
 )
 from rampflow.steps.ramp_fit.groups import GROUPS
 from rampflow.steps.ramp_fit.segments import (
@@ -191,16 +188,27 @@ def _with_lost_groups(groupdq, groups, ignore_persistence, times, i, row, col, k
     return inv_rnoise
 
 
-@kernel(void(RAMPS, PIXELS, GROUPS, RULES, F64_1, int64, BLOCK, FLAGS, SAMPLES, CLEAN, SEGMENTS, SUMS, RATEINTS))
-def _fit_flagged(ramps, pixels, groups, rules, times, i, block, flags, samples, clean, segments, sums, rateints):
+@kernel(
+    void(
+        U8_4, PIXELS, GROUPS, RULES, F64_1, int64, BLOCK, FLAGS, F32_3, F64_1, F64_1, I64_1, SEGMENTS, SUMS, RATEINTS
+    )
+)  # fmt: skip
+def _fit_flagged(
+    groupdq, pixels, groups, rules, times, i, block, flags, x, rate, noises, clean_bits, segments, sums, rateints
+):
     """Fit the pixels of a block whose integration has flags: write their slopes and add them to the sums."""
-    of_groups, places, row = flags.of_groups, segments.places, block.row
+    of_groups, all_ored, all_kind, row = flags.of_groups, flags.ored, flags.kind, block.row
+    gains, darks = pixels.gain, pixels.dark_rate
+    places, table, norms = segments.places, segments.table, segments.norms
+    sum_weights, sum_slopes, sum_poisson, sum_rnoise = sums.weights, sums.slopes, sums.inv_poisson, sums.inv_rnoise
+    sum_charge, charge, bits_any, bits_all = sums.inv_rnoise_charge, sums.charge, sums.bits_any, sums.bits_all
+    slope, dq_int, err, var_p, var_r = rateints
     for c in range(block.width):
-        col, ored, kind = block.left + c, flags.ored[i, c], flags.kind[i, c]
+        col, ored, kind = block.left + c, all_ored[i, c], all_kind[i, c]
         if ored == 0 and kind == RAMP:
             continue
-        gain, noise, dark = float64(pixels.gain[row, col]), clean.noise[c], pixels.dark_rate[row, col]
-        bits = clean.bits[c] | (ored & JUMP) | _unusable(of_groups, i, c, ored)
+        gain, noise, dark = float64(gains[row, col]), noises[c], darks[row, col]
+        bits = clean_bits[c] | (ored & JUMP) | _unusable(of_groups, i, c, ored)
         if rules.ignore_persistence:
             bits |= ored & PERSISTENCE
         total, inv_poisson, inv_rnoise, weights, slopes = 0.0, 0.0, 0.0, 0.0, 0.0
@@ -208,69 +216,71 @@ def _fit_flagged(ramps, pixels, groups, rules, times, i, block, flags, samples, 
         for s in range(number):
             start, length = places[s, 0], places[s, 1]
             time = times[kind] if length == 1 else times[RAMP]
-            v_p = poisson_variance(samples.rate[c], dark, gain, time, length)
+            v_p = poisson_variance(rate[c], dark, gain, time, length)
             v_r = read_variance(noise, gain, time, length)
             weight = 1.0 / v_r if rules.read_weights else 1.0 / (v_p + v_r)
             total += 1.0 / (v_p + v_r)
             inv_poisson += 1.0 / v_p if v_p > 0.0 else 0.0
             inv_rnoise += 1.0 / v_r
             weights += weight
-            slopes += weight * slope_of_segment(samples.x, i, c, start, length, time, gain, noise, segments)
+            slopes += weight * slope_of_segment(x, i, c, start, length, time, gain, noise, table, norms)
         lost = ored & CHARGELOSS != 0 and _has_charge_loss(of_groups, i, c)
         valid = bits & BAD == 0
-        sums.weights[c] += weights
-        sums.slopes[c] += slopes
-        sums.inv_poisson[c] += inv_poisson
-        sums.inv_rnoise[c] += inv_rnoise
-        sums.charge[c] |= lost
-        sums.bits_any[c] |= bits
-        sums.bits_all[c] &= bits
+        sum_weights[c] += weights
+        sum_slopes[c] += slopes
+        sum_poisson[c] += inv_poisson
+        sum_rnoise[c] += inv_rnoise
+        charge[c] |= lost
+        bits_any[c] |= bits
+        bits_all[c] &= bits
         if lost:
             inv_rnoise = _with_lost_groups(
-                ramps.groupdq, groups, rules.ignore_persistence, times, i, row, col, kind, noise, gain, places,
+                groupdq, groups, rules.ignore_persistence, times, i, row, col, kind, noise, gain, places,
                 of_groups.shape[1],
             )  # fmt: skip
         v_r = inverse(inv_rnoise) if valid or lost else 0.0
-        sums.inv_rnoise_charge[c] += 1.0 / v_r if v_r != 0.0 else 0.0
+        sum_charge[c] += 1.0 / v_r if v_r != 0.0 else 0.0
         if rules.any_saturated:
             bits |= ored & SAT
-            sums.bits_any[c] |= ored & SAT
-        rateints.dq[i, row, col] = bits
-        rateints.var_rnoise[i, row, col] = v_r
+            bits_any[c] |= ored & SAT
+        dq_int[i, row, col] = bits
+        var_r[i, row, col] = v_r
         if valid:
-            rateints.slope[i, row, col] = slopes / weights if number > 0 else 0.0
-            rateints.err[i, row, col] = math.sqrt(inverse(total))
-            rateints.var_poisson[i, row, col] = inverse(inv_poisson)
+            slope[i, row, col] = slopes / weights if number > 0 else 0.0
+            err[i, row, col] = math.sqrt(inverse(total))
+            var_p[i, row, col] = inverse(inv_poisson)
         else:
-            rateints.slope[i, row, col] = math.nan
-            rateints.err[i, row, col] = 0.0
-            rateints.var_poisson[i, row, col] = 0.0
+            slope[i, row, col] = math.nan
+            err[i, row, col] = 0.0
+            var_p[i, row, col] = 0.0
 
 
 @kernel(void(SUMS, BLOCK, RULES, RATE))
 def _combine(sums, block, rules, rate):
     """Write the slopes of the exposure of a block."""
+    slope, dq_out, err, var_p, var_r = rate
+    weights, slopes, inv_p, inv_r, inv_r_charge, charge, bits_any, bits_all = sums
     row = block.row
     for c in range(block.width):
         col = block.left + c
-        bits = (sums.bits_any[c] & ~BAD) | sums.bits_all[c]
-        rate.dq[row, col] = bits | (sums.bits_any[c] & SAT if rules.any_saturated else 0)
+        bits = (bits_any[c] & ~BAD) | bits_all[c]
+        dq_out[row, col] = bits | (bits_any[c] & SAT if rules.any_saturated else 0)
         if bits & BAD:
-            rate.slope[row, col] = math.nan
-            rate.err[row, col] = 0.0
-            rate.var_poisson[row, col] = 0.0
-            rate.var_rnoise[row, col] = 0.0
+            slope[row, col] = math.nan
+            err[row, col] = 0.0
+            var_p[row, col] = 0.0
+            var_r[row, col] = 0.0
         else:
-            v_p = inverse(sums.inv_poisson[c])
-            v_r = inverse(sums.inv_rnoise[c])
+            v_p = inverse(inv_p[c])
+            v_r = inverse(inv_r[c])
             # Without any segment this is 0/0.
-            nothing = rules.read_weights and sums.weights[c] == 0.0
-            rate.slope[row, col] = 0.0 if nothing else sums.slopes[c] / sums.weights[c]
-            rate.err[row, col] = math.sqrt(v_p + v_r)
-            rate.var_poisson[row, col] = v_p
-            rate.var_rnoise[row, col] = v_r
-        if sums.charge[c] and sums.inv_rnoise_charge[c] > 0.0:
-            rate.var_rnoise[row, col] = inverse(sums.inv_rnoise_charge[c])
+            nothing = rules.read_weights and weights[c] == 0.0
+            slope[row, col] = 0.0 if nothing else slopes[c] / weights[c]
+            err[row, col] = math.sqrt(v_p + v_r)
+            var_p[row, col] = v_p
+            var_r[row, col] = v_r
+        if charge[c] and inv_r_charge[c] > 0.0:
+            var_r[row, col] = inverse(inv_r_charge[c])
 
 
 @kernel(void(RAMPS, U32_2, PIXELS, GROUPS, RULES, F64_1, float64, RATE, RATEINTS))
@@ -281,26 +291,27 @@ def _fit_rows(ramps, pixeldq, pixels, groups, rules, times, noise_scale, rate, r
     most = block_width(ngroups, nx)
     flags, samples = room_for_flags(nints, ngroups, most), room_for_samples(nints, ngroups, most)
     clean, sums, segments = room_for_clean(nints, most), room_for_sums(most), room_for_segments(ngroups, most)
+    readnoise, gain, noise = pixels.readnoise, pixels.gain, clean.noise
     for row in range(nrows):
         for left in range(0, nx, most):
             block = Block(row, left, min(most, nx - left))
             right = left + block.width
             load_flags(ramps, groups, rules, block, flags)
             for c in range(block.width):
-                gained = float64(pixels.readnoise[row, left + c]) * float64(pixels.gain[row, left + c])
-                clean.noise[c] = float32(gained * noise_scale)
+                noise[c] = float32(float64(readnoise[row, left + c]) * float64(gain[row, left + c]) * noise_scale)
             samples.rate[:] = 0.0
             for i in range(nints):
                 load_samples(ramps, groups, times, i, block, flags, samples)
-                gain = pixels.gain[row, left:right]
-                slopes_of_clean(samples.x[i], gain, clean.noise, times[RAMP], segments, clean.slope[i])
+                gains = gain[row, left:right]
+                slopes_of_clean(samples.x[i], gains, noise, times[RAMP], segments, clean.slope[i])
             finish_rate(samples.rate, nints)
             expect_clean(pixels, pixeldq, block, times[RAMP], ngroups, rules.read_weights, samples.rate, clean)
             clear(sums)
             for i in range(nints):
-                add_clean(flags.ored[i], flags.kind[i], block.width, clean, clean.slope[i], sums)
-                store_clean(clean, clean.slope[i], i, block, rateints)
-                _fit_flagged(
-                    ramps, pixels, groups, rules, times, i, block, flags, samples, clean, segments, sums, rateints
-                )
+                flagged = take_clean(flags, i, block, clean, sums, rateints)
+                if flagged:
+                    _fit_flagged(
+                        ramps.groupdq, pixels, groups, rules, times, i, block, flags, samples.x, samples.rate,
+                        noise, clean.bits, segments, sums, rateints,
+                    )  # fmt: skip
             _combine(sums, block, rules, rate)

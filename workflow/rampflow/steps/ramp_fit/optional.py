@@ -9,7 +9,7 @@ import numpy as np
 from numba import float32, float64, int64, void
 from numba.types import UniTuple
 
-from rampflow.kernels import F32_3, F32_4, F64_1, kernel
+from rampflow.kernels import F32_3, F64_1, kernel
 from rampflow.steps.ramp_fit.arrays import (
     OPTIONAL,
     PIXELS,
@@ -23,10 +23,8 @@ from rampflow.steps.ramp_fit.arrays import (
     with_zeroframe,
 )
 from rampflow.steps.ramp_fit.blocks import (
-    FLAGS,
     JUMP,
     RAMP,
-    SAMPLES,
     SAT,
     ZERO_FRAME,
     block_width,
@@ -152,23 +150,22 @@ def _count_rows(ramps, groups, rules):
     return most_segments, most_jumps
 
 
-@kernel(void(RAMPS, GROUPS, int64, int64, int64, int64, FLAGS, SAMPLES, F32_4))
-def _store_jumps(ramps, groups, i, row, col, c, flags, samples, crmag):
+@kernel(inline="always")
+def _store_jumps(sci, groupdq, first_kept, i, row, col, c, of_groups, kind, x, crmag):
     """Write the heights (DN) of the jumps of a pixel in an integration."""
-    x, of_groups = samples.x, flags.of_groups
     jump = 0
     for g in range(1, x.shape[1]):
         if of_groups[i, g, c] & JUMP:
             before = x[i, g - 1, c]
             # The size of a jump speaks of groups, not of the zero frame.
-            if g == 1 and flags.kind[i, c] == ZERO_FRAME:
-                saturated = ramps.groupdq[i, groups.first_kept, row, col] & SAT
-                before = np.nan if saturated else ramps.sci[i, groups.first_kept, row, col]
+            if g == 1 and kind == ZERO_FRAME:
+                saturated = groupdq[i, first_kept, row, col] & SAT
+                before = np.nan if saturated else sci[i, first_kept, row, col]
             crmag[i, jump, row, col] = float64(x[i, g, c]) - float64(before)
             jump += 1
 
 
-@kernel(UniTuple(float64, 3)(F32_3, int64, int64, int64, int64, float64, float64, float64, float64))
+@kernel(inline="always")
 def _intercept(x, i, c, first, length, slope, time, gain, read_noise):
     """Find the counts (DN) at time 0 by a segment of three groups or more, their uncertainty, that of the slope."""
     signal = float64(x[i, first + length - 1, c]) - float64(x[i, first, c])
@@ -192,45 +189,49 @@ def _intercept(x, i, c, first, length, slope, time, gain, read_noise):
 @kernel(void(RAMPS, PIXELS, F32_3, GROUPS, RULES, F64_1, float64, float64, OPTIONAL))
 def _optional_rows(ramps, pixels, slope_int, groups, rules, times, noise_scale, delay, result):
     """Write every segment's numbers into arrays of zeros."""
-    nints, _, nrows, nx = ramps.sci.shape
+    sci, groupdq, first_kept = ramps.sci, ramps.groupdq, groups.first_kept
+    nints, _, nrows, nx = sci.shape
     ngroups = number_of(groups)
     most = block_width(ngroups, nx)
     flags, samples = room_for_flags(nints, ngroups, most), room_for_samples(nints, ngroups, most)
     segments = room_for_segments(ngroups, most)
-    x, places = samples.x, segments.places
+    x, of_groups, kind, rate = samples.x, flags.of_groups, flags.kind, samples.rate
+    places, table, norms = segments.places, segments.table, segments.norms
+    gains, darks, readnoise = pixels.gain, pixels.dark_rate, pixels.readnoise
+    slopes, sigslopes, var_p, var_r, yints, sigyints, pedestal, weights, crmag = result
     for row in range(nrows):
         for left in range(0, nx, most):
             block = Block(row, left, min(most, nx - left))
             load_flags(ramps, groups, rules, block, flags)
-            samples.rate[:] = 0.0
+            rate[:] = 0.0
             for i in range(nints):
                 load_samples(ramps, groups, times, i, block, flags, samples)
-            finish_rate(samples.rate, nints)
+            finish_rate(rate, nints)
             for i in range(nints):
                 for c in range(block.width):
                     col = left + c
-                    gain, dark = float64(pixels.gain[row, col]), float64(pixels.dark_rate[row, col])
-                    noise = float64(float32(float64(pixels.readnoise[row, col]) * gain * noise_scale))
-                    _store_jumps(ramps, groups, i, row, col, c, flags, samples, result.crmag)
+                    gain, dark = float64(gains[row, col]), float64(darks[row, col])
+                    noise = float64(float32(float64(readnoise[row, col]) * gain * noise_scale))
+                    _store_jumps(sci, groupdq, first_kept, i, row, col, c, of_groups, kind[i, c], x, crmag)
                     start = float64(x[i, 0, c]) - float64(slope_int[i, row, col]) * delay
-                    result.pedestal[i, row, col] = start if start == start else 0.0
-                    for s in range(find_segments(flags.of_groups, i, c, True, places)):
+                    pedestal[i, row, col] = start if start == start else 0.0
+                    for s in range(find_segments(of_groups, i, c, True, places)):
                         first, length = places[s, 0], places[s, 1]
-                        time = times[flags.kind[i, c]] if length == 1 else times[RAMP]
-                        slope = slope_of_segment(x, i, c, first, length, time, gain, noise, segments)
-                        v_p = poisson_variance(samples.rate[c], dark, gain, time, length)
+                        time = times[kind[i, c]] if length == 1 else times[RAMP]
+                        slope = slope_of_segment(x, i, c, first, length, time, gain, noise, table, norms)
+                        v_p = poisson_variance(rate[c], dark, gain, time, length)
                         v_r = read_variance(noise, gain, time, length)
                         v_e = v_p + v_r
-                        result.slope[i, s, row, col] = slope
-                        result.var_poisson[i, s, row, col] = v_p
-                        result.var_rnoise[i, s, row, col] = v_r
-                        result.weights[i, s, row, col] = 1.0 / v_r if rules.read_weights else 1.0 / (v_e * v_e)
+                        slopes[i, s, row, col] = slope
+                        var_p[i, s, row, col] = v_p
+                        var_r[i, s, row, col] = v_r
+                        weights[i, s, row, col] = 1.0 / v_r if rules.read_weights else 1.0 / (v_e * v_e)
                         if length == 2:
-                            result.yint[i, s, row, col] = float64(x[i, first, c]) - slope * time * first
-                            result.sigslope[i, s, row, col] = math.sqrt(2.0) * noise
-                            result.sigyint[i, s, row, col] = math.sqrt(2.0) * noise
+                            yints[i, s, row, col] = float64(x[i, first, c]) - slope * time * first
+                            sigslopes[i, s, row, col] = math.sqrt(2.0) * noise
+                            sigyints[i, s, row, col] = math.sqrt(2.0) * noise
                         elif length > 2:
                             yint, sigyint, sigslope = _intercept(x, i, c, first, length, slope, time, gain, noise)
-                            result.yint[i, s, row, col] = yint
-                            result.sigyint[i, s, row, col] = sigyint
-                            result.sigslope[i, s, row, col] = sigslope
+                            yints[i, s, row, col] = yint
+                            sigyints[i, s, row, col] = sigyint
+                            sigslopes[i, s, row, col] = sigslope

@@ -107,15 +107,14 @@ def weight_of_group(index, length, weight_class):
     return float64(float32(abs((index - middle) / middle)) ** EXPONENTS[weight_class])
 
 
-@kernel(void(int64, int64, SEGMENTS))
-def tabulate(length, weight_class, segments):
+@kernel(void(int64, int64, F64_2, F64_2))
+def tabulate(length, weight_class, table, norms):
     """Tabulate the coefficients of the slope of a segment of three groups or more.
 
     The weights are symmetric about the middle of the segment, so that with u = index - middle the slope is
-    sum(w u x) / sum(w u^2): one coefficient for each pair of groups. The norm is the sum, which
-    is never 0.
+    sum(w u x) / sum(w u^2): one coefficient for each pair of groups. The norm is the sum, which is
+    never 0.
     """
-    table = segments.table
     half = length // 2
     row = ((length - 1) // 2) * half
     norm = 0.0
@@ -125,16 +124,16 @@ def tabulate(length, weight_class, segments):
         norm += 2.0 * table[row + k, weight_class] * u
     for k in range(half):
         table[row + k, weight_class] /= norm
-    segments.norms[length, weight_class] = norm
+    norms[length, weight_class] = norm
 
 
 @kernel(inline="always")
-def _weighted_slope(x, i, col, start, length, weight_class, segments):
+def _weighted_slope(x, i, col, start, length, weight_class, table, norms):
     """Slope (DN per group) of a segment of three groups or more; a NaN counts as 0, an infinite sample spoils it."""
     half = length // 2
     row = ((length - 1) // 2) * half
-    if segments.norms[length, weight_class] == 0.0:
-        tabulate(length, weight_class, segments)
+    if norms[length, weight_class] == 0.0:
+        tabulate(length, weight_class, table, norms)
     middle = float64(x[i, start + half, col])
     slope = 0.0 * middle if middle == middle else 0.0
     for k in range(half):
@@ -143,12 +142,12 @@ def _weighted_slope(x, i, col, start, length, weight_class, segments):
         early = early if early == early else 0.0
         late = late if late == late else 0.0
         difference = late - early
-        slope += segments.table[row + k, weight_class] * (difference + 0.0 * difference)
+        slope += table[row + k, weight_class] * (difference + 0.0 * difference)
     return slope
 
 
 @kernel(inline="always")
-def slope_of_segment(x, i, col, start, length, time, gain, read_noise, segments):
+def slope_of_segment(x, i, col, start, length, time, gain, read_noise, table, norms):
     """Slope (DN/s) of a segment."""
     first = float64(x[i, start, col])
     if length == 1:
@@ -159,7 +158,7 @@ def slope_of_segment(x, i, col, start, length, time, gain, read_noise, segments)
     if not 0.0 < read_noise * read_noise < math.inf:
         return math.nan
     weight_class = class_of_weights(signal, gain, read_noise)
-    return _weighted_slope(x, i, col, start, length, weight_class, segments) / time
+    return _weighted_slope(x, i, col, start, length, weight_class, table, norms) / time
 
 
 @kernel(void(F32_1, F32_1, F64_1, I64_1, F64_1))
@@ -184,10 +183,10 @@ def slopes_of_clean(x, gain, noise, time, segments, slopes):
         for col in range(gain.size):
             slopes[col] = (float64(x[ngroups - 1, col]) - float64(x[0, col])) / time
         return
-    if segments.norms[ngroups, 0] == 0.0:
+    table, norms, classes = segments.table, segments.norms, segments.classes
+    if norms[ngroups, 0] == 0.0:
         for weight_class in range(EXPONENTS.size):
-            tabulate(ngroups, weight_class, segments)
-    classes = segments.classes
+            tabulate(ngroups, weight_class, table, norms)
     early, late, centre = x[0, : gain.size], x[ngroups - 1, : gain.size], x[half, : gain.size]
     for col in range(gain.size):
         signal = float64(late[col]) - float64(early[col])
@@ -199,7 +198,7 @@ def slopes_of_clean(x, gain, noise, time, segments, slopes):
         start = 0.0 + 0.0 * middle if middle == middle else 0.0
         slopes[col] = start if (square > 0.0) & (square < math.inf) else math.nan
     for k in range(half):
-        _add_pair(x[k, : gain.size], x[ngroups - 1 - k, : gain.size], segments.table[row + k], classes, slopes)
+        _add_pair(x[k, : gain.size], x[ngroups - 1 - k, : gain.size], table[row + k], classes, slopes)
     for col in range(gain.size):
         slopes[col] /= time
 
