@@ -1,4 +1,4 @@
-# Everything runs in .venv, which the first command makes from requirements.txt.
+# Everything runs in .venv, which the first command makes from requirements.txt; the command rampflow is there, too.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,28 +6,29 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test parity bench lint rulegraph clean
+.PHONY: demo report check test parity bench lint lint-snakemake rulegraph clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 # A small mock observing programme, the workflow on it, and the report, of a run that fails, too.
 demo: $(VENV)/installed
-	@test -f demo/programme.json || $(BIN)/python -m rampflow.mock demo demo
+	@test -f demo/programme.json || $(BIN)/python -m rampflow mock demo demo
 	@status=0; $(BIN)/snakemake --cores $(CORES) --quiet rules host || status=$$?; \
-	$(BIN)/python -m rampflow.inspection.report; exit $$status
+	$(BIN)/python -m rampflow report; exit $$status
 	@echo "Products: results/<exposure>/<exposure>_rate.fits, _rateints.fits and one file per step."
 
 # One page about the results: results/report.html.
 report: $(VENV)/installed
-	$(BIN)/python -m rampflow.inspection.report $(RESULTS)
+	$(BIN)/python -m rampflow report $(RESULTS)
 
 # Whether results are still what their records say; make check CHECK="--again '*'" makes them again and compares.
 check: $(VENV)/installed
-	$(BIN)/python -m rampflow.inspection.check $(RESULTS) $(CHECK)
+	$(BIN)/python -m rampflow check $(RESULTS) $(CHECK)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -m "not parity" $(TESTS)
@@ -39,10 +40,12 @@ parity: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
-lint: $(VENV)/installed
+lint: lint-snakemake
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+
+lint-snakemake: $(VENV)/installed
 	$(BIN)/snakemake --lint --config instrument=MIRI tso=False
 
 rulegraph: $(VENV)/installed

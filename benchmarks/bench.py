@@ -54,7 +54,7 @@ def main(arguments=None):
     options.folder.mkdir(parents=True, exist_ok=True)
     python = environment.oracle_python(options.oracle)
     report = {
-        "oracle": environment.REQUIREMENTS[options.oracle][0],
+        "oracle": environment.requirements(options.oracle)[0],
         "release": options.release,
         "machine": {"cpus": os.cpu_count(), "model": cpu_model(), "memory_gb": memory_gb()},
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -82,7 +82,7 @@ def parse(arguments):
     parser.add_argument("--repeat", type=int, default=1, help="runs of each side (default: 1)")
     parser.add_argument("--steps", action="store_true", help="also compare the time of every step")
     parser.add_argument("--release", default="3.0", help="release that ours runs (default: 3.0)")
-    parser.add_argument("--oracle", default="3.0", choices=sorted(environment.REQUIREMENTS))
+    parser.add_argument("--oracle", default="3.0", choices=environment.releases())
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=ROOT / ".bench", help="where everything goes")
     parser.add_argument("--keep", action="store_true", help="keep the exposures, for the next time")

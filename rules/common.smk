@@ -5,6 +5,8 @@ Graph logic is in workflow/rampflow/planning; here it is only put in Snakemake's
 
 import sys
 
+from snakemake.exceptions import IncompleteCheckpointException
+
 # The package comes with the workflow: it is found where the Snakefile is, here and on a cluster's nodes.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
@@ -28,18 +30,40 @@ wildcard_constraints:
     exposure="[^/]+",
 
 
+def judged(step, inputs):
+    """The inputs of a job; the times of those of a job that stands say nothing."""
+
+    def paths(wildcards):
+        found = inputs(wildcards)
+        return ancient(found) if stands(step, wildcards.exposure) else found
+
+    return paths
+
+
+def stands(step, exposure):
+    """Whether a job need not be done again, by its record; False while what CRDS answers is not known."""
+    if not workflow.is_main_process:
+        return False
+    RUN.let_records_decide(workflow)
+    try:
+        checkpoints.references.get()
+    except IncompleteCheckpointException:
+        return False
+    return RUN.judge(workflow, step, exposure)
+
+
 def uncal(wildcards):
     return PLAN.exposures[wildcards.exposure].path or []
 
 
-def previous(step):
+def previous(step, kind=""):
     """The product of the step before, in the chain of the job's exposure."""
 
     def ramp(wildcards):
         before = PLAN.previous(step, wildcards.exposure)
-        return f"{FOLDER}/{{exposure}}_{before}.fits" if before else uncal(wildcards)
+        return f"{FOLDER}/{{exposure}}_{before}{kind}.fits" if before else uncal(wildcards)
 
-    return ramp
+    return judged(step, ramp)
 
 
 def product(step, kind=""):
@@ -50,7 +74,7 @@ def product(step, kind=""):
 
 def last_product(kind=""):
     """The last step's product of an exposure."""
-    return lambda wildcards: f"{FOLDER}/{{exposure}}_{PLAN.final(wildcards.exposure)}{kind}.fits"
+    return judged("rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{PLAN.final(wildcards.exposure)}{kind}.fits")
 
 
 def final(kind):
@@ -94,12 +118,12 @@ def references(step):
         kinds = RUN.reference_types(step, wildcards.exposure)
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
-    return pointers
+    return judged(step, pointers)
 
 
 def user_file(step, parameter):
     """A file of the user's that a parameter of the configuration names; an input like any other."""
-    return lambda wildcards: PLAN.settings(step, wildcards.exposure)[parameter]["value"] or []
+    return judged(step, lambda wildcards: PLAN.settings(step, wildcards.exposure)[parameter]["value"] or [])
 
 
 def settings(step):

@@ -1,8 +1,8 @@
 rule gain_scale:
     """Rescale count rates taken with a non-standard gain."""
     input:
-        rate=product("ramp_fit"),
-        rateints=product("ramp_fit", "ints"),
+        rate=previous("gain_scale"),
+        rateints=previous("gain_scale", "ints"),
         references=references("gain_scale"),
     output:
         rate=product("gain_scale"),

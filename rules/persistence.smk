@@ -3,7 +3,7 @@ rule persistence:
     input:
         ramp=previous("persistence"),
         references=references("persistence"),
-        carried=carried_from,
+        carried=judged("persistence", carried_from),
     output:
         ramp=product("persistence"),
         carried=carried(),

@@ -22,7 +22,7 @@ rule rate:
 rule ramp:
     """Keep the calibrated ramp: the state immediately before the ramp fit."""
     input:
-        ramp=calibrated_ramp,
+        ramp=judged("ramp", calibrated_ramp),
         references=references("ramp"),
     output:
         ramp=final("ramp"),

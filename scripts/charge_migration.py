@@ -4,16 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
+from rampflow.drivers import charge_migration
+from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step
-from rampflow.steps import charge_migration
 
-with Step(snakemake) as step:
-    charge_migration.check_groups(step.shape[1])
-    step.rows(
-        charge_migration.flag_charge_migration,
-        reads=("SCI", "GROUPDQ"),
-        writes=("GROUPDQ",),
-        halo=charge_migration.HALO,
-        by_integration=True,
-        **step.options("signal_threshold"),
-    )
+Step(JobSpec.from_snakemake(snakemake)).run(charge_migration.run)

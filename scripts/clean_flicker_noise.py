@@ -4,10 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.drivers.clean_flicker_noise import Flicker
+from rampflow.drivers import clean_flicker_noise
+from rampflow.jobs.spec import JobSpec
+from rampflow.jobs.step import Step
 
-with Flicker(snakemake) as step:
-    fit = step.choose()
-    flat = step.find_flat()
-    fit = step.adapt(fit, flat)
-    step.clean(fit, step.find_masks(fit, flat), flat)
+Step(JobSpec.from_snakemake(snakemake)).run(clean_flicker_noise.run)

@@ -4,14 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
+from rampflow.drivers import firstframe
+from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step
-from rampflow.steps import firstframe
 
-with Step(snakemake) as step:
-    firstframe.check_groups(step.shape[1])
-    for integration in range(step.shape[0]):
-        first, third = (step.read("GROUPDQ", integration, group) for group in (0, 2))
-        kept = firstframe.flag_first_group(first, third, **step.options("bright_use_group1"))
-        step.write("GROUPDQ", first, integration, 0)
-        if step.parameters["flag_flux_estimated"]:
-            step.pixeldq = firstframe.flag_flux_estimated(step.pixeldq, kept)
+Step(JobSpec.from_snakemake(snakemake)).run(firstframe.run)

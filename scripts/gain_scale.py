@@ -4,11 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.drivers.gain_scale import Rescale
-from rampflow.steps import gain_scale
+from rampflow.drivers import gain_scale
+from rampflow.jobs.spec import JobSpec
+from rampflow.jobs.step import Step
 
-with Rescale(snakemake) as step:
-    reference = step.reference("gain", cut=False).header.get("GAINFACT")
-    factor = gain_scale.gain_factor(step.keyword("GAINFACT"), reference)
-    step.set("GAINFACT", factor, "Gain factor applied to the count rates")
-    step.images(gain_scale.scale, names=("SCI", "ERR", "VAR_POISSON", "VAR_RNOISE"), factor=factor)
+Step(JobSpec.from_snakemake(snakemake)).run(gain_scale.run)

@@ -4,9 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
+from rampflow.drivers import group_scale
+from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step
-from rampflow.steps import group_scale
 
-with Step(snakemake) as step:
-    factor = group_scale.scale_factor(step.keyword("NFRAMES"), step.keyword("FRMDIVSR"))
-    step.frames(group_scale.scale_groups, reads=("SCI",), writes=("SCI",), factor=factor)
+Step(JobSpec.from_snakemake(snakemake)).run(group_scale.run)

@@ -4,8 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.drivers.picture_frame import PictureFrame
+from rampflow.drivers import picture_frame
+from rampflow.jobs.spec import JobSpec
+from rampflow.jobs.step import Step
 
-with PictureFrame(snakemake) as step:
-    frame = step.find_reference()
-    step.correct(frame, step.find_masks())
+Step(JobSpec.from_snakemake(snakemake)).run(picture_frame.run)

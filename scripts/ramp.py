@@ -4,7 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.drivers.gain_scale import Final
+from rampflow.drivers import final
+from rampflow.jobs.job import Job
+from rampflow.jobs.spec import JobSpec
 
-with Final(snakemake):
-    pass
+Job(JobSpec.from_snakemake(snakemake)).run(final.run)

@@ -5,13 +5,7 @@ from rampflow.warmstart.client import handoff
 handoff()
 
 from rampflow.crds import resolve
-from rampflow.jobs.step import Job, write_json
+from rampflow.jobs.job import Job
+from rampflow.jobs.spec import JobSpec
 
-with Job(snakemake) as job:
-    failed = resolve.resolve_all(
-        snakemake.params.requests,
-        config=snakemake.params.crds,
-        results=snakemake.params.results,
-        state=".rampflow",
-    )
-    write_json(snakemake.output.answers, {"failed": failed})
+Job(JobSpec.from_snakemake(snakemake)).run(resolve.run)

@@ -4,13 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
+from rampflow.drivers import superbias
+from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step
-from rampflow.steps import superbias
 
-with Step(snakemake) as step:
-    reference = step.reference("superbias")
-    bias = superbias.usable_bias(reference.read())
-    step.pixeldq |= reference.read_dq()
-    at = {"bias": step.plane(bias)}
-    step.frames(superbias.subtract_superbias, reads=("SCI",), writes=("SCI",), at=at)
-    step.zeroframes(superbias.subtract_from_zeroframe, at=at)
+Step(JobSpec.from_snakemake(snakemake)).run(superbias.run)

@@ -83,7 +83,7 @@ def test_only_one_module_imports_crds_and_none_the_oracle():
 #: What steps may import beside the standard library: what works on arrays.
 ARRAYS = (
     *("numpy", "numba", "scipy", "skimage", "photutils", "astropy.stats", "astropy.convolution"),
-    *("rampflow.kernels", "rampflow.detector", "rampflow.steps"),
+    *("rampflow.errors", "rampflow.kernels", "rampflow.detector", "rampflow.steps"),
 )
 
 

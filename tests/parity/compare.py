@@ -67,7 +67,7 @@ def main(arguments=None):
 
     ours = Workflow(folder / "run", programme, exposures, options)
     tasks = oracle_tasks(ours, folder / "oracle")
-    say(start, f"the oracle ({environment.REQUIREMENTS[options.release][0]}): step by step, and in one go")
+    say(start, f"the oracle ({environment.requirements(options.release)[0]}): step by step, and in one go")
     results = oracle_results(python, tasks, programme["crds"], folder / "oracle", options)
     say(start, "the workflow")
     failure = ours.run()
@@ -104,7 +104,7 @@ def only_without_slopes(problems):
 def parse(arguments):
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="compare.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--release", default="1.19", choices=sorted(environment.REQUIREMENTS))
+    parser.add_argument("--release", default="1.19", choices=environment.releases())
     parser.add_argument("--programme", default="parity", help="programme of the mock")
     parser.add_argument("--exposures", default="*", metavar="PATTERN", help="root names to compare, a glob")
     parser.add_argument("--small", action="store_true", help=f"only {len(SMALL)} small exposures")
@@ -385,8 +385,8 @@ class Comparison:
         """Match findings with the accepted ones and add the row."""
         step = row.step.removesuffix(" ints")
         for finding in found:
-            reason = standard.reason_for(finding, self.accepted, self.options.release, row.check, step, row.exposure)
-            row.findings.append((finding, reason))
+            line = standard.acceptance(finding, self.accepted, self.options.release, row.check, step, row.exposure)
+            row.findings.append((finding, line))
         if not known:
             self.rows.append(row)
 

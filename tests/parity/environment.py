@@ -16,11 +16,31 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("oracle.py")
 
-#: What is installed for each release. jwst 1.19 draws its ellipses with an OpenCV older than 4.13.
-REQUIREMENTS = {
-    "1.19": ("jwst==1.19.2", "opencv-python-headless<4.13"),
-    "3.0": ("jwst==3.0.0",),
-}
+RELEASES = ROOT / "workflow" / "releases"
+
+
+def releases():
+    """Return the names of the releases that are held against an oracle, sorted."""
+    return sorted(path.parent.name for path in RELEASES.glob("*/oracle.txt"))
+
+
+def requirements(release):
+    """Return what is installed for a release, jwst first.
+
+    The pins belong to the release, in its ``oracle.txt``: jwst alone takes a range of versions of stcal, which differ
+    in the jump step, and jwst 1.19 draws its ellipses with an OpenCV older than 4.13.
+
+    Parameters
+    ----------
+    release : str
+        One of `releases`.
+
+    Returns
+    -------
+    tuple of str
+        Requirements as pip reads them.
+    """
+    return tuple((RELEASES / release / "oracle.txt").read_text(encoding="utf-8").split())
 
 
 def oracle_python(release):
@@ -29,7 +49,7 @@ def oracle_python(release):
     Parameters
     ----------
     release : str
-        A key of `REQUIREMENTS`.
+        One of `releases`.
 
     Returns
     -------
@@ -43,15 +63,15 @@ def oracle_python(release):
         return os.environ[variable]
     folder = ROOT / ".oracle" / release
     python = folder / "bin" / "python"
-    requirements = REQUIREMENTS[release]
+    wanted = requirements(release)
     done = folder / "installed"
-    if not done.exists() or done.read_text().split() != list(requirements):
-        print(f"Making the oracle's environment ({' '.join(requirements)}) in {folder}", flush=True)
+    if not done.exists() or done.read_text().split() != list(wanted):
+        print(f"Making the oracle's environment ({' '.join(wanted)}) in {folder}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=True)
         quiet = ("--quiet", "--disable-pip-version-check")
-        subprocess.run([python, "-m", "pip", "install", *quiet, *requirements], check=True)
-        done.write_text("\n".join(requirements) + "\n")
+        subprocess.run([python, "-m", "pip", "install", *quiet, *wanted], check=True)
+        done.write_text("\n".join(wanted) + "\n")
     return str(python)
 
 
@@ -134,5 +154,5 @@ def run(python, tasks, crds, folder, name, processes=2):
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or REQUIREMENTS:
-        print(wanted, oracle_python(wanted))
+    for name in sys.argv[1:] or releases():
+        print(name, oracle_python(name))

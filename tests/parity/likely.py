@@ -1,7 +1,7 @@
 """Which differences from the oracle's LIKELY are those of its search for jumps.
 
 The search compares quantities that are equal but for rounding, or divides by what rounding has left of 0, in three
-cases; what the oracle then gives depends on the last digits (CHANGELOG, "ramp_fit, LIKELY"):
+cases; what the oracle then gives depends on the last digits (docs/differences.md, "ramp_fit-likely-..."):
 
 lone
     One difference of groups is left: chi-squared is 0 whichever it is. The oracle keeps another one than the lowest,

@@ -1,19 +1,20 @@
-"""Our side of the comparison: the workflow as a whole, and its scripts one by one."""
+"""Our side of the comparison: the workflow as a whole, and its steps one by one."""
 
 import contextlib
 import io
 import json
 import os
-import runpy
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from rampflow.jobs.spec import JobSpec
+from rampflow.jobs.step import Step, driver
+from rampflow.planning.run import Run
+
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "scripts"
 RATES = ("ramp_fit", "gain_scale")
 
 
@@ -52,8 +53,6 @@ class Workflow:
         folder.mkdir(parents=True)
         self.configfile = folder / "config.yaml"
         self.configfile.write_text(yaml.safe_dump(self.config))
-        from rampflow.planning.run import Run
-
         with contextlib.chdir(folder):
             self.plan = Run(self.config, ROOT).plan
         self.results = folder / "results"
@@ -80,14 +79,14 @@ class Workflow:
         return Path(self.plan.exposures[exposure].path)
 
     def step(self, name, exposure, inputs, folder):
-        """Run the script of a step on given files.
+        """Run a step on given files.
 
         Returns
         -------
         products : list of path
             One, or rate and rateints.
         problem : str or None
-            The one line with which the script failed.
+            The one line with which the step failed.
         """
         home = self.results / exposure
         settings = self.plan.settings(name, exposure)
@@ -95,63 +94,30 @@ class Workflow:
         if resolved.exists():
             settings |= json.loads(resolved.read_text())
         types = self.plan.reference_types(name, exposure)
-        stand_in = StandIn(
-            rule=name,
-            wildcards=Named(exposure=exposure),
-            threads=1,
-            resources=Named(mem_mb=2000),
-            params=Named(settings=settings, code="parity"),
-            log=[str(folder / f"{name}.log")],
-            config=self.config,
-            input=Named(references=[str(home / "references" / f"{kind}.json") for kind in types]),
-            output=Named(parameters=str(folder / f"{name}.json"), record=str(folder / f"{name}.record.json")),
-        )
         kinds = ("", "ints") if name in RATES else ("",)
         products = [folder / f"{exposure}_{name}{kind}.fits" for kind in kinds]
         makes = ("rate", "rateints") if name in RATES else ("ramp",)
         takes = ("rate", "rateints") if len(inputs) == 2 else ("ramp",)
-        stand_in.output.update(zip(makes, map(str, products), strict=True))
-        stand_in.input.update(zip(takes, map(str, inputs), strict=True))
+        outputs = dict(zip(makes, map(str, products), strict=True))
+        spec = JobSpec(
+            name=name,
+            exposure=exposure,
+            inputs=dict(zip(takes, map(str, inputs), strict=True)),
+            outputs=outputs | {"parameters": f"{folder}/{name}.json", "record": f"{folder}/{name}.record.json"},
+            references={kind: str(home / "references" / f"{kind}.json") for kind in types},
+            asked=str(home / "references" / "asked.json"),
+            settings=settings,
+            code="parity",
+            log=str(folder / f"{name}.log"),
+        )
         said = io.StringIO()
         try:
             with contextlib.redirect_stderr(said), contextlib.chdir(folder):
-                runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": stand_in})
+                Step(spec).run(driver(name).run)
         except SystemExit as end:
             if end.code:
                 line = said.getvalue().strip().removeprefix(f"rampflow: {exposure}: {name}: ")
                 return products, " ".join(line.split()) or f"exit status {end.code}"
-        except Exception as error:  # a fault of the script itself is a line of the table, too
+        except Exception as error:  # a fault of the step itself is a line of the table, too
             return products, f"{type(error).__name__}: {error}"
         return products, None
-
-
-class Named(dict):
-    """Files or values by name and by place, as Snakemake hands them to a script."""
-
-    def __getattr__(self, name):
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def __getitem__(self, key):
-        return list(self)[key] if isinstance(key, int) else super().__getitem__(key)
-
-    def __iter__(self):
-        for value in self.values():
-            yield from value if isinstance(value, list) else [value]
-
-
-@dataclass
-class StandIn:
-    """What a script takes for Snakemake's object."""
-
-    rule: str
-    wildcards: Named
-    threads: int
-    resources: Named
-    params: Named
-    log: list
-    config: dict
-    input: Named
-    output: Named

@@ -1,8 +1,8 @@
 """The standard that parity is held to, and the differences that are accepted.
 
 A *finding* is one thing in one product that is not as the standard wants it. It fails the comparison unless
-a line of ``accepted.tsv`` names it, with the reason, and the part of the elements that differ, and the size of the
-difference, are within the line's bounds.
+a line of ``accepted.tsv`` names it, with the id under which ``docs/differences.md`` explains it, and the part of the
+elements that differ, and the size of the difference, are within the line's bounds.
 """
 
 import csv
@@ -111,12 +111,13 @@ def read_accepted(path=None):
     -------
     list of dict
         release, check, step, exposure, what (each may be a glob), bound (largest part of the elements), size (largest
-        scaled difference) and reason. A table without exposure or size is one for all exposures, of any size.
+        scaled difference), id (a heading of ``docs/differences.md``) and note. A table without exposure or size is one
+        for all exposures, of any size.
 
     Raises
     ------
     ValueError
-        A line has no reason or no bound.
+        A line has no id or no bound.
     """
     path = Path(path or Path(__file__).with_name("accepted.tsv"))
     with open(path, newline="", encoding="utf-8") as stream:
@@ -128,18 +129,18 @@ def read_accepted(path=None):
             raise ValueError(f"{path} line {number}: bound is {row['bound']!r}, expected a number") from None
         row["exposure"] = row.get("exposure") or "*"
         row["size"] = float(row.get("size") or math.inf)
-        if not row["reason"]:
-            raise ValueError(f"{path} line {number}: no reason is given; say why the difference is right")
+        if not row.get("id"):
+            raise ValueError(f"{path} line {number}: no id is given; name the difference as docs/differences.md does")
     return rows
 
 
-def reason_for(finding, accepted, release, check, step, exposure=""):
-    """Reason for which a finding is accepted, or None."""
+def acceptance(finding, accepted, release, check, step, exposure=""):
+    """Return the line of the table that accepts a finding, or None."""
     for row in accepted:
         here = {"release": release, "check": check, "step": step, "what": finding.what, "exposure": exposure}
         fits = all(fnmatch.fnmatchcase(value, row[key]) for key, value in here.items())
         if fits and finding.part <= row["bound"] and finding.size <= row["size"]:
-            return row["reason"]
+            return row
     return None
 
 

@@ -22,7 +22,7 @@ class Row:
     difference : `differences.Difference` or None
         None where there is nothing to compare.
     findings : list of tuple
-        Each a `standard.Finding` and the reason for which it is accepted, or None.
+        Each a `standard.Finding` and the line of ``accepted.tsv`` that accepts it, or None.
     """
 
     exposure: str
@@ -37,7 +37,7 @@ class Row:
         """ "ok", "accepted" or "BEYOND"."""
         if not self.findings:
             return "ok"
-        return "accepted" if all(reason for _, reason in self.findings) else "BEYOND"
+        return "accepted" if all(line for _, line in self.findings) else "BEYOND"
 
 
 COLUMNS = (
@@ -77,19 +77,23 @@ def report(rows, folder, options, failure):
             writer.writerow(cells | {"findings": "; ".join(finding.text for finding, _ in row.findings)})
     content = {
         "release": options.release,
-        "oracle": environment.REQUIREMENTS[options.release][0],
+        "oracle": environment.requirements(options.release)[0],
         "seed": options.seed,
         "workflow": failure or "complete",
         "rows": [
             cells
             | {"difference": row.difference and row.difference.record()}
-            | {"findings": [asdict(finding) | {"accepted": reason} for finding, reason in row.findings]}
+            | {
+                "findings": [
+                    asdict(finding) | {"accepted": accepted and accepted["id"]} for finding, accepted in row.findings
+                ]
+            }
             for row, cells in zip(rows, lines, strict=True)
         ],
     }
     (folder / "parity.json").write_text(json.dumps(content, indent=1, default=str))
 
-    print(f"\nRelease {options.release} beside {environment.REQUIREMENTS[options.release][0]}")
+    print(f"\nRelease {options.release} beside {environment.requirements(options.release)[0]}")
     print(standard.heading())
     print("SCI: max_absolute to beyond (parts of all elements); pixeldq (or DQ), groupdq: elements that differ;")
     print("others_scaled: largest scaled difference of ERR, VAR_*, ZEROFRAME, AVDRKCUR.\n")
@@ -99,8 +103,8 @@ def report(rows, folder, options, failure):
         if table:
             print_table(f"{check} ({len(table)})", shown, table)
     for row in rows:
-        for finding, reason in row.findings:
-            label = f"accepted ({reason})" if reason else "BEYOND"
+        for finding, accepted in row.findings:
+            label = f"accepted ({accepted['id']}: {accepted['note']})" if accepted else "BEYOND"
             print(f"{row.exposure} {row.check} {row.step}: {label}: {finding.text}")
     remarks = {}
     for row in rows:

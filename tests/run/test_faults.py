@@ -9,8 +9,13 @@ from astropy.io import fits
 from rampflow.io.files import Product
 
 SUICIDE = """
+def kill_or_run(step):
+    jump.run(step)
     if Path("kill").exists() and "_nis" in step.exposure:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+Step(JobSpec.from_snakemake(snakemake)).run(kill_or_run)
 """
 
 
@@ -39,7 +44,7 @@ def test_a_killed_job_is_named_leaves_nothing_and_only_its_exposure_is_made_up_f
     run.home = workflow_copy
     script = workflow_copy / "scripts/jump.py"
     text = script.read_text().replace("handoff()\n", "handoff()\n\nimport os, signal\nfrom pathlib import Path\n", 1)
-    script.write_text(text.rstrip("\n") + SUICIDE)
+    script.write_text(text.rpartition("Step(")[0] + SUICIDE)
     (run.folder / "kill").touch()
     text = run(status=1, environment=server)
     nis = root_of(programme, "nis")
@@ -63,16 +68,28 @@ def test_what_a_killed_run_has_begun_to_write_goes_with_the_next_one(new_run, pr
     assert not stale.exists()
 
 
-def test_a_truncated_product_is_named_and_made_anew(again, programme):
-    run, root = again, root_of(programme, "nis")
-    path = run.folder / f"results/{root}/{root}_dq_init.fits"
-    path.write_bytes(path.read_bytes()[:-40_000])
-    text = run(status=1)
+def test_a_truncated_product_is_made_anew_and_its_exposure_is_as_before(again, programme):
+    root = root_of(programme, "nis")
+    path = again.folder / f"results/{root}/{root}_dq_init.fits"
+    before = path.read_bytes()
+    path.write_bytes(before[:-40_000])
+    assert again.jobs() >= {("dq_init", "nis")}
+    assert path.read_bytes() == before
+    assert again.planned() == set()
+
+
+def test_a_product_that_is_damaged_within_its_size_is_named(again, programme):
+    root = root_of(programme, "nis")
+    path = again.folder / f"results/{root}/{root}_dq_init.fits"
+    path.write_bytes(np.random.default_rng(1).bytes(path.stat().st_size))
+    (again.folder / f"results/{root}/{root}_saturation.fits").unlink()
+    (again.folder / f"results/{root}/record/saturation.json").unlink()
+    for name in ("rate", "rateints"):
+        (again.folder / f"results/{root}/{root}_{name}.fits").unlink()
+    text = again(f"results/{root}/{root}_saturation.fits", status=1)
     (line,) = lines_of(text, "saturation")
-    assert path.name in line and "truncated" in line and "fetch or make it again" in line
-    assert not (run.folder / f"results/{root}/{root}_saturation.fits").exists()
-    run("--forcerun", str(path.relative_to(run.folder)), "--cores", "2")
-    assert run.planned() == set()
+    assert path.name in line and "not a FITS file" in line
+    assert not (again.folder / f"results/{root}/{root}_saturation.fits").exists()
 
 
 def spoil(path, how):

@@ -1,11 +1,8 @@
-"""Scripts that look at an exposure more than once: the same bits whatever its pieces and the number of threads."""
+"""Steps that look at an exposure more than once: the same bits whatever its chunks and the number of threads."""
 
 import json
 import os
-import runpy
 from hashlib import sha256
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,14 +10,16 @@ from astropy.io import fits
 
 from rampflow.detector import dq
 from rampflow.jobs import memory
+from rampflow.jobs.spec import JobSpec
+from rampflow.jobs.step import Step, driver
 from rampflow.settings.release import load_release
 from rampflow.steps import picture_frame
 
-SCRIPTS = Path(__file__).parents[3] / "scripts"
+IMAGES = ("gain", "readnoise", "pictureframe", "flat")
 ROWS, COLUMNS = 40, 48
 WINDOW = {"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": COLUMNS, "SUBSIZE2": ROWS}
 #: Rows at once, and threads; 0 is a budget that leaves no room for any.
-PIECES = [(ROWS, 1), (ROWS, 3), (0, 1), (0, 2), (1, 3), (3, 1), (3, 2), (7, 2), (16, 3)]
+CHUNKS = [(ROWS, 1), (ROWS, 3), (0, 1), (0, 2), (1, 3), (3, 1), (3, 2), (7, 2), (16, 3)]
 
 FEW, MANY, LONG = (3, 6), (2, 14), (24, 4)
 JUMP = {
@@ -75,10 +74,6 @@ FRAME = {
 }
 
 
-class Named(dict):
-    __getattr__ = dict.get
-
-
 def disc(radius, y, x):
     rows, columns = np.ogrid[:ROWS, :COLUMNS]
     return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
@@ -100,9 +95,8 @@ def ramps(nints, ngroups, flags=(0, dq.DO_NOT_USE, dq.SATURATED)):
 
 
 @pytest.fixture
-def script(tmp_path, monkeypatch):
-    """Run the script of a step on a ramp, in blocks of so many rows and threads: its products' extensions, hashed."""
-    monkeypatch.delenv("RAMPFLOW_SERVER", raising=False)
+def run_step(tmp_path, monkeypatch):
+    """Run a step on a ramp, in blocks of so many rows and threads: its products' extensions, hashed."""
     rng = np.random.default_rng(21)
     gain, readnoise = rng.uniform(0.8, 1.2, (ROWS, COLUMNS)), rng.uniform(3, 6, (ROWS, COLUMNS))
     gain[3, 5], gain[9, 9], readnoise[20, 3] = np.nan, -1, np.nan
@@ -136,23 +130,19 @@ def script(tmp_path, monkeypatch):
         folder = tmp_path / f"{rows}_{threads}"
         made = ("rate", "rateints") if step == "ramp_fit" else ("ramp",)
         settings = load_release("3.0").defaults[step] | changes
-        job = SimpleNamespace(
-            rule=step,
-            wildcards=Named(exposure="x"),
+        spec = JobSpec(
+            name=step,
+            exposure="x",
+            inputs={"ramp": str(before)},
+            outputs={name: str(folder / f"x_{name}.fits") for name in made},
+            references={kind: str(tmp_path / f"{kind}.json") for kind in IMAGES},
+            settings={name: {"value": value, "source": "test"} for name, value in settings.items()},
             threads=threads,
-            resources=Named(mem_mb=2000 if rows else 1),
-            params=Named(settings={name: {"value": value, "source": "test"} for name, value in settings.items()}),
-            log=[],
-            input=Named(
-                ramp=str(before),
-                references=[str(tmp_path / f"{kind}.json") for kind in ("gain", "readnoise", "pictureframe", "flat")],
-            ),
-            output=Named({name: str(folder / f"x_{name}.fits") for name in made}),
-            config={},
+            memory_mb=2000 if rows else 1,
         )
         with monkeypatch.context() as patch:
-            patch.setattr(memory, "PIECE", rows * sci[:, :, 0].nbytes)
-            runpy.run_path(str(SCRIPTS / f"{step}.py"), init_globals={"snakemake": job})
+            patch.setattr(memory, "CHUNK", rows * sci[:, :, 0].nbytes)
+            Step(spec).work(driver(step).run)
         found = {}
         for name in sorted(os.listdir(folder)):
             with fits.open(folder / name) as product:
@@ -164,52 +154,52 @@ def script(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("case", JUMP)
-def test_jump_gives_the_same_bits_whatever_the_pieces_and_threads(script, case):
+def test_jump_gives_the_same_bits_whatever_the_chunks_and_threads(run_step, case):
     (nints, ngroups), changes, level = JUMP[case]
     sci, groupdq = ramps(nints, ngroups)
     if case == "none":
         groupdq[:, 0] = dq.DO_NOT_USE
-    whole, *others = (script("jump", sci, groupdq, changes, *pieces) for pieces in PIECES)
+    whole, *others = (run_step("jump", sci, groupdq, changes, *chunks) for chunks in CHUNKS)
     # What the case is about did happen.
     assert (whole["x_ramp.fits", "PRIMECRS"] > 0) == (level > 0)
     assert (whole["x_ramp.fits", "EXTNCRS"] > 0) == (level > 1)
     assert {name for _, name in whole} >= {"SCI", "GROUPDQ", "PIXELDQ"}
-    for pieces, other in zip(PIECES[1:], others, strict=True):
-        assert other == whole, pieces
+    for chunks, other in zip(CHUNKS[1:], others, strict=True):
+        assert other == whole, chunks
 
 
 @pytest.mark.parametrize("case", FIT)
-def test_ramp_fit_gives_the_same_bits_whatever_the_pieces_and_threads(script, case):
+def test_ramp_fit_gives_the_same_bits_whatever_the_chunks_and_threads(run_step, case):
     shape, changes = FIT[case]
     kinds = (0, dq.DO_NOT_USE, dq.SATURATED, dq.JUMP_DET, dq.PERSISTENCE, dq.CHARGELOSS | dq.DO_NOT_USE)
     sci, groupdq = ramps(*shape, flags=kinds)
-    whole, *others = (script("ramp_fit", sci, groupdq, changes, *pieces) for pieces in PIECES)
+    whole, *others = (run_step("ramp_fit", sci, groupdq, changes, *chunks) for chunks in CHUNKS)
     products = {name for name, _ in whole}
     assert len(products) == 2 + changes.get("save_opt", False)
     assert {name for _, name in whole} >= {"SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE"}
-    for pieces, other in zip(PIECES[1:], others, strict=True):
-        assert other == whole, pieces
+    for chunks, other in zip(CHUNKS[1:], others, strict=True):
+        assert other == whole, chunks
 
 
 @pytest.mark.parametrize("case", CLEAN)
-def test_clean_flicker_noise_gives_the_same_bits_whatever_the_pieces_and_threads(script, case):
+def test_clean_flicker_noise_gives_the_same_bits_whatever_the_chunks_and_threads(run_step, case):
     shape, changes = CLEAN[case]
     sci, groupdq = ramps(*shape)
     header = {}
     if case == "median of a time series":
         header["EXP_TYPE"] = "NRC_TSGRISM"
         sci[..., 18:20, :] *= 6  # a spectrum
-    whole, *others = (script("clean_flicker_noise", sci, groupdq, changes, *pieces, **header) for pieces in PIECES)
+    whole, *others = (run_step("clean_flicker_noise", sci, groupdq, changes, *chunks, **header) for chunks in CHUNKS)
     words = {"save_mask": "mask", "save_background": "flicker_bkg", "save_noise": "flicker_noise"}
     beside = {f"x_{word}.fits" for parameter, word in words.items() if parameter in changes}
     assert {name for name, _ in whole} == {"x_ramp.fits"} | beside
     assert whole["x_ramp.fits", "SCI"] != sha256(sci.astype(">f4").tobytes()).digest()
-    for pieces, other in zip(PIECES[1:], others, strict=True):
-        assert other == whole, pieces
+    for chunks, other in zip(CHUNKS[1:], others, strict=True):
+        assert other == whole, chunks
 
 
 @pytest.mark.parametrize("case", FRAME)
-def test_picture_frame_gives_the_same_bits_whatever_the_pieces_and_threads(script, case, monkeypatch, tmp_path):
+def test_picture_frame_gives_the_same_bits_whatever_the_chunks_and_threads(run_step, case, monkeypatch, tmp_path):
     monkeypatch.setattr(picture_frame, "FULL", (ROWS, COLUMNS))
     monkeypatch.setattr(picture_frame, "_CENTRE", np.s_[10:30, 10:38])
     monkeypatch.setattr(picture_frame, "_EDGE", (np.s_[:8], np.s_[32:]))
@@ -221,9 +211,9 @@ def test_picture_frame_gives_the_same_bits_whatever_the_pieces_and_threads(scrip
         changes["user_mask"] = str(tmp_path / "own.fits")
         fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(own)]).writeto(changes["user_mask"])
     header = {"INSTRUME": "NIRSPEC", "SUBARRAY": "FULL", "EXP_TYPE": "NRS_MSASPEC"}
-    whole, *others = (script("picture_frame", sci, groupdq, changes, *pieces, **header) for pieces in PIECES)
+    whole, *others = (run_step("picture_frame", sci, groupdq, changes, *chunks, **header) for chunks in CHUNKS)
     beside = {"x_pctfrm_mask.fits", "x_pctfrm_correction.fits"} if "save_mask" in changes else set()
     assert {name for name, _ in whole} == {"x_ramp.fits"} | beside
     assert whole["x_ramp.fits", "SCI"] != sha256(sci.astype(">f4").tobytes()).digest()
-    for pieces, other in zip(PIECES[1:], others, strict=True):
-        assert other == whole, pieces
+    for chunks, other in zip(CHUNKS[1:], others, strict=True):
+        assert other == whole, chunks

@@ -7,13 +7,13 @@ from rampflow.jobs import memory
 def test_what_is_asked_for_allows_whole_pieces(threads):
     shape = (2, 10, 2048, 2048)
     asked = memory.needed(2 * 10 * 2048 * 2048 * 4, shape, threads)
-    assert memory.piece_size(asked, shape, threads) == memory.PIECE
+    assert memory.chunk_size(asked, shape, threads) == memory.CHUNK
 
 
 def test_pieces_shrink_with_the_budget_down_to_nothing():
     shape = (1, 5, 64, 2048)
-    sizes = [memory.piece_size(budget, shape, 2) for budget in (2000, 500, 450, 1)]
-    assert sizes == sorted(sizes, reverse=True) and sizes[0] == memory.PIECE and sizes[-1] == 0
+    sizes = [memory.chunk_size(budget, shape, 2) for budget in (2000, 500, 450, 1)]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] == memory.CHUNK and sizes[-1] == 0
 
 
 def test_a_long_exposure_asks_for_no_more_than_a_short_one():

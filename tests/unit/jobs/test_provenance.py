@@ -27,7 +27,8 @@ def test_the_code_of_a_step_is_its_script_and_what_that_imports():
 
 def test_how_jobs_are_started_planned_and_reported_is_not_part_of_the_code():
     rooms = {path.stem for path in provenance.PACKAGE.iterdir() if not path.name.startswith("_")}
-    assert {"crds", "inspection", "mock", "planning", "settings", "warmstart"} == rooms - provenance.PRODUCT_ROOMS
+    others = {"crds", "inspection", "mock", "places", "planning", "settings", "warmstart"}
+    assert others == rooms - provenance.PRODUCT_ROOMS
     files = provenance.code_files(provenance.script_of("ramp_fit"))
     used = {Path(file).parts[2].removesuffix(".py") for file in files if file.startswith("workflow")}
     assert used == provenance.PRODUCT_ROOMS
@@ -48,14 +49,19 @@ def test_the_digest_follows_the_content_of_the_code_and_nothing_else(tmp_path, m
     assert provenance.code_digest(home / "scripts/jump.py") == before["jump"]
 
 
-def test_the_digest_is_the_same_in_every_clone(tmp_path, monkeypatch):
-    here = provenance.code_digest(provenance.script_of("rate"))
-    home = tmp_path / "elsewhere"
-    shutil.copytree(provenance.PACKAGE, home / "workflow/rampflow")
-    shutil.copytree(provenance.HOME / "scripts", home / "scripts")
-    monkeypatch.setattr(provenance, "PACKAGE", home / "workflow/rampflow")
-    monkeypatch.setattr(provenance, "HOME", home)
-    assert provenance.code_digest(provenance.script_of("rate")) == here
+@pytest.mark.parametrize(
+    ("package", "home"),
+    [("clone/workflow/rampflow", "clone"), ("site-packages/rampflow", "site-packages/rampflow/_workflow")],
+)
+def test_the_digest_is_the_same_in_every_clone_and_in_an_installed_package(tmp_path, monkeypatch, package, home):
+    here = provenance.code_digest(provenance.script_of("jump"))
+    shutil.copytree(provenance.PACKAGE, tmp_path / package)
+    shutil.copytree(provenance.HOME / "scripts", tmp_path / home / "scripts")
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / package)
+    monkeypatch.setattr(provenance, "HOME", tmp_path / home)
+    files = provenance.code_files(provenance.script_of("jump"))
+    assert {"scripts/jump.py", "workflow/rampflow/steps/jump/two_point.py"} <= files.keys()
+    assert provenance.code_digest(provenance.script_of("jump")) == here
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys():

@@ -1,6 +1,7 @@
 """The comparison that `make parity` rests on finds what it is for."""
 
 import itertools
+import re
 import sys
 from pathlib import Path
 
@@ -10,10 +11,15 @@ from astropy.io import fits
 
 sys.path.append(str(Path(__file__).parents[2] / "parity"))
 
+import environment
 import likely
 from compare import only_without_slopes, steps_of
 from differences import compare_flags, compare_products, compare_tables, compare_values
-from standard import findings, read_accepted, reason_for
+from standard import acceptance, findings, read_accepted
+
+from rampflow.settings.configuration import steps
+
+ROOT = Path(__file__).parents[3]
 
 
 def product(sci=None, dq=None, keywords=None, table=None):
@@ -360,46 +366,48 @@ def test_a_missing_extension_and_a_keyword_are_findings():
 
 def accepted(tmp_path, *lines):
     path = tmp_path / "accepted.tsv"
-    path.write_text("\n".join(["release\tcheck\tstep\twhat\tbound\treason", *lines]) + "\n")
+    path.write_text("\n".join(["release\tcheck\tstep\twhat\tbound\tid\tnote", *lines]) + "\n")
     return read_accepted(path)
 
 
 def test_an_accepted_difference_has_a_place_and_a_bound(tmp_path):
-    rows = accepted(tmp_path, "1.19\t*\tjump\tDQ\t0.25\trounding of the threshold")
+    rows = accepted(tmp_path, "1.19\t*\tjump\tDQ\t0.25\tjump-rounding\tof the threshold")
     difference = compare_products(product(dq=[[0, 0], [0, 4]]), product(), 1e-6)
     (finding,) = findings(difference, allowed=0.0)
-    assert reason_for(finding, rows, "1.19", "step", "jump") == "rounding of the threshold"
-    assert reason_for(finding, rows, "3.0", "step", "jump") is None
-    assert reason_for(finding, rows, "1.19", "step", "ramp_fit") is None
+    assert acceptance(finding, rows, "1.19", "step", "jump")["id"] == "jump-rounding"
+    assert acceptance(finding, rows, "3.0", "step", "jump") is None
+    assert acceptance(finding, rows, "1.19", "step", "ramp_fit") is None
     difference = compare_products(product(dq=[[0, 0], [4, 4]]), product(), 1e-6)
     (finding,) = findings(difference, allowed=0.0)
-    assert reason_for(finding, rows, "1.19", "step", "jump") is None
+    assert acceptance(finding, rows, "1.19", "step", "jump") is None
 
 
-def test_an_accepted_difference_needs_a_reason_and_a_bound(tmp_path):
-    with pytest.raises(ValueError, match="line 2: no reason"):
-        accepted(tmp_path, "*\t*\tjump\tDQ\t0.25\t")
+def test_an_accepted_difference_needs_an_id_and_a_bound(tmp_path):
+    with pytest.raises(ValueError, match="line 2: no id"):
+        accepted(tmp_path, "*\t*\tjump\tDQ\t0.25\t\tbecause")
     with pytest.raises(ValueError, match="line 2: bound is 'some'"):
-        accepted(tmp_path, "*\t*\tjump\tDQ\tsome\tbecause")
+        accepted(tmp_path, "*\t*\tjump\tDQ\tsome\tjump-rounding\tbecause")
 
 
 def test_an_accepted_difference_may_have_a_size(tmp_path):
     path = tmp_path / "sized.tsv"
-    path.write_text("release\tcheck\tstep\twhat\tbound\tsize\treason\n*\t*\tjump\tSCI\t1\t0.01\tbecause\n")
+    path.write_text("release\tcheck\tstep\twhat\tbound\tsize\tid\tnote\n*\t*\tjump\tSCI\t1\t0.01\tjump-size\tbecause\n")
     table = read_accepted(path)
     # 100.5 beside 100 is 0.005 of it, 102 is 0.02.
-    for ours, reason in ((100.5, "because"), (102, None)):
+    for ours, line in ((100.5, table[0]), (102, None)):
         (finding,) = findings(compare_products(product([[ours]], [[0]]), product([[100]], [[0]]), 1e-6), 0.0)
-        assert reason_for(finding, table, "3.0", "step", "jump") == reason
+        assert acceptance(finding, table, "3.0", "step", "jump") is line
 
 
 def test_an_accepted_difference_may_be_one_of_some_exposures(tmp_path):
     path = tmp_path / "some.tsv"
-    path.write_text("release\tcheck\tstep\texposure\twhat\tbound\treason\n*\t*\tjump\t*_mir*\tDQ\t1\tbecause\n")
+    path.write_text(
+        "release\tcheck\tstep\texposure\twhat\tbound\tid\tnote\n*\t*\tjump\t*_mir*\tDQ\t1\tjump-miri\tbecause\n"
+    )
     table = read_accepted(path)
     (finding,) = findings(compare_products(product(dq=[[0, 0], [0, 4]]), product(), 1e-6), 0.0)
-    assert reason_for(finding, table, "3.0", "step", "jump", "jw1_mirimage") == "because"
-    assert reason_for(finding, table, "3.0", "step", "jump", "jw1_nrca1") is None
+    assert acceptance(finding, table, "3.0", "step", "jump", "jw1_mirimage") is table[0]
+    assert acceptance(finding, table, "3.0", "step", "jump", "jw1_nrca1") is None
 
 
 def test_a_run_whose_exposures_have_no_slopes_has_not_failed():
@@ -411,8 +419,42 @@ def test_a_run_whose_exposures_have_no_slopes_has_not_failed():
     assert not only_without_slopes([count]) and not only_without_slopes([])
 
 
-def test_the_committed_table_can_be_read():
-    assert isinstance(read_accepted(), list)
+# --- what is accepted, and what docs/differences.md says of it ----------------------------------------
+
+
+@pytest.fixture(scope="module")
+def described():
+    """Every id of docs/differences.md: the section, the versions of jwst, and the table that has lines of it."""
+    text = (ROOT / "docs" / "differences.md").read_text()
+    found = {}
+    for section in re.split(r"^## ", text, flags=re.M)[1:]:
+        step, _, body = section.partition("\n")
+        for name, rest in re.findall(r"^### (.+)\n\n(.*\n)", body, re.M):
+            facts = re.fullmatch(r"Beside jwst ([\d., ]+)\.(?: Lines in `(accepted|events)\.tsv`\.)?\n", rest)
+            assert facts, f"{name}: {rest!r} does not say beside which jwst"
+            assert name not in found, f"{name} is there twice"
+            found[name] = (step, set(facts[1].split(", ")), facts[2])
+    return found
+
+
+def test_every_difference_is_in_the_section_of_its_step(described):
+    assert {step for step, _, _ in described.values()} <= {"all", *steps()}
+    assert all(name.startswith(f"{step}-") for name, (step, _, _) in described.items())
+
+
+@pytest.mark.parametrize("table", ["accepted", "events"])
+def test_what_a_table_accepts_is_described_and_what_is_described_as_accepted_has_a_line(described, table):
+    rows = read_accepted(ROOT / "tests" / "parity" / f"{table}.tsv")
+    assert {row["id"] for row in rows} == {name for name, (_, _, lines) in described.items() if lines == table}
+
+
+@pytest.mark.parametrize("table", ["accepted", "events"])
+def test_a_line_is_of_a_release_whose_jwst_is_described_and_its_note_is_short(described, table):
+    versions = {name: environment.requirements(name)[0].removeprefix("jwst==") for name in environment.releases()}
+    for row in read_accepted(ROOT / "tests" / "parity" / f"{table}.tsv"):
+        concerned = set(versions.values()) if row["release"] == "*" else {versions[row["release"]]}
+        assert concerned <= described[row["id"]][1], row
+        assert 0 < len(row["note"]) <= 80, row
 
 
 # --- the programme ------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 
 from rampflow.crds.verify import asdf_tree, digest_of
+from rampflow.errors import RampflowError
 from rampflow.io import files
 from rampflow.io.shared_files import read_json, replace
 
 _ASK_AGAIN = "run the rule `references` again (snakemake --forcerun references)"
 
 
-class ReferenceProblem(Exception):
+class ReferenceProblem(RampflowError):
     """A reference file cannot be had or trusted; the message says which, what was found, and the cure."""
 
 

@@ -214,6 +214,19 @@ def resolve_all(requests, *, config, results, state):
     return failed
 
 
+def run(job):
+    """Resolve the exposures of a run as the job of the rule ``references``.
+
+    Parameters
+    ----------
+    job : `~rampflow.jobs.job.Job`
+        Its rule gives the ``requests``, the settings ``crds``, and the folder ``results``.
+    """
+    told = job.spec.more
+    failed = resolve_all(told["requests"], config=told["crds"], results=told["results"], state=".rampflow")
+    replace(Path(job.spec.outputs["answers"]), json.dumps({"failed": failed}, indent=1) + "\n")
+
+
 # --- settings --------------------------------------------------------------------------------------------
 
 

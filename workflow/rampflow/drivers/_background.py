@@ -1,39 +1,36 @@
-"""Passes over an exposure that find its background, for the steps that measure something on it."""
+"""The background of an exposure, found by a draft of its rates, for the steps that measure something on it."""
 
+import logging
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from rampflow.io import files
-from rampflow.jobs.step import Step, log
 from rampflow.steps import NotApplicable, ramp_fit
 from rampflow.steps import scene_mask as scene
 
+log = logging.getLogger("rampflow")
 
-class BackgroundStep(Step):
-    """A step that goes by the background of an exposure: a ramp in, a ramp out, and files that parameters ask for."""
 
-    #: Word of the file with the mask.
-    mask_word = "mask"
+class Background:
+    """The background of an exposure, and drafts of its rates.
 
-    def __init__(self, snakemake):
-        super().__init__(snakemake)
-        #: Files beside the ramp by their words, and those that do not stay.
-        self.beside, self._scratch = {}, {}
-        self._rate = None
+    Parameters
+    ----------
+    step : `~rampflow.jobs.step.Step`
+        The step that needs it.
+    mask_word : str
+        Word of the auxiliary product with the mask.
+    refuse : callable
+        Called with the reason, when the exposure has to be left as it is; raises.
+    """
 
-    @property
-    def exp_type(self):
-        """EXP_TYPE of the exposure."""
-        return str(self.keyword("EXP_TYPE")).strip()
+    def __init__(self, step, *, mask_word, refuse):
+        self._step, self._mask_word, self._refuse = step, mask_word, refuse
+        self._rate = self._rateints = None
 
-    def refuse(self, reason):
-        """Leave the exposure as it is."""
-        raise NotApplicable(str(reason)) from None
-
-    def find_masks(self, *, flat=None, single=True, fit_histogram=False):
-        """Find the background of the exposure, from a draft of its rates or from the user's file.
+    def masks(self, *, flat=None, single=True, fit_histogram=False):
+        """Find the background, by a draft of the rates or in the user's file.
 
         Parameters
         ----------
@@ -51,135 +48,120 @@ class BackgroundStep(Step):
             whenever it is called, so that long time series need no more memory than others; a single one is the same
             array for all of them.
         """
-        if self.parameters["user_mask"]:
+        step = self._step
+        if step.parameters["user_mask"]:
             try:
-                mask = scene.user_mask(self.user_image("user_mask"), self.shape)
+                mask = scene.user_mask(step.user_image("user_mask"), step.source.shape)
             except NotApplicable as reason:
-                self.refuse(reason)
+                self._refuse(reason)
             self._save_mask(mask)
             return lambda integration: mask if mask.ndim == 2 else mask[integration]
         find = partial(
             scene.scene_mask,
             science=self._science_regions(),
             fit_histogram=fit_histogram,
-            **self.options("n_sigma"),
+            **step.options("n_sigma"),
         )
         if single:
-            mask = find(self._divided(self.draft_rate(), flat))
+            mask = find(divided(self.rate(), flat))
             self._save_mask(mask)
             return lambda _: mask
-        draft = self.draft_rateints()
+        draft = self.rateints()
 
         def masks(integration):
-            return find(self._divided(draft.read(integration), flat))
+            return find(divided(draft.read(integration), flat))
 
         self._save_mask(masks)
         return masks
 
-    @staticmethod
-    def _divided(rate, flat):
-        return rate if flat is None else rate / flat
-
     def _science_regions(self):
-        if not self.parameters["mask_science_regions"]:
+        step = self._step
+        if not step.parameters["mask_science_regions"]:
             return None
-        scene.check_science_regions(self.instrument, self.exp_type)
-        if self.instrument != "MIRI":
+        scene.check_science_regions(step.source.instrument, step.source.text("EXP_TYPE"))
+        if step.source.instrument != "MIRI":
             return None
-        flat = self.optional_reference("flat")
+        flat = step.references.optional("flat")
         return None if flat is None else scene.science_regions(flat.read_dq())
-
-    @staticmethod
-    def warn_of(integration, group):
-        """Say that a group is left as it is for want of background."""
-        log.warning("integration %d, group %d: no background, left as it is", integration + 1, group + 1)
 
     # --- the draft ------------------------------------------------------------------------------------
 
     def _fits(self):
         """Fit the ramps as ramp_fit does by itself; yields (rows, rate, rateints) of block after block."""
-        rules = {"suppress_one_group": True} | self.options("ignore_persistence")
+        step = self._step
+        rules = {"suppress_one_group": True} | step.options("ignore_persistence")
         limits = {"firstgroup": None, "lastgroup": None}
-        planes = self.survey(ramp_fit.survey, reads=("GROUPDQ",), combine=ramp_fit.join, **rules, **limits)
+        planes = step.chunks.survey(ramp_fit.survey, reads=("GROUPDQ",), combine=ramp_fit.join, **rules, **limits)
         try:
-            rules["groups"] = ramp_fit.choose_groups(planes, trim=self.instrument == "MIRI", **limits)
+            rules["groups"] = ramp_fit.choose_groups(planes, trim=step.source.instrument == "MIRI", **limits)
         except ramp_fit.NoSlopes as reason:
-            self.refuse(f"no draft of the count rates to tell background by: {reason}")
-        rules |= self.needed("TGROUP", "TFRAME", "NFRAMES") | self.options("slope_weights")
-        images = {kind: self.reference(kind).read() for kind in ("gain", "readnoise")}
-        images |= {"dark_rate": self.image("AVDRKCUR"), "pixeldq": self.pixeldq}
+            self._refuse(f"no draft of the count rates to tell background by: {reason}")
+        rules |= step.source.needed("TGROUP", "TFRAME", "NFRAMES") | step.options("slope_weights")
+        images = {kind: step.references.open(kind).read() for kind in ("gain", "readnoise")}
+        images |= {"dark_rate": step.source.image("AVDRKCUR"), "pixeldq": step.pixeldq}
 
         def fit(where):
             integrations, block, _ = where
-            sci, groupdq, cut = self.read_ramps(integrations, block, images)
+            sci, groupdq, cut = step.chunks.read_ramps(integrations, block, images)
             # How slopes are flagged as saturated is of no interest: those that cannot be had are NaN either way.
             rate, rateints = ramp_fit.fit_ramps(sci, groupdq, **cut, **rules, flag_saturated="any")
             return block, rate.slope, rateints.slope
 
-        return self.each(fit, self.row_blocks())
+        return step.chunks.each(fit, step.chunks.row_blocks())
 
-    def draft_rate(self):
+    def rate(self):
         """Return a draft of the count rate (DN/s), 2D float32."""
         if self._rate is None:
-            rate = np.empty(self.shape[-2:], np.float32)
+            rate = np.empty(self._step.source.shape[-2:], np.float32)
             for block, values, _ in self._fits():
                 rate[block] = values
             self._rate = rate
         return self._rate
 
-    def draft_rateints(self):
+    def rateints(self):
         """Return drafts of the count rates of the integrations, an array in a file that does not stay."""
-        if "draft" not in self._scratch:
-            plan = files.image("SCI", (self.shape[0], *self.shape[-2:]), np.float32)
-            draft = self.add_scratch("draft", plan)["SCI"]
+        if self._rateints is None:
+            nints, _, ny, nx = self._step.source.shape
+            draft = scratch(self._step, "draft", (nints, ny, nx))
             for block, _, values in self._fits():
                 draft.write(values, slice(None), block)
-        return self._scratch["draft"]["SCI"]
-
-    # --- files beside the ramp ------------------------------------------------------------------------
-
-    def add_scratch(self, word, plan):
-        """Begin a file with one image that does not stay."""
-        path = Path(self.snakemake.output.ramp).with_name(f"{self.exposure}_{self.name}_{word}.fits")
-        self._scratch[word] = files.NewProduct(path, self.header.copy(), [plan])
-        return self._scratch[word]
-
-    def add_beside(self, word, model, plan):
-        """Begin a file ``<exposure>_<word>.fits`` with one image; it gets its name with the ramp."""
-        path = Path(self.snakemake.output.ramp).with_name(f"{self.exposure}_{word}.fits")
-        self.beside[word] = files.product_beside(path, self.header, model, [plan])
-        return self.beside[word]
+            self._rateints = draft
+        return self._rateints
 
     def _save_mask(self, masks):
         """Write the mask, or those of the integrations, if it is asked for."""
-        if not self.parameters["save_mask"]:
+        step = self._step
+        if not step.parameters["save_mask"]:
             return
-        shape = (self.shape[0], *self.shape[-2:]) if callable(masks) or masks.ndim == 3 else self.shape[-2:]
-        model = "CubeModel" if len(shape) == 3 else "ImageModel"
-        product = self.add_beside(self.mask_word, model, files.image("SCI", shape, np.float32))
+        nints, _, *image = step.source.shape
+        each = callable(masks) or masks.ndim == 3
+        model = "CubeModel" if each else "ImageModel"
+        array = auxiliary(step, self._mask_word, model, (nints, *image) if each else tuple(image))
         if callable(masks):
-            for integration in range(self.shape[0]):
-                product["SCI"].write(masks(integration).astype(np.float32), integration)
+            for integration in range(nints):
+                array.write(masks(integration).astype(np.float32), integration)
         else:
-            product["SCI"].write(masks.astype(np.float32))
+            array.write(masks.astype(np.float32))
 
-    def finish(self, skipped=None):
-        """Give the products their names; none beside the ramp where the step does not run."""
-        if skipped is not None:
-            self._discard_beside()
-        super().finish(skipped)
-        for product in self.beside.values():
-            product.commit()
-            self.also_written.append(product.path)
-        self.beside = {}
-        self._discard_beside()
 
-    def discard(self):
-        """Remove what was written so far."""
-        self._discard_beside()
-        super().discard()
+def divided(rate, flat):
+    """Divide a draft by a flat, where there is one."""
+    return rate if flat is None else rate / flat
 
-    def _discard_beside(self):
-        for product in (*self.beside.values(), *self._scratch.values()):
-            product.discard()
-        self.beside, self._scratch = {}, {}
+
+def auxiliary(step, word, model, shape):
+    """Begin ``<exposure>_<word>.fits`` with one float32 array, and return the array."""
+    plan = files.image("SCI", shape, np.float32)
+    name = f"{step.exposure}_{word}.fits"
+    return step.auxiliary.begin(name, [plan], header=step.product.header, model=model)["SCI"]
+
+
+def scratch(step, word, shape):
+    """Begin a file with one float32 array that does not stay, and return the array."""
+    plan = files.image("SCI", shape, np.float32)
+    return step.auxiliary.scratch(f"{step.exposure}_{step.spec.name}_{word}.fits", plan, header=step.product.header)
+
+
+def warn_of(integration, group):
+    """Say that a group is left as it is for want of background."""
+    log.warning("integration %d, group %d: no background, left as it is", integration + 1, group + 1)

@@ -1,6 +1,6 @@
-"""The passes over an exposure that remove drifts of its electronics: between the script of refpix and its functions.
+"""refpix: drifts of the electronics that the reference pixels measure are removed.
 
-IRS2 frames take two passes before the one that corrects: what is wrong with interleaved reads shows in all frames
+IRS2 frames take two passes before the one that corrects: what is wrong with interleaved reads shows in all groups
 together, and the mean of an integration is set aside before the Fourier transform.
 """
 
@@ -13,51 +13,50 @@ from rampflow.steps.refpix import irs2, sirs
 _IMAGES = {"reads": ("SCI",), "writes": ("SCI",)}
 
 
-def correct(step):
-    """Correct frames, and zero frames, with the reference pixels around or among them.
+def run(step):
+    """Correct an exposure. Superstripes are put together in the product."""
+    if step.source.normal_rows is None:
+        _correct(step)
+    else:
+        _correct_interleaved(step, step.references.open("refpix", cut=False))
 
-    Parameters
-    ----------
-    step : `~rampflow.jobs.step.Step`
-        The step, before it has worked on the exposure. Superstripes are put together in the product.
-    """
-    wants_sirs = refpix.wants_kernels(step.instrument, step.keyword("SUBARRAY"), step.parameters["refpix_algorithm"])
-    tree = step.optional_tree("sirskernel") if wants_sirs else None
-    step.collate()
+
+def _correct(step):
+    """Correct groups, and zero frames, with the reference pixels around or among them."""
+    source = step.source
+    place = source.keywords("DETECTOR", "SUBARRAY", "NOUTPUTS", "FASTAXIS", "SLOWAXIS")
+    wants_sirs = refpix.wants_kernels(source.instrument, place["subarray"], step.parameters["refpix_algorithm"])
+    tree = step.references.optional_tree("sirskernel") if wants_sirs else None
+    step.product.join_superstripes()
     make_plan = partial(
         refpix.plan_correction,
-        instrument=step.instrument,
-        striped=step.stripes is not None,
-        **{name: step.window.keywords()[name] for name in ("xstart", "ystart")},
-        sirs_coefficients=sirs.coefficients(tree, step.keyword("DETECTOR")),
-        **step.keywords("DETECTOR", "SUBARRAY", "NOUTPUTS", "FASTAXIS", "SLOWAXIS"),
-        **step.options(*refpix.OPTIONS),
+        instrument=source.instrument,
+        striped=source.stripes is not None,
+        **{name: source.window.keywords()[name] for name in ("xstart", "ystart")},
+        sirs_coefficients=sirs.coefficients(tree, place["detector"]),
+        **place,
+        **step.options_of(refpix.plan_correction),
     )
-    plan = step.each_position(make_plan, step.pixeldq)
-    place = {"first_group": step.first_group} if step.instrument == "MIRI" else {"place": step.place}
-    step.frames(refpix.correct_frames, **_IMAGES, at={"plan": plan, **place})
-    step.zeroframes(refpix.correct_zeroframes, at={"plan": plan})
+    plan = source.each_position(make_plan, step.pixeldq)
+    if source.instrument == "MIRI":
+        at = {"plan": plan, "first_group": step.chunks.first_group}
+    else:
+        at = {"plan": plan, "place": step.chunks.place}
+    step.chunks.groups(refpix.correct_frames, **_IMAGES, at=at)
+    step.chunks.zeroframes(refpix.correct_zeroframes, at={"plan": plan})
 
 
-def correct_interleaved(step, reference):
-    """Correct IRS2 frames with the reference reads between their pixels, which the product then does without.
-
-    Parameters
-    ----------
-    step : `~rampflow.jobs.step.Step`
-        The step, before it has worked on the exposure.
-    reference : `~rampflow.detector.subarray.Reference`
-        The refpix reference.
-    """
-    detector = step.keyword("DETECTOR")
+def _correct_interleaved(step, reference):
+    """Correct IRS2 frames with the reference reads between their pixels, which the product then does without."""
+    detector = step.source.keyword("DETECTOR")
     rows = irs2.reference_blocks()
-    statistics = step.survey(irs2.read_statistics, reads=("SCI",), rows=rows, combine=add)
+    statistics = step.chunks.survey(irs2.read_statistics, reads=("SCI",), rows=rows, combine=add)
     limit = step.options("ovr_corr_mitigation_ftr")
     flagged = irs2.flag_reads(step.pixeldq, statistics, detector=detector, **limit)
     known = reference.table("DQ") if "DQ" in reference else None
-    options = step.options(*irs2.OPTIONS) | {"detector": detector}
+    options = step.options_of(irs2.plan_correction) | {"detector": detector}
     plan = irs2.plan_correction(flagged, reference.table("IRS2"), known, **options)
     if not plan.keep_reads:
-        step.keep_rows(step.normal_rows)
-    mean = step.group_means(irs2.prepare_frames, plan=plan)
-    step.frames(irs2.correct_frames, **_IMAGES, at={"mean": mean}, plan=plan)
+        step.product.keep_rows(step.source.normal_rows)
+    mean = step.chunks.group_means(irs2.prepare_frames, plan=plan)
+    step.chunks.groups(irs2.correct_frames, **_IMAGES, at={"mean": mean}, plan=plan)

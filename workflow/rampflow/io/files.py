@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from rampflow.errors import FileProblem
 from rampflow.io import byte_runs
 
 BLOCK = 2880
@@ -30,10 +31,6 @@ _RAW = {8: np.uint8, 16: np.int16, 32: np.int32, 64: np.int64, -32: np.float32, 
 _UNSIGNED = {16: (np.uint16, 1 << 15), 32: (np.uint32, 1 << 31)}
 # Cards for which the primary header of a new product has room beyond those it starts with.
 _SPARE_CARDS = 8
-
-
-class FileProblem(Exception):
-    """A file is not what the step needs; the message says what was found, where, and what to do."""
 
 
 def _padded(size):
@@ -590,14 +587,35 @@ def read_tree(path):
         raise FileProblem(f"{path}: cannot be read as ASDF ({error}); fetch it again") from None
 
 
-def write_tree(path, tree):
-    """Write an ASDF file, under its final name only when complete."""
-    import asdf
+class NewTree:
+    """An ASDF file being made, written whole under a temporary name and final when committed.
 
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.part")
-    asdf.AsdfFile(tree).write_to(partial)
-    os.replace(partial, path)
+    Parameters
+    ----------
+    path : path-like
+        Final name.
+    tree : dict
+        Its content.
+    """
+
+    def __init__(self, path, tree):
+        import asdf
+
+        self.path = Path(path)
+        self.partial = self.path.with_name(f".{self.path.name}.part")
+        try:
+            asdf.AsdfFile(tree).write_to(self.partial)
+        except BaseException:
+            self.discard()
+            raise
+
+    def commit(self):
+        """Give the file its name."""
+        os.replace(self.partial, self.path)
+
+    def discard(self):
+        """Remove the file."""
+        self.partial.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -630,11 +648,3 @@ def set_keyword(header, key, value, comment=""):
     for title in ("", _SECTIONS[prefix], ""):
         header.append(("", title), end=True)
     header.append((key, value, comment), end=True)
-
-
-def product_beside(path, header, model, plans):
-    """Begin a product of its own beside another one: that one's header, but for the model and the name."""
-    header = header.copy()
-    header["DATAMODL"] = (model, "Type of data model")
-    set_keyword(header, "FILENAME", path.name, "Name of the file")
-    return NewProduct(path, header, plans)

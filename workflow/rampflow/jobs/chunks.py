@@ -1,7 +1,8 @@
-"""Ways to take a step's functions over an exposure piece by piece, in the job's threads.
+"""Ways to take a step's functions over an exposure chunk by chunk, in the job's threads.
 
-Every way reads a piece, hands it to the function, and writes what that returns, so memory follows the piece and not
-the exposure. A function sees one piece and knows of no other, unless the way says otherwise.
+Every way reads a chunk, hands it to the function, and writes what that returns, so memory follows the chunk and not
+the exposure. A function sees one chunk and knows of no other, unless the way says otherwise: results cannot depend on
+the number of threads or on how the exposure was cut.
 """
 
 import threading
@@ -11,8 +12,6 @@ from functools import reduce
 
 import numpy as np
 
-from rampflow.io import files
-
 
 def cut_rows(along, rows):
     """Cut arrays to rows; None, an array that the exposure does without, stays None."""
@@ -20,23 +19,32 @@ def cut_rows(along, rows):
     return {key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays}
 
 
-class Passes:
-    """The ways, for `rampflow.jobs.step.Step`, which brings the exposure: `source`, `target`, `shape` and `threads`."""
+class Chunks:
+    """The ways over an exposure.
 
-    def read(self, name, *index):
-        """Read a piece of an array of the ramp; SCI and the zero frames as float32, absent flags as 0."""
-        if name not in self.source:
-            if name != "GROUPDQ":
-                raise files.FileProblem(f"{self.source.path}: no extension {name}")
-            empty = np.broadcast_to(np.uint8(0), self.shape)[index]
-            return np.ascontiguousarray(empty)
-        values = self.source[name].read(*index)
-        return values if name == "GROUPDQ" else values.astype(np.float32, copy=False)
+    Parameters
+    ----------
+    source : `~rampflow.jobs.source.Source`
+        What is read.
+    product : `~rampflow.jobs.products.RampProduct`
+        What is written.
+    threads : int
+        Threads to work in.
+    size : int
+        Bytes of a chunk. 0: single rows or groups.
+    """
+
+    def __init__(self, source, product, threads, size):
+        self.source, self.product = source, product
+        self.shape = source.shape
+        self._threads, self._size = threads, size
+
+    # --- reading ----------------------------------------------------------------------------------------
 
     def read_rows(self, name, integrations, rows, updated=()):
         """Read rows of an array with all its groups; the zero frames have none."""
         if name == "ZEROFRAME":
-            return self.read(name, integrations, rows)
+            return self.source.read(name, integrations, rows)
         return self._latest(name, updated, integrations, slice(None), rows)
 
     def read_ramps(self, integrations, rows, along):
@@ -48,28 +56,20 @@ class Passes:
         return sci, groupdq, cut
 
     def _latest(self, name, updated, *index):
-        """Read a piece of an array: from the new product if an earlier pass wrote it there, else of the ramp."""
-        return self.target[name].read(*index) if name in updated else self.read(name, *index)
-
-    def write(self, name, values, *index):
-        """Write a piece of an array; what is never written stays as it was in the source."""
-        self._layout()
-        if name not in self._written:
-            self._carry(name)
-            self._written.add(name)
-        self.target[name].write(values, *index)
+        """Read a chunk of an array: of the new product if an earlier pass wrote it there, else of the ramp."""
+        return self.product.read(name, *index) if name in updated else self.source.read(name, *index)
 
     @staticmethod
     def place(integration, groups):
-        """Tell a step's function where its groups are: (integration, slice of groups), for `frames`."""
+        """Tell a step's function where its groups are: (integration, slice of groups), for `groups`."""
         return integration, groups
 
     def first_group(self, integration, _groups):
-        """Read the first group of an integration, for `frames`."""
-        return self.read("SCI", integration, 0)
+        """Read the first group of an integration, for `groups`."""
+        return self.source.read("SCI", integration, 0)
 
     def group_means(self, function, **options):
-        """Make the means over the groups of an integration available to `frames`.
+        """Make the means over the groups of an integration available to `groups`.
 
         Parameters
         ----------
@@ -81,13 +81,13 @@ class Passes:
         -------
         callable
             Takes (integration, groups) and returns the mean, float64 of shape (rows, columns), which is worked out
-            once for all pieces of an integration and not to be changed.
+            once for all chunks of an integration and not to be changed.
         """
 
         def mean(integration):
             total = np.zeros(self.shape[-2:])
             for group in range(self.shape[1]):
-                total += function(self.read("SCI", integration, slice(group, group + 1)), **options)[0]
+                total += function(self.source.read("SCI", integration, slice(group, group + 1)), **options)[0]
             total /= self.shape[1]
             return total
 
@@ -96,15 +96,15 @@ class Passes:
         def give(integration, _groups):
             with lock:
                 if integration not in made:
-                    # Pieces come in order, so integrations that are further back are done with.
-                    for done in [i for i in made if i < integration - self.threads]:
+                    # Chunks come in order, so integrations that are further back are done with.
+                    for done in [i for i in made if i < integration - self._threads]:
                         del made[done]
                     made[integration] = mean(integration)
                 return made[integration]
 
         return give
 
-    def frames(self, function, *, reads, writes, at=None, **options):
+    def groups(self, function, *, reads, writes, at=None, **options):
         """Run a function over runs of whole groups of one integration and write what it returns.
 
         Parameters
@@ -118,27 +118,25 @@ class Passes:
             Further arguments that depend on the place: called with (integration, slice of groups).
         """
         nints, ngroups, ny, nx = self.shape
-        together = len(self._sources(0))
-        step = max(1, self._piece // (ny * nx * 4 * together))
-        pieces = [slice(g, min(g + step, ngroups)) for g in range(0, ngroups, step)]
-        self._layout()
-        self._written.update(writes)
+        together = len(self.product.frames.sources(0))
+        step = max(1, self._size // (ny * nx * 4 * together))
+        chunks = [slice(g, min(g + step, ngroups)) for g in range(0, ngroups, step)]
+        self.product.begin(*writes)
 
-        def made(integration, piece):
-            arrays = [self.read(name, integration, piece) for name in reads]
-            place = {key: give(integration, piece) for key, give in (at or {}).items()}
+        def made(integration, chunk):
+            arrays = [self.source.read(name, integration, chunk) for name in reads]
+            place = {key: give(integration, chunk) for key, give in (at or {}).items()}
             result = function(*arrays, **place, **options)
             return result if isinstance(result, tuple) else (result,)
 
-        def run(integration, piece):
-            results = [made(source, piece) for source in self._sources(integration)]
-            if self._picture is not None:
-                piece = self._picture.groups(piece)
-            self._store(tuple(map(self._joined_groups, zip(*results, strict=True))), writes, (integration, piece))
+        def run(integration, chunk):
+            results = [made(source, chunk) for source in self.product.frames.sources(integration)]
+            joined = tuple(map(self.product.frames.join_groups, zip(*results, strict=True)))
+            self.product.store(joined, writes, (integration, self.product.frames.groups(chunk)))
 
-        self._over([(run, i, piece) for i in range(nints // together) for piece in pieces])
+        self._over([(run, i, chunk) for i in range(nints // together) for chunk in chunks])
 
-    def groups(self, function, *, plane, reference, argument):
+    def by_group(self, function, *, plane, reference, argument):
         """Subtract, group by group, a reference that is read or made one group at a time.
 
         A task is one group of all integrations, so that what is made for a group is made once for all integrations
@@ -155,8 +153,7 @@ class Passes:
         argument : str
             Name of the argument.
         """
-        self._layout()
-        self._written.add("SCI")
+        self.product.begin("SCI")
 
         def run(group):
             place = slice(group, group + 1)
@@ -165,8 +162,8 @@ class Passes:
                 if plane(integration) != current:
                     current = plane(integration)
                     values = reference(current, group)
-                sci = self.read("SCI", integration, place)
-                self.target["SCI"].write(function(sci, **{argument: values}), integration, place)
+                sci = self.source.read("SCI", integration, place)
+                self.product.store(function(sci, **{argument: values}), ("SCI",), (integration, place))
 
         self._over([(run, group) for group in range(self.shape[1])])
 
@@ -178,7 +175,7 @@ class Passes:
         Parameters
         ----------
         function : generator function
-            Called once as ``function(frames, **options)``. `frames` yields the frame (rows, columns) of every group,
+            Called once as ``function(frames, **options)``. `groups` yields the frame (rows, columns) of every group,
             or a tuple of them in the order of ``reads``; the function yields the new frames of every group in the
             same order, a tuple when there are several in ``writes``, nothing of interest when there are none.
         reads, writes : tuple of str
@@ -191,15 +188,14 @@ class Passes:
         object
             What the function returns.
         """
-        self._layout()
-        self._written.update(writes)
+        self.product.begin(*writes)
         places = list(np.ndindex(*self.shape[:2]))
         frames = (tuple(self._latest(name, updated, *place) for name in reads) for place in places)
         results = function((frame[0] for frame in frames) if len(reads) == 1 else frames, **options)
         for place in places:
             result = next(results)
             if writes:
-                self._store(result, writes, place)
+                self.product.store(result, writes, place)
         try:
             next(results)
         except StopIteration as end:
@@ -248,8 +244,7 @@ class Passes:
         list of tuple
             What else the function returned for each block.
         """
-        self._layout()
-        self._written.update(writes)
+        self.product.begin(*writes)
 
         def run(integrations, block, wide):
             arrays = [self.read_rows(name, integrations, wide, updated) for name in reads]
@@ -263,17 +258,17 @@ class Passes:
             result = result if isinstance(result, tuple) else (result,)
             inner = slice(before, before + block.stop - block.start)
             images = tuple(array[..., inner, :] for array in result[: len(writes)])
-            self._store(images, writes, (integrations, slice(None), block))
+            self.product.store(images, writes, (integrations, slice(None), block))
             return result[len(writes) :]
 
         return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
 
     def _of_integration(self, along, integration):
         """Choose from arrays with a position for each superstripe those of an integration."""
-        if not self.window.positions:
+        if not self.source.window.positions:
             return along
         return {
-            key: None if array is None else array[integration % self.window.positions]
+            key: None if array is None else array[integration % self.source.window.positions]
             for key, array in (along or {}).items()
         }
 
@@ -313,7 +308,7 @@ class Passes:
             Shape (groups, rows, columns).
         """
         ny = self.shape[2]
-        step = self._rows_at_once(self.shape[1], self._piece)
+        step = self._rows_at_once(self.shape[1], self._size)
         for r in range(0, ny, step):
             rows = slice(r, min(r + step, ny))
             yield rows, self.read_rows("SCI", integration, rows)
@@ -323,13 +318,13 @@ class Passes:
 
         At most one result more than there are threads waits to be taken.
         """
-        if self.threads == 1:
+        if self._threads == 1:
             yield from map(function, items)
             return
-        with ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(self._threads) as pool:
             waiting = deque()
             for item in items:
-                if len(waiting) > self.threads:
+                if len(waiting) > self._threads:
                     yield waiting.popleft().result()
                 waiting.append(pool.submit(function, item))
             while waiting:
@@ -338,28 +333,22 @@ class Passes:
     @property
     def room(self):
         """Bytes that a step may gather from the whole exposure."""
-        return 2 * self._piece
+        return 2 * self._size
 
     def zeroframes(self, function, *, at=None, **options):
         """Run a function over the zero frames, shape (1, rows, columns) each, where ZEROFRAM is true.
 
-        ``at`` is as for `frames`, with None for the groups.
+        ``at`` is as for `groups`, with None for the groups.
         """
-        if not self.has_zeroframes:
+        if not self.source.has_zeroframes:
             return
-        self._layout()
-        self._written.add("ZEROFRAME")
-        for integration in range(self.shape[0] // len(self._sources(0))):
+        self.product.begin("ZEROFRAME")
+        for integration in range(self.shape[0] // len(self.product.frames.sources(0))):
             frames = []
-            for source in self._sources(integration):
+            for source in self.product.frames.sources(integration):
                 place = {key: give(source, None) for key, give in (at or {}).items()}
-                frames.append(function(self.read("ZEROFRAME", slice(source, source + 1)), **place, **options))
-            self._store(self._joined(frames), ("ZEROFRAME",), (slice(integration, integration + 1),))
-
-    @property
-    def has_zeroframes(self):
-        """Whether the steps have to treat zero frames: ZEROFRAM is true and the array is there."""
-        return bool(self.keyword("ZEROFRAM", False)) and "ZEROFRAME" in self.source
+                frames.append(function(self.source.read("ZEROFRAME", slice(source, source + 1)), **place, **options))
+            self.product.store(self.product.frames.join(frames), ("ZEROFRAME",), (slice(integration, integration + 1),))
 
     def row_blocks(self, *, halo=0, by_integration=False, itemsize=4):
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo).
@@ -368,7 +357,7 @@ class Passes:
         are low in long time series, and the rows of a halo are read and worked on once more.
         """
         nints, ngroups, ny, _ = self.shape
-        size = self._piece if by_integration or not halo else 2 * self._piece
+        size = self._size if by_integration or not halo else 2 * self._size
         step = self._rows_at_once(ngroups if by_integration else nints * ngroups, size, itemsize)
         blocks = []
         for integration in range(nints) if by_integration else [slice(None)]:
@@ -377,39 +366,28 @@ class Passes:
                 blocks.append((integration, block, slice(max(0, r - halo), min(ny, block.stop + halo))))
         return blocks
 
+    def over_rows(self, function):
+        """Call a function with each of the `row_blocks` of all integrations, in the job's threads; return what it does.
+
+        Parameters
+        ----------
+        function : callable
+            Called with a block.
+        """
+        return self._over([(function, where) for where in self.row_blocks()])
+
     def _rows_at_once(self, planes, size, itemsize=4):
         _, _, ny, nx = self.shape
         return max(1, min(ny, size // (planes * nx * itemsize)))
 
-    def _store(self, result, names, index):
-        result = result if isinstance(result, tuple) else (result,)
-        for name, values in zip(names, result, strict=True):
-            self.target[name].write(values, *index)
-
-    def _sources(self, integration):
-        """Integrations of the source that make one of the product: itself, but for superstripes put together."""
-        return [integration] if self._picture is None else self._picture.sources(integration)
-
-    def _joined(self, pieces, sample=0):
-        """Make a piece of an integration of the product from those of its `_sources`; see `Picture.join`."""
-        if self._picture is None:
-            return pieces[0]
-        return self._picture.join(pieces, np.nan if pieces[0].dtype.kind == "f" else 0, sample)[0]
-
-    def _joined_groups(self, pieces):
-        """Likewise for groups, which may be more in the product; see `Picture.join_groups`."""
-        if self._picture is None:
-            return pieces[0]
-        return self._picture.join_groups(pieces, np.nan if pieces[0].dtype.kind == "f" else 0)[0]
-
     def _over(self, tasks):
         """Run tasks in the job's threads, in order, at most one more than there are threads in flight."""
-        if self.threads == 1 or len(tasks) == 1:
+        if self._threads == 1 or len(tasks) == 1:
             return [task(*arguments) for task, *arguments in tasks]
-        with ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(self._threads) as pool:
             futures, waiting = [], set()
             for task, *arguments in tasks:
-                if len(waiting) > self.threads:
+                if len(waiting) > self._threads:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in done:
                         future.result()

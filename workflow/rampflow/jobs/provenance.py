@@ -4,9 +4,11 @@ Snakemake reruns a rule when its script file changes, but not when a module that
 digest of those modules is a parameter of every rule, so an edited step reruns itself and what follows it. It
 depends on content only: touching a file changes nothing.
 
-A recipe is the sha256 of all that a product's bits may depend on: code, versions, parameters, reference files,
-and what the job has read. Where that is the product of another job, its recipe stands for it, so that every recipe
-reaches back to the checksum of the raw file without a checksum of anything in between: equal recipes, equal bits.
+A recipe is the sha256 of all that a product's bits may depend on: code, parameters, reference files, and what the job
+has read. Where that is the product of another job, its recipe stands for it, so that every recipe reaches back to the
+checksum of the raw file without a checksum of anything in between: equal recipes with equal versions of the packages,
+equal bits. The versions are in the record and not in the recipe: a new one of numpy is no reason to do everything anew,
+and the same context of CRDS by another name is none either.
 
 Imports the standard library alone, as the workflow's own process reads it at every start.
 """
@@ -23,12 +25,11 @@ from pathlib import Path
 
 from rampflow import __version__
 from rampflow.io.shared_files import read_json
+from rampflow.places import HOME, PACKAGE
 
-PACKAGE = Path(__file__).parents[1]
-HOME = PACKAGE.parents[1]
 #: The rooms that what is in a product depends on. How jobs are planned, started, told about references and looked at
 #: afterwards is in others.
-PRODUCT_ROOMS = {"kernels", "detector", "io", "steps", "drivers", "jobs"}
+PRODUCT_ROOMS = {"errors", "kernels", "detector", "io", "steps", "drivers", "jobs"}
 #: Packages that numbers and files pass through.
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "astropy", "asdf", "stdatamodels")
 
@@ -58,6 +59,13 @@ def script_of(step):
     return HOME / "scripts" / f"{step}.py"
 
 
+def _name_of(file):
+    """Path of a file in a clone, whether it is there or in an installed package: the same code has one digest."""
+    if file.is_relative_to(PACKAGE) and not file.is_relative_to(HOME):
+        return f"workflow/rampflow/{os.path.relpath(file, PACKAGE)}"
+    return os.path.relpath(file, HOME)
+
+
 def code_files(script):
     """Return the checksums of a script and of the package's modules that it runs: path from the clone to sha256."""
     files, todo = set(), [Path(script)]
@@ -66,7 +74,7 @@ def code_files(script):
         if file not in files:
             files.add(file)
             todo.extend(_imports(file))
-    return {os.path.relpath(file, HOME): sha256_of(file) for file in sorted(files)}
+    return {_name_of(file): sha256_of(file) for file in sorted(files)}
 
 
 def code_digest(script):
@@ -94,6 +102,40 @@ def sha256_of(path):
     """Return the sha256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def facts(pointer):
+    """Return what a recipe knows of a reference file: its name, as headers have it, and its content."""
+    return {key: pointer[key] for key in ("name", "crds_uri", "sha256")}
+
+
+def deciding(made_of):
+    """Return that part of what a product is made of by which it stands or has to be made anew.
+
+    Parameters
+    ----------
+    made_of : mapping
+        ``step``, ``exposure``, ``code``, ``skipped``, and of a step ``parameters`` and ``references``: a record, or
+        what one would hold. What CRDS's parameter files say is in the parameters.
+    """
+    kept = {key: made_of[key] for key in ("step", "exposure", "code", "skipped", "parameters") if key in made_of}
+    if "references" in made_of:
+        references = made_of["references"].items()
+        kept["references"] = {kind: facts(pointer) for kind, pointer in references if not kind.startswith("pars-")}
+    return kept
+
+
+def recipe(made_of, inputs):
+    """Return the recipe of a product.
+
+    Parameters
+    ----------
+    made_of : mapping
+        As for `deciding`.
+    inputs : mapping of str to str
+        What the job reads, by the rule's words: the recipe of the job that made it, or its checksum.
+    """
+    return digest(deciding(made_of) | {"inputs": inputs})
 
 
 @cache
@@ -134,7 +176,8 @@ class Inputs:
         entry = {"file": place(path, folder), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
         made = made_by(path)
         if made is not None:
-            return entry | {"sha256": made["outputs"][path.name]["sha256"], "recipe": made["recipe"]}
+            own = made["outputs"][os.path.relpath(path, _folder_of(path))]
+            return entry | {"sha256": own["sha256"], "recipe": made["recipe"]}
         return entry | {"sha256": self._pool.submit(sha256_of, path), "recipe": None}
 
     def entries(self):
@@ -157,10 +200,16 @@ def place(path, folder):
 
 def made_by(product):
     """Return the record of the job that made a product; None where there is none."""
-    folder = product.parent
+    folder = _folder_of(product)
     step = product.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
     record = read_json(folder / "record" / f"{step}.json")
-    return record if record and product.name in record.get("outputs", {}) else None
+    made = isinstance(record, dict) and os.path.relpath(product, folder) in (record.get("outputs") or {})
+    return record if made else None
+
+
+def _folder_of(product):
+    """Return the folder of the exposure to which a product belongs: what it leaves for the next one lies deeper."""
+    return product.parent.parent if product.parent.name == "carried" else product.parent
 
 
 def outputs(paths, folder, hashed):

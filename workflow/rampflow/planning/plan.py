@@ -288,16 +288,8 @@ class Plan:
             its say, which is right unless CRDS changes one that a type hangs on.
         """
         exposure = self._find(exposure)
-        rows = self._reference_rows(exposure, [step])
-        rows = [row for row in rows if not row["type"].startswith("pars-")]
-        if parameters is None and any("=" in row["when"] for row in rows):
-            parameters = self.settings(step, exposure)
-
-        def holds(condition):
-            name, _, value = condition.partition("=")
-            return word(parameters[name]["value"]) == value if value else exposure.irs2 or not name
-
-        return list(dict.fromkeys(row["type"] for row in rows if holds(row["when"])))
+        values = {name: entry["value"] for name, entry in (parameters or self.settings(step, exposure)).items()}
+        return self.release.reference_types(step, exposure.instrument, irs2=exposure.irs2, parameters=values)
 
     def parameter_types(self, exposure):
         """Return the CRDS types of the parameter files that concern an exposure, as a list.
@@ -305,8 +297,7 @@ class Plan:
         Those of steps that are off are among them: `merge_parameters` says so where CRDS has them on.
         """
         exposure = self._find(exposure)
-        rows = self._reference_rows(exposure, ["all", *self._cells(exposure)])
-        return [row["type"] for row in rows if row["type"].startswith("pars-")]
+        return self.release.parameter_types(self._cells(exposure), exposure.instrument)
 
     def all_reference_types(self, exposure):
         """Return every CRDS type that an exposure needs, each once: reference files, then parameter files."""
@@ -336,11 +327,6 @@ class Plan:
 
     def _cells(self, exposure):
         return self.release.cells[exposure.instrument, bool(exposure.tso)]
-
-    def _reference_rows(self, exposure, of_steps):
-        instruments = {"all", exposure.instrument}
-        rows = [row for row in self.release.references if row["step"] in of_steps]
-        return [row for row in rows if instruments & set(row["instruments"].split())]
 
     def _skip(self, step, exposure):
         """Return whether the step is skipped, and who says so."""

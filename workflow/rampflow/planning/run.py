@@ -12,18 +12,22 @@ import socket
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
-from rampflow.io.shared_files import replace
+from rampflow.io.shared_files import read_json, replace
 from rampflow.jobs import memory
-from rampflow.jobs.provenance import HOME, code_files, digest, script_of, version_of, versions
+from rampflow.jobs.provenance import HOME, code_digest, code_files, digest, script_of, version_of, versions
 from rampflow.planning.exposures import find_exposures
-from rampflow.planning.plan import Plan
+from rampflow.planning.plan import Plan, merge_parameters
+from rampflow.planning.standing import Standing
 from rampflow.settings.configuration import ConfigError, check_config
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
+#: Parameters that name a file of the user's, which is an input of the step's rule.
+USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
 #: Exposures whose failure is said at the end of a run.
 _LINES = 20
 #: Keywords that say what the light of an exposure has passed through.
@@ -58,6 +62,7 @@ class Run:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self._facts = {}
+        self._standing = None
         self._check_place()
         self.notices = [*notices, *self.plan.notices]
 
@@ -230,6 +235,45 @@ class Run:
             "types": self.plan.all_reference_types(exposure),
             "overrides": overrides,
         }
+
+    # --- what stands ----------------------------------------------------------------------------------
+
+    def let_records_decide(self, workflow):
+        """Take from Snakemake the decision what is up to date, before it makes any (`rampflow.planning.standing`).
+
+        Snakemake goes by the times of files and by what it remembers of their paths. What is missing is made, what a
+        user forces is done, what does not stand is done by `judge`, and nothing else.
+        """
+        if self._standing is None:
+            self._standing = Standing(self, cache(lambda rule: code_digest(script_of(rule))))
+            workflow.dag_settings.rerun_triggers = frozenset()
+
+    def judge(self, workflow, step, exposure):
+        """Return whether a job stands; those of its exposure that do not are done anew."""
+        stale = self._standing.stale(exposure)
+        workflow.dag.forcefiles.update(f"{self.results}/{exposure}/record/{each}.json" for each in stale)
+        return step not in stale
+
+    def pointers(self, step, exposure):
+        """Read what CRDS has answered for a step: type to pointer; None where an answer is missing."""
+        folder = Path(self.results, exposure, "references")
+        found = {kind: read_json(folder / f"{kind}.json") for kind in self.reference_types(step, exposure)}
+        return found if all(isinstance(pointer, dict) for pointer in found.values()) else None
+
+    def resolved(self, step, exposure, pointers):
+        """Return the parameters of a step as its job would resolve them; None where it could not."""
+        try:
+            return merge_parameters(self.plan.settings(step, exposure), pointers, step)[0]
+        except ConfigError:
+            return None
+
+    def other_inputs(self, step, exposure):
+        """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
+        settings = self.plan.settings(step, exposure)
+        named = {"user": settings.get(USER_FILES.get(step), {}).get("value")}
+        if step == "persistence" and not self.plan.chained_after(exposure):
+            named["carried"] = self.carried_file(exposure)
+        return {word: path for word, path in named.items() if path}
 
     def carried_file(self, exposure):
         """Return the file with what the exposure before has left, where the configuration names one; or None."""

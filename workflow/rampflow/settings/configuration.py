@@ -11,11 +11,12 @@ import math
 import re
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
 
 import yaml
 
-WORKFLOW = Path(__file__).parents[2]
+from rampflow.errors import RampflowError
+from rampflow.places import WORKFLOW
+
 RELEASES = WORKFLOW / "releases"
 INSTRUMENTS = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
 
@@ -32,7 +33,7 @@ _WORDS = {
 }
 
 
-class ConfigError(ValueError):
+class ConfigError(RampflowError, ValueError):
     """The configuration, or a table, asks for what cannot be.
 
     Parameters

@@ -30,6 +30,35 @@ class Release:
     defaults: dict  #: step -> {parameter: value}
     references: list  #: rows: step, type, instruments, when
 
+    def reference_types(self, step, instrument, *, irs2, parameters):
+        """Return the CRDS types of the reference files that a step needs, as a list.
+
+        Parameters
+        ----------
+        step, instrument : str
+            Names of the step and, in upper case, of the instrument.
+        irs2 : bool
+            Whether the frames have the interleaved rows of NIRSpec's IRS2 readout.
+        parameters : mapping
+            Parameter to value.
+        """
+
+        def holds(condition):
+            name, _, value = condition.partition("=")
+            return word(parameters[name]) == value if value else irs2 or not name
+
+        rows = [row for row in self._rows(instrument, [step]) if not row["type"].startswith("pars-")]
+        return list(dict.fromkeys(row["type"] for row in rows if holds(row["when"])))
+
+    def parameter_types(self, steps, instrument):
+        """Return the CRDS types of the parameter files of steps, and of the pipeline, as a list."""
+        rows = self._rows(instrument, ["all", *steps])
+        return [row["type"] for row in rows if row["type"].startswith("pars-")]
+
+    def _rows(self, instrument, of_steps):
+        rows = [row for row in self.references if row["step"] in of_steps]
+        return [row for row in rows if {"all", instrument} & set(row["instruments"].split())]
+
 
 @cache
 def load_release(name):

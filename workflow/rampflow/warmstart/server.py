@@ -256,9 +256,9 @@ def main():
     """Serve: ``python -m rampflow.warmstart.server SOCKET WORKFLOW_PROCESS_ID [STEP ...]``."""
     os.environ.pop(VARIABLE, None)
     server = Server(sys.argv[1], int(sys.argv[2]))
-    from rampflow.jobs import step
+    from rampflow.warmstart.preload import preload
 
-    server.serve(step.preload(sys.argv[3:] or None))
+    server.serve(preload(sys.argv[3:] or None))
     # Nothing is left to do, and taking apart all that was imported takes a second.
     os._exit(0)
 

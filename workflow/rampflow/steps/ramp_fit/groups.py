@@ -10,13 +10,14 @@ import numpy as np
 from numba import boolean, int64, uint8, uint16, void
 
 from rampflow.detector import dq
+from rampflow.errors import RampflowError
 from rampflow.kernels import U8_1, U8_4, fields, kernel
 
 #: Groups from which on LIKELY is used; with fewer its search for jumps would have nothing to go by.
 FEWEST_GROUPS = 4
 
 
-class NoSlopes(Exception):
+class NoSlopes(RampflowError):
     """There is no slope to fit in the whole exposure; the message says why."""
 
 

@@ -1,0 +1,99 @@
+"""The record decides what stands: wherever results came from, and whatever the times of files say."""
+
+import json
+import os
+import shutil
+import time
+
+import pytest
+
+REST = {"jump", "ramp_fit", "gain_scale", "rate"}
+
+
+def later(path):
+    """Set the time of a file to a minute from now."""
+    soon = time.time() + 60
+    os.utime(path, (soon, soon))
+
+
+def rules(jobs):
+    return {rule for rule, _ in jobs}
+
+
+@pytest.mark.parametrize("how", ["copied with times", "copied without times", "moved"])
+def test_results_stand_wherever_they_came_from(again, how):
+    results, other = again.folder / "results", again.folder / "other"
+    if how == "moved":
+        results.rename(other)
+    else:
+        shutil.copytree(results, other, copy_function=shutil.copy2 if "with " in how else shutil.copyfile)
+    again.config["results"] = "other"
+    assert again.planned() == set()
+    again.config["steps"] = {"jump": {"rejection_threshold": 7.0}}
+    assert rules(again.planned()) == REST
+
+
+def test_results_stand_without_snakemakes_memory(again):
+    shutil.rmtree(again.folder / ".snakemake")
+    assert again.planned() == set()
+    again.config["steps"] = {"linearity": {"skip": True}}
+    planned = again.planned()
+    assert {("dark_current", "nrcb1"), ("rate", "nrcb1")} <= planned
+    assert not rules(planned) & {"dq_init", "saturation", "superbias", "linearity"}
+
+
+def test_times_of_files_say_nothing(again):
+    for pattern in ("*_saturation.fits", "references/*.json", "parameters/jump.json"):
+        for path in again.folder.glob(f"results/*/{pattern}"):
+            later(path)
+    assert again.planned() == set()
+
+
+def test_what_was_asked_for_last_decides_and_not_what_was_run_last(again):
+    again("--until", "jump", steps={"jump": {"rejection_threshold": 7.0}})
+    # The jumps are new, the rates are not: no run that is asked for either configuration may say that all is well.
+    assert rules(again.planned()) == {"ramp_fit", "gain_scale", "rate"}
+    again.config["steps"] = {}
+    assert rules(again.planned()) == {"jump"}
+    before = {path: path.read_bytes() for path in again.folder.glob("results/*/*_rate*.fits")}
+    again()
+    assert before == {path: path.read_bytes() for path in again.folder.glob("results/*/*_rate*.fits")}
+    assert again.planned() == set()
+
+
+def test_a_raw_file_of_another_time_is_looked_into(again, programme, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(programme.folder / "data", data)
+    again.config["exposures"] = [str(path) for path in sorted(data.iterdir())]
+    for path in data.iterdir():
+        later(path)
+    assert again.planned() == set()
+    (raw,) = data.glob("*_nrcb1_uncal.fits")
+    content = bytearray(raw.read_bytes())
+    content[-1000] ^= 1
+    raw.write_bytes(content)
+    assert {exposure for _, exposure in again.planned()} == {"nrcb1"}
+
+
+@pytest.mark.parametrize(
+    ("harm", "expected"),
+    [
+        (lambda record: record.unlink(), REST),
+        (lambda record: record.write_text("[]"), REST),
+        (lambda record: record.write_text(json.dumps(json.loads(record.read_text()) | {"code": "0" * 16})), set()),
+        (lambda record: record.write_text(json.dumps(json.loads(record.read_text()) | {"recipe": "0" * 64})), {"jump"}),
+    ],
+    ids=["gone", "not a record", "says the same", "says something else"],
+)
+def test_a_product_without_a_true_record_is_made_again(again, harm, expected):
+    (record,) = again.folder.glob("results/*_nrcb1/record/jump.json")
+    harm(record)
+    planned = again.planned()
+    assert {exposure for _, exposure in planned} <= {"nrcb1"}
+    assert ("jump" in rules(planned)) == ("jump" in expected)
+
+
+def test_a_product_that_was_replaced_is_made_again(again):
+    (product,) = again.folder.glob("results/*_nrcb1/*_jump.fits")
+    product.write_bytes(product.read_bytes()[:-2880])
+    assert ("jump", "nrcb1") in again.planned()

@@ -1,0 +1,71 @@
+"""The command ``rampflow``, which is also ``python -m rampflow``: one word for each thing that it does.
+
+A command's module is imported when it is asked for, so that ``rampflow run`` starts as fast as Snakemake does.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+
+from rampflow import __version__, places
+
+#: Module of each command, whose ``main(arguments)`` returns the exit status, and its help in one line.
+COMMANDS = {
+    "report": ("rampflow.inspection.report", "write one page about the results of a run"),
+    "check": ("rampflow.inspection.check", "hold results against their records; make them again and compare"),
+    "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
+}
+RUN = "run the workflow; takes what snakemake takes"
+
+
+def usage():
+    """Return the help of the command, a line for each thing that it does."""
+    lines = {"run": RUN} | {name: text for name, (_, text) in COMMANDS.items()}
+    width = max(map(len, lines))
+    listed = "\n".join(f"  {name:{width}}  {text}" for name, text in lines.items())
+    return (
+        "usage: rampflow COMMAND [arguments]\n\n"
+        "JWST Stage 1 (calwebb_detector1), ramps to slopes, as a Snakemake workflow.\n\n"
+        f"{listed}\n\n"
+        "rampflow COMMAND --help says more about one; rampflow --version says which this is."
+    )
+
+
+def run(arguments):
+    """Become Snakemake on the workflow's Snakefile; never returns.
+
+    Parameters
+    ----------
+    arguments : list of str
+        What `snakemake` is told besides.
+    """
+    # -P: what lies in the user's folder must not stand in for a module of Snakemake's.
+    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(places.SNAKEFILE), *arguments]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
+
+
+def main(arguments=None):
+    """Do what the command line says; return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    name, *rest = arguments or ["--help"]
+    if name in ("-h", "--help"):
+        print(usage())
+        return 0
+    if name == "--version":
+        print(f"rampflow {__version__}")
+        return 0
+    if name == "run":
+        return run(rest)
+    if name not in COMMANDS:
+        known = ["run", *COMMANDS]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        print(f"rampflow: no command {name!r}; {hint}", file=sys.stderr)
+        return 2
+    return importlib.import_module(COMMANDS[name][0]).main(rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""charge_migration: groups in which charge migrates between pixels are flagged."""
+
+from rampflow.steps import charge_migration
+
+
+def run(step):
+    """Flag groups of an exposure, and their neighbours."""
+    charge_migration.check_groups(step.source.shape[1])
+    step.chunks.rows(
+        charge_migration.flag_charge_migration,
+        reads=("SCI", "GROUPDQ"),
+        writes=("GROUPDQ",),
+        halo=charge_migration.HALO,
+        by_integration=True,
+        **step.options("signal_threshold"),
+    )

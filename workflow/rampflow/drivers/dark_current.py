@@ -1,0 +1,36 @@
+"""dark_current: the dark signal is subtracted, group by group."""
+
+from functools import partial
+
+from rampflow.io import files
+from rampflow.steps import dark_current
+
+
+def run(step):
+    """Subtract the dark from an exposure, and write the one that was used."""
+    source, reference = step.source, step.references.open("dark", cut=False)
+    average = dark_current.average_dark_current(
+        source.shape[-2:],
+        image=reference.read("AVDRKCUR") if "AVDRKCUR" in reference else None,
+        keyword=reference.header.get("AVDRKCUR"),
+        **step.options("average_dark_current", "use_average_image"),
+    )
+    if average is not None:
+        step.product.add("AVDRKCUR", average)
+    pattern = dark_current.ReadPattern(source.shape[1], **source.needed("NFRAMES", "GROUPGAP"))
+    dark = dark_current.Dark(reference.read, reference.header, reference.shape(), pattern)
+    flags = reference.read_dq()
+    step.pixeldq |= dark_current.combine_dark_dq(flags)
+    plane = partial(dark.plane, intstart=source.keyword("INTSTART"))
+    step.chunks.by_group(dark_current.subtract_dark, plane=plane, reference=dark.group, argument="dark")
+    if step.parameters["dark_output"]:
+        _write_dark(step, reference.header, *dark.product(flags, source.instrument))
+
+
+def _write_dark(step, header, images, keywords):
+    """Write the dark as it was used, a file that ``dark_output`` names."""
+    plans = [files.image(key, shape, dtype) for key, (shape, dtype, _) in images.items()]
+    new = step.auxiliary.begin(step.parameters["dark_output"], plans, header=header, **keywords)
+    for key, (_, _, chunks) in images.items():
+        for index, values in chunks:
+            new[key].write(values, *index)

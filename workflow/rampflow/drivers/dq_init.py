@@ -1,0 +1,14 @@
+"""dq_init: the detector's known bad pixels are flagged."""
+
+from rampflow.steps import dq_init
+
+
+def run(step):
+    """Flag the bad pixels of an exposure."""
+    mask_dq = step.references.open("mask").read_dq()
+    user_dq = step.user_image("user_supplied_dq")
+    if user_dq is not None:
+        mask_dq = dq_init.add_user_flags(mask_dq, user_dq)
+    step.pixeldq = dq_init.combine_pixel_dq(step.pixeldq, mask_dq)
+    at = {"mask_dq": step.source.at_position(mask_dq)}
+    step.chunks.groups(dq_init.flag_groups, reads=("GROUPDQ",), writes=("GROUPDQ",), at=at)

@@ -1,0 +1,9 @@
+"""group_scale: groups whose frames were averaged on board by another divisor are rescaled."""
+
+from rampflow.steps import group_scale
+
+
+def run(step):
+    """Rescale the groups of an exposure."""
+    factor = group_scale.scale_factor(step.source.keyword("NFRAMES"), step.source.keyword("FRMDIVSR"))
+    step.chunks.groups(group_scale.scale_groups, reads=("SCI",), writes=("SCI",), factor=factor)

@@ -1,0 +1,12 @@
+"""lastframe: the last group of every MIRI integration is flagged."""
+
+from rampflow.steps import lastframe
+
+
+def run(step):
+    """Flag the last groups of an exposure."""
+    nints, ngroups, *_ = step.source.shape
+    lastframe.check_groups(ngroups)
+    for integration in range(nints):
+        last = step.source.read("GROUPDQ", integration, -1)
+        step.product.write("GROUPDQ", lastframe.flag_last_group(last), integration, -1)

@@ -1,0 +1,98 @@
+"""Auxiliary products: files that a parameter asks for beside the product of a step."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+from rampflow.io import files
+
+log = logging.getLogger("rampflow")
+
+
+class Auxiliary:
+    """The auxiliary products of a step: they get their names with its product, and vanish where the step does not run.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where they go.
+
+    Attributes
+    ----------
+    paths : list of `~pathlib.Path`
+        Those that have their names.
+    """
+
+    def __init__(self, folder):
+        self._folder = Path(folder)
+        self._begun, self._scratch = [], []
+        self.paths = []
+
+    def begin(self, name, plans, *, header, model=None, **keywords):
+        """Begin a FITS file.
+
+        Parameters
+        ----------
+        name : str
+            Its name; a path goes elsewhere than beside the product.
+        plans : list of `~rampflow.io.files.Plan`
+            Its extensions.
+        header : `~astropy.io.fits.Header`
+            Its primary header, but for FILENAME and the keywords.
+        model : str, optional
+            Name of its data model.
+        **keywords
+            Keywords to set.
+
+        Returns
+        -------
+        `~rampflow.io.files.NewProduct`
+            To be filled; `commit` gives it its name.
+        """
+        return self._new(self._begun, name, plans, header, model, keywords)
+
+    def scratch(self, name, plan, *, header):
+        """Begin a FITS file with one array that does not stay; return the array."""
+        return self._new(self._scratch, name, [plan], header, None, {})[plan.name]
+
+    def _new(self, kept, name, plans, header, model, keywords):
+        path = self._folder / name
+        header = header.copy()
+        if model is not None:
+            header["DATAMODL"] = (model, "Type of data model")
+        for key, value in keywords.items():
+            files.set_keyword(header, key, value)
+        files.set_keyword(header, "FILENAME", path.name, "Name of the file" if model else "")
+        kept.append(files.NewProduct(path, header, plans))
+        return kept[-1]
+
+    def add_tree(self, name, tree):
+        """Write an ASDF file; it gets its name when the others do."""
+        self._begun.append(files.NewTree(self._folder / name, tree))
+        return self._begun[-1]
+
+    def leave_out(self, product):
+        """Remove one that was begun after all."""
+        self._begun.remove(product)
+        product.discard()
+
+    def commit(self):
+        """Give the files their names."""
+        for product in self._begun:
+            product.commit()
+            self.paths.append(product.path)
+            log.info("auxiliary product: %s", product.path)
+        self._begun = []
+        self._discard(self._scratch)
+
+    def discard(self):
+        """Remove what has no name yet."""
+        self._discard(self._begun)
+        self._discard(self._scratch)
+
+    @staticmethod
+    def _discard(products):
+        for product in products:
+            with contextlib.suppress(OSError):
+                product.discard()
+        products.clear()

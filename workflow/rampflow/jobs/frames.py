@@ -1,0 +1,157 @@
+"""How the frames of a step's product follow from those of its source: the same, without some rows, or put together."""
+
+import numpy as np
+
+from rampflow.detector.multistripe import NAMES
+from rampflow.detector.superstripes import Picture
+from rampflow.io import files
+
+
+class SameFrames:
+    """Every frame of the product is one of the source.
+
+    Attributes
+    ----------
+    samples : int
+        Groups of the product that one of the source makes.
+    """
+
+    samples = 1
+
+    def __init__(self, source):
+        self.source = source
+
+    @property
+    def image_lead(self):
+        """Axis of an image in the product before rows and columns: positions of superstripes, where there are any."""
+        return self.source.window.shape[:-2]
+
+    def when_skipped(self):
+        """Return how frames follow where the step leaves the exposure as it is."""
+        return self
+
+    def shape(self, shape):
+        """Return the shape in the product of an array that has this one in the source."""
+        return shape
+
+    def sources(self, integration):
+        """Return the integrations of the source that make one of the product."""
+        return [integration]
+
+    def groups(self, groups):
+        """Return the groups of the product that these, a slice, of the source make."""
+        return groups
+
+    def rows(self, values):
+        """Cut an array of the source to the rows that the product has."""
+        return values
+
+    def join(self, chunks, sample=0):  # noqa: ARG002
+        """Make a chunk of an integration of the product from those of its `sources`."""
+        return chunks[0]
+
+    def join_groups(self, chunks):
+        """Likewise for groups, which may be more in the product."""
+        return chunks[0]
+
+    def flags(self, pixeldq):
+        """Return PIXELDQ of the product, given that of the source."""
+        return pixeldq
+
+    def describe(self, header):
+        """Change what a primary header says of the frames, in place."""
+
+    def extension(self, hdu):
+        """Plan an extension that has no frames."""
+        return [files.copy_of(self.source, hdu.name)]
+
+    def metadata(self):
+        """Plan the extension that carries what keywords cannot; None where there is nothing to carry."""
+        return files.metadata_tree(self.source)
+
+
+class KeptRows(SameFrames):
+    """Frames without some of their rows.
+
+    Parameters
+    ----------
+    rows : 1D bool `~numpy.ndarray`
+        The rows to keep. What the step's functions return is without the others.
+    """
+
+    def __init__(self, source, rows):
+        super().__init__(source)
+        self._rows = rows
+
+    def when_skipped(self):
+        """All rows stay."""
+        return SameFrames(self.source)
+
+    def shape(self, shape):
+        """Return the shape with as many rows as are kept."""
+        return (*shape[:-2], np.count_nonzero(self._rows), shape[-1])
+
+    def rows(self, values):
+        """Cut an array to the rows that are kept."""
+        return np.ascontiguousarray(values[..., self._rows, :])
+
+    def flags(self, pixeldq):
+        """Return the flags of the rows that are kept."""
+        return self.rows(pixeldq)
+
+
+class JoinedSuperstripes(SameFrames):
+    """Frames put together from superstripes; see `rampflow.detector.superstripes`."""
+
+    image_lead = ()
+
+    def __init__(self, source):
+        super().__init__(source)
+        self._picture = Picture(source.stripes)
+        self.samples = source.stripes.samples
+
+    def shape(self, shape):
+        """Return the shape of the array of whole frames."""
+        return self._picture.shape(shape)
+
+    def sources(self, integration):
+        """Return the integrations whose superstripes make one of the product."""
+        return self._picture.sources(integration)
+
+    def groups(self, groups):
+        """Return the groups that the samples of these become."""
+        return self._picture.groups(groups)
+
+    def join(self, chunks, sample=0):
+        """Put superstripes together; what none of them has read is NaN, and no flag."""
+        return self._picture.join(chunks, _empty(chunks), sample)[0]
+
+    def join_groups(self, chunks):
+        """Put ramps of superstripes together, every sample as a group."""
+        return self._picture.join_groups(chunks, _empty(chunks))[0]
+
+    def flags(self, pixeldq):
+        """Put the flags of superstripes together; what none of them has read is a reference pixel."""
+        return self._picture.flags(pixeldq)
+
+    def describe(self, header):
+        """Change numbers of integrations and groups, and the place on the detector."""
+        self._picture.describe(header)
+
+    def extension(self, hdu):
+        """Plan times of whole frames beside those of superstripes; times of groups are gone."""
+        if hdu.name == "GROUP":
+            return []
+        if hdu.name == "INT_TIMES":
+            times = self._picture.times(self.source.table("INT_TIMES"))
+            return list(map(files.table, ("INT_TIMES", "INT_TIMES_STRIPE"), times))
+        return super().extension(hdu)
+
+    def metadata(self):
+        """Plan metadata without the stripes, and with the times of uneven groups."""
+        times = self._picture.read_times(self.source.header, self.source.shape)
+        return files.metadata_tree(self.source, tuple(NAMES.values()), times)
+
+
+def _empty(chunks):
+    return np.nan if chunks[0].dtype.kind == "f" else 0

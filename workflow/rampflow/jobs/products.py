@@ -1,0 +1,248 @@
+"""The products of a step: a ramp, or count rates; laid out at full size, filled chunk by chunk, named when complete."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rampflow import __version__
+from rampflow.errors import OutOfOrder
+from rampflow.io import files
+from rampflow.io.keywords import STATUS_KEYWORDS
+from rampflow.jobs.frames import JoinedSuperstripes, KeptRows, SameFrames
+
+#: The arrays of a ramp and their types.
+_RAMP = {"SCI": np.float32, "PIXELDQ": np.uint32, "GROUPDQ": np.uint8}
+_FRAMES = {"ZEROFRAME": np.float32, "REFOUT": np.float32}
+
+
+class Stamp:
+    """What a product says of the step that made it.
+
+    Parameters
+    ----------
+    spec : `~rampflow.jobs.spec.JobSpec`
+        The job.
+    header : `~astropy.io.fits.Header`
+        Primary header of the product of the step before.
+    parameters : dict
+        Resolved values by jwst's names.
+    """
+
+    def __init__(self, spec, header, parameters):
+        self.spec, self.header, self.parameters = spec, header.copy(), parameters
+        self._set = []
+
+    def set(self, key, value, comment=""):
+        """Set a keyword of the product; the header has room for a few that come late."""
+        files.set_keyword(self.header, key, value, comment)
+        self._set.append((key, value, comment))
+
+    @property
+    def status_keyword(self):
+        """The keyword that records the outcome of the step."""
+        return STATUS_KEYWORDS[self.spec.name][0]
+
+    @property
+    def note(self):
+        """The step and its parameters in one line, for the product's history."""
+        values = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
+        return f"{self.spec.name}: {values}" if values else f"{self.spec.name}: no parameters"
+
+    def put(self, path):
+        """Put into the header what the step says of itself, and of those that were skipped before it."""
+        for step in self.spec.skipped:
+            keyword, comment = STATUS_KEYWORDS[step]
+            self.set(keyword, "SKIPPED", comment)
+        self.set(self.status_keyword, "COMPLETE", STATUS_KEYWORDS[self.spec.name][1])
+        self.set("CAL_VER", f"rampflow {__version__}", "Calibration software version number")
+        self.set("CAL_VCS", str(self.spec.code or "unknown"), "Digest of the step's code")
+        files.set_keyword(self.header, "FILENAME", Path(path).name, "Name of the file")
+        self.header.add_history(self.note)
+
+    def repeat(self, header):
+        """Say the same in the header of another product."""
+        for keyword in self._set:
+            files.set_keyword(header, *keyword)
+        header.add_history(self.note)
+
+
+class RampProduct:
+    """The ramp that a step makes: what it does not write is that of the source.
+
+    Parameters
+    ----------
+    spec : `~rampflow.jobs.spec.JobSpec`
+        The job.
+    source : `~rampflow.jobs.source.Source`
+        The ramp of the step before.
+    stamp : `Stamp`
+        What the header says.
+
+    Attributes
+    ----------
+    frames : `~rampflow.jobs.frames.SameFrames`
+        How its frames follow from those of the source.
+    written : set of str
+        Arrays that the step writes itself.
+    """
+
+    def __init__(self, spec, source, stamp):
+        self.path, self.source, self.stamp = Path(spec.outputs["ramp"]), source, stamp
+        self.frames = SameFrames(source)
+        self.written = set()
+        self._extra, self._pixeldq, self._new = [], None, None
+
+    @property
+    def header(self):
+        """Primary header of the product."""
+        return self.stamp.header
+
+    @property
+    def pixeldq(self):
+        """PIXELDQ of the source, uint32; what is done to it goes into the product."""
+        if self._pixeldq is None:
+            if "PIXELDQ" in self.source:
+                self._pixeldq = self.source["PIXELDQ"].read()
+            else:
+                self._pixeldq = np.zeros(self.source.window.shape, np.uint32)
+        return self._pixeldq
+
+    @pixeldq.setter
+    def pixeldq(self, value):
+        self._pixeldq = value
+
+    # --- before the exposure is worked on ---------------------------------------------------------------
+
+    def keep_rows(self, rows):
+        """Leave all rows but these out of the product; functions then return chunks without them.
+
+        Parameters
+        ----------
+        rows : 1D bool `~numpy.ndarray`
+            The rows to keep.
+
+        Raises
+        ------
+        OutOfOrder
+            The product is laid out already; so do `join_superstripes` and `add`.
+        """
+        self._not_yet("keep_rows")
+        self.frames = KeptRows(self.source, rows)
+
+    def join_superstripes(self):
+        """Put superstripes together in the product. Of exposures without superstripes nothing changes.
+
+        The step still works on superstripes; what its functions return is written where it belongs.
+        """
+        self._not_yet("join_superstripes")
+        if self.source.window.positions:
+            self.frames = JoinedSuperstripes(self.source)
+            self.frames.describe(self.header)
+
+    def add(self, name, values):
+        """Add a small image extension."""
+        self._not_yet("add")
+        self._extra.append((name, values))
+
+    def _not_yet(self, what):
+        if self._new is not None:
+            raise OutOfOrder(f"{self.path}: {what} comes too late, the product is laid out already")
+
+    # --- while it is worked on ----------------------------------------------------------------------------
+
+    def lay_out(self):
+        """Begin the file: every extension of the source, those of a ramp, what the step adds."""
+        if self._new is not None:
+            return
+        self.stamp.put(self.path)
+        shape = self.frames.shape(self.source.shape)
+        shapes = {"SCI": shape, "PIXELDQ": (*self.frames.image_lead, *shape[-2:]), "GROUPDQ": shape}
+        plans = []
+        for name, kind in _RAMP.items():
+            like = self.source.hdu(name).header if name in self.source else None
+            plans.append(files.image(name, shapes[name], kind, like=like))
+        added = [name for name, _ in self._extra]
+        for hdu in self.source.hdus[1:]:
+            if hdu.name in _FRAMES:
+                shape = self.frames.shape(self.source[hdu.name].shape)
+                plans.append(files.image(hdu.name, shape, _FRAMES[hdu.name], like=hdu.header))
+            elif hdu.name not in (*_RAMP, "ASDF", *added):
+                plans += self.frames.extension(hdu)
+        plans += [files.image(name, values.shape, values.dtype) for name, values in self._extra]
+        tree = self.frames.metadata()
+        plans += [tree] if tree is not None else []
+        model = "SuperstripeRampModel" if self.frames.image_lead else "RampModel"
+        self.header["DATAMODL"] = (model, "Type of data model")
+        self._new = files.NewProduct(self.path, self.header, plans)
+
+    def read(self, name, *index):
+        """Read a chunk of an array as the step has written it.
+
+        Raises
+        ------
+        OutOfOrder
+            Nothing has been written to that array.
+        """
+        if self._new is None or name not in self.written:
+            raise OutOfOrder(f"{self.path}: {name} has not been written, it cannot be read")
+        return self._new[name].read(*index)
+
+    def write(self, name, values, *index):
+        """Write a chunk of an array; what is never written stays as it was in the source."""
+        self.lay_out()
+        if name not in self.written:
+            self._carry(name)
+            self.written.add(name)
+        self._new[name].write(values, *index)
+
+    def begin(self, *names):
+        """Lay the product out for arrays that will be written whole, by `store`."""
+        self.lay_out()
+        self.written.update(names)
+
+    def store(self, result, names, index):
+        """Write chunks of arrays that were begun, in the order of their names; one array need not be in a tuple."""
+        result = result if isinstance(result, tuple) else (result,)
+        for name, values in zip(names, result, strict=True):
+            self._new[name].write(values, *index)
+
+    def _carry(self, name):
+        """Copy an array of the source into the product as it is, converted to the product's type."""
+        if name not in self.source:
+            return  # absent flags are zero, and zero bytes are what an unwritten array reads as
+        source, target = self.source[name], self._new[name]
+        if source.raw == target.raw and source.shift == target.shift and source.shape == target.shape:
+            size = int(np.prod(source.shape, dtype=np.int64)) * source.raw.itemsize
+            files.copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
+            return
+        samples = self.frames.samples
+        for integration, *rest in np.ndindex(target.shape[:-2]):
+            index = [group // samples for group in rest]
+            chunks = [source.read(number, *index).astype(target.dtype) for number in self.frames.sources(integration)]
+            joined = self.frames.join(chunks, rest[0] % samples if rest else 0)
+            target.write(self.frames.rows(joined), integration, *rest)
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def finish(self, status, reason=None):  # noqa: ARG002
+        """Write what the step left untouched, and the keywords, and give the product its name."""
+        if status != "COMPLETE":
+            if self._new is not None:
+                self._new.discard()
+            self.written, self._pixeldq, self._new = set(), None, None
+            self.frames = self.frames.when_skipped()
+        self.lay_out()
+        if status != "COMPLETE":
+            self.header[self.stamp.status_keyword] = status
+        for name, values in self._extra:
+            self._new[name].write(values)
+        self._new["PIXELDQ"].write(self.frames.flags(self.pixeldq))
+        for plan in self._new.plans:
+            if plan.name in ("SCI", "GROUPDQ", *_FRAMES) and plan.name not in self.written:
+                self._carry(plan.name)
+        self._new.commit()
+
+    def discard(self):
+        """Remove what was written so far."""
+        if self._new is not None:
+            self._new.discard()

@@ -1,0 +1,157 @@
+"""The products with count rates: those that the fit makes, and those that a step on rates makes of them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rampflow.errors import FileProblem
+from rampflow.io import files
+
+#: Extensions of a rate product in file order: type, unit if it has one, and the name that the fit gives it.
+ARRAYS = {
+    "SCI": (np.float32, "DN/s", "slope"),
+    "ERR": (np.float32, "DN/s", "err"),
+    "DQ": (np.uint32, None, "dq"),
+    "VAR_POISSON": (np.float32, None, "var_poisson"),
+    "VAR_RNOISE": (np.float32, None, "var_rnoise"),
+}
+
+
+def is_ifu(header):
+    """Whether the rate image of an exposure is that of an integral-field spectrograph."""
+    kind = str(header.get("EXP_TYPE", "")).strip()
+    return kind in ("NRS_IFU", "MIR_MRS") or (
+        kind in ("NRS_AUTOWAVE", "NRS_LAMP") and str(header.get("OPMODE", "")).strip().upper() == "IFU"
+    )
+
+
+class FittedRates:
+    """The count rates of an exposure and of each of its integrations, made of a ramp.
+
+    Parameters
+    ----------
+    spec : `~rampflow.jobs.spec.JobSpec`
+        The job.
+    source : `~rampflow.jobs.source.Source`
+        The ramp.
+    stamp : `~rampflow.jobs.products.Stamp`
+        What the headers say.
+    """
+
+    def __init__(self, spec, source, stamp):
+        self.paths = spec.outputs["rate"], spec.outputs["rateints"]
+        self.source, self.stamp = source, stamp
+        self.pixeldq = source["PIXELDQ"].read() if "PIXELDQ" in source else np.zeros(source.window.shape, np.uint32)
+        self._rate = self._rateints = None
+
+    def lay_out(self):
+        """Begin both files."""
+        if self._rate is not None:
+            return
+        self.stamp.put(self.paths[0])
+        nints, _, ny, nx = self.source.shape
+        like = self.source.hdu("SCI").header
+        # Times of groups are no business of a rate.
+        tree = files.metadata_tree(self.source, read_times=None if self.source.read_times is None else [])
+        tree = [tree] if tree is not None else []
+
+        def images(shape):
+            return [
+                files.image(name, shape, kind, unit=unit, like=like if name == "SCI" else None)
+                for name, (kind, unit, _) in ARRAYS.items()
+            ]
+
+        times = ("INT_TIMES", "INT_TIMES_STRIPE")
+        times = [files.copy_of(self.source, name) for name in times if name in self.source]
+        header, ints = self.stamp.header.copy(), self.stamp.header.copy()
+        header["DATAMODL"] = ("IFUImageModel" if is_ifu(header) else "ImageModel", "Type of data model")
+        ints["DATAMODL"] = ("CubeModel", "Type of data model")
+        for head, path in zip((header, ints), self.paths, strict=True):
+            files.set_keyword(head, "FILENAME", Path(path).name, "Name of the file")
+        self._rate = files.NewProduct(self.paths[0], header, images((ny, nx)) + tree)
+        cube = images((nints, ny, nx))
+        self._rateints = files.NewProduct(self.paths[1], ints, cube[:3] + times + cube[3:] + tree)
+
+    @property
+    def header(self):
+        """Primary header of the rate image."""
+        self.lay_out()
+        return self._rate.header
+
+    def write(self, rate, rateints, rows):
+        """Write rows of both products.
+
+        Parameters
+        ----------
+        rate, rateints : object
+            With the arrays of `ARRAYS` under the names given there, of shape (rows, columns) and (integrations, rows,
+            columns).
+        rows : slice
+            Where.
+        """
+        for name, (_, _, word) in ARRAYS.items():
+            self._rate[name].write(getattr(rate, word), rows)
+            self._rateints[name].write(getattr(rateints, word), slice(None), rows)
+
+    def read_slopes(self, integrations, rows):
+        """Read the slopes of integrations (DN/s) as they were written."""
+        return self._rateints["SCI"].read(integrations, rows)
+
+    def finish(self, status, reason=None):
+        """Give both products their names."""
+        if status != "COMPLETE":
+            raise FileProblem(f"ramp_fit cannot be skipped, there would be no count rates: {reason}")
+        self.lay_out()
+        for new in (self._rate, self._rateints):
+            new.commit()
+
+    def discard(self):
+        """Remove what was written so far."""
+        for new in (self._rate, self._rateints):
+            if new is not None:
+                new.discard()
+
+
+class RescaledRates:
+    """Both products with count rates, made of those of the step before.
+
+    Parameters
+    ----------
+    spec, source, stamp
+        As for `FittedRates`; the source is the rate image.
+    """
+
+    def __init__(self, spec, source, stamp):
+        self.sources = source, files.Product(spec.inputs["rateints"])
+        self.paths = spec.outputs["rate"], spec.outputs["rateints"]
+        self.stamp = stamp
+        self._new = []
+
+    def lay_out(self):
+        """Begin both files as copies under headers of their own."""
+        if self._new:
+            return
+        self.stamp.put(self.paths[0])
+        for source, path in zip(self.sources, self.paths, strict=True):
+            header = source.header.copy()
+            self.stamp.repeat(header)
+            self._new.append(files.copied(source, path, header))
+
+    @property
+    def pairs(self):
+        """The products that are read and those that are written, one by one."""
+        self.lay_out()
+        return list(zip(self.sources, self._new, strict=True))
+
+    def finish(self, status, reason=None):  # noqa: ARG002
+        """Write the keywords and give both products their names."""
+        self.lay_out()
+        for new in self._new:
+            if status != "COMPLETE":
+                new.header[self.stamp.status_keyword] = status
+            new.commit()
+
+    def discard(self):
+        """Remove what was written so far."""
+        for new in self._new:
+            new.discard()

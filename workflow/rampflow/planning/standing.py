@@ -1,0 +1,167 @@
+"""What of the results stands: the recipe of every product, held against what is asked for now.
+
+Snakemake remembers by path and by time; a record knows what a product is made of. Here the record decides: results
+that were copied, moved or made elsewhere stand if they are made of what the configuration, the references, the code
+and the raw files ask for now, and only then. Nothing is read but records, pointers and, where a raw file's time has
+changed, that file.
+"""
+
+import os
+from pathlib import Path
+
+from rampflow.io.shared_files import read_json
+from rampflow.jobs import provenance
+
+#: Jobs that give products their final names, and what these consist of.
+FINAL = {"rate": ("rate", "rateints"), "ramp": ("ramp",)}
+
+
+#: What is compared of a record, in this order, and what it is called.
+_WORDS = {
+    "code": "the code of the step",
+    "parameters": "parameters",
+    "skipped": "steps that are skipped",
+    "references": "references",
+}
+
+
+class Standing:
+    """Which jobs of the exposures have to be done anew.
+
+    Parameters
+    ----------
+    run : `~rampflow.planning.run.Run`
+        The run: its plan, its results, what it asks of CRDS.
+    code : callable
+        Takes a rule and returns the digest of its code.
+    """
+
+    def __init__(self, run, code):
+        self._run, self._plan, self._results, self._code = run, run.plan, Path(run.results), code
+        self._recipes, self._stale = {}, {}
+
+    def stale(self, exposure):
+        """Return the jobs of an exposure whose products do not stand, in the order of the chain: {rule: why}.
+
+        Jobs that have left nothing are not among them: that their products are missing is plain.
+        """
+        if exposure not in self._stale:
+            self._stale[exposure] = {}
+            for step in self._jobs(exposure):
+                if (why := self._why(step, exposure)) is not None:
+                    self._stale[exposure][step] = why
+        return self._stale[exposure]
+
+    def _jobs(self, exposure):
+        chain = self._plan.chain(exposure)
+        final = [rule for rule in FINAL if rule == "ramp" or "ramp_fit" in chain]
+        return [*chain, *final]
+
+    def _why(self, step, exposure):
+        """Say why the products of a job do not stand; None where they do, or are not there."""
+        record = self._record(step, exposure)
+        folder = self._results / exposure
+        if record is None:
+            return "no record of what it is made of" if self._products(step, exposure, folder) else None
+        if record.get("recipe") != self.recipe(step, exposure):
+            return self._difference(record, step, exposure)
+        for name, entry in record.get("outputs", {}).items():
+            size = _size(folder / name)
+            if size is not None and size != entry.get("size"):
+                return f"{name} has changed since it was made"
+        return None
+
+    @staticmethod
+    def _products(step, exposure, folder):
+        """Whether anything is there under the names of a job's products."""
+        kinds = FINAL.get(step, (step, f"{step}ints"))
+        return any((folder / f"{exposure}_{kind}.fits").exists() for kind in kinds)
+
+    def recipe(self, step, exposure):
+        """Return the recipe that a job would write now; None where it cannot be told."""
+        if (step, exposure) not in self._recipes:
+            # An exposure that is chained to itself would ask for ever.
+            self._recipes[step, exposure] = None
+            self._recipes[step, exposure] = self._recipe(step, exposure)
+        return self._recipes[step, exposure]
+
+    def _recipe(self, step, exposure):
+        made_of = self._made_of(step, exposure)
+        inputs = None if made_of is None else self._inputs(step, exposure)
+        if inputs is None or None in inputs.values():
+            return None
+        return provenance.recipe(made_of, inputs)
+
+    def _made_of(self, step, exposure):
+        """Return what a job's products would follow from beside its inputs; None where a pointer is missing."""
+        made_of = {"step": step, "exposure": exposure, "code": self._code(step)}
+        if step in FINAL:
+            return made_of | {"skipped": []}
+        pointers = self._run.pointers(step, exposure)
+        if pointers is None:
+            return None
+        resolved = self._run.resolved(step, exposure, pointers)
+        if resolved is None:
+            return None
+        return made_of | {
+            "skipped": self._plan.skipped_before(step, exposure),
+            "parameters": {name: entry["value"] for name, entry in resolved.items()},
+            "references": pointers,
+        }
+
+    def _inputs(self, step, exposure):
+        """Return what a job reads: by its words the recipe of the job that makes it, or the checksum of the file."""
+        chain = self._plan.chain(exposure)
+        if step == "rate":
+            return dict.fromkeys(FINAL["rate"], self.recipe(self._plan.final(exposure), exposure))
+        if step == "ramp":
+            return {"ramp": self.recipe(self._run.before_fit(exposure), exposure)}
+        before = self._plan.previous(step, exposure)
+        if before is None:
+            made_from = self._checksum(self._plan.exposures[exposure].path, step, exposure, "ramp")
+        else:
+            made_from = self.recipe(before, exposure)
+        takes_rates = before is not None and "ramp_fit" in chain[: chain.index(step)]
+        inputs = dict.fromkeys(("rate", "rateints") if takes_rates else ("ramp",), made_from)
+        for name, path in self._run.other_inputs(step, exposure).items():
+            inputs[name] = self._checksum(path, step, exposure, name)
+        if step == "persistence" and (other := self._plan.chained_after(exposure)):
+            inputs["carried"] = self.recipe("persistence", other)
+        return inputs
+
+    def _checksum(self, path, step, exposure, name):
+        """Return the checksum of a file that no job makes, from the record if the file has its size and time."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        entry = ((self._record(step, exposure) or {}).get("inputs") or {}).get(name, {})
+        same = (entry.get("size"), entry.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
+        return entry["sha256"] if same and entry.get("sha256") else provenance.sha256_of(path)
+
+    def _record(self, step, exposure):
+        record = read_json(self._results / exposure / "record" / f"{step}.json")
+        return record if isinstance(record, dict) else None
+
+    def _difference(self, record, step, exposure):
+        """Say what differs between a record and what is asked for now, the first thing that does."""
+        made_of = self._made_of(step, exposure)
+        if made_of is None:
+            return "its references or parameters cannot be told"
+        wanted = provenance.deciding(made_of)
+        found = provenance.deciding(record)
+        for key, words in _WORDS.items():
+            if wanted.get(key) == found.get(key):
+                continue
+            if not isinstance(wanted.get(key), dict) or not isinstance(found.get(key), dict):
+                return words
+            names = {*wanted[key], *found[key]}
+            return f"{words}: {', '.join(sorted(n for n in names if wanted[key].get(n) != found[key].get(n)))}"
+        return "what it is made from"
+
+
+def _size(path):
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
