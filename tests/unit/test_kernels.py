@@ -1,3 +1,4 @@
+import importlib
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,14 @@ def test_one_kernel_may_have_several_signatures_and_divides_by_zero_as_numpy_doe
     values.setflags(write=False)
     assert ratio(values) == np.inf
     assert ratio(np.array([6, 3])) == 2
+
+
+def test_what_else_was_imported_makes_no_difference():
+    for name in ("superbias", "lastframe"):
+        importlib.import_module(f"rampflow.steps.{name}")
+    under = kernels._modules_under("rampflow.steps.superbias")
+    assert {"rampflow.steps.superbias", "rampflow.steps"} <= under
+    assert "rampflow.steps.lastframe" not in under
 
 
 def test_a_kernel_is_compiled_anew_when_one_that_it_calls_has_changed(tmp_path):

@@ -66,7 +66,10 @@ def _modules_under(module):
         found.add(name)
         for value in list(vars(sys.modules[name]).values()):
             other = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-            if isinstance(other, str) and other.partition(".")[0] == _PACKAGE and other not in found:
+            if not isinstance(other, str) or other.partition(".")[0] != _PACKAGE:
+                continue
+            # A package holds those of its modules that happen to have been imported.
+            if other not in found and not other.startswith(f"{name}."):
                 todo.add(other)
     return found
 

@@ -4,34 +4,28 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/persistence/descript
 SPIE 7021, 70210J (traps in the depletion region); Regan et al. 2012, Proc. SPIE 8442, 84424W.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import float32, float64, uint32, void
 
 from rampflow.detector import dq
-from rampflow.kernels import B_2R, F32_1, F32_2R, F32_3, F32_4, F64_1, F64_2, F64_3, U8_4R, U32_2, fields, kernel
+from rampflow.kernels import (
+    B_2R,
+    F32_1R,
+    F32_2R,
+    F32_3,
+    F32_4,
+    F64_1R,
+    F64_2R,
+    F64_3R,
+    U8_4R,
+    U32_2,
+    kernel,
+)
 from rampflow.steps.persistence.families import capture_tables
 
 _JUMP, _SATURATED, _PERSISTENCE = (np.uint8(bit) for bit in (dq.JUMP_DET, dq.SATURATED, dq.PERSISTENCE))
 #: Persistence saturation where the reference has none (DN): no signal exceeds it.
 NO_LIMIT = 1e7
-
-
-class _Tables(NamedTuple):
-    """What the traps of an exposure do in given times, from `Families.released` and `capture_tables`."""
-
-    release: np.ndarray
-    pause: np.ndarray
-    late: np.ndarray
-    prompt: np.ndarray
-    ramp: np.ndarray
-    saturated: np.ndarray
-    jump: np.ndarray
-    tgroup: float
-
-
-_TABLES = fields(_Tables, F32_1, F32_1, F64_1, F64_1, F64_3, F64_2, F64_2, float64)
 
 
 def usable_density(density, flags):
@@ -130,15 +124,13 @@ def subtract_traps(
     filled = filled.copy()
     flags = np.zeros((ny, nx), np.uint32)
     persistence = np.empty(sci.shape if save_persistence else (0, 0, 0, 0), np.float32)
-    tables = _Tables(
-        families.released(timing.group).astype(np.float32),
-        families.released(timing.frame * timing.resets).astype(np.float32),
-        np.array(families.late, np.float64),
-        np.array(families.prompt, np.float64),
-        *capture_tables(families, timing, ngroups),
-        float(timing.group),
-    )
-    _subtract(sci, groupdq, filled, density, level, blind, flags, persistence, tables, flag_pers_cutoff)
+    ramp, saturated, jump = capture_tables(families, timing, ngroups)
+    release = families.released(timing.group).astype(np.float32)
+    pause = families.released(timing.frame * timing.resets).astype(np.float32)
+    _subtract(
+        sci, groupdq, filled, density, level, blind, flags, persistence, release, pause, families.late,
+        families.prompt, ramp, saturated, jump, timing.group, flag_pers_cutoff,
+    )  # fmt: skip
     return sci, flags, filled, persistence if save_persistence else None
 
 
@@ -184,12 +176,19 @@ def _capture(
         filled[k, y, x] = float32(filled[k, y, x] + caught)
 
 
-@kernel(void(F32_4, U8_4R, F32_3, F32_2R, F32_2R, B_2R, U32_2, F32_4, _TABLES, float64))
-def _subtract(sci, groupdq, filled, density, level, blind, flags, persistence, tables, cutoff):
+@kernel(
+    void(
+        F32_4, U8_4R, F32_3, F32_2R, F32_2R, B_2R, U32_2, F32_4, F32_1R, F32_1R, F64_1R, F64_1R, F64_3R, F64_2R, F64_2R,
+        float64, float64,
+    )
+)  # fmt: skip
+def _subtract(
+    sci, groupdq, filled, density, level, blind, flags, persistence, release, pause, late, prompt, ramp, saturated,
+    jump, tgroup, cutoff,
+):  # fmt: skip
     """Subtract what is released and follow the traps, row by row of the image."""
     nints, ngroups, ny, nx = sci.shape
     families = filled.shape[0]
-    release, pause, late, prompt, ramp, saturated, jump, tgroup = tables
     # A row of one integration after the other, its groups in order: each sample is read and written once, and what
     # is kept of each pixel of the row stays in the cache.
     raw = np.empty((ngroups, nx), np.float32)
