@@ -6,7 +6,7 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test parity bench lint lint-snakemake rulegraph clean
+.PHONY: demo report check test fuzz parity bench lint lint-snakemake rulegraph clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -32,6 +32,10 @@ check: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -m "not parity" $(TESTS)
+
+# Files with something wrong in them, thousands of each kind: refused in a line, or read; make fuzz FUZZ="--count 9 --seed 3".
+fuzz: $(VENV)/installed
+	PYTHONPATH=workflow:tests $(BIN)/python -m fuzz $(FUZZ)
 
 # The oracle (the jwst package) lives in environments of its own.
 parity: $(VENV)/installed

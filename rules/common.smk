@@ -53,7 +53,7 @@ def stands(step, exposure):
 
 
 def uncal(wildcards):
-    return PLAN.exposures[wildcards.exposure].path or []
+    return RUN.raw(wildcards.exposure) or []
 
 
 def previous(step, kind=""):
@@ -123,7 +123,7 @@ def references(step):
 
 def user_file(step, parameter):
     """A file of the user's that a parameter of the configuration names; an input like any other."""
-    return judged(step, lambda wildcards: PLAN.settings(step, wildcards.exposure)[parameter]["value"] or [])
+    return judged(step, lambda wildcards: RUN.user_file(step, parameter, wildcards.exposure) or [])
 
 
 def settings(step):

@@ -38,7 +38,8 @@ import standard  # noqa: E402
 from ours import RATES, Workflow, project_environment  # noqa: E402
 from table import Row, report  # noqa: E402
 
-from rampflow.detector.subarray import Reference, Window  # noqa: E402
+from rampflow.detector.subarray import Window  # noqa: E402
+from rampflow.io.references import Reference  # noqa: E402
 
 #: A small comparison has one exposure of each of these kinds: instrument, time series.
 SMALL = (("MIRI", False), ("NIRCAM", False), ("NIRSPEC", False), ("NIRISS", True))

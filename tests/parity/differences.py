@@ -98,6 +98,9 @@ class Flags:
     without_gain : int
         Elements in which theirs has JUMP_DET and ours has not, all else being equal, NO_GAIN_VALUE and DO_NOT_USE on
         both sides, and where ours has no value (`compare_products`).
+    no_slope : int
+        Others in which ours alone has DO_NOT_USE, all else being equal, where the slope is NaN on both sides
+        (`compare_products`).
     """
 
     size: int
@@ -106,6 +109,7 @@ class Flags:
     worst: tuple | None = None
     searched: dict = field(default_factory=dict)
     without_gain: int = 0
+    no_slope: int = 0
 
 
 def compare_values(ours, theirs, tolerance, scale=0.0):
@@ -311,6 +315,7 @@ def compare_products(ours, theirs, tolerance, scales=None, steps=None, searched=
         difference.flags["DQ"].searched = counts
     if "DQ" in difference.flags and "SCI" in difference.values:
         difference.flags["DQ"].without_gain = _jumps_without_gain(ours, theirs)
+        difference.flags["DQ"].no_slope = _without_slope(ours, theirs)
     problems, remarks = compare_headers(ours[0].header, theirs[0].header, tolerance, steps)
     difference.problems += problems
     difference.remarks += remarks
@@ -331,6 +336,14 @@ def _jumps_without_gain(ours, theirs):
         return 0
     flagged = a & b & (NO_GAIN_VALUE | DO_NOT_USE) == NO_GAIN_VALUE | DO_NOT_USE
     return int(np.count_nonzero(flagged & (a ^ b == b & JUMP_DET) & (a != b) & np.isnan(ours["SCI"].data)))
+
+
+def _without_slope(ours, theirs):
+    a, b = (product["DQ"].data.astype(np.uint32) for product in (ours, theirs))
+    slopes = [product["SCI"].data for product in (ours, theirs)]
+    if not a.shape == b.shape == slopes[0].shape == slopes[1].shape:
+        return 0
+    return int(np.count_nonzero((a == b | DO_NOT_USE) & (a != b) & np.isnan(slopes[0]) & np.isnan(slopes[1])))
 
 
 def _explain(values, name, ours, theirs, tolerance, scale, searched):

@@ -94,7 +94,10 @@ def findings(difference, allowed):
         if flags.without_gain:
             text = f"{name}: {flags.without_gain} JUMP_DET of theirs alone in pixels of NO_GAIN_VALUE"
             found.append(Finding(f"{name} jump without gain", flags.without_gain / flags.size, text))
-        elsewhere = flags.differing - sum(flags.searched.values()) - flags.without_gain
+        if flags.no_slope:
+            text = f"{name}: {flags.no_slope} DO_NOT_USE of ours alone where neither side has a slope"
+            found.append(Finding(f"{name} no slope", flags.no_slope / flags.size, text))
+        elsewhere = flags.differing - sum(flags.searched.values()) - flags.without_gain - flags.no_slope
         if elsewhere > allowed * flags.size:
             text = f"{name}: {flags.differing} elements differ ({flag_text(flags)}), one at {flags.worst}"
             found.append(Finding(name, elsewhere / flags.size, text))

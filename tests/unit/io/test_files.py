@@ -8,6 +8,7 @@ from astropy.io import fits
 from rampflow.detector import dq, subarray
 from rampflow.detector.multistripe import Stripes
 from rampflow.io import files
+from rampflow.io.references import Reference
 
 
 @pytest.fixture
@@ -54,6 +55,17 @@ def test_unsigned_32_bit_flags_and_doubles_are_read_natively(ramp_path):
     np.testing.assert_array_equal(values, fits.getdata(ramp_path, "F8")[1])
 
 
+def test_whole_scales_do_not_wrap(tmp_path):
+    hdu = fits.ImageHDU(np.array([[30000, -30000]], np.int16), name="SCI")
+    hdu.header["BSCALE"], hdu.header["BZERO"] = 4, 2**40
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "x.fits")
+    with files.Product(tmp_path / "x.fits") as product:
+        header = product.hdu("SCI").header
+        values = product["SCI"].read()
+    assert (header["BSCALE"], header["BZERO"]) == (4, 2**40)
+    np.testing.assert_array_equal(values, np.array([[30000, -30000]]) * 4.0 + 2.0**40)
+
+
 def test_missing_file_and_extension_are_named(ramp_path, tmp_path):
     with pytest.raises(files.FileProblem, match="nowhere.fits: cannot be opened"):
         files.Product(tmp_path / "nowhere.fits")
@@ -67,7 +79,7 @@ def test_missing_file_and_extension_are_named(ramp_path, tmp_path):
 def test_truncated_file_is_refused_with_the_extension_that_is_cut(ramp_path):
     with open(ramp_path, "r+b") as stream:
         stream.truncate(ramp_path.stat().st_size - 2880)
-    with pytest.raises(files.FileProblem, match="truncated: .* extension"):
+    with pytest.raises(files.FileProblem, match="truncated: 23040 bytes, where GROUP ends at 23052"):
         files.Product(ramp_path)
 
 
@@ -153,7 +165,7 @@ def reference(tmp_path, *, start=(1, 1), shape=(8, 10), flags=None, dq_def=None,
 
 def test_a_reference_is_cut_to_the_exposure(tmp_path):
     path = reference(tmp_path, start=(3, 2))
-    cut = subarray.Reference(path, subarray.Window(ystart=3, xstart=4, ny=2, nx=3)).read()
+    cut = Reference(path, subarray.Window(ystart=3, xstart=4, ny=2, nx=3)).read()
     # Reference pixel (0, 0) is detector row 1, column 2 counted from 0.
     np.testing.assert_array_equal(cut, fits.getdata(path, "SCI")[2:4, 2:5])
 
@@ -175,7 +187,7 @@ def test_a_reference_is_rebuilt_stripe_by_stripe(tmp_path):
     path = reference(tmp_path)
     rows = fits.getdata(path, "SCI")
     window = striped(TWICE, (-1, 2), subarray.Window(0, 2, 6, 5))
-    rebuilt = subarray.Reference(path, window).read()
+    rebuilt = Reference(path, window).read()
     np.testing.assert_array_equal(rebuilt, rows[[0, 3, 4, 0, 3, 4], 2:7])
     assert window.shape == (6, 5) and [list(place) for place in window.places] == [[0, 3, 4, 0, 3, 4], [2, 3, 4, 5, 6]]
 
@@ -188,9 +200,9 @@ def test_lines_that_are_columns_or_run_downwards_are_rebuilt_in_the_science_fram
     path = tmp_path / "ref.fits"
     fits.HDUList([primary, fits.ImageHDU(columns, name="SCI")]).writeto(path)
     # NRS1: line n is column n. NIS: line 0 is the last column, and frames begin with the line read last.
-    rebuilt = subarray.Reference(path, striped(TWICE, (2, 1), subarray.Window(11, 0, 2, 6))).read()
+    rebuilt = Reference(path, striped(TWICE, (2, 1), subarray.Window(11, 0, 2, 6))).read()
     np.testing.assert_array_equal(rebuilt, columns[1:3, [0, 3, 4, 0, 3, 4]])
-    rebuilt = subarray.Reference(path, striped(TWICE, (-2, -1), subarray.Window(11, 0, 2, 6))).read()
+    rebuilt = Reference(path, striped(TWICE, (-2, -1), subarray.Window(11, 0, 2, 6))).read()
     np.testing.assert_array_equal(rebuilt, columns[1:3, [2043, 2044, 2047, 2043, 2044, 2047]])
 
 
@@ -199,22 +211,22 @@ def test_a_reference_for_superstripes_has_an_image_of_each_position(tmp_path):
     path = reference(tmp_path, flags=flags)
     rows, lines = fits.getdata(path, "SCI"), [[0, 1, 2, 3], [0, 1, 4, 5], [0, 1, 6, 7]]
     window = striped(THREE, (-1, 2), subarray.Window(0, 0, 4, 10))
-    opened = subarray.Reference(path, window)
+    opened = Reference(path, window)
     np.testing.assert_array_equal(opened.read(), rows[lines])
     np.testing.assert_array_equal(opened.read_dq(), flags[lines])
     np.testing.assert_array_equal(
-        subarray.Reference(reference(tmp_path, name="plain.fits"), window).read_dq(), np.zeros((3, 4, 10))
+        Reference(reference(tmp_path, name="plain.fits"), window).read_dq(), np.zeros((3, 4, 10))
     )
 
 
 def test_a_reference_made_from_such_exposures_is_taken_as_it_is(tmp_path):
     path = reference(tmp_path, shape=(6, 5), start=(3, 1))
     window = striped(TWICE, (-1, 2), subarray.Window(0, 2, 6, 5))
-    np.testing.assert_array_equal(subarray.Reference(path, window).read(), fits.getdata(path, "SCI"))
+    np.testing.assert_array_equal(Reference(path, window).read(), fits.getdata(path, "SCI"))
     # For superstripes there is no such thing: every position needs its own.
     path = reference(tmp_path, shape=(4, 10), name="small.fits")
     with pytest.raises(files.FileProblem, match="covers rows 1-4, .* needs rows 5-6"):
-        subarray.Reference(path, striped(THREE, (-1, 2), subarray.Window(0, 0, 4, 10))).read()
+        Reference(path, striped(THREE, (-1, 2), subarray.Window(0, 0, 4, 10))).read()
 
 
 def test_a_frame_is_made_of_rectangles_of_the_detector():
@@ -233,7 +245,7 @@ def test_values_of_a_reference_are_in_single_precision_whatever_the_file_holds(d
     path = reference(tmp_path)
     with fits.open(path, mode="update") as hdus:
         hdus["SCI"].data = hdus["SCI"].data.astype(dtype)
-    values = subarray.Reference(path, subarray.Window(ystart=1, xstart=2, ny=2, nx=3)).read()
+    values = Reference(path, subarray.Window(ystart=1, xstart=2, ny=2, nx=3)).read()
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values, [[12, 13, 14], [22, 23, 24]])
 
@@ -241,13 +253,13 @@ def test_values_of_a_reference_are_in_single_precision_whatever_the_file_holds(d
 def test_a_reference_that_does_not_cover_the_exposure_is_refused(tmp_path):
     path = reference(tmp_path)
     with pytest.raises(files.FileProblem, match="covers rows 1-8, columns 1-10 .* needs rows 8-9, columns 1-2"):
-        subarray.Reference(path, subarray.Window(ystart=7, xstart=0, ny=2, nx=2)).read()
+        Reference(path, subarray.Window(ystart=7, xstart=0, ny=2, nx=2)).read()
 
 
 def test_a_subarray_reference_without_its_place_is_refused(tmp_path):
     path = reference(tmp_path, keywords=False)
     with pytest.raises(files.FileProblem, match="not full frame"):
-        subarray.Reference(path, subarray.Window(0, 0, 2, 2)).read()
+        Reference(path, subarray.Window(0, 0, 2, 2)).read()
 
 
 def test_reference_flags_are_translated_by_name_and_unknown_names_dropped(tmp_path):
@@ -258,7 +270,7 @@ def test_reference_flags_are_translated_by_name_and_unknown_names_dropped(tmp_pa
         flags=flags,
         dq_def=[(0, 1, "HOT", ""), (1, 2, "DO_NOT_USE", ""), (2, 4, "NO_SUCH_NAME", "")],
     )
-    translated = subarray.Reference(path, subarray.Window(0, 0, 2, 3)).read_dq()
+    translated = Reference(path, subarray.Window(0, 0, 2, 3)).read_dq()
     expected = [[0, dq.HOT, dq.DO_NOT_USE], [0, dq.HOT | dq.DO_NOT_USE, dq.HOT | dq.DO_NOT_USE]]
     np.testing.assert_array_equal(translated, expected)
 
@@ -266,12 +278,12 @@ def test_reference_flags_are_translated_by_name_and_unknown_names_dropped(tmp_pa
 def test_reference_flags_without_a_table_are_standard_bits(tmp_path):
     flags = np.array([[0, 1, 1 << 31]], np.uint32)
     path = reference(tmp_path, shape=(1, 3), flags=flags)
-    np.testing.assert_array_equal(subarray.Reference(path, subarray.Window(0, 0, 1, 3)).read_dq(), flags)
+    np.testing.assert_array_equal(Reference(path, subarray.Window(0, 0, 1, 3)).read_dq(), flags)
 
 
 def test_a_reference_without_flags_has_none_set(tmp_path):
     path = reference(tmp_path)
-    assert not subarray.Reference(path, subarray.Window(0, 0, 2, 2)).read_dq().any()
+    assert not Reference(path, subarray.Window(0, 0, 2, 2)).read_dq().any()
 
 
 def test_the_first_image_may_be_anywhere_in_a_file(ramp_path, tmp_path):
@@ -340,3 +352,16 @@ def test_times_of_other_groups_are_refused(tmp_path):
     path, message = write_tree(tmp_path / "a.fits", tree), r"a.fits: .*read_times is of 3 groups where there are 4"
     with files.Product(path) as product, pytest.raises(files.FileProblem, match=message):
         files.read_times(product, 4)
+
+
+def test_sums_of_another_file_are_left_out_of_a_product(tmp_path):
+    data = np.arange(12, dtype=np.int16).reshape(3, 4)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(data, name="SCI"), fits.ImageHDU(data, name="OTHER")]
+    fits.HDUList(hdus).writeto(tmp_path / "raw.fits", checksum=True)
+    with files.Product(tmp_path / "raw.fits") as source:
+        assert "CHECKSUM" in source.header and "DATASUM" in source.hdu("OTHER").header
+        files.copied(source, tmp_path / "copy.fits", source.header.copy()).commit()
+        assert "CHECKSUM" in source.hdu("OTHER").header
+    with fits.open(tmp_path / "copy.fits", checksum=True) as product:
+        assert not any(key in hdu.header for hdu in product for key in ("CHECKSUM", "DATASUM"))
+        np.testing.assert_array_equal(product["OTHER"].data, data)

@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 from rampflow.detector import irs2, subarray
+from rampflow.io.references import Reference
 from rampflow.mock import Effects, Exposure, Scene, Window, drifts, integrations, references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame, orientation, properties
@@ -52,7 +53,7 @@ def reference(kind, exposure, folder, **effects):
     path = folder / f"{kind}.fits"
     references.WRITERS[kind](path, exposure.but(effects=Effects(**effects)), exposure.window)
     ny, nx = exposure.window.shape
-    return subarray.Reference(path, subarray.Window(exposure.window.ystart - 1, exposure.window.xstart - 1, ny, nx))
+    return Reference(path, subarray.Window(exposure.window.ystart - 1, exposure.window.xstart - 1, ny, nx))
 
 
 @pytest.mark.parametrize("detector", ["NRCB1", "NIS", "NRS1", "GUIDER1"])

@@ -44,9 +44,10 @@ from pathlib import Path
 
 from rampflow.crds.pointers import ReferenceProblem, pointer_to, without, write
 from rampflow.crds.verify import one_line, verified
+from rampflow.errors import BadExposure
 from rampflow.io import files
+from rampflow.io.raw_headers import read_header
 from rampflow.io.shared_files import exclusive, read_json, replace
-from rampflow.planning.exposures import BadExposure, read_header
 
 _log = logging.getLogger(__name__)
 

@@ -1,9 +1,12 @@
 """dark_current: the dark signal is subtracted, group by group."""
 
+import logging
 from functools import partial
 
 from rampflow.io import files
 from rampflow.steps import dark_current
+
+log = logging.getLogger("rampflow")
 
 
 def run(step):
@@ -19,6 +22,13 @@ def run(step):
         step.product.add("AVDRKCUR", average)
     pattern = dark_current.ReadPattern(source.shape[1], **source.needed("NFRAMES", "GROUPGAP"))
     dark = dark_current.Dark(reference.read, reference.header, reference.shape(), pattern)
+    if dark.extrapolated:
+        log.warning(
+            "the dark has %d groups where the exposure needs %d: the last %d follow from its last two",
+            dark.available,
+            dark.available + dark.extrapolated,
+            dark.extrapolated,
+        )
     flags = reference.read_dq()
     step.pixeldq |= dark_current.combine_dark_dq(flags)
     plane = partial(dark.plane, intstart=source.keyword("INTSTART"))

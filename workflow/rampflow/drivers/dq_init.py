@@ -11,4 +11,10 @@ def run(step):
         mask_dq = dq_init.add_user_flags(mask_dq, user_dq)
     step.pixeldq = dq_init.combine_pixel_dq(step.pixeldq, mask_dq)
     at = {"mask_dq": step.source.at_position(mask_dq)}
-    step.chunks.groups(dq_init.flag_groups, reads=("GROUPDQ",), writes=("GROUPDQ",), at=at)
+    # Counts as they come from the detector are whole numbers; others may be none at all, which `groups` flags.
+    reads = ("SCI", "GROUPDQ") if step.source["SCI"].dtype.kind == "f" else ("GROUPDQ",)
+    step.chunks.groups(_flag_groups, reads=reads, writes=("GROUPDQ",), at=at)
+
+
+def _flag_groups(*arrays, mask_dq):
+    return dq_init.flag_groups(arrays[-1], mask_dq)

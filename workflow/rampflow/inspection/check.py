@@ -26,11 +26,7 @@ import yaml
 from rampflow.io import files
 from rampflow.io.shared_files import read_json
 from rampflow.jobs import provenance
-
-#: Parameters that name a file to read; relative ones start from the folder of the run.
-_READ = ("user_supplied_dq", "input_trapsfilled", "persistence_array_file", "user_mask")
-#: Parameters that name a file to write.
-_WRITTEN = ("dark_output", "save_persistence")
+from rampflow.settings.paths import READ, WRITTEN, expanded
 
 
 class Results:
@@ -284,18 +280,18 @@ def _prepare(results, exposure, run, folder):
     asked = read_json(results.folder / exposure / "references" / "asked.json") or {}
     path, context = config["crds"]["path"], asked.get("context", "N/A")
     config["crds"] = {
-        "path": path and str(home / Path(path).expanduser()),
+        "path": path and str(home / expanded(path)),
         "context": context if context != "N/A" else config["crds"]["context"],
         "offline": True,
     }
     config["references"] = _anchored(config["references"], home)
     for name, value in _leaves(config["steps"]):
-        if name in _READ and value and not os.path.isabs(value):
+        if name in READ and value and not os.path.isabs(expanded(value)):
             if ".." in Path(value).parts:
                 raise files.FileProblem(f"{name}: {value} leads out of the folder of the run; give an absolute path")
             (folder / value).parent.mkdir(parents=True, exist_ok=True)
             (folder / value).symlink_to(home / value)
-        elif name in _WRITTEN and isinstance(value, str) and os.path.dirname(value):
+        elif name in WRITTEN and isinstance(value, str) and os.path.dirname(value):
             raise files.FileProblem(f"{name}: {value} would be written over")
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
@@ -313,7 +309,7 @@ def _anchored(block, home):
         if isinstance(value, dict)
         else value
         if value == "N/A"
-        else str(home / Path(value).expanduser())
+        else str(home / expanded(value))
         for key, value in block.items()
     }
 

@@ -1,6 +1,6 @@
 """FITS in and out: chunked arrays, products, keywords; and the few files that are ASDF.
 
-The only module that knows FITS; reference files as an exposure sees them are in `cutouts`. Arrays are read and written
+Reference files as an exposure sees them are in `rampflow.io.references`. Arrays are read and written
 piece by piece with positioned reads and writes, so that memory follows the piece and not the exposure, several threads
 share one open file, and what a step does not touch is copied by the kernel without passing through Python.
 
@@ -14,6 +14,7 @@ import contextlib
 import io
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -23,9 +24,9 @@ import numpy as np
 from astropy.io import fits
 
 from rampflow.errors import FileProblem
-from rampflow.io import byte_runs
+from rampflow.io import byte_runs, headers
 
-BLOCK = 2880
+BLOCK = headers.BLOCK
 _RAW = {8: np.uint8, 16: np.int16, 32: np.int32, 64: np.int64, -32: np.float32, -64: np.float64}
 # FITS has no unsigned integers: they are stored shifted by half their range.
 _UNSIGNED = {16: (np.uint16, 1 << 15), 32: (np.uint32, 1 << 31)}
@@ -91,7 +92,8 @@ class Array:
             self.dtype = self.raw
         else:
             self.dtype, self.scaled = np.dtype(np.float64), True
-            self._bzero, self._bscale = bzero, bscale
+            # As whole numbers they would be of the array's own type, which may be too small for the result.
+            self._bzero, self._bscale = float(bzero), float(bscale)
 
     def _runs(self, index):
         """Find the contiguous runs of an index, which are of one length: where each begins in the file (bytes)."""
@@ -200,9 +202,12 @@ class Product:
     def __init__(self, path):
         self.path = Path(path)
         try:
-            self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            # Whoever opens a pipe waits for its writer, unless told not to.
+            self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise FileProblem(f"{self.path}: cannot be opened ({error.strerror}); check the path") from None
+        except ValueError as error:
+            raise FileProblem(f"{self.path}: cannot be opened ({error}); check the path") from None
         try:
             self.hdus = list(self._scan())
         except BaseException:
@@ -210,19 +215,16 @@ class Product:
             raise
 
     def _scan(self):
-        size, offset = os.fstat(self.descriptor).st_size, 0
-        if os.pread(self.descriptor, 6, 0) != b"SIMPLE":
-            raise FileProblem(f"{self.path}: not a FITS file (it does not begin with SIMPLE)")
-        while offset < size:
-            header, data = _read_header(self.descriptor, offset, self.path)
-            length = _data_size(header)
-            if data + length > size:
-                raise FileProblem(
-                    f"{self.path}: truncated: {size} bytes, but extension "
-                    f"{header.get('EXTNAME', 'PRIMARY')} should end at byte {data + length}; fetch or make it again"
-                )
-            yield Hdu(header.get("EXTNAME", "PRIMARY" if offset == 0 else ""), header, data, length)
-            offset = data + _padded(length)
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            raise FileProblem(f"{self.path}: a folder, pipe or device where a FITS file is due; check the path")
+        try:
+            for part in headers.parts(self.descriptor):
+                name = part.cards.get("EXTNAME", "" if part.begin else "PRIMARY")
+                yield Hdu(str(name or ""), fits.Header.fromstring(part.text), part.start, part.size)
+        except headers.Damaged as problem:
+            raise FileProblem(f"{self.path}: {problem}; fetch or make it again") from None
+        except OSError as error:
+            raise FileProblem(f"{self.path}: cannot be read ({error.strerror})") from None
 
     def close(self):
         """Close the file."""
@@ -275,30 +277,34 @@ class Product:
         raise FileProblem(f"{self.path}: no image in it")
 
     def table(self, name):
-        """Read a binary table as a structured array (`~astropy.io.fits.FITS_rec`)."""
-        self.hdu(name)
-        return fits.getdata(self.path, name)
+        """Read a binary table as a structured array (`~astropy.io.fits.FITS_rec`).
 
-
-def _read_header(descriptor, offset, path):
-    text, position = b"", offset
-    while True:
-        block = os.pread(descriptor, BLOCK, position)
-        if len(block) < BLOCK:
-            raise FileProblem(f"{path}: truncated inside a header; fetch or make it again")
-        if not text and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
-            raise FileProblem(f"{path}: no FITS header where one is due (byte {offset}); fetch or make it again")
-        text += block
-        position += BLOCK
-        if any(block[card : card + 8] == b"END     " for card in range(0, BLOCK, 80)):
-            return fits.Header.fromstring(text), position
+        Raises
+        ------
+        FileProblem
+            There is none of this name, or it cannot be understood.
+        """
+        hdu = self.hdu(name)
+        if hdu.header.get("XTENSION", "IMAGE").strip() != "BINTABLE":
+            raise FileProblem(f"{self.path}: extension {name} is an image where a table is due")
+        try:
+            # The part alone: what is wrong with others is no concern of the table's.
+            header = (fits.PrimaryHDU().header.tostring() + hdu.header.tostring()).encode("latin-1")
+            rows = np.empty(_padded(hdu.size), np.uint8)
+            byte_runs.read(self.descriptor, rows[: hdu.size], np.array([hdu.offset]))
+            return fits.getdata(io.BytesIO(header + rows.tobytes()), 1)
+        # astropy has no error of its own for tables that contradict themselves.
+        except Exception as error:
+            why = " ".join(str(error).split())
+            raise FileProblem(
+                f"{self.path}: the table {name} cannot be read ({why}); fetch or make it again"
+            ) from error
 
 
 def _data_size(header):
     if header["NAXIS"] == 0:
         return 0
-    elements = int(np.prod(image_shape(header), dtype=np.int64))
-    return abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + elements)
+    return abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + prod(image_shape(header)))
 
 
 @dataclass
@@ -344,6 +350,10 @@ class NewProduct:
             raise
 
     def _lay_out(self):
+        # Sums of another file are none of this one.
+        for header in (self.header, *(plan.header for plan in self.plans)):
+            for key in ("CHECKSUM", "DATASUM"):
+                header.remove(key, ignore_missing=True, remove_all=True)
         offset = self._primary_size = len(_header_bytes(self.header, spare=_SPARE_CARDS))
         for plan in self.plans:
             text = _header_bytes(plan.header)
@@ -460,7 +470,7 @@ def image(name, shape, dtype, *, like=None, unit=None):
 def copy_of(source, name):
     """Plan an extension as a copy, byte for byte, of one of an open product."""
     hdu = source.hdu(name)
-    return Plan(name, hdu.header, source=hdu, descriptor=source.descriptor)
+    return Plan(name, hdu.header.copy(), source=hdu, descriptor=source.descriptor)
 
 
 def table(name, rows):

@@ -12,11 +12,20 @@ from functools import reduce
 
 import numpy as np
 
+from rampflow.jobs.not_a_number import flag_nan
+
 
 def cut_rows(along, rows):
     """Cut arrays to rows; None, an array that the exposure does without, stays None."""
     arrays = (along or {}).items()
     return {key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays}
+
+
+def _flagged(names, arrays):
+    """Give arrays of these names on, flags of counts that are not a number among them; as a tuple."""
+    if "SCI" in names and "GROUPDQ" in names:
+        flag_nan(arrays[names.index("SCI")], arrays[names.index("GROUPDQ")])
+    return tuple(arrays)
 
 
 class Chunks:
@@ -50,9 +59,12 @@ class Chunks:
     def read_ramps(self, integrations, rows, along):
         """Read what a fit of ramps needs of rows: SCI, GROUPDQ, and ``along`` cut to them, zero frames included."""
         cut = cut_rows(along, rows)
-        if "ZEROFRAME" in self.source:
+        if self.source.has_zeroframes:
             cut["zeroframe"] = self.read_rows("ZEROFRAME", integrations, rows)
         sci, groupdq = (self.read_rows(name, integrations, rows) for name in ("SCI", "GROUPDQ"))
+        if flag_nan(sci, groupdq):
+            # LIKELY would make a whole integration NaN of one; what a flagged sample holds does not count.
+            np.nan_to_num(sci, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
         return sci, groupdq, cut
 
     def _latest(self, name, updated, *index):
@@ -124,7 +136,7 @@ class Chunks:
         self.product.begin(*writes)
 
         def made(integration, chunk):
-            arrays = [self.source.read(name, integration, chunk) for name in reads]
+            arrays = _flagged(reads, [self.source.read(name, integration, chunk) for name in reads])
             place = {key: give(integration, chunk) for key, give in (at or {}).items()}
             result = function(*arrays, **place, **options)
             return result if isinstance(result, tuple) else (result,)
@@ -190,7 +202,7 @@ class Chunks:
         """
         self.product.begin(*writes)
         places = list(np.ndindex(*self.shape[:2]))
-        frames = (tuple(self._latest(name, updated, *place) for name in reads) for place in places)
+        frames = (_flagged(reads, [self._latest(name, updated, *place) for name in reads]) for place in places)
         results = function((frame[0] for frame in frames) if len(reads) == 1 else frames, **options)
         for place in places:
             result = next(results)
@@ -247,7 +259,7 @@ class Chunks:
         self.product.begin(*writes)
 
         def run(integrations, block, wide):
-            arrays = [self.read_rows(name, integrations, wide, updated) for name in reads]
+            arrays = _flagged(reads, [self.read_rows(name, integrations, wide, updated) for name in reads])
             cut = cut_rows(self._of_integration(along, integrations), wide)
             before = block.start - wide.start
             if tell_halo:

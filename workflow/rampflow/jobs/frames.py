@@ -17,6 +17,8 @@ class SameFrames:
     """
 
     samples = 1
+    #: Whether NaN stands for what was not read, and says nothing of a sample.
+    unread_is_nan = False
 
     def __init__(self, source):
         self.source = source
@@ -104,6 +106,7 @@ class JoinedSuperstripes(SameFrames):
     """Frames put together from superstripes; see `rampflow.detector.superstripes`."""
 
     image_lead = ()
+    unread_is_nan = True
 
     def __init__(self, source):
         super().__init__(source)

@@ -1,14 +1,17 @@
 """The products of a step: a ramp, or count rates; laid out at full size, filled chunk by chunk, named when complete."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 
 from rampflow import __version__
+from rampflow.detector import dq
 from rampflow.errors import OutOfOrder
 from rampflow.io import files
 from rampflow.io.keywords import STATUS_KEYWORDS
 from rampflow.jobs.frames import JoinedSuperstripes, KeptRows, SameFrames
+from rampflow.jobs.not_a_number import has_nan
 
 #: The arrays of a ramp and their types.
 _RAMP = {"SCI": np.float32, "PIXELDQ": np.uint32, "GROUPDQ": np.uint8}
@@ -91,6 +94,7 @@ class RampProduct:
         self.frames = SameFrames(source)
         self.written = set()
         self._extra, self._pixeldq, self._new = [], None, None
+        self._lock = threading.Lock()
 
     @property
     def header(self):
@@ -193,7 +197,7 @@ class RampProduct:
         if name not in self.written:
             self._carry(name)
             self.written.add(name)
-        self._new[name].write(values, *index)
+        self._put(name, values, index)
 
     def begin(self, *names):
         """Lay the product out for arrays that will be written whole, by `store`."""
@@ -204,7 +208,20 @@ class RampProduct:
         """Write chunks of arrays that were begun, in the order of their names; one array need not be in a tuple."""
         result = result if isinstance(result, tuple) else (result,)
         for name, values in zip(names, result, strict=True):
-            self._new[name].write(values, *index)
+            self._put(name, values, index)
+
+    def _put(self, name, values, index):
+        """Write a chunk of an array; samples that are not a number are flagged in GROUPDQ."""
+        if name == "SCI" and not self.frames.unread_is_nan and has_nan(values):
+            with self._lock:
+                flags = np.isnan(values)
+                if "GROUPDQ" not in self.written:
+                    self._carry("GROUPDQ")
+                    self.written.add("GROUPDQ")
+                groupdq = self._new["GROUPDQ"].read(*index)
+                groupdq[flags] |= np.uint8(dq.DO_NOT_USE)
+                self._new["GROUPDQ"].write(groupdq, *index)
+        self._new[name].write(values, *index)
 
     def _carry(self, name):
         """Copy an array of the source into the product as it is, converted to the product's type."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from rampflow.errors import FileProblem
 from rampflow.io import files
+from rampflow.jobs.not_a_number import flag_nan
 
 #: Extensions of a rate product in file order: type, unit if it has one, and the name that the fit gives it.
 ARRAYS = {
@@ -79,7 +80,7 @@ class FittedRates:
         return self._rate.header
 
     def write(self, rate, rateints, rows):
-        """Write rows of both products.
+        """Write rows of both products; slopes that are not a number are flagged.
 
         Parameters
         ----------
@@ -89,6 +90,8 @@ class FittedRates:
         rows : slice
             Where.
         """
+        for fitted in (rate, rateints):
+            flag_nan(fitted.slope, fitted.dq)
         for name, (_, _, word) in ARRAYS.items():
             self._rate[name].write(getattr(rate, word), rows)
             self._rateints[name].write(getattr(rateints, word), slice(None), rows)

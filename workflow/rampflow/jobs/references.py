@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 from rampflow.crds.pointers import check, load_pointer
-from rampflow.detector.subarray import Reference
 from rampflow.errors import FileProblem
 from rampflow.io import files
 from rampflow.io.keywords import REFERENCE_KEYWORDS
+from rampflow.io.references import Reference
 from rampflow.steps import NotApplicable
 
 log = logging.getLogger("rampflow")
@@ -58,7 +58,7 @@ class References:
 
         Returns
         -------
-        `~rampflow.detector.subarray.Reference`
+        `~rampflow.io.references.Reference`
 
         Raises
         ------

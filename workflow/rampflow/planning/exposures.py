@@ -1,34 +1,34 @@
-"""The raw exposures of a run: found, their headers read, and refused where they cannot be used.
+"""The raw exposures of a run: found, and refused where they cannot be used.
 
-Reading is quick, because it happens at every start of the workflow: a small parser of FITS headers in place
-of astropy, whose import alone takes longer than hundreds of headers do, and a cache in the run's folder, so
-that files that have not changed are not opened again.
-
-Source: FITS Standard 4.0, sections 3 and 4 (https://fits.gsfc.nasa.gov/fits_standard.html).
+Their headers are read at every start of the workflow (`rampflow.io.raw_headers`, `rampflow.planning.header_cache`).
 """
 
-import contextlib
 import glob
-import hashlib
-import json
 import math
 import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from rampflow.detector.multistripe import Stripes
-from rampflow.io.shared_files import replace
+from rampflow.detector.orientation import Orientation
+from rampflow.detector.subarray import Window
+from rampflow.errors import BadExposure, FileProblem
+from rampflow.planning.header_cache import read_all
 from rampflow.settings.configuration import ConfigError, check_config, read_table, schema, steps, suggestion
+from rampflow.settings.paths import expanded
 
-#: The cache, in the run's folder.
-CACHE = Path(".rampflow") / "headers.json"
-_CACHE_FORMAT = 2
-_BLOCK = 2880
-_CARD = 80
-# What tells where the data of an extension are.
-_STRUCTURE = re.compile("XTENSION|BITPIX|NAXIS|PCOUNT|GCOUNT|EXTNAME")
+# Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
+# without those that must be there.
+_COUNTS = {"NINTS": 1, "NGROUPS": 1, "NFRAMES": 1, "GROUPGAP": 0}
+_OPTIONAL_COUNTS = {"INTSTART": 1, "INTEND": 1, "DRPFRMS1": 0, "NRSTSTRT": 0, "NRESETS": 0}
+_OPTIONAL_COUNTS |= dict.fromkeys(("FRMDIVSR", "SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"), 1)
+_TIMES = ("TGROUP", "TFRAME")
+_MAGIC = re.compile(r"[*?[]")
+# Exposures that are named in a notice that holds for more of them.
+_NAMED = 3
 
 GUIDE_STAR_TYPES = {
     "FGS_ID-IMAGE": "identification",
@@ -38,10 +38,6 @@ GUIDE_STAR_TYPES = {
     "FGS_TRACK": "tracking",
     "FGS_FINEGUIDE": "fine guiding",
 }
-
-
-class BadExposure(Exception):
-    """A file is not an exposure that the workflow can use; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +88,15 @@ def placeholder(instrument, tso):
     )
 
 
+class Survey(NamedTuple):
+    """What there is of the exposures that a configuration asks for."""
+
+    exposures: list  #: those that can be used (`Exposure`), sorted by root
+    problems: list  #: one line for each that cannot be used, or for what there is not
+    notices: list  #: what to say of those that can
+    names: list  #: roots of all that were asked for
+
+
 def find_exposures(config, directory="."):
     """Find the run's exposures and read what they are.
 
@@ -107,23 +112,37 @@ def find_exposures(config, directory="."):
     exposures : list of Exposure
         Sorted by root. Where the configuration gives both ``instrument`` and ``tso`` and there is no file at
         all, the `placeholder` of that mode.
-    problems : list of str
-        One line for each exposure that was left out, with ``skip_bad``; or that there is no file.
+    notices : list of str
+        One line for each exposure that was left out, with ``skip_bad``; or that there is no file; or for keywords
+        that disagree with the arrays.
 
     Raises
     ------
     ConfigError
         If an exposure cannot be used, with a line for each; with ``skip_bad`` only if none can.
     """
+    found = survey(config, directory)
+    if found.problems:
+        raise ConfigError(found.problems)
+    return found.exposures, found.notices
+
+
+def survey(config, directory="."):
+    """Find the run's exposures as `find_exposures` does, and return the problems instead of raising them."""
     config = check_config(config)
-    given, problems = _listed(config["exposures"], Path(directory))
-    present = [entry for entry in given if (Path(directory) / entry["uncal"]).is_file()]
+    directory = Path(directory)
+    try:
+        given, problems = _listed(config["exposures"], directory)
+    except ConfigError as error:
+        return Survey([], error.problems, [], [])
+    names = [entry["exposure"] for entry in given]
+    present = [entry for entry in given if (directory / entry["uncal"]).is_file()]
     if not present and None not in (config["instrument"], config["tso"]):
         mode = placeholder(config["instrument"], config["tso"])
-        return [mode], problems or [f"exposures: no file {entry['uncal']!r}" for entry in given]
-    found, unreadable = _read_all(given, Path(directory))
+        return Survey([mode], [], problems or [f"exposures: no file {entry['uncal']!r}" for entry in given], names)
+    found, unreadable = read_all(given, directory)
     problems += unreadable
-    exposures = []
+    exposures, notices = [], []
     for entry, facts in found:
         try:
             exposure = _exposure(entry, facts)
@@ -132,16 +151,28 @@ def find_exposures(config, directory="."):
             exposures.append(exposure)
         except BadExposure as problem:
             problems.append(f"{entry['uncal']}: {problem}")
+        else:
+            notices += [(line, exposure.path) for line in _disagreements(exposure, facts["raw"])]
     count = Counter(exposure.root for exposure in exposures)
     for root in [root for root in count if count[root] > 1]:
         paths = " and ".join(exposure.path for exposure in exposures if exposure.root == root)
         problems.append(f"{paths}: one name, {root!r}, for {count[root]} files; name each in a table")
     exposures = sorted((one for one in exposures if count[one.root] == 1), key=lambda one: one.root)
-    if problems and not (config["skip_bad"] and exposures):
-        if exposures:
-            problems.append(f"{len(exposures)} of {len(given)} can be used; skip_bad: true leaves out the others")
-        raise ConfigError(problems)
-    return exposures, [f"left out: {problem}" for problem in problems]
+    notices = _gathered(notices)
+    if config["skip_bad"] and exposures:
+        return Survey(exposures, [], [f"left out: {problem}" for problem in problems] + notices, names)
+    if problems and exposures:
+        problems.append(f"{len(exposures)} of {len(given)} can be used; skip_bad: true leaves out the others")
+    return Survey(exposures, problems, notices, names)
+
+
+def _gathered(notices):
+    """Say what holds for several exposures once."""
+    paths = {}
+    for line, path in notices:
+        paths.setdefault(line, []).append(path)
+    more = {line: f" and {len(of) - _NAMED} more" if len(of) > _NAMED else "" for line, of in paths.items()}
+    return [f"{', '.join(of[:_NAMED])}{more[line]}: {line}" for line, of in paths.items()]
 
 
 def root_name(path):
@@ -165,8 +196,9 @@ def _listed(exposures, directory):
         return _listed_in_table(exposures, directory)
     paths, problems = {}, []
     for entry in [exposures] if isinstance(exposures, str) else exposures:
-        if re.search(r"[*?[]", entry):
-            matches = sorted(glob.glob(entry, root_dir=directory, recursive=True))
+        pattern = _pattern(entry, directory)
+        if pattern:
+            matches = sorted(glob.glob(pattern, root_dir=directory, recursive=True))
             if not matches:
                 where = os.path.abspath(directory)
                 problems.append(
@@ -181,6 +213,19 @@ def _listed(exposures, directory):
     return [{"exposure": root_name(path), "uncal": path} for path in paths], problems
 
 
+def _pattern(entry, directory):
+    """Return what an entry matches files by; None where it is a path. Files and folders of such names come first."""
+    if not _MAGIC.search(entry):
+        return None
+    parts, path, matches = [], directory, False
+    for part in Path(entry).parts:
+        path = path / part
+        there = os.path.lexists(path)
+        parts.append(glob.escape(part) if there else part)
+        matches |= not there and bool(_MAGIC.search(part))
+    return os.path.join(*parts) if matches else None
+
+
 def _listed_in_table(table, directory):
     try:
         rows = read_table(directory / table, schema("exposures"), name=table)
@@ -190,6 +235,7 @@ def _listed_in_table(table, directory):
     except ConfigError as error:
         raise ConfigError(f"exposures: {problem}" for problem in error.problems) from None
     for row in rows:
+        row["uncal"] = expanded(row["uncal"])
         row["tso"] = {"true": True, "false": False}.get((row.get("tso") or "").lower())
         row["instrument"] = row.get("instrument") or None
     return rows, [] if rows else [f"exposures: {table}: the table has no rows"]
@@ -197,8 +243,8 @@ def _listed_in_table(table, directory):
 
 def _exposure(entry, facts):
     """Make an exposure of a header, or say why it cannot be one."""
-    header, shape = facts["header"], facts["shape"]
-    needed = ("INSTRUME", "DETECTOR", "EXP_TYPE", "NINTS", "NGROUPS")
+    header, shape = facts["raw"].header, facts["raw"].shape
+    needed = ("INSTRUME", "DETECTOR", "EXP_TYPE", *_COUNTS, *_TIMES)
     missing = [key for key in needed if header.get(key) is None]
     if missing:
         raise BadExposure(f"{', '.join(missing)} missing in the primary header; is it a JWST exposure?")
@@ -212,6 +258,7 @@ def _exposure(entry, facts):
     _expect("INSTRUME", instrument, list(known))
     for key, value in (("DETECTOR", detector), ("EXP_TYPE", kind)):
         _expect(f"{instrument} {key}", value, known[instrument]["properties"][key]["enum"])
+    _check_numbers(header)
     if not shape:
         raise BadExposure("no SCI extension; a raw exposure (_uncal.fits) has its counts there")
     if len(shape) != 4:
@@ -219,14 +266,23 @@ def _exposure(entry, facts):
             f"SCI has {len(shape)} axes, {tuple(shape)}, where a raw exposure has 4 (integrations, groups, "
             "rows, columns); give the _uncal.fits file"
         )
+    if 0 in shape:
+        raise BadExposure(f"SCI has no pixels, {tuple(shape)}; fetch the file again")
     if shape[1] != header["NGROUPS"]:
         raise BadExposure(
             f"SCI has {shape[1]} groups where the header says NGROUPS {header['NGROUPS']}; fetch the file again"
         )
+    frames = facts["raw"].zeroframe
+    if frames is not None and tuple(frames) != (shape[0], *shape[2:]):
+        raise BadExposure(f"ZEROFRAME is {tuple(frames)} where SCI is {tuple(shape)}; fetch the file again")
     try:
         stripes = Stripes.of(header, shape)
-    except ValueError as problem:
-        raise BadExposure(str(problem)) from None
+        Window.of(header, shape, entry["uncal"])
+        axes = header.get("FASTAXIS"), header.get("SLOWAXIS")
+        if axes != (None, None):
+            Orientation.from_axes(*axes)
+    except (ValueError, FileProblem) as problem:
+        raise BadExposure(str(problem).removeprefix(f"{entry['uncal']}: ")) from None
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", entry["exposure"]):
         raise BadExposure(
             f"{entry['exposure']!r} cannot name products (letters, digits and . _ + - can); rename the file, "
@@ -253,6 +309,52 @@ def _exposure(entry, facts):
     )
 
 
+def _check_numbers(header):
+    """Refuse numbers that no step could calculate with."""
+    optional = {key: least for key, least in _OPTIONAL_COUNTS.items() if header.get(key) is not None}
+    wrong = [
+        f"{key} is {header[key]!r}, where a whole number from {least} is due"
+        for key, least in (_COUNTS | optional).items()
+        if not isinstance(header[key], int) or isinstance(header[key], bool) or header[key] < least
+    ]
+    wrong += [
+        f"{key} is {header[key]!r}, where a time above 0 is due (s)"
+        for key in _TIMES
+        if not _is_number(header[key]) or header[key] <= 0
+    ]
+    if header.get("EXPSTART") is not None and not _is_number(header["EXPSTART"]):
+        wrong.append(f"EXPSTART is {header['EXPSTART']!r}, where a date is due (MJD)")
+    if not isinstance(header.get("TSOVISIT"), bool | None):
+        wrong.append(f"TSOVISIT is {header['TSOVISIT']!r}, where T or F is due")
+    if wrong:
+        raise BadExposure(f"{'; '.join(wrong)}: correct the primary header, or leave the exposure out")
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _disagreements(exposure, raw):
+    """Say where keywords and arrays disagree and the arrays are followed."""
+    header, (integrations, _, rows, columns) = raw.header, exposure.shape
+    first, last = header.get("INTSTART"), header.get("INTEND")
+    if first is not None and last is not None:
+        if integrations != last - first + 1:
+            yield f"INTSTART {first} and INTEND {last} where SCI has {integrations} integrations; the array is followed"
+    elif integrations != exposure.nints:
+        yield f"NINTS is {exposure.nints} where SCI has {integrations} integrations; the array is followed"
+    # In segments the table may be that of the whole exposure; some exposures have an empty one.
+    if raw.rows not in (None, 0, integrations, exposure.nints):
+        yield f"INT_TIMES has {raw.rows} rows where SCI has {integrations} integrations"
+    if header.get("MSTR_RD1") or header.get("SSTR_NST"):
+        return  # SUBSIZE may be that of the lines between the first and the last
+    for axis, length, what in ((1, columns, "columns"), (2, rows, "rows")):
+        size = header.get(f"SUBSIZE{axis}")
+        # The interleaved reference pixels of IRS2 are not counted.
+        if size not in (None, length) and not (exposure.irs2 and length > size == 2048):
+            yield f"SUBSIZE{axis} is {size} where SCI has {length} {what}; the array is followed"
+
+
 def _expect(what, value, known):
     if value not in known:
         near = suggestion(value, known) if len(known) > 5 else ""
@@ -266,159 +368,3 @@ def _agree(exposure, wanted, who):
         raise BadExposure(f"INSTRUME is {exposure.instrument} where {who} instrument: {instrument}")
     if tso not in (None, exposure.tso):
         raise BadExposure(f"TSOVISIT is {str(exposure.tso).lower()} where {who} tso: {str(tso).lower()}")
-
-
-# --- headers, and the cache of them -------------------------------------------------------------------
-
-
-def _read_all(entries, directory):
-    """Read the headers of files, or take them from the cache; returns [(entry, facts)] and problems."""
-    cached, fresh = _load_cache(directory / CACHE), {}
-    found, problems = [], []
-    for entry in entries:
-        path = entry["uncal"]
-        try:
-            status = os.stat(directory / path)
-            facts = cached.get(path)
-            if facts is None or [facts["size"], facts["mtime_ns"]] != [status.st_size, status.st_mtime_ns]:
-                facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-                try:
-                    facts["header"], facts["shape"] = examine(directory / path)
-                    facts["digest"] = hashlib.sha256(json.dumps(facts["header"]).encode()).hexdigest()[:16]
-                except BadExposure as problem:
-                    facts["problem"] = str(problem)
-            fresh[path] = facts
-            if "problem" in facts:
-                problems.append(f"{path}: {facts['problem']}")
-            else:
-                found.append((entry, facts))
-        except FileNotFoundError:
-            problems.append(f"{path}: there is no such file in {os.path.abspath(directory)}")
-        except OSError as error:
-            problems.append(f"{path}: cannot be read ({error.strerror})")
-    if fresh != cached:
-        _save_cache(directory / CACHE, fresh)
-    return found, problems
-
-
-def _load_cache(path):
-    try:
-        content = json.loads(path.read_bytes())
-        return content["files"] if content["format"] == _CACHE_FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _save_cache(path, files):
-    # A cache that cannot be written (a read-only folder) costs time and nothing else.
-    with contextlib.suppress(OSError):
-        replace(path, json.dumps({"format": _CACHE_FORMAT, "files": files}))
-
-
-def read_header(path):
-    """Return the primary header of a FITS file, as `examine` reads it."""
-    return examine(path)[0]
-
-
-def examine(path):
-    """Read the primary header of a FITS file and the shape of its SCI array, and check the file's length.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    header : dict
-        Keyword to value of the primary header: text, numbers, booleans, None where there is no value. The
-        first of repeated keywords counts; comments are left out.
-    shape : list of int
-        Shape of SCI in the order of numpy, the fastest axis last; empty without a SCI extension.
-
-    Raises
-    ------
-    BadExposure
-        If the file is not FITS, or shorter than its headers say.
-    OSError
-        If it cannot be read.
-    """
-    with open(path, "rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        header, shape, offset = None, [], 0
-        if (begin := os.pread(file.fileno(), 6, 0)) and begin != b"SIMPLE":
-            packed = "; it is compressed, unpack it: gunzip" if begin.startswith(b"\x1f\x8b") else ""
-            raise BadExposure(f"not a FITS file: it does not begin with SIMPLE{packed}")
-        while offset < size:
-            if header is None:
-                cards, start = _read_cards(file, offset, size)
-                if cards.get("SIMPLE") is not True:
-                    raise BadExposure("not a FITS file: it does not begin with SIMPLE = T")
-                header = cards
-            else:
-                cards, start = _read_cards(file, offset, size, only=_STRUCTURE)
-                if "XTENSION" not in cards:
-                    break  # the standard allows other records after the last extension
-            try:
-                axes = [cards[f"NAXIS{i}"] for i in range(cards["NAXIS"], 0, -1)]
-                count = math.prod(axes) if axes else 0
-                length = abs(cards["BITPIX"]) // 8 * cards.get("GCOUNT", 1) * (cards.get("PCOUNT", 0) + count)
-            except (KeyError, TypeError) as error:
-                raise BadExposure(f"damaged: the header at byte {offset} is incomplete ({error})") from None
-            if start + length > size:
-                name = cards.get("EXTNAME", "the primary array")
-                end = start + length
-                raise BadExposure(f"truncated: {size} bytes, where {name} ends at {end}; fetch the file again")
-            if cards.get("EXTNAME") == "SCI" and not shape:
-                shape = axes
-            offset = start + -(-length // _BLOCK) * _BLOCK
-        if header is None:
-            raise BadExposure("empty; fetch the file again")
-        return header, shape
-
-
-def _read_cards(file, offset, size, only=None):
-    """Read the header at an offset, all cards or those that fit; also return where its data begin."""
-    cards, long_string = {}, None
-    while True:
-        chunk = os.pread(file.fileno(), 8 * _BLOCK, offset).decode("latin-1")
-        for at in range(0, len(chunk) - _CARD + 1, _CARD):
-            keyword = chunk[at : at + 8].rstrip()
-            if chunk[at + 8 : at + 10] == "= ":
-                long_string = None
-                if (only is None or only.match(keyword)) and keyword not in cards:
-                    value = cards[keyword] = _value(chunk[at + 10 : at + _CARD])
-                    if isinstance(value, str) and value.endswith("&"):
-                        long_string = keyword
-            elif keyword == "END":
-                return cards, (offset + at) // _BLOCK * _BLOCK + _BLOCK
-            elif keyword == "CONTINUE" and long_string:
-                cards[long_string] = cards[long_string][:-1] + (_value(chunk[at + 8 : at + _CARD]) or "")
-                if not cards[long_string].endswith("&"):
-                    long_string = None
-            elif not cards:
-                return {}, offset  # not a header
-        offset += len(chunk)
-        if len(chunk) < 8 * _BLOCK:
-            raise BadExposure(f"truncated: {size} bytes, ending inside a header; fetch the file again")
-
-
-def _value(field):
-    """Read the value of a card: text in quotes, T or F, a number, or None."""
-    field = field.lstrip()
-    if field.startswith("'"):
-        end = field.find("'", 1)
-        while field.startswith("''", end):  # a quote inside text is written twice
-            end = field.find("'", end + 2)
-        return field[1:end].replace("''", "'").rstrip() if end > 0 else None
-    token = field.split("/", 1)[0].rstrip()
-    if token in ("T", "F", ""):
-        return {"T": True, "F": False}.get(token)
-    try:
-        return int(token)
-    except ValueError:
-        pass
-    try:
-        return float(token.replace("D", "E"))
-    except ValueError:
-        return token

@@ -156,6 +156,8 @@ class Plan:
         The run's exposures, with different ``root``.
     directory : path-like, optional
         The run's folder, where relative paths start.
+    others : iterable of str, optional
+        Names of exposures that were asked for and cannot be used: the configuration may speak of them.
 
     Attributes
     ----------
@@ -180,13 +182,13 @@ class Plan:
     Methods take an exposure or its root.
     """
 
-    def __init__(self, config, exposures, directory="."):
+    def __init__(self, config, exposures, directory=".", others=()):
         self.config = check_config(config)
         self.release = load_release(self.config["release"])
         self.exposures = {exposure.root: exposure for exposure in exposures}
         self.notices = []
-        self._refuse(self._irs2_problems())
-        roots = self.exposures.keys()
+        refused = self._refuse(self._irs2_problems())
+        roots = {*self.exposures, *others}
         types = {row["type"] for row in self.release.references}
         self._step_layers, problems = _layers(self.config["steps"], steps(), roots, "config: steps")
         self._reference_layers, wrong = _layers(self.config["references"], types, roots, "config: references")
@@ -200,15 +202,17 @@ class Plan:
         }
         for exposure in self.exposures.values():
             problems += self._skip_problems(exposure)
+        # What is wrong with a value is no reason to be silent about what the others lead to.
+        self._chains = {exposure.root: self._chain(exposure) for exposure in self.exposures.values()}
+        problems += [
+            f"config: steps: every step of {root} is skipped" for root, chain in self._chains.items() if not chain
+        ]
+        problems += refused + self._refuse(self._superstripe_problems())
+        self.steps = self._all_steps()
+        self._before, wrong = self._links()
+        problems += wrong
         if problems:
             raise ConfigError(problems)
-        self._chains = {exposure.root: self._chain(exposure) for exposure in self.exposures.values()}
-        empty = [root for root, chain in self._chains.items() if not chain]
-        if empty:
-            raise ConfigError(f"config: steps: every step of {root} is skipped" for root in empty)
-        self._refuse(self._superstripe_problems())
-        self.steps = self._all_steps()
-        self._before = self._links()
         self._notice()
 
     def chain(self, exposure):
@@ -348,7 +352,7 @@ class Plan:
         return [step for step in self._cells(exposure) if not self._skip(step, exposure)[0]]
 
     def _links(self):
-        """Link the exposures of each detector in time, for persistence: root to the root before it."""
+        """Link the exposures of each detector in time, for persistence: root to the root before it; and problems."""
         detectors, links, problems = {}, {}, []
         for exposure in self.exposures.values():
             if "persistence" in self.chain(exposure) and self.settings("persistence", exposure)["chain"]["value"]:
@@ -358,7 +362,7 @@ class Plan:
                         f"{exposure.root}: no EXPSTART, by which persistence is chained; set it, or chain: false"
                     )
         if problems:
-            raise ConfigError(problems)
+            return links, problems
         for detector, members in detectors.items():
             algorithms = {self.settings("persistence", exposure)["algorithm"]["value"] for exposure in members}
             if len(algorithms) > 1:
@@ -368,9 +372,7 @@ class Plan:
                 )
             members.sort(key=_place_in_time)
             links |= {after.root: before.root for before, after in zip(members, members[1:], strict=False)}
-        if problems:
-            raise ConfigError(problems)
-        return links
+        return links, problems
 
     def _all_steps(self):
         """Merge the chains; a step that only some have stands behind its predecessor there."""
@@ -386,16 +388,15 @@ class Plan:
         return merged
 
     def _refuse(self, problems):
-        """Refuse, or with skip_bad leave out, the exposures that have a problem: root to what it is."""
+        """Return a line for each exposure that has a problem (root to what it is); with skip_bad leave them out."""
         refused = {root: f"{root}: {problem}" for root, problem in problems.items()}
         if refused and (not self.config["skip_bad"] or refused.keys() == self.exposures.keys()):
-            raise ConfigError(
-                f"{line}; take the exposure out, or set skip_bad: true to leave such exposures out"
-                for line in refused.values()
-            )
+            cure = "take the exposure out, or set skip_bad: true to leave such exposures out"
+            return [f"{line}; {cure}" for line in refused.values()]
         self.notices += [f"{line}: left out" for line in refused.values()]
         for root in refused:
             del self.exposures[root]
+        return []
 
     def _irs2_problems(self):
         problems = {}
@@ -430,7 +431,10 @@ class Plan:
                 place = f"{where}: {step}"
                 content[step] = {}
                 for name, value in given.items():
-                    content[step][name] = self._value(step, name, value, place, problems)
+                    known = len(problems)
+                    value = self._value(step, name, value, place, problems)
+                    if len(problems) == known:
+                        content[step][name] = value
         return replace(layer, content=content)
 
     def _value(self, step, name, value, where, problems):
@@ -467,7 +471,7 @@ class Plan:
                 yield f"{where}: release {release} asks for no type {kind!r}{suggestion(kind, types)}"
             elif not isinstance(path, str):
                 yield f"{where}: {kind}: expected a path, found {path!r}"
-            elif path != "N/A" and not (directory / path).expanduser().is_file():
+            elif path != "N/A" and not (directory / path).is_file():
                 yield f"{where}: {kind}: no file {path!r}; correct the path, or write N/A to do without"
 
     def _skip_problems(self, exposure):

@@ -18,10 +18,11 @@ from pathlib import Path
 from rampflow.io.shared_files import read_json, replace
 from rampflow.jobs import memory
 from rampflow.jobs.provenance import HOME, code_digest, code_files, digest, script_of, version_of, versions
-from rampflow.planning.exposures import find_exposures
-from rampflow.planning.plan import Plan, merge_parameters
+from rampflow.planning.beginning import prepare
+from rampflow.planning.links import plain
+from rampflow.planning.plan import merge_parameters
 from rampflow.planning.standing import Standing
-from rampflow.settings.configuration import ConfigError, check_config
+from rampflow.settings.configuration import ConfigError
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
@@ -55,23 +56,18 @@ class Run:
         path = [str(Path(home) / "workflow"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, path)))
         try:
-            self.config = check_config(config)
-            found, notices = find_exposures(self.config, Path.cwd())
-            self.plan = Plan(self.config, found)
+            self.config, self.plan, self.notices = prepare(config, Path.cwd())
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self._facts = {}
         self._standing = None
         self._check_place()
-        self.notices = [*notices, *self.plan.notices]
 
     def _check_place(self):
         """Refuse a run that Snakemake itself could not do, in one line instead of many."""
         if not shutil.disk_usage(".").free:
             raise SystemExit(f"rampflow: {os.getcwd()}: the disk is full, nothing can run there; make room")
-        if os.path.exists(self.results) and not os.path.isdir(self.results):
-            raise SystemExit(f"rampflow: {self.results}: not a folder; correct the key results of the configuration")
 
     def begin(self, workflow):
         """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
@@ -236,6 +232,16 @@ class Run:
             "overrides": overrides,
         }
 
+    def raw(self, exposure):
+        """Return the raw file of an exposure, by a name that Snakemake takes as it is; None where there is no file."""
+        path = self.plan.exposures[exposure].path
+        return plain(path) if path else None
+
+    def user_file(self, step, parameter, exposure):
+        """Return the file that a parameter of the configuration names, by such a name; None where it names none."""
+        path = self.plan.settings(step, exposure)[parameter]["value"]
+        return plain(path) if path else None
+
     # --- what stands ----------------------------------------------------------------------------------
 
     def let_records_decide(self, workflow):
@@ -277,9 +283,8 @@ class Run:
 
     def carried_file(self, exposure):
         """Return the file with what the exposure before has left, where the configuration names one; or None."""
-        settings = self.plan.settings("persistence", exposure)
-        traps = settings["algorithm"]["value"] == "traps"
-        return settings["input_trapsfilled" if traps else "persistence_array_file"]["value"] or None
+        traps = self.plan.settings("persistence", exposure)["algorithm"]["value"] == "traps"
+        return self.user_file("persistence", "input_trapsfilled" if traps else "persistence_array_file", exposure)
 
     def _bytes(self, exposure):
         exposure = self.plan.exposures[exposure]

@@ -16,6 +16,7 @@ import yaml
 
 from rampflow.errors import RampflowError
 from rampflow.places import WORKFLOW
+from rampflow.settings.paths import with_homes
 
 RELEASES = WORKFLOW / "releases"
 INSTRUMENTS = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
@@ -31,6 +32,12 @@ _WORDS = {
     "object": "a block of keys",
     "null": "null",
 }
+
+
+# Names of contexts, and the words and dates that crds takes in place of them.
+_DATE = r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?)?"
+_CONTEXT = re.compile(rf"jwst(_[a-z0-9]+)*\.pmap|jwst-(edit|operational|latest|build|versions)|(jwst-)?{_DATE}")
+_EXAMPLE = "jwst_1322.pmap"
 
 
 class ConfigError(RampflowError, ValueError):
@@ -150,9 +157,12 @@ def check_config(config):
     if isinstance(config["keep"], list):
         unknown = [step for step in config["keep"] if step not in steps()]
         problems += [f"config: keep: no step {step!r}{suggestion(step, steps())}" for step in unknown]
+    context = config["crds"]["context"]
+    if context is not None and not _CONTEXT.fullmatch(context):
+        problems.append(f"config: crds: context: {context!r} is not a JWST context; write a name such as {_EXAMPLE}")
     if problems:
         raise ConfigError(problems)
-    return config
+    return with_homes(config)
 
 
 def schema_problems(value, rules, where):

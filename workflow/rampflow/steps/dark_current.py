@@ -220,6 +220,16 @@ class Dark:
         self._read = read
         self._plan = plan_dark(pattern, ReadPattern.of(header, ngroups))
 
+    @property
+    def available(self):
+        """Groups of the reference."""
+        return self._plan.available
+
+    @property
+    def extrapolated(self):
+        """Groups of the reference that it would have to have beyond those; they follow from its last two."""
+        return max(0, self._plan.groups[-1].stop - self._plan.available)
+
     def plane(self, integration, *, intstart):
         """Say which integration of the reference serves one of the exposure, as `dark_plane` does."""
         return dark_plane(integration, intstart=intstart, n_reference=self.planes[0] if self.planes else 1)

@@ -1,0 +1,34 @@
+"""Fuzz from the command line: ``python -m fuzz [--count N] [--seed S]``; status 1 where anything went wrong."""
+
+import argparse
+import sys
+import tempfile
+
+from fuzz import driver, raw_files
+
+KINDS = [raw_files.KIND]
+
+
+def main():
+    """Run every kind and print a table of what became of the mutants."""
+    parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
+    parser.add_argument("--count", type=int, default=2000, help="mutants of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first mutant: to see one again")
+    given = parser.parse_args()
+    failed = False
+    for kind in KINDS:
+        folder = tempfile.mkdtemp(prefix="fuzz_")
+        outcome = driver.run(kind, given.count, folder, given.seed, given.first)
+        words = sorted({word for _, word in outcome.counts})
+        print(f"{kind.name}: {given.count} mutants\n{'':20}" + "".join(f"{word:>10}" for word in words))
+        for how in sorted({how for how, _ in outcome.counts}):
+            print(f"{how:20}" + "".join(f"{outcome.counts[how, word]:10}" for word in words))
+        for number, made, error in outcome.failures:
+            print(f"mutant {number} ({made}) in {folder}: {type(error).__name__}: {error}")
+        failed |= bool(outcome.failures)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Samples that are not a number: no step may take them for counts, so their flags say DO_NOT_USE."""
+
+import numpy as np
+
+from rampflow.detector import dq
+
+
+def has_nan(values):
+    """Return whether any of these float32 values is NaN; as fast as they can be read."""
+    # A sum needs no array of its own; infinities of both signs make it NaN, too.
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = np.add.reduce(values, axis=None)
+    return bool(np.isnan(total)) and bool(np.isnan(values).any())
+
+
+def flag_nan(values, flags):
+    """Set DO_NOT_USE, in place, where values are NaN and are not flagged yet.
+
+    Parameters
+    ----------
+    values : float `~numpy.ndarray`
+        Counts or slopes.
+    flags : integer `~numpy.ndarray`
+        Their flags, of the same shape.
+
+    Returns
+    -------
+    bool
+        Whether there was any.
+    """
+    found = has_nan(values)
+    if found:
+        flags[np.isnan(values)] |= flags.dtype.type(dq.DO_NOT_USE)
+    return found

@@ -1,0 +1,107 @@
+"""Everything that can be known before anything runs, found in one pass: a problem does not hide the next one."""
+
+import os
+from pathlib import Path
+
+from rampflow.planning.exposures import Survey, survey
+from rampflow.planning.plan import Plan
+from rampflow.settings.configuration import ConfigError, check_config
+from rampflow.settings.paths import named_files
+
+
+def prepare(config, directory="."):
+    """Check a configuration and the exposures that it asks for, and make the plan.
+
+    Parameters
+    ----------
+    config : dict
+        The configuration as Snakemake has read it.
+    directory : path-like, optional
+        The run's folder.
+
+    Returns
+    -------
+    config : dict
+        The configuration with every key.
+    plan : `~rampflow.planning.plan.Plan`
+        The plan.
+    notices : list of str
+        What to say once: one line each.
+
+    Raises
+    ------
+    ConfigError
+        With a line for each problem: of the configuration, of the exposures, and of what the one asks of the other.
+    """
+    config, problems, wrong = usable(config)
+    found, plan = Survey([], [], [], []), None
+    if "exposures" not in wrong:
+        found = survey(config, directory)
+    problems += found.problems
+    if "release" not in wrong:
+        try:
+            plan = Plan(config, found.exposures, directory, others=found.names)
+        except ConfigError as error:
+            problems += error.problems
+    problems += _path_problems(config, Path(directory))
+    if problems:
+        raise ConfigError(problems)
+    return config, plan, [*found.notices, *plan.notices]
+
+
+def usable(config):
+    """Check a configuration, and return what can be used of it beside the problems.
+
+    Parameters
+    ----------
+    config : dict
+        The configuration; not changed.
+
+    Returns
+    -------
+    config : dict
+        Every key; where what is given is wrong, the default.
+    problems : list of str
+        One line each.
+    wrong : set of str
+        The keys whose default stands for something that cannot be used.
+    """
+    try:
+        return check_config(config), [], set()
+    except ConfigError:
+        good, problems, wrong = {}, [], set()
+    for key, value in config.items():
+        try:
+            check_config({key: value})
+            good[key] = value
+        except ConfigError as error:
+            problems += error.problems
+            wrong.add(key)
+            if isinstance(value, dict):
+                good[key] = {name: part for name, part in value.items() if _is_usable({key: {name: part}})}
+    return check_config(good), problems, wrong
+
+
+def _is_usable(config):
+    try:
+        check_config(config)
+    except ConfigError:
+        return False
+    return True
+
+
+def _path_problems(config, directory):
+    """Find files and folders of the configuration that are not what they should be."""
+    results = config["results"]
+    if "{" in results or "}" in results:
+        yield f"config: results: {results!r}: braces are wildcards of Snakemake; choose another name"
+    for path in (directory / results, *(directory / results).parents):
+        if os.path.lexists(path):
+            if not os.path.isdir(path):
+                what = "a link to what is not there" if not os.path.exists(path) else "not a folder"
+                name = results.rstrip("/") if path == directory / results else path
+                yield f"{name}: {what}; correct the key results of the configuration"
+            break
+    for where, path in named_files(config["steps"]):
+        if not (directory / path).is_file():
+            yield f"{where}: no file {path!r}; correct the path"

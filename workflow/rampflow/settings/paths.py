@@ -1,0 +1,54 @@
+"""Paths that people write in a configuration: one rule for all of them.
+
+``~`` and ``~name`` at the beginning are home folders, as in a shell; relative paths start from the run's folder.
+"""
+
+import os
+
+#: Parameters of steps that name a file to read.
+READ = ("user_supplied_dq", "input_trapsfilled", "persistence_array_file", "user_mask")
+#: Parameters of steps that name a file to write, where they are text.
+WRITTEN = ("dark_output", "save_persistence")
+
+
+def expanded(path):
+    """Return a path with the home folder that it begins with written out; what is no text stays as it is."""
+    return os.path.expanduser(path) if isinstance(path, str) else path
+
+
+def with_homes(config):
+    """Write out the home folders in every path of a configuration.
+
+    Parameters
+    ----------
+    config : dict
+        The configuration with every key (`rampflow.settings.configuration.check_config`).
+
+    Returns
+    -------
+    dict
+        The same with other paths.
+    """
+    exposures = config["exposures"]
+    return config | {
+        "exposures": expanded(exposures) if isinstance(exposures, str) else [expanded(path) for path in exposures],
+        "results": expanded(config["results"]),
+        "crds": config["crds"] | {"path": expanded(config["crds"]["path"])},
+        "references": _each(config["references"], lambda _, path: expanded(path)),
+        "steps": _each(config["steps"], lambda name, value: expanded(value) if name in READ + WRITTEN else value),
+    }
+
+
+def named_files(steps, where="config: steps"):
+    """Go through the files to read that a block of parameters names: place for messages and path."""
+    for name, value in steps.items():
+        if isinstance(value, dict):
+            yield from named_files(value, f"{where}: {name}")
+        elif name in READ and isinstance(value, str) and value:
+            yield f"{where}: {name}", value
+
+
+def _each(block, change):
+    return {
+        name: _each(value, change) if isinstance(value, dict) else change(name, value) for name, value in block.items()
+    }
