@@ -6,7 +6,7 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test fuzz parity bench lint lint-snakemake rulegraph clean
+.PHONY: demo report check test fuzz kill-test parity bench lint lint-snakemake rulegraph house clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -37,6 +37,10 @@ test: $(VENV)/installed
 fuzz: $(VENV)/installed
 	PYTHONPATH=workflow:tests $(BIN)/python -m fuzz $(FUZZ)
 
+# Kills runs at random moments, sixty times, and completes them: half an hour.
+kill-test: $(VENV)/installed
+	$(BIN)/python tests/run/kills.py $(KILLS)
+
 # The oracle (the jwst package) lives in environments of its own.
 parity: $(VENV)/installed
 	$(BIN)/python tests/parity/compare.py $(PARITY)
@@ -54,6 +58,10 @@ lint-snakemake: $(VENV)/installed
 
 rulegraph: $(VENV)/installed
 	$(BIN)/snakemake --rulegraph
+
+# The drawing of which room of the package imports which: docs/house.md.
+house: $(VENV)/installed
+	$(BIN)/python docs/house.py
 
 clean:
 	rm -rf demo results .snakemake .rampflow

@@ -3,7 +3,7 @@
 # (workflow/releases/); an exposure's chain follows from its instrument and mode.
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27.1")
 
 
 include: "rules/common.smk"

@@ -17,9 +17,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from rampflow.detector import dq  # noqa: E402
-from rampflow.mock.configurations import Window, properties  # noqa: E402
+from rampflow.mock.configurations import Rectangle, properties  # noqa: E402
 from rampflow.mock.effects import Effects  # noqa: E402
-from rampflow.mock.exposure import Exposure  # noqa: E402
+from rampflow.mock.exposure import MockExposure  # noqa: E402
 from rampflow.mock.ramps import integrations  # noqa: E402
 from rampflow.mock.scene import Scene  # noqa: E402
 from rampflow.settings.release import load_release  # noqa: E402
@@ -54,13 +54,13 @@ def main(arguments=None):
 def exposure(ngroups, nints, energy, seed, shape=(64, 128)):
     """Describe a time series of a small window with cosmic rays of one energy."""
     effects = Effects(photon_noise=1.0, read_noise=1.0, cosmic_rays=2e4, cosmic_ray_energy=energy)
-    return Exposure(
+    return MockExposure(
         "NRCALONG",
         "RAPID",
         ngroups,
         nints,
         subarray="SUBGRISM64",
-        window=Window(1001, 11, shape[1], shape[0]),
+        window=Rectangle(1001, 11, shape[1], shape[0]),
         tso=True,
         exp_type="NRC_TSGRISM",
         scene=Scene(sky=20.0, trace=400.0, fwhm=3.0, transit=0.01),

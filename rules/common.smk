@@ -3,24 +3,57 @@
 Graph logic is in workflow/rampflow/planning; here it is only put in Snakemake's words.
 """
 
+import os
 import sys
+import tarfile
+import tempfile
 
 from snakemake.exceptions import IncompleteCheckpointException
 
-# The package comes with the workflow: it is found where the Snakefile is, here and on a cluster's nodes.
-sys.path.insert(0, f"{workflow.basedir}/workflow")
+
+def home():
+    """The workflow's own folder, which is not that of the main Snakefile when this is a module of another workflow.
+
+    Of one that comes from a git host Snakemake has single files; the package has to be a folder: it gets a copy.
+    """
+    here = workflow.current_basedir
+    if isinstance(here, os.PathLike):
+        return os.path.dirname(here)
+    repository = here.hosted_repo.repo
+    commit = repository.commit(here.ref)
+    folder = os.path.abspath(f".snakemake/rampflow/{commit.hexsha}")
+    if not os.path.isdir(folder):
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        with tempfile.TemporaryFile() as archive, tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as part:
+            repository.archive(archive, commit.hexsha)
+            archive.seek(0)
+            tarfile.open(fileobj=archive).extractall(f"{part}/all", filter="data")
+            os.rename(f"{part}/all", folder)
+    return folder
+
+
+# The package comes with the workflow, here and on a cluster's nodes.
+HOME = home()
+sys.path.insert(0, f"{HOME}/workflow")
+
+from rampflow.planning.interruption import Interruption
+
+# A signal that comes while the rest is imported and planned ends the process in order, too.
+INTERRUPTION = Interruption() if workflow.is_main_process else None
+if INTERRUPTION is not None:
+    INTERRUPTION.watch()
 
 from rampflow.jobs.provenance import code_digest
-from rampflow.planning.run import Run
+from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
 
 # A configuration that is named on the command line stands alone; without one the run is the demo.
 if not workflow.overwrite_configfiles:
 
-    configfile: f"{workflow.basedir}/config/config.yaml"
+    configfile: f"{HOME}/config/config.yaml"
 
 
-RUN = Run(config, workflow.basedir)
+RUN = Run(config, HOME, INTERRUPTION)
 PLAN = RUN.plan
 FOLDER = f"{RUN.results}/{{exposure}}"
 
@@ -136,7 +169,7 @@ def skipped(step):
 
 
 def code(step):
-    return code_digest(f"{workflow.basedir}/scripts/{step}.py")
+    return code_digest(f"{HOME}/scripts/{step}.py")
 
 
 def calibrated_ramp(wildcards):
@@ -155,7 +188,8 @@ def crds_settings(wildcards):
 def start_server():
     global SERVER
     RUN.begin(workflow)
-    SERVER = server.start(".rampflow", PLAN.steps)
+    SERVER = server.start(STATE, PLAN.steps)
+    RUN.interruption.spare(SERVER)
 
 
 def stop_server(outcome):

@@ -1,2 +1,59 @@
+"""Options of the tests, how examples are drawn, and kernels that are compiled by who calls them, not by collection.
+
+A kernel with a signature is compiled when its module is imported, or read from disk if that was done before: minutes
+for all of them. Every process of a run wants that, since it imports what it needs; pytest imports everything to
+collect it. So here the compilation waits for the first call, from Python or from another kernel; signatures, options
+and what is kept on disk are the same. Processes that tests start are not concerned.
+"""
+
+import hypothesis
+import numba
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.typeinfer import register_dispatcher
+
+# The same examples in every run, which leaves nothing behind; the first of them may compile a kernel.
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=50, database=None)
+hypothesis.settings.load_profile("seeded")
+
+
 def pytest_addoption(parser):
     parser.addoption("--regenerate", action="store_true", help="write the golden edge lists of tests/graph anew")
+
+
+def _compile_when_called(njit):
+    """Return njit with the difference that a kernel with signatures is compiled by whoever needs it first."""
+
+    def decorator(signature=None, **options):
+        if signature is None or not (isinstance(signature, list) or numba.core.sigutils.is_signature(signature)):
+            return njit(signature, **options)
+        signatures = signature if isinstance(signature, list) else [signature]
+
+        def decorate(function):
+            kernel = njit(**options)(function)
+
+            def after_compilation(name):
+                def entry(*args, **kwargs):
+                    # What numba does when it is given signatures, once: other threads wait here until it is done. A
+                    # kernel that calls itself finds the entry of the class.
+                    with global_compiler_lock:
+                        if vars(kernel).pop("get_call_template", None):
+                            with register_dispatcher(kernel):
+                                for each in signatures:
+                                    kernel.compile(each)
+                            kernel.disable_compile()
+                            vars(kernel).pop("_compile_for_args")
+                    # numba calls what the first of the two returns.
+                    return kernel if name == "_compile_for_args" else kernel.get_call_template(*args, **kwargs)
+
+                return entry
+
+            for name in ("_compile_for_args", "get_call_template"):
+                setattr(kernel, name, after_compilation(name))
+            return kernel
+
+        return decorate
+
+    return decorator
+
+
+numba.njit = _compile_when_called(numba.njit)

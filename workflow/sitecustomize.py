@@ -13,9 +13,16 @@ import sys
 def _hand_over():
     arguments = sys.orig_argv[1:]
     if os.environ.get("RAMPFLOW_SERVER") and len(arguments) == 1 and "/.snakemake/scripts/" in arguments[0]:
+        import _signal
+
+        before = _signal.getsignal(_signal.SIGINT)
+        if before is _signal.default_int_handler:
+            # An interrupt that comes now ends the process without a traceback of what it imports.
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         from rampflow.warmstart.client import handoff
 
         handoff(arguments[0])
+        _signal.signal(_signal.SIGINT, before)
 
 
 def _run_hidden():

@@ -1,6 +1,6 @@
 """Compare rampflow with the oracle (the jwst package), step by step and end to end: ``make parity``.
 
-On the exposures of the mock's programme ``parity``:
+On the exposures of the programme ``parity`` (tests/programmes):
 
 steps
     Every script of the workflow runs on the *oracle's* product of the step before, with the references and
@@ -106,7 +106,7 @@ def parse(arguments):
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="compare.py", description=__doc__.splitlines()[0])
     parser.add_argument("--release", default="1.19", choices=environment.releases())
-    parser.add_argument("--programme", default="parity", help="programme of the mock")
+    parser.add_argument("--programme", default="parity", help="one of tests/programmes")
     parser.add_argument("--exposures", default="*", metavar="PATTERN", help="root names to compare, a glob")
     parser.add_argument("--small", action="store_true", help=f"only {len(SMALL)} small exposures")
     parser.add_argument("--seed", type=int, help="seed of the mock; by default the programme's own")
@@ -145,7 +145,7 @@ def make_programme(options):
     if not (options.keep and (folder / "programme.json").exists()):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        command = [sys.executable, "-m", "rampflow.mock", options.programme, str(folder), *seed]
+        command = [sys.executable, ROOT / "tests/programmes", options.programme, folder, *seed]
         with open(folder / "mock.log", "w") as log:
             status = subprocess.call(command, cwd=ROOT, env=project_environment(), stdout=log, stderr=log)
         if status:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, write_exposure
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene, build_cache, write_exposure
 
 HOME = Path(__file__).parents[2]
 SCENE = Scene(sky=5.0, stars=4, brightest=3000.0)
@@ -37,12 +37,12 @@ def exposures():
         ("GUIDER1", "FGS", 3, 1, {}),
     ]
     return [
-        Exposure(
+        MockExposure(
             detector,
             readpatt,
             ngroups,
             nints,
-            window=Window(1, 1, 40, 32),
+            window=Rectangle(1, 1, 40, 32),
             scene=SCENE,
             effects=Effects.nominal(INSTRUMENTS[detector], ipc=1),
             seed=seed,
@@ -65,13 +65,22 @@ class Programme:
     context: str
     exposures: list = field(default_factory=list)
 
+    def config(self, *detectors):
+        """The configuration of a run on the exposures of some detectors."""
+        crds = {"path": str(self.folder / "crds"), "context": self.context, "offline": True}
+        return {"exposures": [str(self.folder / "data" / f"*_{name}_uncal.fits") for name in detectors], "crds": crds}
+
 
 @pytest.fixture(scope="session")
 def programme(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("programme")
+    return make_programme(tmp_path_factory.mktemp("programme"), INSTRUMENTS)
+
+
+def make_programme(folder, detectors):
+    """Make raw exposures of some detectors, and their cache."""
     for name in ("data", "truth"):
-        (folder / name).mkdir()
-    made = exposures()
+        (folder / name).mkdir(parents=True)
+    made = [exposure for exposure in exposures() if exposure.detector in detectors]
     context = build_cache(folder / "crds", made)
     for exposure in made:
         write_exposure(exposure, folder / "data", folder / "truth")
@@ -146,9 +155,7 @@ class Run:
 
 
 def _new_run(programme, folder, *detectors):
-    crds = {"path": str(programme.folder / "crds"), "context": programme.context, "offline": True}
-    paths = [str(programme.folder / "data" / f"*_{detector}_uncal.fits") for detector in detectors]
-    return Run(folder, HOME, {"exposures": paths, "crds": crds})
+    return Run(folder, HOME, programme.config(*detectors))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from conftest import HOME, Run
 from stdatamodels.jwst import datamodels
 
 from rampflow.inspection import check
-from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, read_truth, write_exposure
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene, build_cache, read_truth, write_exposure
 
 EFFECTS = Effects(read_noise=0.3, reset_noise=1, bias=1, saturation=1, persistence=10000)
 BRIGHT, FAINT = Scene(sky=1.5e4, stars=8, brightest=2e4), Scene(sky=0.5)
@@ -22,14 +22,14 @@ def field(tmp_path_factory):
     folder = tmp_path_factory.mktemp("field")
     for name in ("data", "truth"):
         (folder / name).mkdir()
-    common = {"window": Window(5, 5, 40, 32), "subarray": "SUB64P", "effects": EFFECTS}
-    bright = Exposure("NRCB1", "RAPID", 30, 2, number=3, scene=BRIGHT, start="2024-06-01T12:00:00.000", **common)
+    common = {"window": Rectangle(5, 5, 40, 32), "subarray": "SUB64P", "effects": EFFECTS}
+    bright = MockExposure("NRCB1", "RAPID", 30, 2, number=3, scene=BRIGHT, start="2024-06-01T12:00:00.000", **common)
     start = {"number": 1, "start": "2024-06-01T12:01:00.000"}
     second = bright.but(scene=FAINT, after=(bright,), seed=2, **start)
     start = {"number": 2, "start": "2024-06-01T12:02:00.000"}
     third = bright.but(scene=FAINT, after=(bright, second), seed=3, nints=1, **start)
-    other = Exposure(
-        "NIS", "NISRAPID", 5, window=Window(5, 5, 40, 32), subarray="SUB64", scene=FAINT, effects=EFFECTS, seed=4,
+    other = MockExposure(
+        "NIS", "NISRAPID", 5, window=Rectangle(5, 5, 40, 32), subarray="SUB64", scene=FAINT, effects=EFFECTS, seed=4,
         start="2024-06-01T12:01:30.000",
     )  # fmt: skip
     exposures = [bright, second, third, other]

@@ -10,7 +10,16 @@ from conftest import HOME, Run
 from stdatamodels.jwst import datamodels
 
 from rampflow.detector import dq
-from rampflow.mock import Effects, Exposure, Scene, Stripes, Window, build_cache, read_truth, write_exposure
+from rampflow.mock import (
+    Effects,
+    MockExposure,
+    Rectangle,
+    Scene,
+    StripeReadout,
+    build_cache,
+    read_truth,
+    write_exposure,
+)
 from rampflow.mock import detector as det
 
 EFFECTS = Effects(
@@ -25,21 +34,21 @@ def exposures():
     common = {"scene": SCENE, "effects": EFFECTS, "groupgap": 50}
     dhs = {"exp_type": "NRC_TSGRISM", "tso": True, **common}
     return [
-        Exposure(
-            "NRCA2", "RAPID", 5, 2, subarray="SUB82STRIPE2_DHS", window=Window(1009, 2031, 40, 18),
-            stripes=Stripes(1, 30, 8, 5, 1, 1), zero_frame=True, seed=1, **dhs,
+        MockExposure(
+            "NRCA2", "RAPID", 5, 2, subarray="SUB82STRIPE2_DHS", window=Rectangle(1009, 2031, 40, 18),
+            stripes=StripeReadout(1, 30, 8, 5, 1, 1), zero_frame=True, seed=1, **dhs,
         ),
-        Exposure(
-            "NRCALONG", "RAPID", 5, subarray="SUB164STRIPE4_DHS", window=Window(201, 1, 40, 27),
-            stripes=Stripes(1, 50, 8, 0, 1, 0), seed=2, **dhs,
+        MockExposure(
+            "NRCALONG", "RAPID", 5, subarray="SUB164STRIPE4_DHS", window=Rectangle(201, 1, 40, 27),
+            stripes=StripeReadout(1, 50, 8, 0, 1, 0), seed=2, **dhs,
         ),
-        Exposure(
-            "NIS", "NISRAPID", 5, 8, subarray="SUB17STRIPE_SOSS", window=Window(1, 1793, 16, 24), zero_frame=True,
-            stripes=Stripes(4, 0, 12, 0, 1, 1, 12, 4), exp_type="NIS_SOSS", tso=True, seed=3, **common,
+        MockExposure(
+            "NIS", "NISRAPID", 5, 8, subarray="SUB17STRIPE_SOSS", window=Rectangle(1, 1793, 16, 24), zero_frame=True,
+            stripes=StripeReadout(4, 0, 12, 0, 1, 1, 12, 4), exp_type="NIS_SOSS", tso=True, seed=3, **common,
         ),
-        Exposure(
-            "NRCB1", "RAPID", 5, 8, subarray="SUB64P_SUPSTP002", window=Window(201, 2046, 40, 9), zero_frame=True,
-            stripes=Stripes(1, 50, 2, 0, 1, 0, 2, 4, start=2), exp_type="NRC_IMAGE", seed=4, **common,
+        MockExposure(
+            "NRCB1", "RAPID", 5, 8, subarray="SUB64P_SUPSTP002", window=Rectangle(201, 2046, 40, 9), zero_frame=True,
+            stripes=StripeReadout(1, 50, 2, 0, 1, 0, 2, 4, start=2), exp_type="NRC_IMAGE", seed=4, **common,
         ),
     ]  # fmt: skip
 
@@ -222,8 +231,8 @@ def test_superstripes_must_not_go_without_refpix(field, tmp_path):
 
 # --- persistence --------------------------------------------------------------------------------------
 
-LINES = Stripes(1, 30, 8, 5, 1, 1)  # lines 0, 31-38, 0, 44-51
-PLACE = {"window": Window(1009, 2031, 40, 18), "stripes": LINES, "subarray": "SUB82STRIPE2_DHS", "noutputs": 1}
+LINES = StripeReadout(1, 30, 8, 5, 1, 1)  # lines 0, 31-38, 0, 44-51
+PLACE = {"window": Rectangle(1009, 2031, 40, 18), "stripes": LINES, "subarray": "SUB82STRIPE2_DHS", "noutputs": 1}
 
 
 @pytest.fixture
@@ -244,7 +253,7 @@ def write_field(tmp_path):
 
 
 def test_traps_belong_to_the_lines_of_the_detector(write_field, tmp_path):
-    exposure = Exposure("NRCA2", "RAPID", 3, exp_type="NRC_IMAGE", **PLACE)
+    exposure = MockExposure("NRCA2", "RAPID", 3, exp_type="NRC_IMAGE", **PLACE)
     # Every pixel has as many filled traps as its row has a number, and no time to lose any.
     filled = np.broadcast_to(np.arange(2048, dtype=np.float32)[:, np.newaxis], (3, 2048, 2048))
     header = fits.Header([("DETECTOR", "NRCA2"), ("EXPEND", dict((r[0], r[2]) for r in exposure.header())["EXPSTART"])])
@@ -265,13 +274,13 @@ def test_traps_belong_to_the_lines_of_the_detector(write_field, tmp_path):
 
 
 def test_windows_belong_to_the_lines_of_the_detector(write_field):
-    bright = Exposure(
+    bright = MockExposure(
         "NRCA2", "RAPID", 4, exp_type="NRC_IMAGE", scene=Scene(sky=10.0, saturated_patch=1e8), number=1,
         effects=Effects(saturation=1), **PLACE,
     )  # fmt: skip
     # Seen next: lines 0, 35-42.
-    place = PLACE | {"window": Window(1001, 2040, 40, 9), "stripes": Stripes(1, 34, 8, 0, 1, 1)}
-    faint = Exposure(
+    place = PLACE | {"window": Rectangle(1001, 2040, 40, 9), "stripes": StripeReadout(1, 34, 8, 0, 1, 1)}
+    faint = MockExposure(
         "NRCA2", "RAPID", 4, exp_type="NRC_IMAGE", scene=Scene(sky=10.0), number=2, start="2024-06-01T12:01:00.000",
         effects=Effects(saturation=1), **{**place, "subarray": "SUB164STRIPE4_DHS"},
     )  # fmt: skip

@@ -9,7 +9,16 @@ import pytest
 from astropy.io import fits
 
 from rampflow.crds import resolve
-from rampflow.mock import SERVERLESS, Effects, Exposure, Scene, detector, read_truth, write_exposure, write_references
+from rampflow.mock import (
+    SERVERLESS,
+    Effects,
+    MockExposure,
+    Scene,
+    detector,
+    read_truth,
+    write_exposure,
+    write_references,
+)
 from rampflow.planning import exposures
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -66,7 +75,7 @@ def test_a_ramp_built_on_the_real_superbias_and_dark_gives_its_truth_back(cache,
         "superbias": DATA / "references/jwst_nirspec_superbias_0075.fits",
         "dark": DATA / "references/jwst_nirspec_dark_0046.fits",
     }
-    exposure = Exposure(
+    exposure = MockExposure(
         "NRS1",
         "NRSRAPID",
         8,

@@ -6,7 +6,7 @@ from astropy.io import fits
 from conftest import HOME, Run
 from stdatamodels.jwst import datamodels
 
-from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, read_truth, write_exposure
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene, build_cache, read_truth, write_exposure
 
 EFFECTS = Effects(read_noise=1, reset_noise=1, bias=1, saturation=1, picture_frame=40)
 #: Steps whose effects are off.
@@ -22,8 +22,8 @@ def run(tmp_path_factory):
         (folder / name).mkdir()
     common = {"exp_type": "NRS_MSASPEC", "scene": SCENE, "effects": EFFECTS}
     exposures = [
-        Exposure("NRS1", "NRSRAPID", 2, seed=1, **common),
-        Exposure("NRS2", "NRSRAPID", 2, window=Window(1, 1, 40, 32), subarray="SUBS200A1", seed=2, **common),
+        MockExposure("NRS1", "NRSRAPID", 2, seed=1, **common),
+        MockExposure("NRS2", "NRSRAPID", 2, window=Rectangle(1, 1, 40, 32), subarray="SUBS200A1", seed=2, **common),
     ]
     context = build_cache(folder / "crds", exposures)
     for exposure in exposures:

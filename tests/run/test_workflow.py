@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import signal
@@ -194,7 +195,7 @@ def test_without_a_cache_nothing_runs_and_one_line_says_so(new_run, tmp_path):
     assert "all exposures: " in line and "nowhere" in line
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP])
 def test_a_killed_workflow_completes_with_the_same_bits(finished, run, number):
     process = run.start()
     while len(list(run.folder.glob("results/*/*_superbias.fits"))) < 2:
@@ -203,11 +204,13 @@ def test_a_killed_workflow_completes_with_the_same_bits(finished, run, number):
     process.send_signal(number)
     process.communicate()
     assert process.returncode != 0
-    time.sleep(3)  # the server notices within two seconds that it is orphaned, and ends its children
-    run("--unlock")
-    run("--rerun-incomplete")
+    (record,) = run.folder.glob("results/runs/*.json")
+    text = run("--rerun-incomplete")
+    killed = number == signal.SIGKILL
+    assert json.loads(record.read_text())["outcome"] == ("killed" if killed else "interrupted")
+    assert ("was killed; this one goes on where it ended" in text) == killed
     assert run.products() == finished.products()
-    assert not list(run.folder.rglob("*.part"))
+    assert not list(run.folder.rglob("*.part")) and not (run.folder / "results/.lock").exists()
 
 
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing_half_written(new_run, finished):
@@ -216,7 +219,8 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_half_written(new_run,
     text = run(status=1, largest_file=60_000)
     lines = {line for line in text.splitlines() if line.startswith("rampflow: jw") and "group_scale" in line}
     assert len(lines) == 1
-    assert re.search(r"group_scale: results/\S+: File too large \(\d+ MB free\); make room, or keep fewer", lines.pop())
+    advice = r"files of more than 0\.1 MB are not allowed; raise the limit \(ulimit -f\)"
+    assert re.search(rf"group_scale: results/\S+: File too large; {advice}", lines.pop())
     assert not list(run.folder.rglob("*.part")) and not list(run.folder.rglob("*.fits"))
     run()
     assert run.products().items() <= finished.products().items()

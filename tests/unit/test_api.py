@@ -9,7 +9,7 @@ from astropy.io import fits
 
 import rampflow
 from rampflow import api
-from rampflow.mock import Effects, Exposure, Scene, Window, build_cache, write_exposure
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene, build_cache, write_exposure
 from rampflow.settings.configuration import ConfigError
 
 
@@ -17,12 +17,12 @@ from rampflow.settings.configuration import ConfigError
 def place(tmp_path_factory):
     """A folder with a raw exposure and a CRDS cache: (raw file, settings of crds)."""
     folder = tmp_path_factory.mktemp("api")
-    exposure = Exposure(
+    exposure = MockExposure(
         "NRCB1",
         "RAPID",
         6,
         2,
-        window=Window(1, 1, 40, 32),
+        window=Rectangle(1, 1, 40, 32),
         scene=Scene(sky=5.0, stars=4, brightest=3000.0),
         effects=Effects.nominal("NIRCAM"),
     )

@@ -81,9 +81,9 @@ def apply(
     >>> import tempfile
     >>> from pathlib import Path
     >>> import rampflow
-    >>> from rampflow.mock import Exposure, Window, build_cache, write_exposure
+    >>> from rampflow.mock import MockExposure, Rectangle, build_cache, write_exposure
     >>> folder = Path(tempfile.mkdtemp())
-    >>> exposure = Exposure("NRCB1", "RAPID", ngroups=4, nints=1, window=Window(1, 1, 40, 32))
+    >>> exposure = MockExposure("NRCB1", "RAPID", ngroups=4, nints=1, window=Rectangle(1, 1, 40, 32))
     >>> raw = write_exposure(exposure, folder, folder)
     >>> crds = {"path": folder / "crds", "context": build_cache(folder / "crds", [exposure]), "offline": True}
     >>> flagged = rampflow.apply("dq_init", raw, crds=crds)

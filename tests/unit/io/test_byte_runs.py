@@ -56,4 +56,9 @@ def test_what_cannot_be_written_is_an_error_with_its_reason(tmp_path, count):
 
 
 def test_no_runs_are_nothing_to_do(numbers):
-    byte_runs.read(numbers, np.empty((0, 5), np.int32), np.empty(0, np.int64))
+    none, nowhere = np.empty((0, 5), np.int32), np.empty(0, np.int64)
+    byte_runs.read(numbers, none, nowhere)
+    byte_runs.write(numbers, none, nowhere)
+    found = np.empty(10_000, np.int32)
+    byte_runs.read(numbers, found, np.zeros(1, np.int64))
+    assert np.array_equal(found, np.arange(10_000)) and os.fstat(numbers).st_size == found.nbytes

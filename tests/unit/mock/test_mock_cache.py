@@ -8,9 +8,9 @@ import sys
 import pytest
 from astropy.io import fits
 
-from rampflow.mock import SERVERLESS, Effects, Exposure, Window, build_cache, complete, programme, revise
+from rampflow.mock import SERVERLESS, Effects, MockExposure, Rectangle, build_cache, complete, programme, revise
 
-SMALL = Window(1, 1, 12, 8)
+SMALL = Rectangle(1, 1, 12, 8)
 
 ASK = """
 import json, os, sys
@@ -92,7 +92,7 @@ def test_a_time_series_gets_other_pipeline_parameters(answers):
 
 
 def test_the_dark_of_nircam_is_selected_by_the_number_of_outputs(tmp_path):
-    four = Exposure("NRCALONG", "RAPID", 2, subarray="SUBGRISM64", window=SMALL)
+    four = MockExposure("NRCALONG", "RAPID", 2, subarray="SUBGRISM64", window=SMALL)
     one = four.but(noutputs=1)
     context = build_cache(tmp_path, [four, one])
     found = ask(tmp_path, context, [four, one], ["dark"])
@@ -103,8 +103,8 @@ def test_the_dark_of_nircam_is_selected_by_the_number_of_outputs(tmp_path):
 
 
 def test_the_linearity_of_miri_is_selected_by_band_and_filter(tmp_path):
-    image = Exposure("MIRIMAGE", "FASTR1", 2, window=SMALL)
-    spectrum = Exposure("MIRIFULONG", "FASTR1", 2, window=SMALL, band="LONG")
+    image = MockExposure("MIRIMAGE", "FASTR1", 2, window=SMALL)
+    spectrum = MockExposure("MIRIFULONG", "FASTR1", 2, window=SMALL, band="LONG")
     exposures = [image, image.but(filter="F2300C", number=2), spectrum, spectrum.but(band="SHORT", number=2)]
     context = build_cache(tmp_path, exposures)
     found = [answer["linearity"] for answer in ask(tmp_path, context, exposures, ["linearity"])]
@@ -113,7 +113,7 @@ def test_the_linearity_of_miri_is_selected_by_band_and_filter(tmp_path):
 
 
 def test_a_type_can_be_left_out_of_a_context(tmp_path):
-    exposure = Exposure("NRS1", "NRS", 2, window=SMALL)
+    exposure = MockExposure("NRS1", "NRS", 2, window=SMALL)
     context = build_cache(tmp_path, [exposure], without={"superbias"})
     (answer,) = ask(tmp_path, context, [exposure], ["superbias", "dark"])
     assert answer == {"superbias": "N/A", "dark": "jwst_nirspec_dark_9001.fits"}
@@ -121,7 +121,7 @@ def test_a_type_can_be_left_out_of_a_context(tmp_path):
 
 def test_a_type_can_be_left_out_for_one_detector(tmp_path):
     imager, spectrometer = (
-        Exposure(detector, "FASTR1", 4, window=SMALL, effects=Effects.nominal("MIRI"))
+        MockExposure(detector, "FASTR1", 4, window=SMALL, effects=Effects.nominal("MIRI"))
         for detector in ("MIRIMAGE", "MIRIFULONG")
     )
     context = build_cache(tmp_path, [imager, spectrometer], without={("MIRIMAGE", "reset")})
@@ -131,8 +131,8 @@ def test_a_type_can_be_left_out_for_one_detector(tmp_path):
 
 
 def test_writers_of_references_take_options_and_the_more_special_wins(tmp_path):
-    imager = Exposure("MIRIMAGE", "FASTR1", 4, window=SMALL, effects=Effects.nominal("MIRI"))
-    other = imager.but(subarray="SUB64", window=Window(1, 779, 12, 8), number=2)
+    imager = MockExposure("MIRIMAGE", "FASTR1", 4, window=SMALL, effects=Effects.nominal("MIRI"))
+    other = imager.but(subarray="SUB64", window=Rectangle(1, 779, 12, 8), number=2)
     owners = {"MIRI": 1, "MIRIMAGE": 2, other.root: 5}
     options = {(owner, "reset"): {"nints": nints} for owner, nints in owners.items()}
     context = build_cache(tmp_path, [imager, other], options=options)
@@ -177,9 +177,9 @@ def test_an_old_context_can_be_completed(cache, demo):
 
 
 def test_exposures_that_no_one_reference_can_serve_are_refused(tmp_path):
-    one = Exposure("NIS", "NISRAPID", 2, window=SMALL)
+    one = MockExposure("NIS", "NISRAPID", 2, window=SMALL)
     with pytest.raises(ValueError, match="one dark would have to serve windows"):
-        build_cache(tmp_path, [one, one.but(window=Window(5, 5, 12, 8))])
+        build_cache(tmp_path, [one, one.but(window=Rectangle(5, 5, 12, 8))])
     with pytest.raises(ValueError, match="NIS differ in effects"):
         build_cache(tmp_path, [one, one.but(effects=Effects(bias=1.0))])
     with pytest.raises(ValueError, match=r"no reset of NIS in use; detectors: \['NIS'\]"):
@@ -190,8 +190,8 @@ def test_cut_references_cover_all_windows_of_a_detector_and_whole_ones_the_detec
     from astropy.io import fits
 
     exposures = [
-        Exposure("MIRIMAGE", "FASTR1", 2, subarray=name, window=window)
-        for name, window in [("SUB64", Window(1, 1, 12, 8)), ("SUB128", Window(5, 7, 12, 8))]
+        MockExposure("MIRIMAGE", "FASTR1", 2, subarray=name, window=window)
+        for name, window in [("SUB64", Rectangle(1, 1, 12, 8)), ("SUB128", Rectangle(5, 7, 12, 8))]
     ]
     build_cache(tmp_path, exposures, whole={"mask", "dark"})
     folder = tmp_path / "references/jwst/miri"
@@ -201,8 +201,8 @@ def test_cut_references_cover_all_windows_of_a_detector_and_whole_ones_the_detec
 
 
 def test_references_can_be_odd_missing_or_whole_for_one_detector(tmp_path):
-    one = Exposure("NRS1", "NRS", 2, window=SMALL)
-    other = Exposure("NRS2", "NRS", 2, window=SMALL)
+    one = MockExposure("NRS1", "NRS", 2, window=SMALL)
+    other = MockExposure("NRS2", "NRS", 2, window=SMALL)
     odd = {"NRS1": {"superbias": ("missing",), "gain": ("whole", "nowhere"), "dark": ("no_flags",)}}
     context = build_cache(tmp_path, [one, other], odd=odd)
     found = ask(tmp_path, context, [one, other], ["superbias", "gain", "dark"])

@@ -1,6 +1,6 @@
 import pytest
 
-from rampflow.mock import Exposure, Window
+from rampflow.mock import MockExposure, Rectangle
 from rampflow.mock.configurations import DETECTORS, full_frame, orientation, read_pattern, subarray
 
 
@@ -24,7 +24,7 @@ from rampflow.mock.configurations import DETECTORS, full_frame, orientation, rea
     ],
 )
 def test_frame_time_is_the_published_one(detector, name, readpatt, noutputs, seconds):
-    exposure = Exposure(detector, readpatt, 2, subarray=name, noutputs=noutputs)
+    exposure = MockExposure(detector, readpatt, 2, subarray=name, noutputs=noutputs)
     assert exposure.tframe == pytest.approx(seconds, abs=1e-9)
 
 
@@ -49,10 +49,10 @@ def test_unknown_names_are_refused_with_the_known_ones():
 
 
 def test_a_window_cuts_its_place_out_of_a_larger_one():
-    assert Window(3, 5, 4, 2).within(Window(1, 2, 10, 10)) == (slice(3, 5), slice(2, 6))
+    assert Rectangle(3, 5, 4, 2).within(Rectangle(1, 2, 10, 10)) == (slice(3, 5), slice(2, 6))
     with pytest.raises(ValueError, match="does not lie within"):
-        Window(8, 1, 4, 2).within(Window(1, 1, 10, 10))
+        Rectangle(8, 1, 4, 2).within(Rectangle(1, 1, 10, 10))
 
 
 def test_the_union_of_windows_holds_both():
-    assert Window(1, 10, 5, 5).union(Window(4, 2, 10, 3)) == Window(1, 2, 13, 13)
+    assert Rectangle(1, 10, 5, 5).union(Rectangle(4, 2, 10, 3)) == Rectangle(1, 2, 13, 13)

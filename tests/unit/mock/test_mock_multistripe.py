@@ -6,10 +6,10 @@ from astropy.io import fits
 
 from rampflow.mock import (
     Effects,
-    Exposure,
+    MockExposure,
+    Rectangle,
     Scene,
-    Stripes,
-    Window,
+    StripeReadout,
     build_cache,
     configurations,
     integrations,
@@ -24,26 +24,26 @@ BIAS = Effects(bias=1)
 
 def dhs(detector="NRCA1", **more):
     """Lines 0, 21-23, 0, 29-31."""
-    window = Window(101, 1, 24, 8) if detector == "NRCA1" else Window(101, 2041, 24, 8)
-    stripes = Stripes(1, 20, 3, 5, 1, 1)
+    window = Rectangle(101, 1, 24, 8) if detector == "NRCA1" else Rectangle(101, 2041, 24, 8)
+    stripes = StripeReadout(1, 20, 3, 5, 1, 1)
     common = {"subarray": "SUB164STRIPE4_DHS", "window": window, "stripes": stripes, "effects": BIAS}
-    return Exposure(detector, "RAPID", 2, exp_type="NRC_TSGRISM", **common | more)
+    return MockExposure(detector, "RAPID", 2, exp_type="NRC_TSGRISM", **common | more)
 
 
 def soss(**more):
     """Lines 0-3 and 4-8, 9-13 or 14-18, which are columns from the last one downwards."""
-    window, stripes = Window(1, 1793, 9, 16), Stripes(4, 0, 5, 0, 1, 1, 5, 3)
+    window, stripes = Rectangle(1, 1793, 9, 16), StripeReadout(4, 0, 5, 0, 1, 1, 5, 3)
     common = {"subarray": "SUB17STRIPE_SOSS", "window": window, "stripes": stripes, "effects": BIAS}
-    return Exposure("NIS", "NISRAPID", 2, 6, exp_type="NIS_SOSS", **common | more)
+    return MockExposure("NIS", "NISRAPID", 2, 6, exp_type="NIS_SOSS", **common | more)
 
 
 @pytest.mark.parametrize(
     ("stripes", "expected"),
     [
-        (Stripes(1, 20, 3, 5, 1, 1), [0, 21, 22, 23, 0, 29, 30, 31]),
-        (Stripes(1, 20, 3, 5, 1, 0), [0, 21, 22, 23, 0, 21, 22, 23]),
-        (Stripes(2, 20, 3, 5, 0, 1), [0, 1, 22, 23, 24, 30, 31, 32]),
-        (Stripes(0, 0, 0, 0, 0, 0, 8, 4, start=100), [100, 101, 102, 103, 104, 105, 106, 107]),
+        (StripeReadout(1, 20, 3, 5, 1, 1), [0, 21, 22, 23, 0, 29, 30, 31]),
+        (StripeReadout(1, 20, 3, 5, 1, 0), [0, 21, 22, 23, 0, 21, 22, 23]),
+        (StripeReadout(2, 20, 3, 5, 0, 1), [0, 1, 22, 23, 24, 30, 31, 32]),
+        (StripeReadout(0, 0, 0, 0, 0, 0, 8, 4, start=100), [100, 101, 102, 103, 104, 105, 106, 107]),
     ],
 )
 def test_lines_are_counted_as_they_are_read(stripes, expected):
@@ -58,15 +58,15 @@ def test_frames_lie_in_the_science_frame():
 
 
 def test_windows_hold_what_is_read_and_what_is_made_of_it():
-    assert dhs().cover == Window(101, 1, 24, 32) and dhs().picture == dhs().window
-    assert dhs("NRCA2").cover == Window(101, 2017, 24, 32)
-    assert soss().picture == soss().cover == Window(1, 1793, 2048, 16)
-    pure = Exposure("NRCA3", "RAPID", 2, 8, subarray="SUB64P_SUPSTP008")
-    assert pure.picture == pure.cover == Window(1, 101, 64, 64)
+    assert dhs().cover == Rectangle(101, 1, 24, 32) and dhs().picture == dhs().window
+    assert dhs("NRCA2").cover == Rectangle(101, 2017, 24, 32)
+    assert soss().picture == soss().cover == Rectangle(1, 1793, 2048, 16)
+    pure = MockExposure("NRCA3", "RAPID", 2, 8, subarray="SUB64P_SUPSTP008")
+    assert pure.picture == pure.cover == Rectangle(1, 101, 64, 64)
 
 
 def test_frames_show_the_pixels_of_their_lines():
-    whole = det.maps("NRCA1", Window(101, 1, 24, 32), BIAS)
+    whole = det.maps("NRCA1", Rectangle(101, 1, 24, 32), BIAS)
     (frame,) = det.frame_maps(dhs())
     assert np.array_equal(frame.bias, whole.bias[[0, 21, 22, 23, 0, 29, 30, 31]])
     assert np.array_equal(frame.reference.all(axis=1), [1, 0, 0, 0, 1, 0, 0, 0])
@@ -90,9 +90,9 @@ def test_superstripes_see_a_part_of_one_scene():
 
 def sampled(detector="NRCA3", **more):
     """Line 2 and two of lines 53 to 60, three times in a frame; two rows of no pixels are read before."""
-    window = Window(101, 3, 24, 9) if detector == "NRCA3" else Window(101, 2046, 24, 9)
-    common = {"window": window, "stripes": Stripes(1, 50, 2, 0, 1, 0, 2, 4, start=2), "groupgap": 1}
-    return Exposure(detector, "RAPID", nints=4, subarray="SUB64P_SUPSTP002", **{"ngroups": 2} | common | more)
+    window = Rectangle(101, 3, 24, 9) if detector == "NRCA3" else Rectangle(101, 2046, 24, 9)
+    common = {"window": window, "stripes": StripeReadout(1, 50, 2, 0, 1, 0, 2, 4, start=2), "groupgap": 1}
+    return MockExposure(detector, "RAPID", nints=4, subarray="SUB64P_SUPSTP002", **{"ngroups": 2} | common | more)
 
 
 @pytest.mark.parametrize("detector", ["NRCA3", "NRCB1"])
@@ -164,7 +164,7 @@ def test_files_say_how_they_were_read(tmp_path):
 def test_every_striped_subarray_can_be_exposed():
     for row in configurations.striped():
         pattern = "NISRAPID" if row.instrument == "NIRISS" else "RAPID"
-        exposure = Exposure(row.detector, pattern, 2, max(1, row.stripes.positions), subarray=row.name)
+        exposure = MockExposure(row.detector, pattern, 2, max(1, row.stripes.positions), subarray=row.name)
         for position in range(max(1, row.stripes.positions)):
             lines = exposure.frame_lines(position)
             assert lines.min() >= 0 and lines.max() < 2048 and lines.size == exposure.shape[-exposure.line_axis]

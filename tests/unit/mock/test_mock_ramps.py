@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from rampflow.mock import Effects, Exposure, Scene, Window, integrations
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene, integrations
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import properties
 from rampflow.mock.ramps import FIRST_FRAME, LAST_FRAME
 
-INNER = Window(201, 301, 32, 24)
+INNER = Rectangle(201, 301, 32, 24)
 PEDESTAL = properties("NIS").pedestal
 
 
 # Frames of so small a window take 6 ms, so rates are high here.
 def expose(effects=None, detector="NIS", readpatt="NISRAPID", ngroups=4, nints=1, window=INNER, **more):
     more.setdefault("scene", Scene(sky=2000.0))
-    return Exposure(detector, readpatt, ngroups, nints, window=window, effects=effects or Effects(), **more)
+    return MockExposure(detector, readpatt, ngroups, nints, window=window, effects=effects or Effects(), **more)
 
 
 def ramp(exposure):
@@ -61,20 +61,20 @@ def test_counts_end_at_zero_where_the_pedestal_is_missing():
 
 
 def test_reference_pixels_frame_a_full_detector_and_see_no_light():
-    corner = ramp(expose(window=Window(1, 1, 10, 10)))
+    corner = ramp(expose(window=Rectangle(1, 1, 10, 10)))
     assert np.all(corner[:, :4] == PEDESTAL)
     assert np.all(corner[:, :, :4] == PEDESTAL)
     assert np.all(corner[:, 4:, 4:] > PEDESTAL)
-    far = ramp(expose(window=Window(2039, 2039, 10, 10)))
+    far = ramp(expose(window=Rectangle(2039, 2039, 10, 10)))
     assert np.all(far[:, -4:] == PEDESTAL)
     assert np.all(far[:, :-4, :-4] > PEDESTAL)
 
 
 def test_miri_has_reference_columns_only():
-    left = ramp(expose(detector="MIRIMAGE", readpatt="FASTR1", window=Window(1, 1, 12, 6)))
+    left = ramp(expose(detector="MIRIMAGE", readpatt="FASTR1", window=Rectangle(1, 1, 12, 6)))
     assert np.all(left[:, :, :4] == level("MIRIMAGE"))
     assert np.all(left[:, :, 4:] > level("MIRIMAGE"))
-    right = ramp(expose(detector="MIRIMAGE", readpatt="FASTR1", window=Window(1025, 1, 8, 6)))
+    right = ramp(expose(detector="MIRIMAGE", readpatt="FASTR1", window=Rectangle(1025, 1, 8, 6)))
     assert np.all(right[:, :, 4:] == level("MIRIMAGE"))
 
 
@@ -112,8 +112,8 @@ def test_bias_is_that_of_the_superbias():
 
 def test_patterns_belong_to_the_pixel_whatever_the_window():
     effects = Effects(bias=1.0)
-    large = det.maps("NIS", Window(190, 250, 100, 100), effects).bias
-    assert np.array_equal(large[INNER.within(Window(190, 250, 100, 100))], det.maps("NIS", INNER, effects).bias)
+    large = det.maps("NIS", Rectangle(190, 250, 100, 100), effects).bias
+    assert np.array_equal(large[INNER.within(Rectangle(190, 250, 100, 100))], det.maps("NIS", INNER, effects).bias)
 
 
 def test_dark_current_adds_rate_and_settling():
@@ -194,7 +194,7 @@ def test_ipc_moves_signal_to_neighbours_and_keeps_the_sum():
 )
 def test_amplifiers_are_stripes_along_the_slow_axis_and_reference_pixels_see_them(detector, axis):
     patterns = {"NRC": "RAPID", "NIS": "NISRAPID", "NRS": "NRSRAPID", "GUI": "FGSRAPID"}
-    strip = Window(1, 1, 2048, 8) if axis == 0 else Window(1, 1, 8, 2048)
+    strip = Rectangle(1, 1, 2048, 8) if axis == 0 else Rectangle(1, 1, 8, 2048)
     effects = Effects(amplifier_offsets=10.0)
     counts = ramp(expose(effects, detector, patterns[detector[:3]], 2, window=strip, scene=Scene()))[0]
     profile = counts[0] if axis == 0 else counts[:, 0]
@@ -214,7 +214,9 @@ def test_a_single_output_has_one_offset_that_changes_with_the_frame():
     ("detector", "readpatt", "first_is_even"), [("NRCB1", "RAPID", True), ("NRCA1", "RAPID", False)]
 )
 def test_odd_and_even_columns_are_those_of_the_detector(detector, readpatt, first_is_even):
-    counts = ramp(expose(Effects(odd_even_columns=1.0), detector, readpatt, window=Window(1, 1, 8, 8), scene=Scene()))
+    counts = ramp(
+        expose(Effects(odd_even_columns=1.0), detector, readpatt, window=Rectangle(1, 1, 8, 8), scene=Scene())
+    )
     columns = counts[0, 0]
     assert len(set(columns[::2])) == len(set(columns[1::2])) == 1
     # Reading NRCA1 starts at the last science column, so its even columns are odd ones here.
@@ -223,7 +225,7 @@ def test_odd_and_even_columns_are_those_of_the_detector(detector, readpatt, firs
 
 @pytest.mark.parametrize(("detector", "readpatt", "axis"), [("NRCB1", "RAPID", 1), ("NRS1", "NRSRAPID", 0)])
 def test_row_noise_is_constant_along_the_fast_axis_and_smooth_along_the_slow_one(detector, readpatt, axis):
-    counts = ramp(expose(Effects(row_noise=5.0), detector, readpatt, window=Window(1, 1, 64, 64), scene=Scene()))[0]
+    counts = ramp(expose(Effects(row_noise=5.0), detector, readpatt, window=Rectangle(1, 1, 64, 64), scene=Scene()))[0]
     assert np.ptp(counts, axis=axis).max() == 0
     profile = counts.mean(axis=axis)
     assert 0 < np.diff(profile).std() < 0.7 * profile.std()
@@ -231,7 +233,7 @@ def test_row_noise_is_constant_along_the_fast_axis_and_smooth_along_the_slow_one
 
 def test_miri_outputs_interleave_columns_and_differ_in_odd_and_even_rows():
     effects = Effects(odd_even_rows=10.0)
-    counts = ramp(expose(effects, "MIRIMAGE", "FASTR1", window=Window(5, 3, 16, 8), scene=Scene()))
+    counts = ramp(expose(effects, "MIRIMAGE", "FASTR1", window=Rectangle(5, 3, 16, 8), scene=Scene()))
     assert np.array_equal(counts[:, :, :4], counts[:, :, 4:8])
     assert np.array_equal(counts[:, 0], counts[:, 2])
     assert not np.array_equal(counts[:, 0], counts[:, 1])
@@ -265,7 +267,7 @@ def test_emi_is_the_same_for_four_neighbours_and_repeats_with_its_period(monkeyp
     monkeypatch.setattr(det, "EMI", {"Hz390": (390.625, 100.0)})
     monkeypatch.setattr("rampflow.mock.drifts.EMI", det.EMI)
     # SUB256: a frame takes 117 periods of 256 clocks, so all frames look alike.
-    exposure = Exposure("MIRIMAGE", "FASTR1", 2, subarray="SUB256", effects=Effects(emi=1.0))
+    exposure = MockExposure("MIRIMAGE", "FASTR1", 2, subarray="SUB256", effects=Effects(emi=1.0))
     counts = ramp(exposure)
     assert np.ptp(counts[0]) > 150
     assert np.array_equal(counts[0], counts[1])
@@ -327,7 +329,7 @@ def test_a_negative_strength_is_refused():
 
 @pytest.mark.parametrize(("detector", "warmer"), [("NRS1", -1), ("NRS2", 0)])
 def test_the_picture_frame_drifts_with_time_and_is_higher_towards_the_border(detector, warmer):
-    window = Window(1, 1, 24, 2048)
+    window = Rectangle(1, 1, 24, 2048)
     exposure = expose(Effects(picture_frame=100), detector, "NRSRAPID", window=window, scene=Scene(sky=0.0))
     seen = ramp(exposure) - ramp(exposure.but(effects=Effects()))
     frame = det.picture_frame(detector, window)

@@ -5,21 +5,21 @@ from astropy.io import fits
 from stdatamodels.jwst import datamodels
 
 from rampflow.detector import dq, irs2
-from rampflow.mock import Effects, Exposure, Window, references, write_references
+from rampflow.mock import Effects, MockExposure, Rectangle, references, write_references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame
 from rampflow.mock.odd_references import SHARE, make_odd
 
-WINDOW = Window(1, 101, 32, 24)
+WINDOW = Rectangle(1, 101, 32, 24)
 EVERYTHING = Effects.nominal("NIRCAM", bad_pixels=100.0)
 
 
 def exposure(detector="NRCB1", readpatt="SHALLOW4", ngroups=4, nints=1, **more):
-    return Exposure(detector, readpatt, ngroups, nints, **{"window": WINDOW, "effects": EVERYTHING, **more})
+    return MockExposure(detector, readpatt, ngroups, nints, **{"window": WINDOW, "effects": EVERYTHING, **more})
 
 
 def miri(ngroups, **more):
-    return exposure("MIRIMAGE", "FASTR1", ngroups, **{"window": Window(1, 779, 32, 24), **more})
+    return exposure("MIRIMAGE", "FASTR1", ngroups, **{"window": Rectangle(1, 779, 32, 24), **more})
 
 
 def written(tmp_path, reftype, of, window=WINDOW, **options):
@@ -64,7 +64,7 @@ def test_references_hold_nan_where_they_do_not_know(tmp_path):
 
 def test_a_larger_window_holds_the_same_pixels(tmp_path):
     small = fits.getdata(written(tmp_path, "superbias", exposure()))
-    larger = Window(1, 90, 50, 60)
+    larger = Rectangle(1, 90, 50, 60)
     path = written(tmp_path, "superbias", exposure(), larger)
     large = fits.getdata(path)[WINDOW.within(larger)]
     assert np.array_equal(small, large, equal_nan=True)
@@ -245,7 +245,7 @@ def test_a_trap_density_covers_the_whole_detector(tmp_path):
 
 def test_references_of_interleaved_frames_have_the_rows_of_the_reads():
     normal = irs2.normal_rows("NRS2")
-    one = Exposure("NRS2", "NRSIRS2RAPID", 2, effects=Effects.nominal("NIRSPEC"))
+    one = MockExposure("NRS2", "NRSIRS2RAPID", 2, effects=Effects.nominal("NIRSPEC"))
     assert one.shape == (1, 2, 3200, 2048) and one.noutputs == 5
     assert one.tframe == pytest.approx(14.58888)
     header = {keyword: value for keyword, _, value in one.header()}
@@ -255,7 +255,7 @@ def test_references_of_interleaved_frames_have_the_rows_of_the_reads():
 
 
 def test_the_mask_and_superbias_of_interleaved_frames(tmp_path):
-    one = Exposure("NRS1", "NRSIRS2", 1, effects=Effects.nominal("NIRSPEC"))
+    one = MockExposure("NRS1", "NRSIRS2", 1, effects=Effects.nominal("NIRSPEC"))
     normal = irs2.normal_rows("NRS1")
     with datamodels.MaskModel(written(tmp_path, "mask", one, one.window)) as model:
         assert model.dq.shape == (3200, 2048)
@@ -271,7 +271,7 @@ def test_the_mask_and_superbias_of_interleaved_frames(tmp_path):
 
 def test_interleaved_frames_are_whole():
     with pytest.raises(ValueError, match="reads whole frames only, not SUB512"):
-        Exposure("NRS1", "NRSIRS2", 1, subarray="SUB512")
+        MockExposure("NRS1", "NRSIRS2", 1, subarray="SUB512")
 
 
 def test_kernels_serve_all_detectors_of_the_instrument(tmp_path):

@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from rampflow.detector import irs2, subarray
 from rampflow.io.references import Reference
-from rampflow.mock import Effects, Exposure, Scene, Window, drifts, integrations, references
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene, drifts, integrations, references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame, orientation, properties
 from rampflow.mock.ramps import true_rates
@@ -29,13 +29,13 @@ from rampflow.steps import (
 )
 from rampflow.steps.refpix import irs2 as interleaved
 
-INNER = Window(201, 301, 32, 24)
+INNER = Rectangle(201, 301, 32, 24)
 #: What all steps of a parameterless comparison are run with, unless they say otherwise.
 FIT = {"ignore_persistence": False, "slope_weights": "total", "flag_saturated": "all"}
 
 
 def expose(detector="NIS", readpatt="NISRAPID", ngroups=5, nints=1, window=INNER, **more):
-    return Exposure(detector, readpatt, ngroups, nints, window=window, **{"scene": Scene(sky=2000.0), **more})
+    return MockExposure(detector, readpatt, ngroups, nints, window=window, **{"scene": Scene(sky=2000.0), **more})
 
 
 def ramp(exposure, number=0):
@@ -140,7 +140,7 @@ def plan_refpix(exposure, **parameters):
 def strip(detector, **more):
     """Along one side of the detector, with reference pixels at both ends and on that side; four outputs."""
     transposed = abs(orientation(detector)[0]) == 2
-    window = Window(1, 1, 2048, 40) if transposed else Window(1, 1, 40, 2048)
+    window = Rectangle(1, 1, 2048, 40) if transposed else Rectangle(1, 1, 40, 2048)
     readpatt = {"NRS": "NRSRAPID", "NIS": "NISRAPID", "NRC": "RAPID", "GUI": "FGSRAPID"}[detector[:3]]
     return expose(detector, readpatt, ngroups=2, subarray="FULL", window=window, **more)
 
@@ -179,7 +179,7 @@ def test_flicker_noise_goes_but_for_the_scatter_of_medians(detector, readpatt):
     Some pixels are stars, counts are whole, and clipping about the level of all lines cuts into those far from it.
     """
     scene = Scene(sky=20.0, stars=8, brightest=3e4)
-    window = Window(201, 301, 240, 200)
+    window = Rectangle(201, 301, 240, 200)
     exposure = expose(detector, readpatt, 6, scene=scene, window=window, effects=Effects(read_noise=1))
     noisy = ramp(exposure.but(effects=Effects(read_noise=1, row_noise=1)))
     quiet = ramp(exposure)
@@ -223,7 +223,7 @@ def test_picture_frame(detector, readpatt, tmp_path):
 
 
 def test_levels_of_a_single_output_go_altogether():
-    exposure = expose("NRCB4", "RAPID", subarray="SUB160", window=Window(1889, 1889, 160, 160), noutputs=1)
+    exposure = expose("NRCB4", "RAPID", subarray="SUB160", window=Rectangle(1889, 1889, 160, 160), noutputs=1)
     seen, straight = with_and_without(exposure, amplifier_offsets=1, odd_even_columns=1)
     level = np.float32(properties("NRCB4").pedestal)
     corrected = refpix.correct_frames(seen, plan_refpix(exposure))
@@ -280,7 +280,7 @@ def test_frame_0_gives_slopes_to_pixels_that_saturate_in_their_first_group(ngrou
 def test_slow_drifts_of_irs2_frames_go(tmp_path):
     """Levels of the amplifiers and 1/f noise up to what the coefficients pass, of which 2 % are left."""
     detector = "NRS2"
-    exposure = Exposure(detector, "NRSIRS2RAPID", 2, effects=Effects(row_noise=3, amplifier_offsets=1))
+    exposure = MockExposure(detector, "NRSIRS2RAPID", 2, effects=Effects(row_noise=3, amplifier_offsets=1))
     rng = np.random.default_rng(8)
     drift = np.array([drifts.interleaved(exposure, rng) for _ in range(2)])
     normal = irs2.normal_rows(detector)

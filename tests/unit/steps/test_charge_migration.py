@@ -20,6 +20,10 @@ def test_short_ramps_are_not_treated(ngroups):
 
 def test_three_groups_are_enough():
     check_groups(3)
+    sci, groupdq = ramp(3)
+    sci[1:, 2, 2] = 101
+    flags = flag_charge_migration(sci, groupdq, signal_threshold=100)[:, 2, 2]
+    np.testing.assert_array_equal(flags != 0, [False, True, True])
 
 
 def test_bright_pixel_and_its_edge_neighbours_are_flagged_to_the_end_of_the_ramp():

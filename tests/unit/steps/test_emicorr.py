@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline, interp1d
 
-from rampflow.mock import Effects, Exposure, Scene, drifts, integrations
+from rampflow.mock import Effects, MockExposure, Scene, drifts, integrations
 from rampflow.mock import detector as det
 from rampflow.steps import NotApplicable, emicorr
 from rampflow.steps.emicorr import chi_square, joint, sequential, steady
@@ -53,7 +53,9 @@ def interference(exposure, **effects):
 def exposure(ngroups=8, nints=2, readpatt="FASTR1", subarray="SUB64", seed=3, **effects):
     strengths = Effects(**{"read_noise": 1.0, "photon_noise": 1.0, "bias": 1.0, **effects})
     scene = Scene(sky=5.0, stars=3)
-    return Exposure("MIRIMAGE", readpatt, ngroups, nints, subarray=subarray, effects=strengths, scene=scene, seed=seed)
+    return MockExposure(
+        "MIRIMAGE", readpatt, ngroups, nints, subarray=subarray, effects=strengths, scene=scene, seed=seed
+    )
 
 
 def corrected(data, of, case=None, pixeldq=None, ramp=None, **options):

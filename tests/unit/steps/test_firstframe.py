@@ -16,6 +16,9 @@ def test_short_ramps_keep_their_first_group(ngroups):
 
 def test_four_groups_are_enough():
     check_groups(4)
+    groupdq = np.zeros((4, 1, 1), np.uint8)
+    flag_first_group(groupdq[0], groupdq[2], bright_use_group1=True)
+    np.testing.assert_array_equal(groupdq[:, 0, 0], [DNU, 0, 0, 0])
 
 
 def test_first_group_is_flagged_everywhere():

@@ -77,6 +77,8 @@ def test_ramps_of_two_groups_are_not_searched(ngroups):
 
 def test_ramps_of_three_groups_are_searched():
     jump.check_groups(3)
+    # Of two differences that are far apart the larger one is the jump.
+    assert flags([0, 500]) == [[0, 0, J]]
 
 
 def test_a_plane_is_unusable_when_all_its_pixels_are():

@@ -435,8 +435,13 @@ def test_few_integrations_are_refused_or_searched_by_two_points():
 
 
 def test_ramps_of_two_groups_can_be_searched_along_time():
-    jump.check_groups(2, "time_domain")
-    jump.check_groups(2, "both")
+    sci = np.zeros((9, 2, 1, 1), np.float32)
+    sci[:, 1] = 100.0
+    sci[4, 1] = 900.0
+    for algorithm in ("time_domain", "both"):
+        jump.check_groups(2, algorithm)
+        flags = in_time(sci, algorithm=algorithm).groupdq
+        assert np.argwhere(flags & J).tolist() == [[4, 1, 0, 0]]
 
 
 @pytest.mark.parametrize("ngroups", [3, 6])

@@ -14,6 +14,9 @@ def test_short_ramps_keep_their_last_group(ngroups):
 
 def test_three_groups_are_enough():
     check_groups(3)
+    groupdq = np.zeros((3, 1, 1), np.uint8)
+    assert flag_last_group(groupdq[-1]).tolist() == [[dq.DO_NOT_USE]]
+    assert not groupdq[:2].any()
 
 
 def test_last_group_is_flagged_in_place():

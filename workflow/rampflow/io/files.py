@@ -4,8 +4,8 @@ Reference files as an exposure sees them are in `rampflow.io.references`. Arrays
 piece by piece with positioned reads and writes, so that memory follows the piece and not the exposure, several threads
 share one open file, and what a step does not touch is copied by the kernel without passing through Python.
 
-A product is written under a temporary name beside its final one and renamed when it is complete: an
-interrupted job leaves nothing under the final name.
+A product is written under a temporary name beside its final one, which no other process has, and renamed when it is
+complete: an interrupted job leaves nothing under the final name.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import io
 import os
 import re
 import stat
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -24,7 +25,7 @@ import numpy as np
 from astropy.io import fits
 
 from rampflow.errors import FileProblem
-from rampflow.io import byte_runs, headers
+from rampflow.io import byte_runs, headers, owners
 
 BLOCK = headers.BLOCK
 _RAW = {8: np.uint8, 16: np.int16, 32: np.int32, 64: np.int64, -32: np.float32, -64: np.float64}
@@ -339,10 +340,9 @@ class NewProduct:
 
     def __init__(self, path, header, plans):
         self.path = Path(path)
-        self.partial = self.path.with_name(f".{self.path.name}.part")
+        self.partial = _begin(self.path)
         self.header, self.plans = header, plans
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self.descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             self._lay_out()
         except BaseException:
@@ -378,19 +378,46 @@ class NewProduct:
         raise KeyError(name)
 
     def commit(self):
-        """Write the primary header and give the file its final name."""
+        """Write the primary header and give the file its final name.
+
+        Raises
+        ------
+        FileProblem
+            What has been written is not under its temporary name any more.
+        """
         text = _header_bytes(self.header, size=self._primary_size)
         if len(text) > self._primary_size:
             raise ValueError(f"{self.path}: the primary header grew after the file was laid out")
         byte_runs.pwrite_all(self.descriptor, text, 0)
+        _give_name(self.descriptor, self.partial, self.path)
         os.close(self.descriptor)
-        os.replace(self.partial, self.path)
 
     def discard(self):
         """Remove what was written so far."""
         with contextlib.suppress(OSError):
             os.close(self.descriptor)
         self.partial.unlink(missing_ok=True)
+
+
+def _begin(path):
+    """Choose the temporary name of a file to be made; what dead processes have left beside it goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owners.sweep(path.parent, time.time())
+    return Path(owners.temporary(path))
+
+
+def _give_name(descriptor, partial, path):
+    """Rename a temporary file, if it is the one that is open."""
+    try:
+        own = os.path.samestat(os.fstat(descriptor), os.stat(partial))
+    except FileNotFoundError:
+        own = False
+    if not own:
+        raise FileProblem(
+            f"{path}: its temporary file {partial.name} was taken away while it was written; see that nothing else "
+            "works in this folder, and run again"
+        )
+    os.replace(partial, path)
 
 
 def _header_bytes(header, *, spare=0, size=0):
@@ -612,19 +639,23 @@ class NewTree:
         import asdf
 
         self.path = Path(path)
-        self.partial = self.path.with_name(f".{self.path.name}.part")
+        self.partial = _begin(self.path)
+        self._file = open(self.partial, "x+b")  # noqa: SIM115  until it has its name
         try:
-            asdf.AsdfFile(tree).write_to(self.partial)
+            asdf.AsdfFile(tree).write_to(self._file)
+            self._file.flush()
         except BaseException:
             self.discard()
             raise
 
     def commit(self):
         """Give the file its name."""
-        os.replace(self.partial, self.path)
+        _give_name(self._file.fileno(), self.partial, self.path)
+        self._file.close()
 
     def discard(self):
         """Remove the file."""
+        self._file.close()
         self.partial.unlink(missing_ok=True)
 
 

@@ -7,7 +7,10 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
+import stat
+from pathlib import Path
+
+from rampflow.io import owners
 
 
 def read_json(path):
@@ -24,7 +27,7 @@ def replace(path, text):
         if path.read_text() == text:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    temporary = Path(owners.temporary(path))
     try:
         temporary.write_text(text)
         os.replace(temporary, path)
@@ -57,3 +60,27 @@ def exclusive(path):
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def private_folder(path):
+    """Make a folder that only its owner can use, or see to it that one that is there is such.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder; missing parents are made, too.
+
+    Raises
+    ------
+    OSError
+        It cannot be made, it belongs to somebody else, or it is a link, which somebody else may lead elsewhere.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.makedirs(path, mode=0o700)
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(f"{path}: not a folder")
+    if found.st_uid != os.getuid():
+        raise PermissionError(f"{path}: belongs to another user")
+    if found.st_mode & 0o077:
+        os.chmod(path, 0o700)

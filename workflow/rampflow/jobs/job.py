@@ -1,12 +1,9 @@
 """A job of the workflow: its log, its one clear line when it fails, its record."""
 
-import errno
 import json
 import logging
-import os
 import platform
 import resource
-import shutil
 import socket
 import sys
 import time
@@ -17,12 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from rampflow.errors import RampflowError
+from rampflow.io import room
 from rampflow.io.shared_files import replace
 from rampflow.jobs import provenance
 from rampflow.steps import NotApplicable
-
-#: No room on the disk, no more in one's share of it.
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 log = logging.getLogger("rampflow")
 
@@ -115,7 +110,7 @@ class Job:
         """Say in one line what went wrong, and what to do where the disk is full."""
         if isinstance(error, OSError) and error.strerror:
             folder = next(Path(path).parent for path in self.spec.outputs.values())
-            return f"{error.filename or folder}: {error.strerror}{_room(error.errno, folder)}"
+            return f"{error.filename or folder}: {error.strerror}{room.advice(error, folder)}"
         if isinstance(error, MemoryError):
             return (
                 f"too little memory ({error or 'none left'}); give the job more (resources: mem_mb), or fewer threads"
@@ -185,19 +180,6 @@ def _write_log_to(path):
     # What cannot be written on a full disk is lost; the line for the user is not.
     logging.raiseExceptions = False
     warnings.showwarning = lambda message, category, *_, **__: log.warning("%s: %s", category.__name__, message)
-
-
-def _room(number, folder):
-    """Say what to do about an error that is one of room."""
-    if number == errno.EFBIG:
-        return "; files of this size are not allowed there: raise the limit (ulimit -f), or choose another file system"
-    if number not in _FULL:
-        return ""
-    inodes = os.statvfs(folder)
-    if inodes.f_files and not inodes.f_favail:
-        return " (no inodes are left for further files); remove files, or choose another file system, and run again"
-    free = shutil.disk_usage(folder).free / 1e6
-    return f" ({free:.0f} MB free); make room, or keep fewer products (keep: none), and run again"
 
 
 def _processor():

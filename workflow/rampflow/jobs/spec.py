@@ -80,7 +80,8 @@ class JobSpec:
         pointers = [str(path) for path in given.pop("references", [])]
         params = dict(snakemake.params.items())
         return cls(
-            name=snakemake.rule,
+            # Another workflow, which has this one as a module, may have given the rule another name.
+            name=Path(snakemake.log[0]).stem if snakemake.log else snakemake.rule,
             exposure=snakemake.wildcards.get("exposure"),
             # An input function that names no file gives an empty list.
             inputs={name: str(path) for name, path in given.items() if path},

@@ -15,14 +15,14 @@ from functools import cache
 from importlib.resources import files
 
 from rampflow.detector import irs2
-from rampflow.mock.multistripe import Stripes
+from rampflow.mock.multistripe import StripeReadout
 
 #: Time to sample one pixel [s]; every JWST read-out runs on this clock.
 PIXEL_CLOCK = 1e-5
 
 
 @dataclass(frozen=True)
-class Window:
+class Rectangle:
     """A rectangle of a detector in science coordinates (1-based start, size), x first as in FITS."""
 
     xstart: int
@@ -47,7 +47,7 @@ class Window:
         x, y = min(self.xstart, other.xstart), min(self.ystart, other.ystart)
         xend = max(self.xstart + self.xsize, other.xstart + other.xsize)
         yend = max(self.ystart + self.ysize, other.ystart + other.ysize)
-        return Window(x, y, xend - x, yend - y)
+        return Rectangle(x, y, xend - x, yend - y)
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Subarray:
     instrument: str
     detector: str
     name: str
-    window: Window
+    window: Rectangle
     noutputs: tuple[int, ...]
     row_clocks: int | None
-    stripes: Stripes | None = None
+    stripes: StripeReadout | None = None
 
 
 @dataclass(frozen=True)
-class ReadPattern:
+class Multiaccum:
     """How frames make groups, and how often the detector is reset."""
 
     nframes: int
@@ -148,7 +148,7 @@ def _table(name):
 def _subarrays():
     rows = {}
     for row in _table("subarrays.tsv"):
-        window = Window(*(int(row[key]) for key in ("xstart", "ystart", "xsize", "ysize")))
+        window = Rectangle(*(int(row[key]) for key in ("xstart", "ystart", "xsize", "ysize")))
         rows[row["detector"], row["subarray"]] = Subarray(
             row["instrument"],
             row["detector"],
@@ -164,8 +164,8 @@ def _subarrays():
 def _striped():
     rows = {}
     for row in _table("stripes.tsv"):
-        window = Window(*(int(row[key]) for key in ("xstart", "ystart", "xsize", "ysize")))
-        stripes = Stripes(*(int(row[field.name]) for field in fields(Stripes)))
+        window = Rectangle(*(int(row[key]) for key in ("xstart", "ystart", "xsize", "ysize")))
+        stripes = StripeReadout(*(int(row[field.name]) for field in fields(StripeReadout)))
         outputs = tuple(int(number) for number in row["noutputs"].split(","))
         rows[row["detector"], row["subarray"]] = Subarray(
             row["instrument"], row["detector"], row["subarray"], window, outputs, None, stripes
@@ -177,7 +177,7 @@ def _striped():
 def _read_patterns():
     keys = ("nframes", "groupgap", "nsamples", "resets_at_start", "resets_between")
     return {
-        (row["instrument"], row["readpatt"]): ReadPattern(*(int(row[key]) for key in keys))
+        (row["instrument"], row["readpatt"]): Multiaccum(*(int(row[key]) for key in keys))
         for row in _table("read_patterns.tsv")
     }
 

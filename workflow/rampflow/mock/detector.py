@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from rampflow.detector import irs2
-from rampflow.mock.configurations import Window, full_frame, instrument_of, orientation, properties
+from rampflow.mock.configurations import Rectangle, full_frame, instrument_of, orientation, properties
 
 #: Kinds of bad pixels and the share of pixels of each at strength 1.
 BAD_PIXELS = {
@@ -109,7 +109,7 @@ def scatter(detector, name, window, distribution="standard_normal"):
     ----------
     detector, name : str
         Whose map, and which.
-    window : Window
+    window : Rectangle
         Part of the detector.
     distribution : {"standard_normal", "random"}
         Method of `numpy.random.Generator` that draws it.
@@ -163,7 +163,7 @@ def maps(detector, window, effects):
     ----------
     detector : str
         Name of the detector.
-    window : Window
+    window : Rectangle
         Part of it.
     effects : Effects
         An effect that is off leaves a flat map.
@@ -281,7 +281,7 @@ def interleaved_bias(detector, effects):
     nominal, whole = properties(detector), full_frame(detector)
     levels = np.full((irs2.ROWS, whole.xsize), nominal.pedestal, np.float32)
     if effects.bias:
-        window = Window(1, 1, whole.xsize, irs2.ROWS)
+        window = Rectangle(1, 1, whole.xsize, irs2.ROWS)
         levels += np.float32(effects.bias * nominal.bias_scatter) * scatter(detector, "interleaved bias", window)
     levels[irs2.normal_rows(detector)] = 0
     return levels
@@ -294,7 +294,7 @@ def picture_frame(detector, window):
     ----------
     detector : str
         Its name.
-    window : Window
+    window : Rectangle
         Part of the detector.
 
     Returns

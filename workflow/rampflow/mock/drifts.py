@@ -103,7 +103,7 @@ def emi(exposure, integration, frame, offsets):
 
     Parameters
     ----------
-    exposure : Exposure
+    exposure : MockExposure
         Decides the clocking.
     integration, frame : int
         0-based integration of the exposure, 1-based frame of the integration.

@@ -51,7 +51,7 @@ class Effects:
     sound_border : float
         Reference pixels are never bad (0 or 1).
     persistence : float
-        Traps that catch charge in the exposures before (`Exposure.after`) and release it into this one: their
+        Traps that catch charge in the exposures before (`MockExposure.after`) and release it into this one: their
         density, relative to that of the trapdensity reference of a detector without this effect.
     sunken : float
         Part of the pedestal that is missing, so that the converter has nothing to count in dark pixels.

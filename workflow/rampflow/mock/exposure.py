@@ -9,16 +9,17 @@ from astropy.time import Time
 
 from rampflow.detector import irs2
 from rampflow.mock import configurations
-from rampflow.mock.configurations import Window
+from rampflow.mock.configurations import Rectangle
 from rampflow.mock.effects import Effects
-from rampflow.mock.multistripe import Samples, Stripes, in_science
+from rampflow.mock.header import header_of
+from rampflow.mock.multistripe import Samples, StripeReadout, in_science
 from rampflow.mock.scene import Scene
 
 _SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
-class Exposure:
+class MockExposure:
     """An exposure, or one segment of it, with everything that decides its pixels.
 
     Attributes
@@ -33,9 +34,9 @@ class Exposure:
         TSOVISIT.
     noutputs : int, optional
         Number of outputs; the default is the usual one of the subarray.
-    window : Window, optional
+    window : Rectangle, optional
         Makes an artificial subarray of that place and size under the same name.
-    stripes : Stripes, optional
+    stripes : StripeReadout, optional
         Other than the subarray's.
     first, last : int, optional
         1-based integrations that this file holds (INTSTART, INTEND); the default is all of them.
@@ -59,7 +60,7 @@ class Exposure:
         1-based column and row of the subarray where the target was planned to be, for the keywords of the optics.
     scene, effects : Scene, Effects
         What is looked at, with which detector effects.
-    after : tuple of Exposure
+    after : tuple of MockExposure
         Earlier exposures of the same detector, in order of time, that filled its traps (effect persistence).
     seed : int
         Seed of everything random in this exposure.
@@ -78,8 +79,8 @@ class Exposure:
     channel: str | None = None
     tso: bool = False
     noutputs: int | None = None
-    window: Window | None = None
-    stripes: Stripes | None = None
+    window: Rectangle | None = None
+    stripes: StripeReadout | None = None
     first: int = 1
     last: int | None = None
     segment: int | None = None
@@ -100,7 +101,7 @@ class Exposure:
     aimed: tuple[float, float] | None = None
     scene: Scene = field(default_factory=Scene)
     effects: Effects = field(default_factory=Effects)
-    after: tuple["Exposure", ...] = ()
+    after: tuple["MockExposure", ...] = ()
     seed: int = 1
 
     def __post_init__(self):
@@ -154,7 +155,7 @@ class Exposure:
 
         Returns
         -------
-        Exposure
+        MockExposure
             With the whole of the header's integrations.
         """
         subarray = configurations.subarray(header["DETECTOR"], header["SUBARRAY"])
@@ -164,7 +165,7 @@ class Exposure:
             "ngroups": header["NGROUPS"],
             "nints": header["NINTS"],
             "subarray": header["SUBARRAY"],
-            "window": Window(*(header[key] for key in ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"))),
+            "window": Rectangle(*(header[key] for key in ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"))),
             "exp_type": header.get("EXP_TYPE", ""),
             "tso": bool(header.get("TSOVISIT", False)),
             "zero_frame": bool(header.get("ZEROFRAM", False)),
@@ -281,8 +282,8 @@ class Exposure:
         """Window from one row (or column) to another, both from 0, as wide as the exposure's."""
         window = self.window
         if self.line_axis == 1:
-            return Window(int(first) + 1, window.ystart, int(last - first) + 1, window.ysize)
-        return Window(window.xstart, int(first) + 1, window.xsize, int(last - first) + 1)
+            return Rectangle(int(first) + 1, window.ystart, int(last - first) + 1, window.ysize)
+        return Rectangle(window.xstart, int(first) + 1, window.xsize, int(last - first) + 1)
 
     @property
     def irs2(self):
@@ -342,119 +343,7 @@ class Exposure:
 
     def header(self):
         """Rows (FITS keyword, path in the data model, value) of the primary and SCI header."""
-        start = Time(self.start)
-        used = self.frames_per_integration * self.tframe
-        duration = self.duration
-        end = Time(start.mjd + duration / _SECONDS, format="mjd")
-        visit_id = f"{self.program:05d}{self.observation:03d}{self.visit:03d}"
-        fast, slow = configurations.orientation(self.detector)
-        rows = [
-            ("DATE", "date", self.start),
-            ("ORIGIN", "origin", "rampflow.mock"),
-            ("TIMESYS", "time_sys", "UTC"),
-            ("FILENAME", "filename", f"{self.root}_uncal.fits"),
-            ("TELESCOP", "telescope", "JWST"),
-            ("TITLE", "program.title", "Synthetic exposures"),
-            ("PI_NAME", "program.pi_name", "Nobody"),
-            ("CATEGORY", "program.category", "CAL"),
-            ("DATE-OBS", "observation.date", self.start[:10]),
-            ("TIME-OBS", "observation.time", self.start[11:]),
-            ("DATE-BEG", "observation.date_beg", self.start),
-            ("DATE-END", "observation.date_end", end.isot),
-            ("OBS_ID", "observation.obs_id", f"V{visit_id}P0000000{self.group:02d}1{self.activity:02d}"),
-            ("VISIT_ID", "observation.visit_id", visit_id),
-            ("PROGRAM", "observation.program_number", f"{self.program:05d}"),
-            ("OBSERVTN", "observation.observation_number", f"{self.observation:03d}"),
-            ("VISIT", "observation.visit_number", f"{self.visit:03d}"),
-            ("VISITGRP", "observation.visit_group", f"{self.group:02d}"),
-            ("SEQ_ID", "observation.sequence_id", "1"),
-            ("ACT_ID", "observation.activity_id", f"{self.activity:02d}"),
-            ("EXPOSURE", "observation.exposure_number", str(self.number)),
-            ("TSOVISIT", "visit.tsovisit", self.tso),
-            ("VISITYPE", "visit.type", "PRIME_TARGETED_FIXED"),
-            ("TARGNAME", "target.catalog_name", "SYNTHETIC"),
-            ("TARG_RA", "target.ra", 82.18735),
-            ("TARG_DEC", "target.dec", -65.44798),
-            ("INSTRUME", "instrument.name", self.instrument),
-            ("DETECTOR", "instrument.detector", self.detector),
-            ("MODULE", "instrument.module", self._module),
-            ("CHANNEL", "instrument.channel", self.channel or self._nircam_channel),
-            ("FILTER", "instrument.filter", self.filter),
-            ("PUPIL", "instrument.pupil", self.pupil),
-            ("GRATING", "instrument.grating", self.grating),
-            ("BAND", "instrument.band", self.band),
-            ("EXP_TYPE", "exposure.type", self.exp_type),
-            ("EXPSTART", "exposure.start_time", start.mjd),
-            ("EXPMID", "exposure.mid_time", start.mjd + duration / 2 / _SECONDS),
-            ("EXPEND", "exposure.end_time", end.mjd),
-            ("READPATT", "exposure.readpatt", self.readpatt),
-            ("NOUTPUTS", "exposure.noutputs", self.noutputs),
-            ("NINTS", "exposure.nints", self.nints),
-            ("INTSTART", "exposure.integration_start", self.first if self.segment else None),
-            ("INTEND", "exposure.integration_end", self.last if self.segment else None),
-            ("EXSEGNUM", "exposure.segment_number", self.segment),
-            ("NGROUPS", "exposure.ngroups", self.ngroups),
-            ("NFRAMES", "exposure.nframes", self.nframes),
-            ("FRMDIVSR", "exposure.frame_divisor", self.frame_divisor),
-            ("GROUPGAP", "exposure.groupgap", self.groupgap),
-            ("DRPFRMS1", "exposure.drop_frames1", self.dropped_frames),
-            ("DRPFRMS3", "exposure.drop_frames3", 0),
-            ("NRS_NORM", "exposure.nrs_normal", irs2.NORMAL if self.irs2 else None),
-            ("NRS_REF", "exposure.nrs_reference", irs2.REFERENCE if self.irs2 else None),
-            ("NSAMPLES", "exposure.nsamples", self.pattern.nsamples),
-            ("TSAMPLE", "exposure.sample_time", 10.0),
-            ("TFRAME", "exposure.frame_time", self.tframe),
-            ("TGROUP", "exposure.group_time", self.tgroup),
-            ("EFFINTTM", "exposure.integration_time", used),
-            ("EFFEXPTM", "exposure.exposure_time", used * self.nints),
-            ("DURATION", "exposure.duration", duration),
-            ("NRSTSTRT", "exposure.nresets_at_start", self.pattern.resets_at_start),
-            ("NRESETS", "exposure.nresets_between_ints", self.pattern.resets_between),
-            ("ZEROFRAM", "exposure.zero_frame", self.zero_frame),
-            ("DATAPROB", "exposure.data_problem", False),
-            ("SUBARRAY", "subarray.name", self.subarray),
-            ("SUBSTRT1", "subarray.xstart", self.window.xstart),
-            ("SUBSTRT2", "subarray.ystart", self.window.ystart),
-            ("SUBSIZE1", "subarray.xsize", self.window.xsize),
-            ("SUBSIZE2", "subarray.ysize", self.window.ysize),
-            ("FASTAXIS", "subarray.fastaxis", fast),
-            ("SLOWAXIS", "subarray.slowaxis", slow),
-            *(self.stripes.header() if self.stripes else ()),
-            *(_pointing(self.aimed) if self.aimed else ()),
-            ("PATTTYPE", "dither.primary_type", "NONE"),
-            ("PATT_NUM", "dither.position_number", 1),
-            ("NUMDTHPT", "dither.total_points", 1),
-            ("BUNIT", "bunit_data", "DN"),
-        ]
-        unknown = set(self.omit) - {row[0] for row in rows}
-        if unknown:
-            raise ValueError(f"cannot leave out keywords that are not written: {sorted(unknown)}")
-        return [row for row in rows if row[0] not in self.omit and row[2] is not None]
-
-    @property
-    def _module(self):
-        return self.detector[3] if self.instrument == "NIRCAM" else None
-
-    @property
-    def _nircam_channel(self):
-        if self.instrument != "NIRCAM":
-            return None
-        return "LONG" if self.detector.endswith("LONG") else "SHORT"
-
-
-def _pointing(aimed):
-    """Rows of the header that jwst needs to tell the sky's coordinates."""
-    values = {
-        "XREF_SCI": aimed[0],
-        "YREF_SCI": aimed[1],
-        "V2_REF": 0.0,
-        "V3_REF": 0.0,
-        "RA_REF": 82.0,
-        "DEC_REF": -65.0,
-    }
-    values |= {"ROLL_REF": 10.0, "V3I_YANG": 0.0, "VPARITY": -1}
-    places = {"XREF_SCI": "siaf_xref_sci", "YREF_SCI": "siaf_yref_sci", "V3I_YANG": "v3yangle"}
-    return [(key, f"wcsinfo.{places.get(key, key.lower())}", value) for key, value in values.items()]
+        return header_of(self)
 
 
 _OPTICS = {

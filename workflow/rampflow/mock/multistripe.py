@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: FITS keywords and attributes of the data model, in the order of the fields of `Stripes`.
+#: FITS keywords and attributes of the data model, in the order of the fields of `StripeReadout`.
 KEYWORDS = (
     ("MSTR_RD1", "multistripe_reads1"),
     ("MSTR_SK1", "multistripe_skips1"),
@@ -22,7 +22,7 @@ KEYWORDS = (
 
 
 @dataclass(frozen=True)
-class Stripes:
+class StripeReadout:
     """What the electronics are told, and the line (from 0) at which a frame begins."""
 
     reads1: int

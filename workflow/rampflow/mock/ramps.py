@@ -55,7 +55,7 @@ def true_rates(exposure, maps):
 
     Parameters
     ----------
-    exposure : Exposure
+    exposure : MockExposure
         What is simulated.
     maps : detector.Maps
         Fixed patterns, see `detector.picture_maps`.
@@ -77,7 +77,7 @@ def integrations(exposure, maps=None):
 
     Parameters
     ----------
-    exposure : Exposure
+    exposure : MockExposure
         What to simulate.
     maps : detector.Maps, optional
         Fixed patterns of its window, if they are at hand (not of superstripes).

@@ -68,7 +68,7 @@ class Traps:
 
     Parameters
     ----------
-    exposure : Exposure
+    exposure : MockExposure
         The exposure; those of its `after` have the same window.
     maps : detector.Maps
         Fixed patterns of the window.

@@ -60,7 +60,7 @@ def write_exposure(exposure, folder, truth_folder, maps=None):
 
     Parameters
     ----------
-    exposure : Exposure
+    exposure : MockExposure
         What to simulate.
     folder, truth_folder : path
         Where the files go; both must exist.
@@ -179,7 +179,7 @@ def write_user_flags(exposure, folder):
 
     Parameters
     ----------
-    exposure : Exposure
+    exposure : MockExposure
         The exposure, without interleaved rows.
     folder : path
         Where the file goes.

@@ -1,13 +1,12 @@
 """One run of the workflow: its configuration, its exposures, its plan, and what its jobs may use."""
 
+import atexit
 import contextlib
 import gc
 import json
 import os
 import platform
 import shlex
-import shutil
-import signal
 import socket
 import sys
 import threading
@@ -15,22 +14,26 @@ import time
 from functools import cache
 from pathlib import Path
 
-from rampflow.io.shared_files import read_json, replace
+from rampflow.io import owners, room
+from rampflow.io.shared_files import private_folder, read_json, replace
 from rampflow.jobs import memory
-from rampflow.jobs.provenance import HOME, code_digest, code_files, digest, script_of, version_of, versions
+from rampflow.jobs.provenance import code_digest, code_files, digest, script_of, version_of, versions
+from rampflow.planning import ending, kernels_place
 from rampflow.planning.beginning import prepare
+from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
 from rampflow.planning.plan import merge_parameters
+from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.standing import Standing
 from rampflow.settings.configuration import ConfigError
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
+#: Where a run keeps what is neither product nor record, in its own folder; only its owner may look there.
+STATE = ".rampflow"
 #: Parameters that name a file of the user's, which is an input of the step's rule.
 USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
-#: Exposures whose failure is said at the end of a run.
-_LINES = 20
 #: Keywords that say what the light of an exposure has passed through.
 _OPTICS = ("FILTER", "PUPIL", "GRATING", "CHANNEL", "BAND", "CORONMSK")
 
@@ -44,6 +47,8 @@ class Run:
         The configuration as Snakemake has read it.
     home : path-like
         Folder of the Snakefile.
+    interruption : Interruption, optional
+        What watches for signals in the process that the user has started; None in that of a job on a cluster.
 
     Raises
     ------
@@ -51,23 +56,56 @@ class Run:
         With one line for each problem of the configuration and the exposures: nothing has run yet.
     """
 
-    def __init__(self, config, home):
+    def __init__(self, config, home, interruption=None):
+        self.interruption = interruption or Interruption()
         # Jobs find the package as this process does.
         path = [str(Path(home) / "workflow"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, path)))
+        with contextlib.suppress(OSError):
+            # What cannot be made here is missed by those who need it.
+            private_folder(STATE)
         try:
             self.config, self.plan, self.notices = prepare(config, Path.cwd())
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self._facts = {}
+        self._started = _now()
+        self._lock = ResultsLock(self.results, self._started)
         self._standing = None
         self._check_place()
+        if interruption is not None:
+            self._succeed_dead_run()
 
     def _check_place(self):
         """Refuse a run that Snakemake itself could not do, in one line instead of many."""
-        if not shutil.disk_usage(".").free:
-            raise SystemExit(f"rampflow: {os.getcwd()}: the disk is full, nothing can run there; make room")
+        if full := room.is_full("."):
+            raise SystemExit(f"rampflow: {os.getcwd()}: {full}, nothing can run there; make room")
+
+    def _succeed_dead_run(self):
+        """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
+        holder = self._lock.dead_holder()
+        if holder is None:
+            return
+        # Another run that goes on likewise may be faster; Snakemake then says that the folder is locked.
+        with contextlib.suppress(ResultsInUse, OSError):
+            locks = Path(".snakemake/locks").glob("*.lock")
+            own = [path for path in locks if f"{self.results}/" in path.read_text(errors="replace")]
+            if own and os.path.samefile(holder.get("folder", "/"), "."):
+                self._take_lock()
+                for path in own:
+                    path.unlink(missing_ok=True)
+
+    def _take_lock(self):
+        """Let no other run work on the results, and say so of the one before if it was killed."""
+        dead = self._lock.take()
+        atexit.register(self._lock.release)
+        if dead is not None:
+            since = dead.get("since", "?")
+            self.notices.append(f"the run of {since} was killed; this one goes on where it ended")
+            path = self._run_file(since)
+            if isinstance(facts := read_json(path), dict) and facts.get("outcome") is None:
+                replace(path, json.dumps(facts | {"outcome": "killed"}, indent=1) + "\n")
 
     def begin(self, workflow):
         """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
@@ -80,29 +118,30 @@ class Run:
         Raises
         ------
         SystemExit
-            There is no exposure, only the mode whose graph can be drawn; or nothing can be written.
+            There is no exposure, only the mode whose graph can be drawn; or another run works on the results; or
+            nothing can be written.
         """
-        for line in self.notices:
-            print(f"rampflow: {line}", file=sys.stderr)
         if any(exposure.placeholder for exposure in self.plan.exposures.values()):
             raise SystemExit("rampflow: there is no exposure to run; the graph can be drawn with --rulegraph")
-        # Snakemake's handler takes a lock that the interrupted thread may hold, and would then wait for ever.
-        handler = signal.getsignal(signal.SIGTERM)
-        if callable(handler):
-            signal.signal(signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start())
-        # To keep below its limit of jobs per second, the scheduler looks at everything again a second after it last
-        # did, once more for every job that has ended: with a few hundred jobs it does nothing else. The limit is for
-        # the sake of clusters.
-        if workflow.local_exec:
-            workflow.scheduler.job_rate_limiter = None
         try:
-            self._note(started=_now(), **self._description())
+            self._take_lock()
+            ending.tell(self.notices)
+            self._note(started=self._started, **self._description())
             self._sweep()
+        except ResultsInUse as problem:
+            raise SystemExit(f"rampflow: {problem}") from None
         except OSError as error:
             raise SystemExit(
                 f"rampflow: {self.results}: nothing can be written there ({error.strerror}); correct the key "
                 "results of the configuration, or make room"
             ) from None
+        self.interruption.let_end(workflow.scheduler, workflow.local_exec)
+        # To keep below its limit of jobs per second, the scheduler looks at everything again a second after it last
+        # did, once more for every job that has ended: with a few hundred jobs it does nothing else. The limit is for
+        # the sake of clusters.
+        if workflow.local_exec:
+            workflow.scheduler.job_rate_limiter = None
+        kernels_place.choose(STATE)
 
     def end(self, answers, outcome):
         """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
@@ -114,18 +153,21 @@ class Run:
         answers : path-like
             What CRDS answered.
         outcome : str
-            "complete" or "failed".
+            "complete" or "failed"; a run that a signal has ended is "interrupted".
         """
         failed = {}
         with contextlib.suppress(OSError, ValueError):
             if failed := json.loads(Path(answers).read_text())["failed"]:
                 Path(answers).unlink()
+        if outcome != "complete" and self.interruption.by:
+            outcome = "interrupted"
         # On a full disk the run was killed, as far as its record can tell.
         with contextlib.suppress(OSError):
-            self._note(ended=_now(), outcome=outcome, without_references=failed)
-        if outcome == "failed":
+            self._note(ended=_now(), outcome=outcome, signal=self.interruption.by, without_references=failed)
+        if outcome != "complete":
             self._sweep()
-            self._say_what_failed()
+            ending.tell(ending.unfinished(self.results, self.plan.exposures, self.interruption.by))
+        self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
                 thread.cancel()
@@ -133,33 +175,24 @@ class Run:
         gc.freeze()
 
     def _sweep(self):
-        """Remove what jobs that were killed had begun to write."""
-        for exposure in self.plan.exposures:
-            for path in Path(self.results, exposure).glob(".*.part"):
-                path.unlink(missing_ok=True)
-
-    def _say_what_failed(self):
-        """Say at the end, in a line for each exposure, what would have to be looked for further up."""
-        from rampflow.inspection import check, report
-
-        found = report.gather(check.Results(self.results))
-        left = [one for one in found if one.state != "complete" and one.root in self.plan.exposures]
-        said = [one for one in left if not one.why.endswith(report.NOT_BEGUN)][:_LINES]
-        lines = [f"{len(left)} of {len(self.plan.exposures)} exposures are not finished"]
-        for one in said:
-            log = f"{self.results}/{one.root}/logs/{one.why.partition(':')[0]}.log"
-            lines.append(f"{one.root}: {one.why}" + (f" (traceback: {log})" if one.state == "failed" else ""))
-        if len(left) > len(said):
-            command = f"PYTHONPATH={HOME}/workflow {sys.executable} -m rampflow.inspection.report {self.results}"
-            lines.append(f"{len(left) - len(said)} are not listed here; for a report with all: {command}")
-        for line in lines:
-            print(f"rampflow: {line}", file=sys.stderr)
+        """Remove what jobs that were killed had begun to write; what a living process writes stays."""
+        now = time.time()
+        owners.sweep(self.results, now)
+        for place in ("runs", *self.plan.exposures):
+            folder = os.path.join(self.results, place)
+            owners.sweep(folder, now)
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        owners.sweep(entry.path, now)
 
     def _note(self, **facts):
         """Keep what is to be known of this run, in a file of its own among the results."""
         self._facts |= facts
-        name = self._facts["started"].replace("-", "").replace(":", "")
-        replace(Path(self.results) / "runs" / f"{name}.json", json.dumps(self._facts, indent=1) + "\n")
+        replace(self._run_file(self._started), json.dumps(self._facts, indent=1) + "\n")
+
+    def _run_file(self, started):
+        return Path(self.results) / "runs" / f"{started.replace('-', '').replace(':', '')}.json"
 
     def _description(self):
         """Describe the run before anything has run: an outcome of None is that of a run that was killed."""

@@ -5,27 +5,53 @@ a job does is in `rampflow.warmstart.client`, which imports next to nothing beca
 """
 
 import contextlib
+import ctypes
 import gc
 import marshal
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from rampflow.warmstart.client import VARIABLE
+from rampflow.io import owners
+from rampflow.io.shared_files import private_folder
+from rampflow.warmstart.caller import Caller
+from rampflow.warmstart.client import VARIABLE, ticket
 
 #: Seconds without a job after which a server ends.
 IDLE = 900
+_PR_SET_PDEATHSIG = 1
+#: Signals that mean something else to the server than to a job.
+_HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
 
 
 def _signal(process, number):
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, number)
+
+
+def _end_with(parent):
+    """Have the system kill this process when its parent ends, where it can (Linux).
+
+    Raises
+    ------
+    SystemExit
+        The parent has ended already.
+    """
+    with contextlib.suppress(AttributeError):
+        _PROCESS.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+_PROCESS = ctypes.CDLL(None)
 
 
 class Server:
@@ -41,7 +67,7 @@ class Server:
 
     def __init__(self, address, parent):
         self.address, self.parent = address, parent
-        self.children = {}
+        self.children, self.callers = {}, []
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         umask = os.umask(0o177)
         try:
@@ -49,6 +75,7 @@ class Server:
         finally:
             os.umask(umask)
         self.listener.listen(128)
+        self.listener.setblocking(False)
 
     def serve(self, imports=()):
         """Answer requests until the workflow ends, asks for the end, or leaves the server idle.
@@ -60,7 +87,7 @@ class Server:
             the rest to import themselves.
         """
         imports = iter(imports)
-        # A signal only has to wake select; the loop looks at what happened.
+        # A signal only has to wake the loop, which looks at what happened.
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         self.ending = self.importing = False
@@ -69,7 +96,7 @@ class Server:
             self.ending = True
             # An import, which may compile a kernel, is not worth waiting for.
             if self.importing and not self.children:
-                os.unlink(self.address)
+                self._forget_address()
                 os._exit(0)
 
         signal.signal(signal.SIGTERM, end)
@@ -79,8 +106,7 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda *_: self._reap() if self.importing else None)
         busy = time.monotonic()
         while not self.ending:
-            patience = 2.0 if imports is None else 0.0
-            ready, _, _ = select.select([reader, self.listener, *self.children], [], [], patience)
+            ready = self._wait(reader, 2.0 if imports is None else 0.0)
             if not ready and imports is not None:
                 self.importing = True
                 ended = next(imports, self) is self
@@ -93,11 +119,12 @@ class Server:
             if reader in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(reader, 4096)
-            if self.listener in ready:
-                self._accept()
-            for connection in [c for c in self.children if c in ready]:
+            for connection in [c for c in self.children if c.fileno() in ready]:
                 # The only thing a waiting job can say is that it is gone.
                 self._kill(connection)
+            self._hear(ready)
+            if self.listener.fileno() in ready:
+                self._accept()
             self._reap()
             if self.children:
                 busy = time.monotonic()
@@ -105,56 +132,96 @@ class Server:
                 break
         for connection in list(self.children):
             self._kill(connection)
+        self._forget_address()
+
+    def _wait(self, reader, patience):
+        """Wait until something has come; return the descriptors where."""
+        waiting = select.poll()
+        for source in (reader, self.listener, *self.children, *(caller.connection for caller in self.callers)):
+            waiting.register(source, select.POLLIN)
+        return {descriptor for descriptor, _ in waiting.poll(patience * 1000)}
+
+    def _forget_address(self):
         with contextlib.suppress(OSError):
             os.unlink(self.address)
 
     def _accept(self):
-        connection, _ = self.listener.accept()
-        connection.settimeout(10)
         try:
-            _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-            head, streams, _, _ = socket.recv_fds(connection, 4, 3)
-            if user != os.getuid() or len(head) < 4 or len(streams) != 3:
-                connection.close()
-                return
-            (size,) = struct.unpack("!I", head)
-            request = b""
-            while len(request) < size:
-                piece = connection.recv(size - len(request))
-                if not piece:
-                    raise OSError("the request is incomplete")
-                request += piece
-            child = os.fork()
+            connection, _ = self.listener.accept()
+        except BlockingIOError:
+            return
         except OSError:
+            # No more files may be open: some will be closed soon.
+            time.sleep(0.05)
+            return
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        if struct.unpack("3i", credentials)[1] != os.getuid():
             connection.close()
             return
-        if child == 0:
-            self._run(marshal.loads(request), streams)
-        for stream in streams:
-            os.close(stream)
-        connection.settimeout(None)
-        self.children[connection] = child
-        with contextlib.suppress(OSError):
-            connection.sendall(struct.pack("!i", child))
+        caller = Caller(connection)
+        self.callers.append(caller)
+        # What it has to say is there already, nearly always.
+        self._hear({connection.fileno()})
 
-    def _run(self, request, streams):
+    def _hear(self, ready):
+        """Take what callers have sent, give a child to those whose request is complete, and forget the silent ones."""
+        now = time.monotonic()
+        for caller in list(self.callers):
+            try:
+                if caller.connection.fileno() in ready and caller.complete():
+                    self.callers.remove(caller)
+                    self._give_child(caller)
+                elif caller.deadline < now:
+                    raise TimeoutError
+            except OSError:
+                if caller in self.callers:
+                    self.callers.remove(caller)
+                caller.close()
+
+    def _give_child(self, caller):
+        server = os.getpid()
+        # A signal that the child is sent before it has handlers of its own must not be lost to the server's.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        try:
+            child = os.fork()
+            if child == 0:
+                self._run(caller, server, before)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        caller.close_streams()
+        caller.connection.setblocking(True)
+        self.children[caller.connection] = child
+        with contextlib.suppress(OSError):
+            caller.connection.sendall(struct.pack("!i", child))
+
+    def _run(self, caller, server, mask):
         """Become the job; never returns."""
         status = 1
         try:
-            script, folder, environment = request
+            _end_with(server)
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            for number in _HANDLED:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.setsid()
             self.listener.close()
             for connection in self.children:
                 connection.close()
-            for target, stream in enumerate(streams):
+            for other in self.callers:
+                other.close()
+            caller.connection.close()
+            try:
+                script, folder, environment = marshal.loads(caller.request[4:])
+                os.environ.clear()
+                os.environ.update(environment)
+                os.chdir(folder)
+            except Exception:
+                # Nothing that a job has sent; whoever it was has this status for an answer.
+                os._exit(2)
+            for target, stream in enumerate(caller.streams):
                 os.dup2(stream, target)
-            os.environ.clear()
-            os.environ.update(environment)
-            os.chdir(folder)
+            caller.close_streams()
             status = _execute(script)
         finally:
             # Not the interpreter's own end: the server's exit handlers are not the child's.
@@ -217,7 +284,8 @@ def start(folder, steps=()):
     Parameters
     ----------
     folder : path-like
-        The run's own folder for such things; made with owner-only permissions.
+        The run's own folder for such things; made with owner-only permissions. Where it is not its owner's alone, or
+        its file system has no sockets, a folder for temporary files is used.
     steps : iterable of str
         What to import, in the order in which it will be needed; all steps by default.
 
@@ -226,41 +294,82 @@ def start(folder, steps=()):
     `~subprocess.Popen` or None
         The server; hand it to `stop`. None where `VARIABLE` is set and empty: the user wants none.
     """
-    if os.environ.get(VARIABLE) == "":
+    unwanted = os.environ.get(VARIABLE) == ""
+    # Jobs that run without a server have to know their run, too.
+    os.environ[VARIABLE] = f"{ticket(os.getpid())} "
+    if unwanted or not hasattr(socket, "SO_PEERCRED"):
         return None
-    folder = Path(folder)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    address = os.path.relpath(folder / f"{os.getpid()}.socket")
-    Path(address).unlink(missing_ok=True)
+    address = _address(Path(folder))
     command = [sys.executable, "-m", "rampflow.warmstart.server", address, str(os.getpid()), *steps]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    # In a session of its own, so that what is typed at the terminal reaches jobs and not the server.
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 10
     while not os.path.exists(address) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     if os.path.exists(address):
-        os.environ[VARIABLE] = address
+        os.environ[VARIABLE] += address
+    process.address = address
     return process
+
+
+def _address(folder):
+    """Choose where the socket is to be: a path that is short enough, in a folder that is its owner's alone."""
+    try:
+        private_folder(folder)
+        for old in folder.glob("*.socket"):
+            if owners.start_of(old.stem) is None:
+                old.unlink()
+        address = os.path.relpath(folder / f"{os.getpid()}.socket")
+        Path(address).unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.bind(address)
+        os.unlink(address)
+        return address
+    except OSError:
+        return os.path.join(tempfile.mkdtemp(prefix="rampflow-"), "socket")
 
 
 def stop(process):
     """End a server that `start` returned."""
+    os.environ.pop(VARIABLE, None)
     if process is None:
         return
-    os.environ.pop(VARIABLE, None)
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
+    with contextlib.suppress(OSError):
+        os.unlink(process.address)
+    if os.path.isabs(process.address):
+        shutil.rmtree(os.path.dirname(process.address), ignore_errors=True)
 
 
 def main():
     """Serve: ``python -m rampflow.warmstart.server SOCKET WORKFLOW_PROCESS_ID [STEP ...]``."""
     os.environ.pop(VARIABLE, None)
-    server = Server(sys.argv[1], int(sys.argv[2]))
-    from rampflow.warmstart.preload import preload
-
-    server.serve(preload(sys.argv[3:] or None))
+    address, workflow, *steps = sys.argv[1:]
+    _end_with(int(workflow))
+    try:
+        server = Server(address, int(workflow))
+    except OSError as error:
+        print(f"rampflow: the warm start cannot listen at {address} ({error}); jobs run without it", file=sys.stderr)
+        os._exit(1)
+    server.serve(_imports(steps))
     # Nothing is left to do, and taking apart all that was imported takes a second.
     os._exit(0)
+
+
+def _imports(steps):
+    """Import what jobs will need, a thing at a time; say it when that takes long."""
+    try:
+        from rampflow.warmstart import compiling
+
+        yield from compiling.announced()
+        from rampflow.warmstart.preload import preload
+
+        yield from preload(steps or None)
+    except (MemoryError, ImportError, OSError) as error:
+        # Jobs import it themselves, and fail where there is a log, or have more memory.
+        print(f"rampflow: the warm start cannot import what jobs need ({error or 'no memory'})", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -143,8 +143,8 @@ def _at_ends(step, ngroups, nbins, common):
     return places
 
 
-class Sums(NamedTuple):
-    """Sums over the groups of which chi-square is made.
+class WaveSums(NamedTuple):
+    """WaveSums over the groups of which chi-square is made.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ class Sums(NamedTuple):
     yz: np.ndarray
 
 
-SUMS = fields(Sums, F64_2, F64_2, F64_2, F64_1, F64_1, F64_1)
+SUMS = fields(WaveSums, F64_2, F64_2, F64_2, F64_1, F64_1, F64_1)
 
 
 @kernel(SUMS(F64_2, F64_2R, float64, int64, int64, int64))
@@ -202,7 +202,7 @@ def _sum_groups(sums, coefficients, step, trials, per_bin, per_trial):
             wave_a = _seen(z, k * per_bin, per_trial, trials)
             for t in range(trials):
                 yz[t] += sums[g, k] * wave_a[t]
-    return Sums(z1, zt, zz, y1, yt, yz)
+    return WaveSums(z1, zt, zz, y1, yt, yz)
 
 
 @kernel(UniTuple(float64, 3)(int64))

@@ -35,7 +35,7 @@ from rampflow.steps.jump.tiles import (
 NEAR = 0.25
 
 
-class Columns(NamedTuple):
+class SeriesColumns(NamedTuple):
     """What is known of each column of a tile.
 
     Attributes
@@ -77,7 +77,7 @@ class Columns(NamedTuple):
     known: np.ndarray
 
 
-COLUMNS = fields(Columns, *(F64_1,) * 3, *(F32_1,) * 7, I32_1, U8_1, *(B_1,) * 3)
+COLUMNS = fields(SeriesColumns, *(F64_1,) * 3, *(F32_1,) * 7, I32_1, U8_1, *(B_1,) * 3)
 
 
 @kernel(COLUMNS(int64))
@@ -85,7 +85,7 @@ def new_columns(width):
     """Return room for what is known of so many columns."""
     single, double = np.empty((7, width), np.float32), np.empty((3, width))
     flags = np.empty((3, width), np.bool_)
-    return Columns(
+    return SeriesColumns(
         double[0], double[1], double[2],
         single[0], single[1], single[2], single[3], single[4], single[5], single[6],
         np.empty(width, np.int32), np.empty(width, np.uint8), flags[0], flags[1], flags[2],
@@ -94,7 +94,7 @@ def new_columns(width):
 
 @kernel(int64(int64, int64))
 def width_of_series(nvalues, nx):
-    """Columns per tile: a series of `nvalues` float32 stays in the first-level cache, rows fill vectors."""
+    """SeriesColumns per tile: a series of `nvalues` float32 stays in the first-level cache, rows fill vectors."""
     return min(max(6144 // max(nvalues, 1) // 16 * 16, 32), 512, nx)
 
 

@@ -51,8 +51,8 @@ class Flags(NamedTuple):
     good: np.ndarray
 
 
-class Samples(NamedTuple):
-    """Samples of a block.
+class LoadedSamples(NamedTuple):
+    """LoadedSamples of a block.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Samples(NamedTuple):
 
 
 FLAGS = fields(Flags, U8_3, U8_2, U8_2, U16_1)
-SAMPLES = fields(Samples, F32_3, F64_1, F64_2, F64_1, U16_1, ROOM)
+SAMPLES = fields(LoadedSamples, F32_3, F64_1, F64_2, F64_1, U16_1, ROOM)
 
 
 @kernel(int64(GROUPS))
@@ -105,7 +105,7 @@ def room_for_flags(nints, ngroups, width):
 @kernel(SAMPLES(int64, int64, int64))
 def room_for_samples(nints, ngroups, width):
     """Make room for the samples of a block."""
-    return Samples(
+    return LoadedSamples(
         np.empty((nints, ngroups, width), np.float32),
         np.empty(width),
         np.empty((ngroups, width)),

@@ -55,8 +55,8 @@ BAD = DNU | SAT
 _BLOCK = 64
 
 
-class Flags(NamedTuple):
-    """Flags of an integration of a block, shape (width,) unless noted.
+class LoadedFlags(NamedTuple):
+    """LoadedFlags of an integration of a block, shape (width,) unless noted.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Flags(NamedTuple):
     left_over : int64 `~numpy.ndarray`
         Differences that were fitted.
     bits : uint32 `~numpy.ndarray`
-        Flags of the slopes.
+        LoadedFlags of the slopes.
     """
 
     of_groups: np.ndarray
@@ -80,7 +80,7 @@ class Flags(NamedTuple):
     bits: np.ndarray
 
 
-class Ramp(NamedTuple):
+class LoneRamp(NamedTuple):
     """A ramp that is fitted by itself: its differences, which are in use, and what `fit_ramp` writes."""
 
     d: np.ndarray
@@ -90,15 +90,15 @@ class Ramp(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Flags of any integration of a row, those of all, and chi-squared."""
+    """LoadedFlags of any integration of a row, those of all, and chi-squared."""
 
     bits_any: np.ndarray
     bits_all: np.ndarray
     chisq: np.ndarray
 
 
-FLAGS = fields(Flags, U8_2, U8_1, U8_1, U8_1, I64_1, U32_1)
-RAMP = fields(Ramp, F64_1, U8_1, F64_2, F64_1)
+FLAGS = fields(LoadedFlags, U8_2, U8_1, U8_1, U8_1, I64_1, U32_1)
+RAMP = fields(LoneRamp, F64_1, U8_1, F64_2, F64_1)
 TOTALS = fields(Totals, U32_1, U32_1, F64_1)
 
 
@@ -183,7 +183,7 @@ def fit_likely(
 def _room_for_flags(ngroups):
     of_groups, others = np.empty((ngroups, _BLOCK), np.uint8), np.empty((3, _BLOCK), np.uint8)
     left_over, bits = np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.uint32)
-    return Flags(of_groups, others[0], others[1], others[2], left_over, bits)
+    return LoadedFlags(of_groups, others[0], others[1], others[2], left_over, bits)
 
 
 @kernel(void(U8_4, I64_1, int64, BLOCK, FLAGS))
@@ -317,7 +317,7 @@ def _fit_rows(ramps, pixeldq, pixels, wanted, any_saturated, frames, tables, lim
         room_for_resultants(n, shift == 1, _BLOCK),
         room_for_works(n, _BLOCK),
     )
-    ramp = Ramp(np.empty(n), np.empty(n, np.uint8), np.empty((4, n)), np.empty(4))
+    ramp = LoneRamp(np.empty(n), np.empty(n, np.uint8), np.empty((4, n)), np.empty(4))
     means = room_for_means(nints, _BLOCK)
     for row in range(nrows):
         _load_pixels(pixels, row, of_row)

@@ -6,10 +6,10 @@ of NIRSpec's IRS2 readout are large and have a programme of their own.
 
 import numpy as np
 
-from rampflow.mock import drawn, draws
+from programmes import drawn, draws
 from rampflow.mock.configurations import read_patterns, subarray
 from rampflow.mock.effects import Effects
-from rampflow.mock.exposure import Exposure
+from rampflow.mock.exposure import MockExposure
 from rampflow.mock.odd_references import MISSING, WHOLE
 from rampflow.mock.scene import Scene
 
@@ -69,7 +69,7 @@ def draw(seed):
 
     Returns
     -------
-    exposures : list of Exposure
+    exposures : list of MockExposure
         One of every near-infrared detector.
     steps : dict
         The key ``steps`` of a configuration: what was drawn for each exposure, by its name.
@@ -102,7 +102,7 @@ def draw_interleaved(seed):
     exposures, steps, odd = [], {}, {}
     for number, detector in enumerate(("NRS1", "NRS2")):
         rng = np.random.default_rng((seed, number, 2))
-        exposure = Exposure(
+        exposure = MockExposure(
             detector,
             draws.one(rng, ("NRSIRS2RAPID", "NRSIRS2")),
             int(rng.integers(1, 6)),

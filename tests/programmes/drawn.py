@@ -7,10 +7,11 @@ a parameter of a step.
 
 import numpy as np
 
-from rampflow.mock import configurations, draws
+from programmes import draws
+from rampflow.mock import configurations
 from rampflow.mock.configurations import instrument_of
 from rampflow.mock.effects import Effects
-from rampflow.mock.exposure import Exposure
+from rampflow.mock.exposure import MockExposure
 
 NIRCAM = ("NRCA1", "NRCA2", "NRCA3", "NRCA4", "NRCALONG", "NRCB1", "NRCB2", "NRCB3", "NRCB4", "NRCBLONG")
 MIRI = ("MIRIMAGE", "MIRIFUSHORT", "MIRIFULONG")
@@ -85,7 +86,7 @@ def draw(seed):
 
     Returns
     -------
-    exposures : list of Exposure
+    exposures : list of MockExposure
         One of every detector.
     steps : dict
         The key ``steps`` of a configuration: what was drawn for each exposure, by its name.
@@ -164,7 +165,7 @@ def _exposure(detector, rng):
         # Averages are made by division by a power of two, which may be more than there are frames.
         nframes = configurations.read_pattern(instrument, readpatt).nframes
         more["frame_divisor"] = int(draws.one(rng, [n for n in (1, 2, 4, 8, 16) if nframes <= n <= 2 * nframes]))
-    exposure = Exposure(
+    exposure = MockExposure(
         detector,
         readpatt,
         ngroups,

@@ -1,6 +1,6 @@
 """What programmes that are drawn at random have in common."""
 
-from rampflow.mock.configurations import Window
+from rampflow.mock.configurations import Rectangle
 from rampflow.mock.scene import Scene
 
 #: Pixels of the largest window that is drawn: several exposures at a time have to be quick.
@@ -26,7 +26,7 @@ def window(whole, rng):
     for first, length, size in zip((whole.xstart, whole.ystart), (whole.xsize, whole.ysize), sizes, strict=True):
         room = length - size
         starts.append(first + one(rng, (0, room, 4 * int(rng.integers(room // 4 + 1)))))
-    return Window(*starts, *sizes)
+    return Rectangle(*starts, *sizes)
 
 
 def scene(rng):

@@ -6,10 +6,11 @@ integrations, some on its edge, some on top of each other or of a saturated star
 
 import numpy as np
 
-from rampflow.mock import configurations, draws
-from rampflow.mock.drawn import PARAMETERS
+from programmes import draws
+from programmes.drawn import PARAMETERS
+from rampflow.mock import configurations
 from rampflow.mock.effects import Effects
-from rampflow.mock.exposure import Exposure
+from rampflow.mock.exposure import MockExposure
 
 DETECTORS = ("NRCA2", "NRCBLONG", "NIS", "NRS1", "NRS2", "GUIDER1")
 
@@ -41,7 +42,7 @@ def draw(seed):
 
     Returns
     -------
-    exposures : list of Exposure
+    exposures : list of MockExposure
         One of each of `DETECTORS`.
     steps : dict
         The key ``steps`` of a configuration: parameters of the jump step for each exposure, by its name.
@@ -65,7 +66,7 @@ def _exposure(detector, rng):
     instrument = configurations.instrument_of(detector)
     whole = draws.one(rng, [each for each in configurations.subarrays(detector) if min(each.window.shape) >= 64])
     readpatt = draws.one(rng, [name for name in configurations.read_patterns(instrument) if "IRS2" not in name])
-    exposure = Exposure(
+    exposure = MockExposure(
         detector,
         readpatt,
         int(draws.one(rng, (1, 2, 3, 4, 5, 6, 8, 12))),

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rampflow.mock import configurations, draws
-from rampflow.mock.drawn import PARAMETERS
+from programmes import draws
+from programmes.drawn import PARAMETERS
+from rampflow.mock import configurations
 from rampflow.mock.effects import Effects
-from rampflow.mock.exposure import Exposure
+from rampflow.mock.exposure import MockExposure
 from rampflow.mock.references import LONGEST_RESET
 
 #: Exposures of each detector.
@@ -137,7 +138,7 @@ def _exposure(detector, subarray, readpatt, effects, number, rng):
         more["omit"] = draws.one(rng, (("FRMDIVSR",), ("DRPFRMS1",), ("NRESETS",), ("NRSTSTRT",)))
     strengths = {name: float(10 ** rng.uniform(-0.5, 2.5)) for name in ("cosmic_rays", "showers")}
     strengths |= {name: float(10 ** rng.uniform(-1, 1)) for name in ("emi", "first_frame", "last_frame")}
-    exposure = Exposure(
+    exposure = MockExposure(
         detector,
         readpatt,
         ngroups,

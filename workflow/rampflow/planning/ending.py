@@ -1,0 +1,62 @@
+"""What a run says when it ends without all of its products."""
+
+import contextlib
+import sys
+from collections import defaultdict
+
+from rampflow.jobs.provenance import HOME
+
+#: Exposures whose failure is said, and names of exposures in one line.
+_LINES, _NAMES = 20, 8
+
+
+def tell(lines):
+    """Write lines to the terminal, which may have been closed."""
+    with contextlib.suppress(OSError):
+        for line in lines:
+            print(f"rampflow: {line}", file=sys.stderr)
+        sys.stderr.flush()
+
+
+def unfinished(results, exposures, interrupted=None):
+    """Say in few lines what would have to be looked for further up: which exposures are not finished, and why.
+
+    Parameters
+    ----------
+    results : str
+        Folder of the results.
+    exposures : collection of str
+        The exposures of the run.
+    interrupted : str, optional
+        Name of the signal that has ended the run.
+
+    Returns
+    -------
+    list of str
+        The lines.
+    """
+    from rampflow.inspection import check, report
+
+    left = [one for one in report.gather(check.Results(results)) if one.state != "complete" and one.root in exposures]
+    said, states = [], defaultdict(list)
+    for one in left:
+        step, _, why = one.why.partition(": ")
+        if one.state == "failed" or (why == report.ENDED and not interrupted):
+            said.append(one)
+        elif why == report.ENDED:
+            states[f"interrupted at {step}"].append(one.root)
+        else:
+            states[f"stopped before {step}" if one.records else "not begun"].append(one.root)
+    lines = [f"{len(left)} of {len(exposures)} exposures are not finished"]
+    if interrupted:
+        lines = [f"interrupted ({interrupted}): {lines[0]}; the same command goes on from there"]
+    for one in said[:_LINES]:
+        log = f"{results}/{one.root}/logs/{one.why.partition(':')[0]}.log"
+        lines.append(f"{one.root}: {one.why}" + (f" (traceback: {log})" if one.state == "failed" else ""))
+    for state, roots in states.items():
+        more = f" and {len(roots) - _NAMES} more" if len(roots) > _NAMES else ""
+        lines.append(f"{len(roots)} {state}: {', '.join(roots[:_NAMES])}{more}")
+    if len(said) > _LINES or any(len(roots) > _NAMES for roots in states.values()):
+        command = f"PYTHONPATH={HOME}/workflow {sys.executable} -m rampflow.inspection.report {results}"
+        lines.append(f"not all are listed here; for a report with all: {command}")
+    return lines

@@ -1,0 +1,95 @@
+"""Signals that end a run: Ctrl-C, a closed terminal, a request of the system.
+
+Before anything runs they end the process with one line. Once jobs run, no more are started, those that run come to
+their end (an interrupt from a terminal reaches them, too, and ends them), and the run ends in order: its locks are
+given back and what it leaves is said. The second signal ends the jobs.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+
+_DEFAULT = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
+
+
+class Interruption:
+    """What has been asked of the run by signals.
+
+    Attributes
+    ----------
+    by : str or None
+        Name of the first signal, such as "SIGINT"; None for a run that nobody interrupts.
+    """
+
+    def __init__(self):
+        self.by = None
+        self._scheduler, self._local = None, True
+        self._spared = set()
+
+    def watch(self):
+        """End the process in order when a signal comes before jobs run; only in the main thread.
+
+        A signal that is ignored, as the hang-up is under nohup, stays so.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number, default in _DEFAULT.items():
+            if signal.getsignal(number) == default:
+                signal.signal(number, self._received)
+
+    def let_end(self, scheduler, local):
+        """From now on let Snakemake come to its end when a signal comes; jobs run.
+
+        Parameters
+        ----------
+        scheduler : object
+            Snakemake's.
+        local : bool
+            Whether jobs run on this host; those on a cluster are cancelled by Snakemake when it is interrupted.
+        """
+        self._local = local
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) not in (
+            signal.SIG_DFL,
+            signal.SIG_IGN,
+            None,
+        ):
+            # Snakemake has put its own handler there, which takes a lock that the interrupted thread may hold.
+            signal.signal(signal.SIGTERM, self._received)
+        self._scheduler = scheduler
+
+    def spare(self, process):
+        """Do not end this process (`~subprocess.Popen` or None) with the jobs: it is none."""
+        if process is not None:
+            self._spared.add(process.pid)
+
+    def _received(self, number, _frame):
+        first, self.by = self.by is None, self.by or signal.Signals(number).name
+        if self._scheduler is None:
+            raise SystemExit(f"rampflow: interrupted ({self.by}) before anything has run")
+        if first and number == signal.SIGINT and not self._local:
+            raise KeyboardInterrupt
+        if first:
+            _say(f"interrupted ({self.by}): jobs that run come to their end; once more to end them")
+            # Not in this thread, for the sake of the lock.
+            threading.Thread(target=self._scheduler.exit_gracefully, daemon=True).start()
+        elif self._local:
+            threading.Thread(target=self._end_jobs, daemon=True).start()
+
+    def _end_jobs(self):
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            if process.pid not in self._spared:
+                with contextlib.suppress(psutil.Error):
+                    process.terminate()
+
+
+def _say(text):
+    """Write a line from within a signal's handler; the terminal may be gone."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"rampflow: {text}\n".encode())

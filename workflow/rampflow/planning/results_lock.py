@@ -1,0 +1,202 @@
+"""One run at a time on a folder of results, wherever the runs were started.
+
+Snakemake locks the folder in which it runs; two runs in two folders may still write the same products. So a run keeps a
+file among its results, ``.lock``, which says who it is. A lock whose run has ended is taken over; on another host that
+cannot be seen, and the user is told what to do.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from rampflow.io import owners
+from rampflow.io.shared_files import exclusive
+
+NAME = ".lock"
+#: Seconds for which a lock may be empty: its run writes it just now.
+_WRITING = 10
+
+
+class ResultsInUse(Exception):
+    """Another run works on the results; the message is one line for the user."""
+
+
+class ResultsLock:
+    """The right to write results.
+
+    Parameters
+    ----------
+    results : path-like
+        Folder of the results; made when the lock is taken.
+    since : str
+        When the run was started; its record has this name.
+    """
+
+    def __init__(self, results, since):
+        self.results, self.since = results, since
+        self.path = Path(results, NAME)
+        self._own = None
+
+    def take(self):
+        """Take the lock; nothing happens where this process has it already.
+
+        Returns
+        -------
+        dict or None
+            What the lock of a run that has ended said of it, where there was one.
+
+        Raises
+        ------
+        ResultsInUse
+            Another run has it, or may have it.
+        OSError
+            It cannot be written.
+        """
+        if self._own is not None:
+            return None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(self.path):
+            return self._take()
+
+    def _take(self):
+        dead = None
+        while not self._create():
+            holder, content = self._read()
+            if holder is None:
+                continue
+            if not is_dead(holder):
+                raise ResultsInUse(f"{self.results}: {_who(holder, self.path)}")
+            if self._remove(content):
+                dead = holder
+        return dead
+
+    def release(self):
+        """Give the lock back, if this process has it; a lock that is another's by now stays."""
+        own, self._own = self._own, None
+        with contextlib.suppress(OSError):
+            if own is not None and self.path.read_text() == own:
+                self.path.unlink()
+
+    def dead_holder(self):
+        """Return what the lock says, if the run that took it has ended on this host; else None."""
+        try:
+            holder, _ = self._read()
+        except OSError:
+            return None
+        return holder if holder and is_dead(holder) else None
+
+    def _create(self):
+        """Write the lock unless there is one: it appears complete, for two hosts that try at once likewise."""
+        content = json.dumps(_description(self.since), indent=1) + "\n"
+        temporary = owners.temporary(self.path)
+        try:
+            with open(temporary, "x") as file:
+                file.write(content)
+            try:
+                os.link(temporary, self.path)
+            except FileExistsError:
+                pass
+            except OSError:
+                # A file system without links: others may see the file before it is complete.
+                with contextlib.suppress(FileExistsError), open(self.path, "x") as file:
+                    file.write(content)
+                    self._own = content
+                return self._own is not None
+            # Over a network the answer to a link that was made can be lost; the number of links is not.
+            if os.stat(temporary).st_nlink == 2:
+                self._own = content
+            return self._own is not None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def _read(self):
+        """Read the lock: what it says, and all of its text; None where it is gone."""
+        try:
+            age = time.time() - self.path.stat().st_mtime
+            content = self.path.read_text(errors="replace")
+        except FileNotFoundError:
+            return None, None
+        with contextlib.suppress(ValueError):
+            holder = json.loads(content)
+            if isinstance(holder, dict) and isinstance(holder.get("process"), int):
+                return holder, content
+        if age < _WRITING:
+            time.sleep(0.1)
+            return None, None
+        return {}, content
+
+    def _remove(self, content):
+        """Remove the lock that was read, and no other; whether it was there still."""
+        aside = owners.temporary(self.path)
+        try:
+            os.rename(self.path, aside)
+        except FileNotFoundError:
+            return False
+        # Not the number of the file tells, which the next one is given again.
+        if Path(aside).read_text(errors="replace") == content:
+            os.unlink(aside)
+            return True
+        # Another run was faster, and this is its lock.
+        os.rename(aside, self.path)
+        return False
+
+
+@contextlib.contextmanager
+def _alone(path):
+    """Let one run at a time look at the lock, where files can be locked; elsewhere its creation has to do."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(exclusive(path))
+        yield
+
+
+def _description(since):
+    process = os.getpid()
+    return {
+        "host": os.uname().nodename,
+        "process": process,
+        "name": owners.mark(),
+        "place": owners.place(),
+        "machine": _machine(),
+        "boot": owners.boot(),
+        "start": owners.start_of(process),
+        "since": since,
+        "folder": os.getcwd(),
+        "command": shlex.join(sys.argv),
+    }
+
+
+def _machine():
+    """Return what this machine is called since it was installed; None where it has no such name."""
+    with contextlib.suppress(OSError):
+        return hashlib.sha256(Path("/etc/machine-id").read_bytes()).hexdigest()[:16]
+    return None
+
+
+def is_dead(holder):
+    """Whether the run that a lock names has ended; False, too, where that cannot be seen from here."""
+    if holder.get("place") != owners.place():
+        # What ran before this machine was started has ended; names alone are given to many machines.
+        own = (os.uname().nodename, _machine())
+        same = None not in own and (holder.get("host"), holder.get("machine")) == own
+        return same and bool(holder.get("boot")) and holder["boot"] != owners.boot()
+    start = owners.start_of(holder["process"])
+    return start is None or start != holder.get("start")
+
+
+def _who(holder, path):
+    """Say in a line who has a lock, and what to do."""
+    if not holder:
+        return f"{path} is not a lock that a run has written; see that nothing works on these results, and remove it"
+    here = holder.get("place") == owners.place()
+    host, process, since, folder = (holder.get(key, "?") for key in ("host", "process", "since", "folder"))
+    text = f"another run works on these results (host {host}, process {process}, since {since}, in {folder}); "
+    if here:
+        return text + f"wait for its end or end it (kill {process}), or give this run a results folder of its own"
+    return text + f"wait for its end, or see on {host} that it has ended and remove {path}"
