@@ -144,7 +144,7 @@ def _at_ends(step, ngroups, nbins, common):
 
 
 class WaveSums(NamedTuple):
-    """WaveSums over the groups of which chi-square is made.
+    """Sums over the groups of which chi-square is made.
 
     Attributes
     ----------

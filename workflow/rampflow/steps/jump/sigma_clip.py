@@ -94,7 +94,7 @@ def new_columns(width):
 
 @kernel(int64(int64, int64))
 def width_of_series(nvalues, nx):
-    """SeriesColumns per tile: a series of `nvalues` float32 stays in the first-level cache, rows fill vectors."""
+    """Columns per tile: a series of `nvalues` float32 stays in the first-level cache, rows fill vectors."""
     return min(max(6144 // max(nvalues, 1) // 16 * 16, 32), 512, nx)
 
 

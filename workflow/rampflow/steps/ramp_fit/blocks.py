@@ -52,7 +52,7 @@ class Flags(NamedTuple):
 
 
 class LoadedSamples(NamedTuple):
-    """LoadedSamples of a block.
+    """Samples of a block.
 
     Attributes
     ----------

@@ -56,7 +56,7 @@ _BLOCK = 64
 
 
 class LoadedFlags(NamedTuple):
-    """LoadedFlags of an integration of a block, shape (width,) unless noted.
+    """Flags of an integration of a block, shape (width,) unless noted.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class LoadedFlags(NamedTuple):
     left_over : int64 `~numpy.ndarray`
         Differences that were fitted.
     bits : uint32 `~numpy.ndarray`
-        LoadedFlags of the slopes.
+        Flags of the slopes.
     """
 
     of_groups: np.ndarray
@@ -90,7 +90,7 @@ class LoneRamp(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """LoadedFlags of any integration of a row, those of all, and chi-squared."""
+    """Flags of any integration of a row, those of all, and chi-squared."""
 
     bits_any: np.ndarray
     bits_all: np.ndarray
