@@ -39,7 +39,13 @@ def kernel(signature=None, **options):
     def compiled(function):
         dispatcher = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
         # There is no public way to say what else the machine code depends on.
-        dispatcher._cache._cache_file._source_stamp = _state(function.__module__)
+        kept = dispatcher._cache._cache_file
+        kept._source_stamp = _state(function.__module__)
+        try:
+            kept._load_index()
+        except (AttributeError, ImportError):
+            # It names a type that is not there any more: numba would stumble over it, stale as it is.
+            kept.flush()
         for each in signatures:
             dispatcher.compile(each)
         if signatures:
