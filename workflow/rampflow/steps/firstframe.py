@@ -15,24 +15,10 @@ Morrison et al. 2023, PASP 135, 075004.
 import numpy as np
 
 from rampflow.detector import dq
-from rampflow.steps import NotApplicable
+from rampflow.steps import at_least
 
-
-def check_groups(ngroups):
-    """Refuse ramps that are too short to spare their first group.
-
-    Parameters
-    ----------
-    ngroups : int
-        Groups per integration.
-
-    Raises
-    ------
-    NotApplicable
-        If there are 3 groups or fewer.
-    """
-    if ngroups <= 3:
-        raise NotApplicable(f"{ngroups} groups per integration; more than 3 are needed to leave out the first")
+#: Ramps of three groups or fewer cannot spare their first one.
+check_groups = at_least(4, "{} groups per integration; more than 3 are needed to leave out the first")
 
 
 def flag_first_group(first, third, *, bright_use_group1):

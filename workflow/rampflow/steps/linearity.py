@@ -16,10 +16,11 @@ Horner's, in single precision like the data; that of single reads is in double p
 """
 
 import numpy as np
-from numba import float32, float64, int64, njit, uint8, void
-from numba.types import Array
+from numba import float32, float64, int64, void
 
 from rampflow.detector import dq as bits
+from rampflow.kernels import F32_3, F32_3R, F64_1, F64_2, U8_3R, kernel
+from rampflow.steps import keeping_zeros
 
 # Columns handled together, so that data, sums and ten coefficients of each stay in the first-level cache.
 _BLOCK = 512
@@ -107,7 +108,7 @@ def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
     group), both corrected as averages. The reads that this rate predicts are turned into observed counts,
     shifted so that their average is the observed one, corrected, and averaged again.
 
-    As in the oracle the reads are taken to follow each other without the frames that are dropped between groups
+    As in jwst the reads are taken to follow each other without the frames that are dropped between groups
     (GROUPGAP), so that with dropped frames the reads of a group are spread too far.
 
     Parameters
@@ -139,6 +140,7 @@ def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
     return sci
 
 
+@keeping_zeros
 def linearize_zeroframe(zeroframe, coefficients):
     """Apply the polynomial to zero frames, in place, except where they hold no measurement.
 
@@ -160,7 +162,7 @@ def linearize_zeroframe(zeroframe, coefficients):
     ValueError
         If the shapes disagree.
     """
-    return linearize(zeroframe, np.where(zeroframe == 0, _SATURATED, np.uint8(0)), coefficients)
+    return linearize(zeroframe, np.zeros(zeroframe.shape, np.uint8), coefficients)
 
 
 def _check_shapes(sci, groupdq, coefficients):
@@ -171,17 +173,7 @@ def _check_shapes(sci, groupdq, coefficients):
         )
 
 
-@njit(
-    void(
-        float32[:, :, ::1],
-        Array(uint8, 3, "C", readonly=True),
-        Array(float32, 3, "C", readonly=True),
-        int64,
-    ),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
+@kernel(void(F32_3, U8_3R, F32_3R, int64))
 def _linearize(sci, groupdq, coefficients, block):
     ngroups, rows, nx = sci.shape
     top = coefficients.shape[0] - 1
@@ -206,7 +198,7 @@ def _linearize(sci, groupdq, coefficients, block):
                     counts[x] = observed if flags[x] & _SATURATED != 0 else linear
 
 
-@njit(inline="always", error_model="numpy")
+@kernel(inline="always")
 def _linear(counts, flag, coefficients, y, x):
     """Linear counts of one sample, in single precision; a saturated one stays as it is."""
     if flag & _SATURATED != 0:
@@ -217,7 +209,7 @@ def _linear(counts, flag, coefficients, y, x):
     return total
 
 
-@njit(void(float64[:, ::1], float64[::1], float64[::1], float64[::1]), cache=True, nogil=True, error_model="numpy")
+@kernel(void(F64_2, F64_1, F64_1, F64_1))
 def _evaluate(coefficients, argument, result, total):
     """Evaluate the polynomials of a block of columns, and add the results to the total."""
     top = coefficients.shape[0] - 1
@@ -231,19 +223,7 @@ def _evaluate(coefficients, argument, result, total):
         total[x] += result[x]
 
 
-@njit(
-    void(
-        float32[:, :, ::1],
-        Array(uint8, 3, "C", readonly=True),
-        Array(float32, 3, "C", readonly=True),
-        Array(float32, 3, "C", readonly=True),
-        int64,
-        int64,
-    ),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
+@kernel(void(F32_3, U8_3R, F32_3R, F32_3R, int64, int64))
 def _linearize_reads(sci, groupdq, coefficients, inverse, nframes, block):
     ngroups, rows, nx = sci.shape
     there, back = np.empty((coefficients.shape[0], block)), np.empty((inverse.shape[0], block))

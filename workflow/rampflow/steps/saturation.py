@@ -16,7 +16,7 @@ SCI is read, never changed (DN). The superbias reference serves the second-group
 
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/saturation/description.html and
 https://jwst-docs.stsci.edu (NIR detector performance, "Saturation"). The mixture of single and double
-precision below is the oracle's, measured on values at the very boundary; it decides which way a tie falls.
+precision below is jwst's, measured on values at the very boundary; it decides which way a tie falls.
 
 In frames of NIRSpec's IRS2 readout the interleaved reference pixels are left out, what is flagged by growth stays
 flagged, there is no test of the group before a saturated one, and what the test of the second group finds is
@@ -24,15 +24,15 @@ SATURATED and grown.
 """
 
 import numpy as np
-from numba import boolean, float32, int64, njit, uint8, uint16, void
+from numba import boolean, float32, int64, uint8, uint16, void
 
 from rampflow.detector import dq as bits
 from rampflow.detector import irs2
+from rampflow.kernels import B_1, B_2, F32_2, F32_3, U8_1, U8_2, U8_3, U16_3, kernel
 
 #: No 16-bit count reaches this threshold (DN).
 UNREACHABLE = 65536.0
 
-_JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
 _DNU = np.uint8(bits.DO_NOT_USE)
 _SATURATED = np.uint8(bits.SATURATED)
 _FLOOR = np.uint8(bits.AD_FLOOR | bits.DO_NOT_USE)
@@ -221,7 +221,7 @@ def _check_growth(n_pix_grow_sat):
 # always read before anything is grown into it, and rows far from any source cost nothing.
 
 
-@njit([boolean(uint8[::1], uint8[::1], int64)], **_JIT)
+@kernel(boolean(U8_1, U8_1, int64))
 def _spread(sources, row, n):
     """Fill ``row`` with the sources (0 or 1) spread by n columns; tell whether there is any."""
     any_source = np.uint8(0)
@@ -237,7 +237,7 @@ def _spread(sources, row, n):
     return True
 
 
-@njit([void(uint8[:, ::1], boolean[::1], uint8[::1], uint8)], **_JIT)
+@kernel(void(U8_2, B_1, U8_1, uint8))
 def _join(ring, filled, flags, value):
     """Add ``value`` to the flags wherever a filled row of the ring says so."""
     for r in range(len(ring)):
@@ -246,10 +246,7 @@ def _join(ring, filled, flags, value):
                 flags[x] |= ring[r, x] * value
 
 
-@njit(
-    [void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], int64) for sci_type in (float32, uint16)],
-    **_JIT,
-)
+@kernel([void(counts, U8_3, F32_2, int64) for counts in (F32_3, U16_3)])
 def _flag_full_wells(sci, groupdq, threshold, n):
     ngroups, rows, nx = sci.shape
     ever = np.zeros((rows, nx), np.uint8)
@@ -274,13 +271,7 @@ def _flag_full_wells(sci, groupdq, threshold, n):
                 _join(ring, filled, groupdq[g, y - n], _SATURATED)
 
 
-@njit(
-    [
-        void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], boolean[:, ::1], int64, int64)
-        for sci_type in (float32, uint16)
-    ],
-    **_JIT,
-)
+@kernel([void(counts, U8_3, F32_2, B_2, int64, int64) for counts in (F32_3, U16_3)])
 def _flag_partial_averages(sci, groupdq, threshold, unchecked, nframes, n):
     ngroups, rows, nx = sci.shape
     sources = np.empty(nx, np.uint8)
@@ -313,7 +304,7 @@ def _flag_partial_averages(sci, groupdq, threshold, unchecked, nframes, n):
                 _join(ring, filled, groupdq[g, y - n], _DNU)
 
 
-@njit([boolean(sci_type, sci_type, float32, float32, int64) for sci_type in (float32, uint16)], **_JIT)
+@kernel([boolean(counts, counts, float32, float32, int64) for counts in (float32, uint16)])
 def _saturates_in_second(first, second, threshold, bias, nframes):
     """Tell from the first two groups of a pixel that is full in the third whether it filled during the second."""
     first = np.float32(first)
@@ -324,13 +315,7 @@ def _saturates_in_second(first, second, threshold, bias, nframes):
     return steady < threshold and step > (threshold - first) / np.float32(nframes)
 
 
-@njit(
-    [
-        void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], float32[:, ::1], int64)
-        for sci_type in (float32, uint16)
-    ],
-    **_JIT,
-)
+@kernel([void(counts, U8_3, F32_2, F32_2, int64) for counts in (F32_3, U16_3)])
 def _flag_second_group(sci, groupdq, threshold, bias, nframes):
     rows, nx = threshold.shape
     for y in range(rows):
@@ -341,13 +326,7 @@ def _flag_second_group(sci, groupdq, threshold, bias, nframes):
                 groupdq[1, y, x] |= _DNU
 
 
-@njit(
-    [
-        void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], float32[:, ::1], int64, int64)
-        for sci_type in (float32, uint16)
-    ],
-    **_JIT,
-)
+@kernel([void(counts, U8_3, F32_2, F32_2, int64, int64) for counts in (F32_3, U16_3)])
 def _flag_normal_pixels(sci, groupdq, threshold, bias, nframes, n):
     """Flag the normal pixels of IRS2 frames; without a read pattern ``nframes`` is 0."""
     ngroups, rows, nx = sci.shape

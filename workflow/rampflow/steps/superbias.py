@@ -12,6 +12,8 @@ https://jwst-docs.stsci.edu (NIR detectors, "Bias").
 
 import numpy as np
 
+from rampflow.steps import keeping_zeros
+
 
 def usable_bias(bias):
     """Replace unknown bias values by zero.
@@ -49,11 +51,16 @@ def subtract_superbias(sci, bias):
     ValueError
         If the shapes differ.
     """
-    _check_bias(sci, bias)
+    if sci.shape[-2:] != bias.shape:
+        raise ValueError(
+            f"The superbias has shape {bias.shape} but the frames have {sci.shape[-2:]}. "
+            "Cut the reference to the exposure's subarray."
+        )
     sci -= bias
     return sci
 
 
+@keeping_zeros
 def subtract_from_zeroframe(zeroframe, bias):
     """Subtract the bias from zero frames, in place, except where they hold no measurement.
 
@@ -75,14 +82,4 @@ def subtract_from_zeroframe(zeroframe, bias):
     ValueError
         If the shapes differ.
     """
-    _check_bias(zeroframe, bias)
-    np.subtract(zeroframe, bias, out=zeroframe, where=zeroframe != 0)
-    return zeroframe
-
-
-def _check_bias(frames, bias):
-    if frames.shape[-2:] != bias.shape:
-        raise ValueError(
-            f"The superbias has shape {bias.shape} but the frames have {frames.shape[-2:]}. "
-            "Cut the reference to the exposure's subarray."
-        )
+    return subtract_superbias(zeroframe, bias)

@@ -2,6 +2,8 @@
 
 The flags of single pixels miss the halo of a snowball. So ellipses around the flagged pixels are grown, and the
 saturated cores too, from which charge spills (https://jwst-docs.stsci.edu, "Shower and Snowball Artifacts").
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/jump/description.html
 """
 
 from itertools import chain, islice

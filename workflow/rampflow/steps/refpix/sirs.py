@@ -9,7 +9,7 @@ Source: Rauscher et al. 2022 (SIRS, arXiv:2201.04641); https://jwst-pipeline.rea
 
 import numpy as np
 
-#: Standard deviations per median absolute deviation, as the oracle has it.
+#: Standard deviations per median absolute deviation, as jwst has it.
 _MAD = 1.48
 
 
