@@ -14,6 +14,7 @@ import numpy as np
 from numba import float32, void
 
 from rampflow.detector import dq
+from rampflow.errors import StepError
 from rampflow.kernels import F32_3R, I32_2, I32_2R, U8_3, U8_3R, kernel
 from rampflow.steps import at_least
 
@@ -49,11 +50,11 @@ def flag_charge_migration(sci, groupdq, *, signal_threshold):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
     if sci.shape != groupdq.shape:
-        raise ValueError(f"SCI has shape {sci.shape} but GROUPDQ {groupdq.shape}; give the same rows of both.")
+        raise StepError(f"SCI has shape {sci.shape} but GROUPDQ {groupdq.shape}; give the same rows of both.")
     onset = np.empty(sci.shape[1:], np.int32)
     _find_onset(sci, groupdq, np.float32(signal_threshold), onset)
     _flag_from_onset(groupdq, onset)

@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
 
 #: Type of data model (DATAMODL) of a dark, for instruments with one of their own.
@@ -45,7 +46,7 @@ class ReadPattern(NamedTuple):
     def of(cls, keywords, ngroups):
         """Take NFRAMES and GROUPGAP from a header (a mapping) and the groups from the array that goes with it."""
         if missing := [name for name in ("NFRAMES", "GROUPGAP") if keywords.get(name) is None]:
-            raise ValueError(
+            raise StepError(
                 f"The header of the dark has no {', '.join(missing)}, so that its groups cannot be told from those "
                 "of the exposure. Use another dark."
             )
@@ -92,7 +93,7 @@ def plan_dark(science, dark):
     ------
     NotApplicable
         If the dark averages more frames per group than the exposure, or drops more between groups.
-    ValueError
+    StepError
         If the dark is too short: it has one group and must be extrapolated; or it has more than one frame per
         group, which is counted as one when groups are averaged, and so the last groups find no dark.
 
@@ -109,7 +110,7 @@ def plan_dark(science, dark):
             raise NotApplicable(f"the dark has {name.upper()}={theirs}, the exposure only {ours}: no match is possible")
     extrapolated = science.frames > dark.frames
     if extrapolated and dark.ngroups < 2:
-        raise ValueError(
+        raise StepError(
             f"The exposure has {science.frames} frames but the dark {dark.frames} in a single group, from "
             "which nothing can be extrapolated. Use a dark with two groups or more."
         )
@@ -117,7 +118,7 @@ def plan_dark(science, dark):
     step, length = (science.nframes + science.groupgap, science.nframes) if averaged else (1, 1)
     groups = tuple(range(g * step, g * step + length) for g in range(science.ngroups))
     if averaged and dark[1:] != (1, 0) and groups[-1].stop > dark.ngroups:
-        raise ValueError(
+        raise StepError(
             f"The exposure {tuple(science)} needs {groups[-1].stop} groups of the dark {tuple(dark)} "
             f"(groups, frames per group, gap), which has {dark.ngroups}. Use a dark with one frame per group."
         )
@@ -280,11 +281,11 @@ def subtract_dark(sci, dark):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes do not fit.
     """
     if dark.shape not in (sci.shape, sci.shape[1:]):
-        raise ValueError(
+        raise StepError(
             f"The dark has shape {dark.shape} but the groups have {sci.shape}. Darks are not cut out: "
             "use one that was made for the exposure's subarray."
         )

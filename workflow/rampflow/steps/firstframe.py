@@ -15,6 +15,7 @@ Morrison et al. 2023, PASP 135, 075004.
 import numpy as np
 
 from rampflow.detector import dq
+from rampflow.errors import StepError
 from rampflow.steps import at_least
 
 #: Ramps of three groups or fewer cannot spare their first one.
@@ -43,14 +44,14 @@ def flag_first_group(first, third, *, bright_use_group1):
 
     Raises
     ------
-    ValueError
+    StepError
         If the two groups differ in shape.
     """
     if not bright_use_group1:
         first |= dq.DO_NOT_USE
         return np.zeros(first.shape, dtype=bool)
     if first.shape != third.shape:
-        raise ValueError(f"Group 0 has shape {first.shape} and group 2 {third.shape}; give the same rows of both.")
+        raise StepError(f"Group 0 has shape {first.shape} and group 2 {third.shape}; give the same rows of both.")
     kept = (third & dq.SATURATED) != 0
     np.bitwise_or(first, dq.DO_NOT_USE, out=first, where=~kept)
     return kept

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import int64, void
 
+from rampflow.errors import StepError
 from rampflow.kernels import F32_2, F32_2R, F32_4R, kernel
 
 
@@ -128,7 +129,7 @@ def convolve_ipc(sci, kernel, *, margins, normal=None):
 
     Raises
     ------
-    ValueError
+    StepError
         If the kernel has another number of axes, an even number of rows or columns (then no pixel is its
         centre; jwst counts one weight twice and drops another), or does not fit the frames.
     """
@@ -136,7 +137,7 @@ def convolve_ipc(sci, kernel, *, margins, normal=None):
         sci[:, normal] = convolve_ipc(np.compress(normal, sci, axis=1), kernel, margins=margins)
         return sci
     if kernel.ndim < 2 or kernel.shape[2:] not in ((), sci.shape[1:]) or not all(n % 2 for n in kernel.shape[:2]):
-        raise ValueError(
+        raise StepError(
             f"The IPC kernel has shape {kernel.shape}; expected odd numbers of rows and columns, alone or "
             f"followed by the frame's {sci.shape[1:]}. Cut the reference to the exposure's subarray, or use "
             "another one."

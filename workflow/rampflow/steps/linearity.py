@@ -19,6 +19,7 @@ import numpy as np
 from numba import float32, float64, int64, void
 
 from rampflow.detector import dq as bits
+from rampflow.errors import StepError
 from rampflow.kernels import F32_3, F32_3R, F64_1, F64_2, U8_3R, kernel
 from rampflow.steps import keeping_zeros
 
@@ -51,11 +52,11 @@ def usable_coefficients(coefficients, dq):
 
     Raises
     ------
-    ValueError
+    StepError
         If there are fewer than two coefficients, or the shapes differ.
     """
     if len(coefficients) < 2 or coefficients.shape[1:] != dq.shape:
-        raise ValueError(
+        raise StepError(
             f"The linearity reference has coefficients of shape {coefficients.shape} and flags of shape "
             f"{dq.shape}; expected (n, rows, columns) with n of 2 or more, and (rows, columns). "
             "Use another reference file."
@@ -88,7 +89,7 @@ def linearize(sci, groupdq, coefficients):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree.
     """
     _check_shapes(sci, groupdq, coefficients)
@@ -129,13 +130,13 @@ def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree, or there is but one group.
     """
     _check_shapes(sci, groupdq, coefficients)
     _check_shapes(sci, groupdq, inverse)
     if len(sci) < 2:
-        raise ValueError("One group gives no rate: use linearize")
+        raise StepError("One group gives no rate: use linearize")
     _linearize_reads(sci, groupdq, coefficients, inverse, nframes, _READ_BLOCK)
     return sci
 
@@ -159,7 +160,7 @@ def linearize_zeroframe(zeroframe, coefficients):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree.
     """
     return linearize(zeroframe, np.zeros(zeroframe.shape, np.uint8), coefficients)
@@ -167,7 +168,7 @@ def linearize_zeroframe(zeroframe, coefficients):
 
 def _check_shapes(sci, groupdq, coefficients):
     if sci.shape != groupdq.shape or sci.shape[1:] != coefficients.shape[1:]:
-        raise ValueError(
+        raise StepError(
             f"Linearity: SCI {sci.shape}, GROUPDQ {groupdq.shape} and coefficients {coefficients.shape} "
             "disagree. Cut the reference to the exposure's subarray, and to the rows of the block."
         )

@@ -28,6 +28,7 @@ from numba import boolean, float32, int64, uint8, uint16, void
 
 from rampflow.detector import dq as bits
 from rampflow.detector import irs2
+from rampflow.errors import StepError
 from rampflow.kernels import B_1, B_2, F32_2, F32_3, U8_1, U8_2, U8_3, U16_3, kernel
 
 #: No 16-bit count reaches this threshold (DN).
@@ -59,11 +60,11 @@ def prepare_threshold(threshold, dq):
 
     Raises
     ------
-    ValueError
+    StepError
         If the two arrays differ in shape.
     """
     if threshold.shape != dq.shape:
-        raise ValueError(
+        raise StepError(
             f"Saturation: the reference has thresholds of shape {threshold.shape} but flags of shape "
             f"{dq.shape}; expected the same. Use another reference file."
         )
@@ -140,19 +141,19 @@ def flag_saturation(sci, groupdq, threshold, bias, unchecked, normal=None, *, n_
 
     Raises
     ------
-    ValueError
+    StepError
         If shapes disagree, or a number is out of range.
     """
     if groupdq.shape != sci.shape or {threshold.shape, unchecked.shape} != {sci.shape[1:]}:
-        raise ValueError(
+        raise StepError(
             f"Saturation: SCI {sci.shape}, GROUPDQ {groupdq.shape}, threshold {threshold.shape} and "
             f"unchecked {unchecked.shape} must agree. Cut the references to the rows of the block."
         )
     if bias is not None and bias.shape != sci.shape[1:]:
-        raise ValueError(f"Saturation: the superbias has shape {bias.shape}, the block needs {sci.shape[1:]}.")
+        raise StepError(f"Saturation: the superbias has shape {bias.shape}, the block needs {sci.shape[1:]}.")
     _check_growth(n_pix_grow_sat)
     if use_readpatt and (nframes is None or nframes < 1):
-        raise ValueError(
+        raise StepError(
             f"Saturation: NFRAMES is {nframes}, expected 1 or more. Correct the header, or set use_readpatt to false."
         )
     if normal is not None:
@@ -198,11 +199,11 @@ def flag_zeroframe(zeroframe, threshold, *, n_pix_grow_sat):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree or ``n_pix_grow_sat`` is negative.
     """
     if zeroframe.shape[-2:] != threshold.shape:
-        raise ValueError(f"Saturation: zero frame {zeroframe.shape} and threshold {threshold.shape} must agree.")
+        raise StepError(f"Saturation: zero frame {zeroframe.shape} and threshold {threshold.shape} must agree.")
     _check_growth(n_pix_grow_sat)
     for frame in zeroframe.reshape(-1, *threshold.shape):
         flags = np.zeros((1, *frame.shape), np.uint8)
@@ -213,7 +214,7 @@ def flag_zeroframe(zeroframe, threshold, *, n_pix_grow_sat):
 
 def _check_growth(n_pix_grow_sat):
     if n_pix_grow_sat < 0:
-        raise ValueError(f"Saturation: n_pix_grow_sat is {n_pix_grow_sat}, expected 0 or more.")
+        raise StepError(f"Saturation: n_pix_grow_sat is {n_pix_grow_sat}, expected 0 or more.")
 
 
 # Growth by a box of (2n+1)² pixels goes row by row: each row's sources are spread sideways into a ring of

@@ -12,6 +12,7 @@ https://jwst-docs.stsci.edu (NIR detectors, "Bias").
 
 import numpy as np
 
+from rampflow.errors import StepError
 from rampflow.steps import keeping_zeros
 
 
@@ -48,11 +49,11 @@ def subtract_superbias(sci, bias):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
     if sci.shape[-2:] != bias.shape:
-        raise ValueError(
+        raise StepError(
             f"The superbias has shape {bias.shape} but the frames have {sci.shape[-2:]}. "
             "Cut the reference to the exposure's subarray."
         )
@@ -79,7 +80,7 @@ def subtract_from_zeroframe(zeroframe, bias):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
     return subtract_superbias(zeroframe, bias)

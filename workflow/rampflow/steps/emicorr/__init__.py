@@ -29,7 +29,6 @@ from rampflow.steps.emicorr.reference import (
 from rampflow.steps.emicorr.waves import Correction, Ramp, fit_waves, subtract_waves
 
 __all__ = [
-    "OPTIONS",
     "Case",
     "Correction",
     "Ramp",
@@ -44,13 +43,3 @@ __all__ = [
     "subtract_waves",
     "unknown_waves",
 ]
-
-#: Parameters of `fit_waves` that are the step's.
-OPTIONS = (
-    "algorithm",
-    "nints_to_phase",
-    "nbins",
-    "scale_reference",
-    "use_n_cycles",
-    "fit_ints_separately",
-)

@@ -37,21 +37,15 @@ from rampflow.steps.jump.exposure import (
 )
 from rampflow.steps.jump.search import NOT_SEARCHED, Jumps, detect_jumps, join_blocks
 from rampflow.steps.jump.showers import (
-    FIND_SHOWERS_OPTIONS,
-    FLAG_SHOWERS_OPTIONS,
     enough_for_showers,
     find_showers,
     flag_showers,
     typical_differences,
 )
-from rampflow.steps.jump.snowballs import SNOWBALL_OPTIONS, expand_snowballs
+from rampflow.steps.jump.snowballs import expand_snowballs
 
 __all__ = [
-    "FIND_SHOWERS_OPTIONS",
-    "FLAG_SHOWERS_OPTIONS",
     "NOT_SEARCHED",
-    "OPTIONS",
-    "SNOWBALL_OPTIONS",
     "Jumps",
     "all_dnu_planes",
     "check_groups",
@@ -69,20 +63,3 @@ __all__ = [
     "sampling",
     "typical_differences",
 ]
-
-#: Parameters of the step that :func:`detect_jumps` takes as they are.
-OPTIONS = (
-    "rejection_threshold",
-    "three_group_rejection_threshold",
-    "four_group_rejection_threshold",
-    "flag_4_neighbors",
-    "max_jump_to_flag_neighbors",
-    "min_jump_to_flag_neighbors",
-    "after_jump_flag_dn1",
-    "after_jump_flag_time1",
-    "after_jump_flag_dn2",
-    "after_jump_flag_time2",
-    "only_use_ints",
-    "time_rejection_threshold",
-    "time_window",
-)

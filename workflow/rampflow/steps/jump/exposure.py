@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from rampflow.detector import dq
+from rampflow.errors import StepError
 from rampflow.steps import at_least
 from rampflow.steps.jump import tiles, time_domain
 
@@ -51,7 +52,7 @@ def sampling(read_times, tgroup):
 
     Raises
     ------
-    ValueError
+    StepError
         The groups are not those of frames that are sampled alike.
     """
     if read_times is None or len(read_times) < 2:
@@ -61,7 +62,7 @@ def sampling(read_times, tgroup):
     samples = int(other[0]) + 1 if other.size else 1
     frames, rest = divmod(len(read_times), samples)
     if rest or not np.allclose(steps, np.tile(steps[:samples], frames)[: steps.size]):
-        raise ValueError(
+        raise StepError(
             f"groups are read at {[reads[0] for reads in read_times]} s (meta.exposure.read_times): not the samples of "
             "frames that are read alike; make the ramp anew"
         )
@@ -94,14 +95,14 @@ def choose_algorithm(algorithm, nints) -> Algorithm:
 
     Raises
     ------
-    ValueError
+    StepError
         There are too few integrations for "time_domain". With "both" a warning says so, and "two_point" is left.
     """
     if algorithm == "two_point" or nints >= time_domain.MIN_INTEGRATIONS:
         return algorithm
     lacking = f"jumps along time need at least {time_domain.MIN_INTEGRATIONS} integrations, found {nints}"
     if algorithm == "time_domain":
-        raise ValueError(f"{lacking}; for such exposures set algorithm: two_point, or both")
+        raise StepError(f"{lacking}; for such exposures set algorithm: two_point, or both")
     warnings.warn(f"{lacking}; two_point alone is used", stacklevel=2)
     return "two_point"
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rampflow.errors import StepError
 from rampflow.steps.jump import flags, sigma_clip, tiles, time_domain, two_point
 from rampflow.steps.sorting import network
 
@@ -137,9 +138,9 @@ def detect_jumps(
     """
     _check_shapes(sci, groupdq, gain, readnoise, halo)
     if algorithm not in ("two_point", "time_domain", "both"):
-        raise ValueError(f"algorithm is {algorithm!r}; there are two_point, time_domain, both")
+        raise StepError(f"algorithm is {algorithm!r}; there are two_point, time_domain, both")
     if mode not in ("none", "sigma_clip", *_MEDIAN_MODES):
-        raise ValueError(f"mode is {mode!r}; choose_mode gives none, sigma_clip, single_pass or iterative")
+        raise StepError(f"mode is {mode!r}; choose_mode gives none, sigma_clip, single_pass or iterative")
     full_planes = np.zeros(sci.shape[:2], bool)
     with_two_point = algorithm != "time_domain" and mode != "none"
     if algorithm == "two_point" and not with_two_point:
@@ -237,13 +238,13 @@ def join_blocks(found, dnu_planes):
 
 def _check_shapes(sci, groupdq, gain, readnoise, halo):
     if sci.ndim != 4 or groupdq.shape != sci.shape:
-        raise ValueError(
+        raise StepError(
             f"SCI has shape {sci.shape} and GROUPDQ {groupdq.shape}; both must be (nints, ngroups, rows, nx)"
         )
     for name, image in (("gain", gain), ("readnoise", readnoise)):
         if image.shape != sci.shape[2:]:
-            raise ValueError(
+            raise StepError(
                 f"{name} has shape {image.shape}, ramps {sci.shape[2:]}; cut the reference to the same rows"
             )
     if min(halo) < 0 or sum(halo) >= sci.shape[2]:
-        raise ValueError(f"halo {halo} leaves none of the {sci.shape[2]} rows of the block")
+        raise StepError(f"halo {halo} leaves none of the {sci.shape[2]} rows of the block")

@@ -20,10 +20,6 @@ from rampflow.steps.jump import tiles, typical
 from rampflow.steps.jump.shapes import Ellipse, ellipse_of, grown_axes, pixels_of, regions
 from rampflow.steps.sorting import network
 
-#: Parameters of the step that :func:`find_showers` and :func:`flag_showers` take as they are.
-FIND_SHOWERS_OPTIONS = ("extend_snr_threshold", "extend_min_area", "extend_inner_radius", "extend_outer_radius")
-FLAG_SHOWERS_OPTIONS = ("extend_ellipse_expand_ratio", "time_masked_after_shower", "max_extended_radius")
-
 #: Fewest differences of an exposure that showers are looked for in.
 MIN_DIFFERENCES = 10
 #: A pixel keeps its flags if without the shower's groups its rate is another by more than this [e/s]. (jwst has a

@@ -8,6 +8,7 @@ import numpy as np
 from numba import float32, float64, uint32, void
 
 from rampflow.detector import dq
+from rampflow.errors import StepError
 from rampflow.kernels import (
     B_2R,
     F32_1R,
@@ -105,7 +106,7 @@ def subtract_traps(
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree.
 
     Notes
@@ -117,7 +118,7 @@ def subtract_traps(
     """
     nints, ngroups, ny, nx = sci.shape
     if groupdq.shape != sci.shape or filled.shape != (len(families), ny, nx) or density.shape != (ny, nx):
-        raise ValueError(
+        raise StepError(
             f"Persistence: SCI {sci.shape}, GROUPDQ {groupdq.shape}, filled traps {filled.shape} of "
             f"{len(families)} families and trap density {density.shape} disagree. Cut them to the same pixels."
         )

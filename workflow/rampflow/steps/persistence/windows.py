@@ -8,6 +8,7 @@ import numpy as np
 from numba import float64, uint8, void
 
 from rampflow.detector import dq
+from rampflow.errors import StepError
 from rampflow.kernels import F32_4R, F64_2, F64_2R, U8_4, kernel
 from rampflow.steps import NotUsable
 
@@ -94,11 +95,11 @@ def flag_windows(
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree.
     """
     if until.shape != groupdq.shape[-2:] or (dn_threshold is not None and sci.shape != groupdq.shape):
-        raise ValueError(f"Persistence: GROUPDQ {groupdq.shape} and windows {until.shape} disagree; cut them alike.")
+        raise StepError(f"Persistence: GROUPDQ {groupdq.shape} and windows {until.shape} disagree; cut them alike.")
     bits = np.uint8(_PERSISTENCE | (_DO_NOT_USE if persistence_dnu else 0))
     times = np.asarray(starts)[:, np.newaxis] + np.arange(1, groupdq.shape[1] + 1) * float(tgroup)
     until = until.copy()

@@ -29,20 +29,4 @@ readout is in `irs2`, the optimised side filter ("sirs") in `sirs`, the geometry
 from rampflow.steps.refpix.frames import correct_frames, correct_zeroframes
 from rampflow.steps.refpix.planning import plan_correction, wants_kernels
 
-__all__ = ["OPTIONS", "correct_frames", "correct_zeroframes", "plan_correction", "wants_kernels"]
-
-#: Parameters of `plan_correction`.
-OPTIONS = (
-    "odd_even_columns",
-    "use_side_ref_pixels",
-    "side_smoothing_length",
-    "side_gain",
-    "odd_even_rows",
-    "refpix_algorithm",
-    "sigreject",
-    "gaussmooth",
-    "halfwidth",
-    "siglimit",
-    "stripe_side_columns",
-    "orientation",
-)
+__all__ = ["correct_frames", "correct_zeroframes", "plan_correction", "wants_kernels"]

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from rampflow.errors import StepError
 from rampflow.steps import keeping_zeros
 from rampflow.steps.refpix import sirs
 from rampflow.steps.refpix.geometry import AMPLIFIERS, BORDER
@@ -38,13 +39,13 @@ def correct_frames(sci, plan, *, first_group=None, place=None):
 
     Raises
     ------
-    ValueError
+    StepError
         If the frames do not have the shape of the plan, or ``first_group`` is missing.
     """
     if sci.shape[1:] != plan.shape:
-        raise ValueError(f"Refpix: frames of shape {sci.shape[1:]}, but PIXELDQ has {plan.shape}.")
+        raise StepError(f"Refpix: frames of shape {sci.shape[1:]}, but PIXELDQ has {plan.shape}.")
     if plan.from_first_group and first_group is None:
-        raise ValueError("Refpix: MIRI frames need the first group of their integration (first_group).")
+        raise StepError("Refpix: MIRI frames need the first group of their integration (first_group).")
     if not plan.acts:
         return sci
     if plan.from_first_group:

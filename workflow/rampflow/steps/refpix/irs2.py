@@ -51,7 +51,6 @@ from rampflow.steps.refpix.time_order import (
 )
 
 __all__ = [
-    "OPTIONS",
     "SAMPLES",
     "correct_frames",
     "flag_reads",
@@ -61,8 +60,6 @@ __all__ = [
     "reference_blocks",
 ]
 
-#: Parameters of `plan_correction`.
-OPTIONS = ("preserve_irs2_refpix", "irs2_mean_subtraction", "odd_even_columns", "siglimit")
 
 #: Slots, of the 22 between the starts of two blocks, that stand for the reference reads, and the read they repeat.
 _SPREAD_TO = np.arange(7, 15)

@@ -10,6 +10,7 @@ import numpy as np
 
 from rampflow.detector import dq as bits
 from rampflow.detector.orientation import Orientation
+from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
 from rampflow.steps.refpix import sirs
 from rampflow.steps.refpix.geometry import (
@@ -109,17 +110,17 @@ def plan_correction(
     NotApplicable
         For MIRI subarrays, subarrays that do not fit on the detector, and single-amplifier subarrays with
         reference pixels in odd or in even columns only (where jwst stops with an error).
-    ValueError
+    StepError
         If a parameter or header value makes no sense, or the frames are larger than the detector (IRS2).
     """
     if siglimit <= 0:
-        raise ValueError(f"Refpix: siglimit is {siglimit}, expected a positive number.")
+        raise StepError(f"Refpix: siglimit is {siglimit}, expected a positive number.")
     usable = (pixeldq & np.uint32(bits.DO_NOT_USE)) == 0
     if instrument == "MIRI":
         return plan_miri(usable, odd_even_rows, siglimit)
     shape = pixeldq.shape
     if max(shape) > NIR_SIZE:
-        raise ValueError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels are larger than the detector.")
+        raise StepError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels are larger than the detector.")
     if orientation == "detector" or fastaxis is None or slowaxis is None:
         orientation = Orientation.from_detector(detector)
     else:
@@ -142,9 +143,9 @@ def plan_correction(
         return replace(plan, single=True)
 
     if refpix_algorithm not in ("median", "sirs"):
-        raise ValueError(f'Refpix: refpix_algorithm is "{refpix_algorithm}", expected "median" or "sirs".')
+        raise StepError(f'Refpix: refpix_algorithm is "{refpix_algorithm}", expected "median" or "sirs".')
     if use_side_ref_pixels and not 1 <= side_smoothing_length < 2 * NIR_SIZE:
-        raise ValueError(f"Refpix: side_smoothing_length is {side_smoothing_length}, expected 1 to {2 * NIR_SIZE - 1}.")
+        raise StepError(f"Refpix: side_smoothing_length is {side_smoothing_length}, expected 1 to {2 * NIR_SIZE - 1}.")
     window = side_smoothing_length if use_side_ref_pixels else 0
     if window and wants_kernels(instrument, subarray, refpix_algorithm) and sirs_coefficients is not None:
         kernels = sirs.make_kernels(*sirs_coefficients, gaussmooth=gaussmooth, halfwidth=halfwidth)
