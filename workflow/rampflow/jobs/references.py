@@ -78,7 +78,8 @@ class References:
         path = self._path(kind)
         if path is None:
             return None
-        self._open.append(Reference(path, self._window if cut else None))
+        frame = (self._window.ny, self._window.nx) if self._window else None
+        self._open.append(Reference(path, self._window if cut else None, frame))
         return self._open[-1]
 
     def tree(self, kind):

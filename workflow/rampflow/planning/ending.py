@@ -43,7 +43,7 @@ def unfinished(results, exposures, interrupted=None):
         step, _, why = one.why.partition(": ")
         if one.state == "failed" or (why == report.ENDED and not interrupted):
             said.append(one)
-        elif why == report.ENDED:
+        elif why in (report.ENDED, report.STOPPED):
             states[f"interrupted at {step}"].append(one.root)
         else:
             states[f"stopped before {step}" if one.records else "not begun"].append(one.root)

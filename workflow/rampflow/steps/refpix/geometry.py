@@ -1,6 +1,8 @@
 """Where the reference pixels of a frame are, and which pixels each of their levels serves: the plans of `refpix`.
 
 A plan depends on PIXELDQ and the header, not on the frames, so it is made once for an exposure.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html
 """
 
 from dataclasses import dataclass
@@ -51,7 +53,7 @@ class Plan:
     #: The rows of the detector are columns of the science frame.
     transpose: bool
     siglimit: float
-    #: Kernels of `_refpix_sirs` for the side pixels, instead of the running median; None: not used.
+    #: Kernels of `sirs` for the side pixels, instead of the running median; None: not used.
     kernels: np.ndarray | None
     sigreject: float
     orientation: Orientation | None
@@ -67,7 +69,7 @@ class Plan:
 
     @property
     def sets(self):
-        """What `_levels` needs."""
+        """What `levels.measure_levels` needs."""
         return self.pixels, self.bounds, self.set_level, self.set_weight, self.siglimit
 
     @property
@@ -260,7 +262,7 @@ def plan_miri(usable, odd_even_rows, siglimit):
         for rows in (slice(p, None, nparities) for p in range(nparities))
         for output in range(AMPLIFIERS)
     ]
-    # The oracle stops for good at the first group without a level for one end of one output. That only
+    # jwst stops for good at the first group without a level for one end of one output. That only
     # PIXELDQ can bring about, so it is the first group of all, and the exposure stays as it is.
     if all(pixels.size for sets in measured for pixels in sets):
         level_of = np.array([levels.add(sets) for sets in measured]).reshape(nparities, AMPLIFIERS)
