@@ -15,6 +15,7 @@ COMMANDS = {
     "report": ("rampflow.inspection.report", "write one page about the results of a run"),
     "check": ("rampflow.inspection.check", "hold results against their records; make them again and compare"),
     "compare": ("rampflow.inspection.comparison", "hold products against others, of a run or of the archive"),
+    "reproduce": ("rampflow.inspection.reproduce", "write the configuration that makes a product of jwst again"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }
 RUN = "run the workflow; takes what snakemake takes"
