@@ -49,9 +49,8 @@ def main(arguments=None):
 
     drawn = Workflow(folder / "drawn", programme, exposures, options)
     tasks = [task for task in compare.oracle_tasks(drawn, folder / "oracle") if task["kind"] == "pipeline"]
-    replaced = sum(
-        replace(task, number, programme["crds"], folder / "mine", options) for number, task in enumerate(tasks)
-    )
+    crds, mine = programme["crds"], folder / "mine"
+    replaced = sum(replace(task, number, crds, mine, options) for number, task in enumerate(tasks))
     compare.say(start, f"the oracle: {len(tasks)} exposures, {replaced} of them with a reference file of their own")
     results = environment.run(python, tasks, crds, folder / "oracle", "pipelines", options.cores)
 
