@@ -264,7 +264,7 @@ def references_of(origin, crds, notes):
         return given
     names = {kind: value.removeprefix("crds://") for kind, value in used.items() if kind not in given or value == "N/A"}
     try:
-        other = _not_chosen(origin, names, crds)
+        other = _not_chosen(origin, names, crds, notes)
     except RampflowError as problem:
         notes.append(f"CRDS cannot say whether it would choose the same reference files: {problem}")
         return given
@@ -272,7 +272,7 @@ def references_of(origin, crds, notes):
     return {kind: value for kind, value in given.items() if kind not in same} | other
 
 
-def _not_chosen(origin, names, crds):
+def _not_chosen(origin, names, crds, notes):
     """Return what a context would not choose: type to path in the cache, or "N/A"."""
     from rampflow.crds import resolve
     from rampflow.crds.selection import Choice
@@ -283,9 +283,13 @@ def _not_chosen(origin, names, crds):
         chosen = resolve.choose(origin.exposure, origin.header, sorted(names), settings, None)
         # A type that the context does not know is as good as N/A.
         other = {kind: name for kind, name in names.items() if (chosen.names[kind] or "N/A") != name}
-        wanted = Choice(chosen.context, other, chosen.rules, chosen.mappings)
-        paths = resolve.bring(origin.exposure, wanted, settings)
-    return other | {kind: str(path) for kind, path in paths.items()}
+        for kind, name in other.items():
+            wanted = Choice(chosen.context, {kind: name}, chosen.rules, chosen.mappings)
+            try:
+                other[kind] = str(resolve.bring(origin.exposure, wanted, settings).get(kind, name))
+            except RampflowError as problem:
+                notes.append(f"the {kind} reference was {name}, and {chosen.names[kind]} is chosen now: {problem}")
+    return other
 
 
 # --- the configuration -----------------------------------------------------------------------------------

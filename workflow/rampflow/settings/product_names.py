@@ -12,7 +12,7 @@ _OTHERS = ("uncal", *FINAL, "fitopt")
 
 
 @cache
-def _suffixes():
+def _suffixes() -> dict[str, str]:
     """Find the suffixes that are known: suffix to the name of the product."""
     found = {name: name for name in _OTHERS}
     for step in steps():
@@ -22,7 +22,7 @@ def _suffixes():
     return found
 
 
-def split_name(path):
+def split_name(path: str | os.PathLike[str]) -> tuple[str, str]:
     """Take the name of a file apart.
 
     Parameters
