@@ -11,8 +11,8 @@ import yaml
 
 from rampflow.errors import FileProblem
 
-#: A block of the tree begins at the edge, and what belongs to it is indented.
-_BLOCK = re.compile(rb"(?m)^cal_logs:.*(?:\n[ \-\r].*)*")
+#: A block of the tree begins at the edge; what belongs to it is indented, or an empty line within a text.
+_BLOCK = re.compile(rb"(?m)^cal_logs:.*(?:\n(?:[ \-\r].*|(?=\n)))*")
 _PARAMETERS = re.compile(r" Step (\S+) parameters\s+are:\n(.*)", re.DOTALL)
 #: Bytes of the longest log that is read.
 _LONGEST = 1 << 26
