@@ -41,7 +41,8 @@ def main(arguments=None):
     options = parse(arguments)
     start = time.monotonic()
     folder = options.folder / options.release
-    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("drawn", "run") if options.keep else ("",):
+        shutil.rmtree(folder / name, ignore_errors=True)
     python = environment.oracle_python(options.release)
     compare.say(start, f"the mock programme {options.programme}, seed {options.seed}")
     programme = compare.make_programme(options)
@@ -55,7 +56,7 @@ def main(arguments=None):
     crds, mine = programme["crds"], folder / "mine"
     replaced = sum(replace(task, number, crds, mine, options) for number, task in enumerate(tasks))
     compare.say(start, f"the oracle: {len(tasks)} exposures, {replaced} of them with a reference file of their own")
-    results = environment.run(python, tasks + ramps, crds, folder / "oracle", "pipelines", options.cores)
+    results = compare.oracle_results(python, tasks + ramps, crds, folder / "oracle", options)
 
     made = [(task, path) for task in tasks if (path := product(task)).exists()]
     compare.say(start, f"rampflow reproduce: {len(made)} products")
@@ -87,7 +88,9 @@ def parse(arguments):
     parser.add_argument("--programme", help="one of tests/programmes (default: drawn, or drawn-recent for 3.0)")
     parser.add_argument("--exposures", default="*", metavar="PATTERN", help="root names, a glob")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", action="store_true", help="use a programme kept before")
+    parser.add_argument(
+        "--keep", action="store_true", help="use what was made before: the programme, and products of the oracle"
+    )
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, default=ROOT / ".parity" / "reproduce", help="where everything goes")
     options = parser.parse_args(arguments)
@@ -111,7 +114,7 @@ def reproduced(products, exposures, crds, folder):
     """Let the command write the configuration; return it."""
     written = folder / "reproduced.yaml"
     command = [sys.executable, "-m", "rampflow", "reproduce", *products, "--raw", Path(exposures[0]).parent]
-    command += ["--crds", crds["path"], "--output", written]
+    command += ["--crds", crds["path"], "--files", Path(crds["path"]).parent, "--output", written]
     done = subprocess.run(command, env=project_environment(), capture_output=True, text=True)
     print(done.stderr, end="", flush=True)
     if done.returncode:

@@ -7,7 +7,8 @@ from astropy.io import fits
 
 from rampflow.errors import FileProblem
 from rampflow.inspection import reproduce
-from rampflow.inspection.reproduce import Origin, configuration, nearest_release
+from rampflow.inspection.origin import Origin, nearest_release
+from rampflow.inspection.reproduce import configuration
 from rampflow.io.keywords import STATUS_KEYWORDS
 from rampflow.settings.configuration import check_config
 from rampflow.settings.release import load_release
@@ -107,10 +108,15 @@ def test_what_this_workflow_does_not_have_is_noted(made):
     assert any("jump: edge_size: expected" in note and note.startswith("x: ") for note in notes)
 
 
-def test_a_file_that_is_read_is_named_and_noted(made):
-    config, notes = made(logged("3.0", NIRCAM, dq_init={"user_supplied_dq": "my/dq.fits"}), version="3.0.0")
+def test_a_file_of_the_user_is_named_where_it_is(tmp_path):
+    changed = {"dq_init": {"user_supplied_dq": "my/dq.fits"}}
+    origin = Origin.read(write(tmp_path / "x_rate.fits", logged("3.0", NIRCAM, **changed), version="3.0.0"))
+    config, notes = configuration([origin])
     assert config["steps"] == {"dq_init": {"user_supplied_dq": "my/dq.fits"}}
-    assert notes == ["x: dq_init: user_supplied_dq is my/dq.fits, as the log has it; see that the file is there"]
+    assert len(notes) == 1 and notes[0].startswith("x: dq_init: user_supplied_dq was my/dq.fits, which is not there; ")
+    (tmp_path / "dq.fits").touch()
+    config, notes = configuration([origin], files=tmp_path)
+    assert config["steps"] == {"dq_init": {"user_supplied_dq": str(tmp_path / "dq.fits")}} and notes == []
 
 
 def test_a_step_that_only_crds_can_add_keeps_the_parameter_files_in_force(made):
@@ -170,7 +176,7 @@ def test_reference_files_of_the_user_are_named(made):
     references = {"R_DARK": "my/dark.fits", "R_MASK": "crds://jwst_x_mask_1.fits", "R_LINEAR": "/some/where/N/A"}
     config, notes = made(logged("1.19", NIRCAM), **references)
     assert config["references"] == {"dark": "my/dark.fits", "linearity": "N/A"}
-    assert notes == ["x: the dark reference was my/dark.fits, no file of CRDS; see that it is there"]
+    assert len(notes) == 1 and "x: the dark reference was my/dark.fits, which is not there" in notes[0]
 
 
 def test_a_reference_wave_of_the_user_is_a_reference(made):

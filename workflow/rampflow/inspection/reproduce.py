@@ -5,6 +5,9 @@ reference files they had, and in the log of jwst 1.18 and later every parameter)
 workflow, on standard output or in --output FILE. What cannot be had the same is said, a line for each, and stands in
 the configuration as a comment.
 
+Files of the user's own (flags, masks, reference files) are named as the product names them, of which jwst 3.0 leaves
+nothing but the last part of a path in its log; those that lie in the folder of --files are named there.
+
 With several products of one version and context, what differs stands under the names of the exposures. With --crds
 PATH the context's rules are asked whether they would choose the same reference files; those that they would not are
 named. Without, reference files that came from CRDS are taken to be those of the context.
@@ -14,139 +17,27 @@ Status 0, or 2: there is a product that no configuration can be read from.
 
 import argparse
 import os
-import re
 import sys
-import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from rampflow.errors import FileProblem, RampflowError
-from rampflow.io.calibration_log import logged_parameters
-from rampflow.io.files import Product
+from rampflow.inspection.origin import Origin, nearest_release
 from rampflow.io.keywords import REFERENCE_KEYWORDS, STATUS_KEYWORDS
-from rampflow.settings.configuration import ConfigError, releases, schema, types_of
+from rampflow.settings.configuration import ConfigError, schema, types_of
 from rampflow.settings.parameters import coerced
 from rampflow.settings.paths import READ
-from rampflow.settings.product_names import split_name
 from rampflow.settings.release import load_release
 
-_PIPELINE = "Detector1Pipeline"
-_VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
 #: Parameters that every step of jwst has, and that change nothing in its product.
 _MACHINERY = ("skip", "search_output_file", "output_use_model", "output_use_index")
-
-
-@dataclass
-class Origin:
-    """What a product of jwst says of how it was made.
-
-    Attributes
-    ----------
-    path : path-like
-        The product.
-    exposure : str
-        Its name.
-    header : `~astropy.io.fits.Header`
-        Its primary header.
-    version : tuple of int
-        Of jwst: (1, 19, 2).
-    parameters : dict
-        Step to {parameter: text}, from the log; empty without one.
-    pipeline : dict
-        Parameters of the pipeline itself.
-    """
-
-    path: Path
-    exposure: str
-    header: object
-    version: tuple
-    parameters: dict = field(default_factory=dict)
-    pipeline: dict = field(default_factory=dict)
-
-    @property
-    def mode(self):
-        """Instrument, and whether it is a time series."""
-        return str(self.header.get("INSTRUME", "")).strip().upper(), self.header.get("TSOVISIT") is True
-
-    @property
-    def context(self):
-        """The CRDS context, or None."""
-        return self.header.get("CRDS_CTX")
-
-    @classmethod
-    def read(cls, path):
-        """Read a product.
-
-        Raises
-        ------
-        FileProblem
-            It cannot be read, or is no product of jwst's Stage 1 whose maker is known.
-        """
-        with warnings.catch_warnings(action="ignore"), Product(path) as product:
-            header, logged = product.header, logged_parameters(product)
-            version = str(header.get("CAL_VER", "")).strip()
-            if version.startswith("rampflow"):
-                raise FileProblem(f"{path}: {version} made it; the configuration is in runs/ of its results")
-            numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
-            if not numbers or STATUS_KEYWORDS["ramp_fit"][0] not in header:
-                raise FileProblem(
-                    f"{path}: CAL_VER is {version or 'missing'}, {STATUS_KEYWORDS['ramp_fit'][0]} "
-                    f"{header.get(STATUS_KEYWORDS['ramp_fit'][0], 'missing')}; expected a product of jwst's Stage 1, "
-                    "such as jw…_rate.fits"
-                )
-            origin = cls(Path(path), split_name(path)[0], header, tuple(int(n or 0) for n in numbers.groups()))
-            for name, parameters in logged:
-                if name == _PIPELINE:
-                    origin.pipeline, origin.parameters = parameters, dict(parameters.get("steps") or {})
-                elif name in STATUS_KEYWORDS:
-                    origin.parameters[name] = parameters
-            return origin
-
-    def has_run(self, step):
-        """Whether a step has done its work."""
-        return self.header.get(STATUS_KEYWORDS[step][0]) == "COMPLETE"
-
-    def skipped(self, step):
-        """Whether jwst was told to skip a step; where no log says it, whether the step did nothing."""
-        if step in self.parameters and "skip" in self.parameters[step]:
-            return self.parameters[step]["skip"] == "True"
-        return not self.has_run(step)
-
-
-def nearest_release(version):
-    """Find the release that does what a version of jwst does, or what the nearest one does.
-
-    Parameters
-    ----------
-    version : tuple of int
-        Three numbers.
-
-    Returns
-    -------
-    release : str
-        Its name.
-    exact : bool
-        Whether the release is for that version.
-    """
-
-    def distance(name):
-        known = _VERSION.findall(load_release(name).description)
-        first, last = (tuple(int(n) for n in f"{text}.0".split(".")[:3]) for text in (known[0], known[-1]))
-        if first <= version <= last:
-            return 0, 0, 0
-        bound = first if version < first else last
-        return tuple(abs(a - b) for a, b in zip(version, bound, strict=True))
-
-    name = min(releases(), key=distance)
-    return name, distance(name) == (0, 0, 0)
 
 
 # --- steps and their parameters --------------------------------------------------------------------------
 
 
-def steps_of(origin, release, notes):
+def steps_of(origin, release, notes, files=None):
     """Say by steps and parameters what differs from a release.
 
     Parameters
@@ -157,6 +48,8 @@ def steps_of(origin, release, notes):
         The release.
     notes : list of str
         What cannot be said the same is added, a line for each.
+    files : path-like, optional
+        Folder of the user's own files.
 
     Returns
     -------
@@ -185,7 +78,7 @@ def steps_of(origin, release, notes):
         if step in cells and (added or skip != (cells[step] == "off")):
             values["skip"] = skip
         if not skip:
-            values |= _parameters_of(origin, step, release, bool(added), notes)
+            values |= _parameters_of(origin, step, release, bool(added), notes, files)
         if values:
             chosen[step] = values
     for step, (keyword, _) in STATUS_KEYWORDS.items():
@@ -194,7 +87,7 @@ def steps_of(origin, release, notes):
     return chosen, bool(added)
 
 
-def _parameters_of(origin, step, release, whole, notes):
+def _parameters_of(origin, step, release, whole, notes, files):
     """Return the parameters of a step that differ from those of the release; or the whole of them."""
     rules, elsewhere = schema("parameters")["properties"][step].get("properties", {}), schema("parameters")["elsewhere"]
     defaults, values = release.defaults[step], {}
@@ -212,10 +105,18 @@ def _parameters_of(origin, step, release, whole, notes):
             notes.append(f"{error}; that of release {release.name} is taken")
             continue
         if whole or not _same(value, defaults[name]):
-            values[name] = value
-            if name in READ and value:
-                notes.append(f"{step}: {name} is {value}, as the log has it; see that the file is there")
+            values[name] = _found(value, f"{step}: {name}", files, notes) if name in READ and value else value
     return values
+
+
+def _found(path, what, files, notes):
+    """Return the path of a file of the user's: in the folder, if it is there; if it is nowhere that is noted."""
+    inside = None if files is None else Path(files) / os.path.basename(path)
+    if inside is not None and inside.exists():
+        return str(inside)
+    if not os.path.exists(path):
+        notes.append(f"{what} was {path}, which is not there; put the path right, or name its folder with --files")
+    return path
 
 
 def _may_be_nothing(rules):
@@ -230,7 +131,7 @@ def _same(value, default):
 # --- reference files -------------------------------------------------------------------------------------
 
 
-def references_of(origin, crds, notes):
+def references_of(origin, crds, notes, files=None):
     """Name the reference files that CRDS would not choose.
 
     Parameters
@@ -241,6 +142,8 @@ def references_of(origin, crds, notes):
         ``path`` of a CRDS cache and ``context``; None takes files of CRDS to be those of the context.
     notes : list of str
         What cannot be found out is added.
+    files : path-like, optional
+        Folder of the user's own files.
 
     Returns
     -------
@@ -257,9 +160,10 @@ def references_of(origin, crds, notes):
     parameters = origin.parameters.get("emicorr", {})
     if parameters.get("user_supplied_reffile", "None") not in ("None", ""):
         given["emicorr"] = parameters["user_supplied_reffile"]
-    for kind, value in given.items():
-        if value != "N/A":
-            notes.append(f"the {kind} reference was {value}, no file of CRDS; see that it is there")
+    given = {
+        kind: value if value == "N/A" else _found(value, f"the {kind} reference", files, notes)
+        for kind, value in given.items()
+    }
     if crds is None:
         return given
     names = {kind: value.removeprefix("crds://") for kind, value in used.items() if kind not in given or value == "N/A"}
@@ -295,7 +199,7 @@ def _not_chosen(origin, names, crds, notes):
 # --- the configuration -----------------------------------------------------------------------------------
 
 
-def configuration(origins, raw=None, crds=None):
+def configuration(origins, raw=None, crds=None, files=None):
     """Make the configuration that makes products again.
 
     Parameters
@@ -306,6 +210,8 @@ def configuration(origins, raw=None, crds=None):
         Folder of the raw files; by default that of each product.
     crds : path-like, optional
         CRDS cache, to be asked and to be named in the configuration.
+    files : path-like, optional
+        Folder of the user's own files (flags, masks, reference files).
 
     Returns
     -------
@@ -346,9 +252,9 @@ def configuration(origins, raw=None, crds=None):
             said.append(
                 f"the product has no log (jwst 1.18 and later have one): parameters are those of release {name}"
             )
-        steps[origin.exposure], pars = steps_of(origin, release, said)
+        steps[origin.exposure], pars = steps_of(origin, release, said, files)
         config["crds"]["pars"] |= pars
-        references[origin.exposure] = references_of(origin, asked, said)
+        references[origin.exposure] = references_of(origin, asked, said, files)
         notes += [f"{origin.exposure}: {line}" for line in said]
     alone = len(origins) == 1
     for key, found in (("references", references), ("steps", steps)):
@@ -387,6 +293,7 @@ def main(arguments=None):
     parser.add_argument("products", nargs="+", metavar="PRODUCT", help="_rate or _rateints that jwst has made")
     parser.add_argument("--raw", metavar="FOLDER", help="where the raw files are (default: beside the products)")
     parser.add_argument("--crds", metavar="PATH", help="CRDS cache to ask which reference files it would choose")
+    parser.add_argument("--files", metavar="FOLDER", help="where files of yours are that the products name")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the configuration there")
     options = parser.parse_args(arguments)
     try:
@@ -395,7 +302,8 @@ def main(arguments=None):
             origin = Origin.read(path)
             found.setdefault(origin.exposure, origin)  # _rate and _rateints say the same
         origins = list(found.values())
-        config, notes = configuration(origins, options.raw, options.crds and os.path.abspath(options.crds))
+        crds = options.crds and os.path.abspath(options.crds)
+        config, notes = configuration(origins, options.raw, crds, options.files)
         written = text(origins, config, notes)
         if options.output:
             options.output.write_text(written, encoding="utf-8")
