@@ -1,4 +1,4 @@
-"""What a product of jwst says of how it was made: versions, context, which steps ran, and the log of their parameters."""
+"""What a product of jwst says of how it was made: versions, context, steps, and the log with their parameters."""
 
 import re
 import warnings
