@@ -30,6 +30,8 @@ from rampflow.settings.parameters import coerced
 from rampflow.settings.paths import READ
 from rampflow.settings.release import load_release
 
+#: Products that are named in the first line of a configuration of more of them.
+_NAMED = 3
 #: Parameters that every step of jwst has, and that change nothing in its product.
 _MACHINERY = ("skip", "search_output_file", "output_use_model", "output_use_index")
 
@@ -275,7 +277,9 @@ def _dotted(version):
 
 def text(origins, config, notes):
     """Write a configuration as YAML, with what it is made of and what is to be known as comments."""
-    made = f"# Made from {', '.join(origin.path.name for origin in origins)}:"
+    names = [origin.path.name for origin in origins]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    made = f"# Made from {', '.join(names[:_NAMED])}{more}:"
     lines = [made, f"# jwst {_dotted(origins[0].version)}, {origins[0].context or 'an unknown context'}."]
     lines += [f"# {note}" for note in notes]
     body = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120)
