@@ -16,7 +16,7 @@ import pytest
 from rampflow.detector import dq
 from rampflow.inspection import page, pictures, summary
 from rampflow.inspection.counts import Counts
-from rampflow.inspection.exposures import Exposure
+from rampflow.inspection.exposures import ExposureResults
 from rampflow.inspection.look import Look, Ramp, Stage
 from rampflow.inspection.results import Results
 
@@ -80,7 +80,7 @@ def content(tmp_path_factory):
         facts = {"instrument": "NIRISS", "detector": "NIS", "exp_type": "NIS_AMI", "optics": ["F480M"], "tso": False}
         facts |= {"subarray": "SUB80", "readpatt": "NISRAPID", "ngroups": 5, "shape": [2, 5, 80, 80], "off": {}}
         # Times that text would put in another order.
-        one = Exposure(root, facts, {"jump": record(float(number * 7 % 12 + 1))}, ["jump", "ramp_fit"])
+        one = ExposureResults(root, facts, {"jump": record(float(number * 7 % 12 + 1))}, ["jump", "ramp_fit"])
         one.products |= {"rate": [], "ramp": [], "jump": []}
         if number == 3:
             one.state, one.why = "failed", "ramp_fit: <no> gain"
