@@ -209,7 +209,10 @@ def start_server():
 
 def stop_server(outcome):
     server.stop(SERVER)
-    RUN.end(answers(), outcome)
+    # Not at the start: it takes a second to import.
+    from rampflow.inspection.ending import unfinished
+
+    RUN.end(answers(), outcome, unfinished)
 
 
 def threads_for(wildcards):

@@ -16,8 +16,8 @@ import pytest
 from rampflow.detector import dq
 from rampflow.inspection import page, pictures, summary
 from rampflow.inspection.counts import Counts
-from rampflow.inspection.exposures import Exposure
-from rampflow.inspection.look import Look, Ramp, Stage
+from rampflow.inspection.exposures import ExposureResults
+from rampflow.inspection.look import Look, PixelRamp, Stage
 from rampflow.inspection.results import Results
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -80,7 +80,7 @@ def content(tmp_path_factory):
         facts = {"instrument": "NIRISS", "detector": "NIS", "exp_type": "NIS_AMI", "optics": ["F480M"], "tso": False}
         facts |= {"subarray": "SUB80", "readpatt": "NISRAPID", "ngroups": 5, "shape": [2, 5, 80, 80], "off": {}}
         # Times that text would put in another order.
-        one = Exposure(root, facts, {"jump": record(float(number * 7 % 12 + 1))}, ["jump", "ramp_fit"])
+        one = ExposureResults(root, facts, {"jump": record(float(number * 7 % 12 + 1))}, ["jump", "ramp_fit"])
         one.products |= {"rate": [], "ramp": [], "jump": []}
         if number == 3:
             one.state, one.why = "failed", "ramp_fit: <no> gain"
@@ -89,7 +89,9 @@ def content(tmp_path_factory):
         look = Look(Counts({"JUMP_DET": 0.01 * number}, {}), pictures.grey_picture(rate, 64))
         look.flags, look.jumps = pictures.flag_picture(flags, 64), pictures.jump_picture(flags / 40.0, 64)
         look.stages = [Stage("raw", look.rate), Stage("superbias", look.rate, look.rate, 10.0)]
-        look.ramps = [Ramp("jump", 3, 4, 1, 2.5, [0.0, 1.0, 2.0], [1.0, 2.0, 9.0], ["", "", "jump"], True, (1.0, 3.0))]
+        look.ramps = [
+            PixelRamp("jump", 3, 4, 1, 2.5, [0.0, 1.0, 2.0], [1.0, 2.0, 9.0], ["", "", "jump"], True, (1.0, 3.0))
+        ]
         exposures.append(one)
         looks.append(look)
     rows = [summary.row(one, results, look.counts) for one, look in zip(exposures, looks, strict=True)]

@@ -15,12 +15,12 @@ from astropy.io import fits
 
 from rampflow.crds import conformity, verify
 from rampflow.detector import subarray
-from rampflow.io import files
+from rampflow.io import files, trees
 from rampflow.io.references import Reference
-from rampflow.mock import Effects, Exposure, Scene, Window
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene
 from rampflow.mock.references import WRITERS
 
-_WINDOW = Window(1, 1, 40, 32)
+_WINDOW = Rectangle(1, 1, 40, 32)
 _MODES = {
     "NIS": ("NISRAPID", {"exp_type": "NIS_AMI", "filter": "F480M", "pupil": "NRM"}),
     "MIRIMAGE": ("FASTR1", {}),
@@ -52,7 +52,7 @@ def _good():
         for detector, kinds in _KINDS.items():
             readpatt, more = _MODES[detector]
             instrument = {"NIS": "NIRISS", "NRS1": "NIRSPEC"}.get(detector, "MIRI")
-            exposure = Exposure(
+            exposure = MockExposure(
                 detector, readpatt, 5, 2, window=_WINDOW, scene=Scene(), effects=Effects.nominal(instrument), **more
             )
             header = {"INSTRUME": instrument, "DETECTOR": detector, "SUBSTRT1": 1, "SUBSTRT2": 1}
@@ -100,7 +100,7 @@ def check(mutant, folder):
 def _read(path, mutant):
     """Read what passed as the steps do."""
     if mutant.suffix == ".asdf":
-        files.read_tree(path)
+        trees.read_tree(path)
         return None
     window = subarray.Window(0, 0, _WINDOW.ysize, _WINDOW.xsize)
     uncut = mutant.kind in ("dark", "reset", "rscd", "trappars")

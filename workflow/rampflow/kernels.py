@@ -46,13 +46,18 @@ def kernel(signature=None, **options):
         except (AttributeError, ImportError):
             # It names a type that is not there any more: numba would stumble over it, stale as it is.
             kept.flush()
-        for each in signatures:
-            dispatcher.compile(each)
         if signatures:
-            dispatcher.disable_compile()
+            compile_for(dispatcher, signatures)
         return dispatcher
 
     return compiled
+
+
+def compile_for(dispatcher, signatures):
+    """Compile a kernel for these signatures and no others, or read from disk what was compiled before."""
+    for each in signatures:
+        dispatcher.compile(each)
+    dispatcher.disable_compile()
 
 
 @cache

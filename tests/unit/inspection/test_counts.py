@@ -4,7 +4,7 @@ from astropy.io import fits
 
 from rampflow.detector import dq
 from rampflow.inspection import counts
-from rampflow.inspection.exposures import Exposure
+from rampflow.inspection.exposures import ExposureResults
 from rampflow.inspection.look import look
 from rampflow.inspection.results import Results
 from rampflow.io.files import Product
@@ -52,7 +52,7 @@ def test_the_ramp_of_the_flagged_pixel_is_that_of_the_largest_jump(tmp_path):
     write_ramp(folder / f"{root}_jump.fits", groupdq, np.zeros(slopes.shape, np.uint32), sci, TGROUP=2.0)
     images = [fits.ImageHDU(slopes, name="SCI"), fits.ImageHDU(flags, name="DQ")]
     fits.HDUList([fits.PrimaryHDU(), *images]).writeto(folder / f"{root}_rate.fits")
-    exposure = Exposure(root, {}, {}, ["jump", "ramp_fit"])
+    exposure = ExposureResults(root, {}, {}, ["jump", "ramp_fit"])
     exposure.products = {"jump": [f"{root}_jump.fits"], "rate": [f"{root}_rate.fits"]}
     seen = look(exposure, Results(tmp_path), 64)
     assert seen.trouble == [] and not seen.left_out

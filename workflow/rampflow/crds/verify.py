@@ -158,7 +158,7 @@ def asdf_tree(path, limits):
     ----------
     path : `~pathlib.Path`
         The file.
-    limits : `~rampflow.io.asdf_bounds.Limits`
+    limits : `~rampflow.io.asdf_bounds.Bounds`
         What it may hold.
 
     Raises

@@ -75,7 +75,7 @@ def counted(exposure, results, found=None):
 
     Parameters
     ----------
-    exposure : `~rampflow.inspection.exposures.Exposure`
+    exposure : `~rampflow.inspection.exposures.ExposureResults`
         The exposure.
     results : `~rampflow.inspection.results.Results`
         The results.

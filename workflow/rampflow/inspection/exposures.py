@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass, field, fields
 
-from rampflow.planning.exposures import Exposure as Planned
+from rampflow.planning.exposures import Exposure
 from rampflow.planning.plan import Plan, merge_parameters
 from rampflow.settings.configuration import ConfigError
 
@@ -23,7 +23,7 @@ _CONTEXT = re.compile(r"jwst_\d+\.pmap")
 
 
 @dataclass
-class Exposure:
+class ExposureResults:
     """What there is of one exposure."""
 
     root: str
@@ -87,7 +87,7 @@ def gather(results):
 
     Returns
     -------
-    list of Exposure
+    list of ExposureResults
         Sorted by name, all that the last run had or that have records.
     """
     last = results.runs[-1] if results.runs else {"exposures": {}}
@@ -102,7 +102,7 @@ def gather(results):
         facts = run.get("exposures", {}).get(root, {})
         records = results.records.get(root, {})
         chain = facts.get("chain") or [step for step in records if step not in ("rate", "ramp")]
-        exposure = Exposure(root, facts, records, chain)
+        exposure = ExposureResults(root, facts, records, chain)
         for step in [*chain, "ramp", "rate"]:
             names = [name for name in records.get(step, {"outputs": {}})["outputs"] if not name.endswith(".json")]
             exposure.products[step] = [name for name in names if os.path.isfile(results.path(root, name))]
@@ -258,5 +258,5 @@ def _plan(run, roots):
 
 def _planned(root, facts):
     absent = {"size": 0, "irs2": False, "superstripes": 0, "header": {}, "digest": ""}
-    known = {key.name for key in fields(Planned)}
-    return Planned(root=root, **absent, **{key: value for key, value in facts.items() if key in known})
+    known = {key.name for key in fields(Exposure)}
+    return Exposure(root=root, **absent, **{key: value for key, value in facts.items() if key in known})

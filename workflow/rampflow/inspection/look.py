@@ -32,7 +32,7 @@ class Stage:
 
 
 @dataclass
-class Ramp:
+class PixelRamp:
     """The ramp of a pixel."""
 
     what: str  #: brightest, typical, jump
@@ -68,7 +68,7 @@ def look(exposure, results, size, share=BUDGET):
 
     Parameters
     ----------
-    exposure : `~rampflow.inspection.exposures.Exposure`
+    exposure : `~rampflow.inspection.exposures.ExposureResults`
         The exposure.
     results : `~rampflow.inspection.results.Results`
         The results.
@@ -255,7 +255,7 @@ def _ramp(ramp, what, place, rate, scaled, raw):
     times = (np.arange(values.size) * spacing)[::step]
     marks = [next((name for name, bit in MARKS if flag & bit), "") for flag in flags[::step].tolist()]
     where = (x + 1, y + 1, integration + 1, float(rate[y, x]))
-    made = Ramp(what, *where, times.tolist(), values[::step].tolist(), marks, timed)
+    made = PixelRamp(what, *where, times.tolist(), values[::step].tolist(), marks, timed)
     sound = np.isfinite(values) & (flags & (dq.DO_NOT_USE | dq.SATURATED | dq.JUMP_DET) == 0)
     if sound.any() and not scaled and timed:
         # Where it goes through is not in any product: the middle of what was fitted.

@@ -120,7 +120,7 @@ def write(results, exposures, looks, rows):
     ----------
     results : `~rampflow.inspection.results.Results`
         The results.
-    exposures : list of `~rampflow.inspection.exposures.Exposure`
+    exposures : list of `~rampflow.inspection.exposures.ExposureResults`
         What was gathered of them.
     looks : list of `~rampflow.inspection.look.Look`
         What is shown of each.

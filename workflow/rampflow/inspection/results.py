@@ -43,7 +43,7 @@ NONE = _Form("null", lambda value: value is None)
 MAPPING = _Form("a mapping", lambda value: isinstance(value, dict))
 
 
-class Optional:
+class Maybe:
     """A key that may be absent."""
 
     def __init__(self, form):
@@ -67,20 +67,20 @@ class Every:
 _FLAGS = Each(TEXT, COUNT)
 #: What a job may count; `rampflow.inspection.counts` says what is made of it.
 COUNTS = {
-    "groups": Optional({"of": COUNT, "total": _FLAGS, "set": Optional(_FLAGS), "cleared": Optional(_FLAGS)}),
-    "pixels": Optional({"of": COUNT, "total": _FLAGS, "set": Optional(_FLAGS), "cleared": Optional(_FLAGS)}),
-    "events": Optional(_FLAGS),
+    "groups": Maybe({"of": COUNT, "total": _FLAGS, "set": Maybe(_FLAGS), "cleared": Maybe(_FLAGS)}),
+    "pixels": Maybe({"of": COUNT, "total": _FLAGS, "set": Maybe(_FLAGS), "cleared": Maybe(_FLAGS)}),
+    "events": Maybe(_FLAGS),
 }
 RECORD = {
     "step": NAME,
     "recipe": TEXT,
     "code": (TEXT, NONE),
     "versions": Each(TEXT, (TEXT, NONE)),
-    "parameters": Optional(MAPPING),
-    "references": Optional(
-        Each(NAME, {"name": TEXT, "file": (TEXT, NONE), "crds_uri": Optional(TEXT), "sha256": (TEXT, NONE)})
+    "parameters": Maybe(MAPPING),
+    "references": Maybe(
+        Each(NAME, {"name": TEXT, "file": (TEXT, NONE), "crds_uri": Maybe(TEXT), "sha256": (TEXT, NONE)})
     ),
-    "crds": Optional(({"context": TEXT}, NONE)),
+    "crds": Maybe(({"context": TEXT}, NONE)),
     "inputs": Each(
         TEXT, {"file": TEXT, "size": COUNT, "mtime_ns": ANY, "sha256": (TEXT, NONE), "recipe": (TEXT, NONE)}
     ),
@@ -90,8 +90,8 @@ RECORD = {
     "wall_s": NUMBER,
     "cpu_s": NUMBER,
     "peak_memory_mb": NUMBER,
-    "started": Optional(TEXT),
-    "counts": Optional((COUNTS, NONE)),
+    "started": Maybe(TEXT),
+    "counts": Maybe((COUNTS, NONE)),
 }
 _FACTS = {
     "path": TEXT,
@@ -106,12 +106,12 @@ _FACTS = {
     "optics": Every(TEXT),
     "shape": Every(COUNT),
     "chain": Every(NAME),
-    "decided": Optional(Each(TEXT, TEXT)),
+    "decided": Maybe(Each(TEXT, TEXT)),
     "off": Each(TEXT, TEXT),
 }
 RUN = {
     "started": TEXT,
-    "ended": Optional((TEXT, NONE)),
+    "ended": Maybe((TEXT, NONE)),
     "outcome": (TEXT, NONE),
     "folder": TEXT,
     "command": TEXT,
@@ -126,14 +126,14 @@ RUN = {
     "versions": Each(TEXT, (TEXT, NONE)),
     "host": TEXT,
     "platform": TEXT,
-    "notices": Optional(Every(TEXT)),
-    "code": Optional(Each(TEXT, Every(TEXT))),
-    "files": Optional(Each(TEXT, TEXT)),
+    "notices": Maybe(Every(TEXT)),
+    "code": Maybe(Each(TEXT, Every(TEXT))),
+    "files": Maybe(Each(TEXT, TEXT)),
     "exposures": Each(NAME, _FACTS),
-    "without_references": Optional(Each(NAME, TEXT)),
+    "without_references": Maybe(Each(NAME, TEXT)),
 }
 POINTER = {"type": TEXT, "status": TEXT, "file": (TEXT, NONE), "name": TEXT, "sha256": (TEXT, NONE)}
-ASKED = {"context": Optional(TEXT)}
+ASKED = {"context": Maybe(TEXT)}
 PARAMETERS = Each(TEXT, {"value": ANY, "source": TEXT})
 
 
@@ -196,7 +196,7 @@ def unlike(value, form, where=""):
 
 
 def _of_key(value, key, form, where):
-    if isinstance(form, Optional):
+    if isinstance(form, Maybe):
         return unlike(value[key], form.form, where) if key in value else None
     return unlike(value[key], form, where) if key in value else f"{where} is missing"
 

@@ -50,7 +50,7 @@ def row(exposure, results, counts):
 
     Parameters
     ----------
-    exposure : `~rampflow.inspection.exposures.Exposure`
+    exposure : `~rampflow.inspection.exposures.ExposureResults`
         The exposure.
     results : `~rampflow.inspection.results.Results`
         The results.

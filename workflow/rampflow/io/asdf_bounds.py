@@ -25,7 +25,7 @@ _STEP = 1 << 16
 
 
 @dataclass(frozen=True)
-class Limits:
+class Bounds:
     """What a file may hold.
 
     Attributes
@@ -50,9 +50,9 @@ class Limits:
 
 
 #: A parameter file has a few kB.
-PARAMETERS = Limits(size=4 << 20, tree=1 << 20, depth=32, nodes=20_000, memory=4 << 20)
+PARAMETERS = Bounds(size=4 << 20, tree=1 << 20, depth=32, nodes=20_000, memory=4 << 20)
 #: A reference file has tables and arrays.
-REFERENCE = Limits(size=1 << 30, tree=64 << 20, depth=64, nodes=1_000_000, memory=512 << 20)
+REFERENCE = Bounds(size=1 << 30, tree=64 << 20, depth=64, nodes=1_000_000, memory=512 << 20)
 
 
 def read(path, limits):
@@ -62,7 +62,7 @@ def read(path, limits):
     ----------
     path : `~pathlib.Path`
         The file.
-    limits : Limits
+    limits : Bounds
         What it may hold.
 
     Returns

@@ -20,13 +20,14 @@ from rampflow.io import owners, room
 from rampflow.io.shared_files import private_folder, read_json, replace
 from rampflow.jobs import memory
 from rampflow.jobs.provenance import code_digest, code_files, digest, script_of, version_of, versions
-from rampflow.planning import ending, kernels_place
+from rampflow.planning import kernels_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.standing import Standing
+from rampflow.planning.terminal import tell
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import PIPELINE, is_crds, merge_parameters, parameter_type
 
@@ -129,7 +130,7 @@ class Run:
             raise SystemExit("rampflow: there is no exposure to run; the graph can be drawn with --rulegraph")
         try:
             self._take_lock()
-            ending.tell(self.notices)
+            tell(self.notices)
             self._note(started=self._started, **self._description())
             self._sweep()
         except ResultsInUse as problem:
@@ -147,7 +148,7 @@ class Run:
             workflow.scheduler.job_rate_limiter = None
         kernels_place.choose(STATE)
 
-    def end(self, answers, outcome):
+    def end(self, answers, outcome, unfinished):
         """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
 
         Timers of Snakemake's scheduler would hold it for another second.
@@ -158,6 +159,8 @@ class Run:
             What CRDS answered.
         outcome : str
             "complete" or "failed"; a run that a signal has ended is "interrupted".
+        unfinished : callable
+            What to say of a run that is not complete (`rampflow.inspection.ending.unfinished`).
         """
         failed = {}
         with contextlib.suppress(OSError, ValueError):
@@ -170,7 +173,7 @@ class Run:
             self._note(ended=_now(), outcome=outcome, signal=self.interruption.by, without_references=failed)
         if outcome != "complete":
             self._sweep()
-            ending.tell(ending.unfinished(self.results, self.plan.exposures, self.interruption.by))
+            tell(unfinished(self.results, self.plan.exposures, self.interruption.by))
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):

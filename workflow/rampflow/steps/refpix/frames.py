@@ -23,7 +23,7 @@ def correct_frames(sci, plan, *, first_group=None, place=None):
     sci : 3D float32 `~numpy.ndarray`
         Counts (DN), shape (n, ny, nx). Changed in place. Reference pixels that are NaN are left out; if all
         that an amplifier has are, it becomes NaN.
-    plan : Plan
+    plan : LevelPlan
         From `plan_correction`.
     first_group : 2D float32 `~numpy.ndarray` or None
         Uncorrected first group of the integration (MIRI only, and needed there). It may be a view of
@@ -106,7 +106,7 @@ def correct_zeroframes(zeroframes, plan):
     zeroframes : 3D float32 `~numpy.ndarray`
         Counts (DN), shape (n, ny, nx). Changed in place. Pixels that are zero stay zero, but still count as
         reference pixels if they are such, as in jwst.
-    plan : Plan
+    plan : LevelPlan
         From `plan_correction`.
 
     Returns

@@ -24,7 +24,7 @@ _AMPLIFIER_COLUMNS = NIR_SIZE // AMPLIFIERS
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class LevelPlan:
     """What to measure and where to subtract it: all that PIXELDQ and the header decide.
 
     A *set* is a list of reference pixels that are averaged together. A *level* is what is subtracted from
@@ -137,7 +137,7 @@ def plan_columns(levels, level_of_column, shape, orientation, siglimit, sides=No
         layout = {"row_kind": kinds, "column_kind": same, "level_of": level_of_column[:, np.newaxis]}
     else:
         layout = {"row_kind": same, "column_kind": kinds, "level_of": level_of_column[np.newaxis]}
-    return Plan(
+    return LevelPlan(
         shape=shape,
         **levels.arrays(),
         **layout,
@@ -268,7 +268,7 @@ def plan_miri(usable, odd_even_rows, siglimit):
         level_of = np.array([levels.add(sets) for sets in measured]).reshape(nparities, AMPLIFIERS)
     else:
         level_of = np.zeros((nparities, AMPLIFIERS), np.int64)
-    return Plan(
+    return LevelPlan(
         shape=usable.shape,
         **levels.arrays(),
         level_of=level_of,

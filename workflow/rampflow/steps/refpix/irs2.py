@@ -73,7 +73,7 @@ _NEAR = np.sin(np.pi * np.arange(1, 32) / 32)
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class InterleavedPlan:
     """All that is settled for an exposure before its frames are seen."""
 
     orientation: Orientation
@@ -83,7 +83,7 @@ class Plan:
     replaced: np.ndarray
     sources: np.ndarray
     #: Levels to subtract first, or None.
-    levels: geometry.Plan | None
+    levels: geometry.LevelPlan | None
     #: Coefficients of the four amplifiers, complex64 of shape (4, SAMPLES / 2 + 1).
     alpha: np.ndarray
     beta: np.ndarray
@@ -119,7 +119,7 @@ def plan_correction(
 
     Returns
     -------
-    Plan
+    InterleavedPlan
         For `prepare_frames` and `correct_frames`.
 
     Raises
@@ -139,7 +139,7 @@ def plan_correction(
     late = np.unique(known[~bad[known]])
     bad[late] = True
     sources += [stand_ins(row, bad) for row in late]
-    return Plan(
+    return InterleavedPlan(
         orientation,
         rows=np.flatnonzero(irs2.normal_rows(detector)),
         replaced=np.concatenate([first, late]).astype(np.int64),
@@ -190,7 +190,7 @@ def prepare_frames(sci, plan):
     ----------
     sci : 3D float32 `~numpy.ndarray`
         Counts (DN), shape (n, 3200, 2048).
-    plan : Plan
+    plan : InterleavedPlan
         From `plan_correction`.
 
     Returns
@@ -215,7 +215,7 @@ def correct_frames(sci, *, mean, plan):
         Counts (DN), shape (n, 3200, 2048). Changed in place. A NaN makes its whole group NaN.
     mean : 2D float64 `~numpy.ndarray`
         Mean over all groups of the integration of what `prepare_frames` returns.
-    plan : Plan
+    plan : InterleavedPlan
         From `plan_correction`.
 
     Returns

@@ -102,7 +102,7 @@ def plan_correction(
 
     Returns
     -------
-    Plan
+    LevelPlan
         For `correct_frames`.
 
     Raises
