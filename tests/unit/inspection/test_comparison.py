@@ -295,6 +295,16 @@ def test_final_products_that_a_lacks_are_a_finding_and_what_it_has_besides_is_no
     assert comparison.main([str(a), str(b), "--products", "rate"]) == 0
 
 
+def test_keywords_with_many_values_are_one_line(tmp_path, capsys):
+    for number in range(5):
+        write(tmp_path / "a" / f"x{number}_rate.fits", CAL_VCS=f"code {number}", S_JUMP="SKIPPED")
+        write(tmp_path / "b" / f"x{number}_rate.fits", CAL_VCS="RELEASE")
+    assert comparison.main([str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "CAL_VCS: code 0 in A, RELEASE in B and 4 others (5 products)" in lines
+    assert "S_JUMP: SKIPPED in A, COMPLETE in B (5 products)" in lines
+
+
 def test_two_files_of_one_name_are_not_chosen_from(tmp_path, capsys):
     a, b = tmp_path / "a", tmp_path / "b"
     write(a / "x_rate.fits"), write(b / "x_rate.fits"), write(b / "again" / "x_rate.fits")

@@ -313,16 +313,27 @@ def text(compared, tolerance=0.0, whole=False):
         for cells in table:
             set_out = (align(cell, width) for align, cell, width in zip(aligned, cells, widths, strict=True))
             lines.append("  ".join(set_out).rstrip())
-    explaining = Counter()
-    for pair in compared.pairs:
-        if pair.difference is not None:
-            explaining.update((key, *map(_said, values)) for key, values in pair.difference.explaining.items())
-    for (key, a, b), number in explaining.items():
-        lines.append(f"{key}: {a} in A, {b} in B ({number} product{'s' * (number != 1)})")
+    lines += _explanations(compared)
     for side, names in compared.only.items():
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             lines.append(f"in {side} only, not compared: {', '.join(names[:_NAMED])}{more}")
+    return lines
+
+
+def _explanations(compared):
+    """Say which keywords differ, and in how many products: a line for each pair of values, or for many of them."""
+    found = {}
+    for pair in compared.pairs:
+        if pair.difference is not None:
+            for key, values in pair.difference.explaining.items():
+                found.setdefault(key, Counter())[tuple(map(_said, values))] += 1
+    lines = []
+    for key, counted in found.items():
+        shown = counted.items() if len(counted) <= _NAMED else [(next(iter(counted)), counted.total())]
+        for (a, b), number in shown:
+            such = "" if len(counted) <= _NAMED else f" and {len(counted) - 1} others"
+            lines.append(f"{key}: {a} in A, {b} in B{such} ({number} product{'s' * (number != 1)})")
     return lines
 
 
