@@ -1,11 +1,17 @@
 """emicorr: electromagnetic interference is subtracted from MIRI exposures."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rampflow.steps import emicorr
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Subtract the waves that the reference knows, or that are looked for."""
     source = step.source
     place = source.keywords("SUBARRAY", "READPATT")
