@@ -69,7 +69,7 @@ def _subtract(step: Step, along: Mapping[str, Any], options: Mapping[str, Any]) 
     def run(
         sci: np.ndarray, groupdq: np.ndarray, *, place: tuple[Any, slice], **cut: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        wanted = {"save_persistence": amounts is not None}
+        wanted: dict[str, Any] = {"save_persistence": amounts is not None}
         sci, flags, filled, amount = persistence.subtract_traps(sci, groupdq, **cut, **options, **wanted)
         if amount is not None:
             amounts["SCI"].write(amount, slice(None), slice(None), place[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampflow.steps import emicorr
 
@@ -17,7 +17,7 @@ def run(step: Step) -> None:
     place = source.keywords("SUBARRAY", "READPATT")
     emicorr.check_exposure(instrument=source.instrument, readpatt=place["readpatt"])
     frequencies = step.parameters["onthefly_corr_freq"]
-    reference = None if frequencies else step.references.tree("emicorr")
+    reference: Any = None if frequencies else step.references.tree("emicorr")
     emicorr.check_groups(source.shape[1])
     if frequencies:
         case = emicorr.unknown_waves(frequencies, **place)

@@ -123,7 +123,7 @@ class Step(Job):
     def pixeldq(self, value: np.ndarray) -> None:
         self.product.pixeldq = value
 
-    def user_image(self, parameter: str) -> np.ndarray | None:
+    def user_image(self, parameter: str) -> Any:
         """Read the first image of the file that a parameter names, uncut; None where it names none."""
         if not self.parameters[parameter]:
             return None
