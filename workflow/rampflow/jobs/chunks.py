@@ -22,8 +22,15 @@ if TYPE_CHECKING:
     from rampflow.jobs.products import RampProduct
     from rampflow.jobs.source import Source
 
+#: Names of extensions; what is called with chunks; arguments that depend on the place, by callables, and those that are
+#: cut to the rows, by arrays.
+Names = tuple[str, ...]
+Function = Callable[..., Any]
+At = Mapping[str, Function] | None
+Along = Mapping[str, Any] | None
 
-def cut_rows(along: Mapping[str, Any] | None, rows: slice) -> dict[str, Any]:
+
+def cut_rows(along: Along, rows: slice) -> dict[str, Any]:
     """Cut arrays to rows; None, an array that the exposure does without, stays None."""
     arrays = (along or {}).items()
     return {key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays}
@@ -58,14 +65,14 @@ class Chunks:
 
     # --- reading ----------------------------------------------------------------------------------------
 
-    def read_rows(self, name: str, integrations: int | slice, rows: slice, updated: tuple[str, ...] = ()) -> np.ndarray:
+    def read_rows(self, name: str, integrations: int | slice, rows: slice, updated: Names = ()) -> np.ndarray:
         """Read rows of an array with all its groups; the zero frames have none."""
         if name == "ZEROFRAME":
             return self.source.read(name, integrations, rows)
         return self._latest(name, updated, integrations, slice(None), rows)
 
     def read_ramps(
-        self, integrations: int | slice, rows: slice, along: Mapping[str, Any] | None
+        self, integrations: int | slice, rows: slice, along: Along
     ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Read what a fit of ramps needs of rows: SCI, GROUPDQ, and ``along`` cut to them, zero frames included."""
         cut = cut_rows(along, rows)
@@ -77,7 +84,7 @@ class Chunks:
             np.nan_to_num(sci, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
         return sci, groupdq, cut
 
-    def _latest(self, name: str, updated: tuple[str, ...], *index: Any) -> np.ndarray:
+    def _latest(self, name: str, updated: Names, *index: Any) -> np.ndarray:
         """Read a chunk of an array: of the new product if an earlier pass wrote it there, else of the ramp."""
         return self.product.read(name, *index) if name in updated else self.source.read(name, *index)
 
@@ -90,7 +97,7 @@ class Chunks:
         """Read the first group of an integration, for `groups`."""
         return self.source.read("SCI", integration, 0)
 
-    def group_means(self, function: Callable[..., Any], **options: Any) -> Callable[[int, slice], np.ndarray]:
+    def group_means(self, function: Function, **options: Any) -> Callable[[int, slice], np.ndarray]:
         """Make the means over the groups of an integration available to `groups`.
 
         Parameters
@@ -127,15 +134,7 @@ class Chunks:
 
         return give
 
-    def groups(
-        self,
-        function: Callable[..., Any],
-        *,
-        reads: tuple[str, ...],
-        writes: tuple[str, ...],
-        at: Mapping[str, Callable[..., Any]] | None = None,
-        **options: Any,
-    ) -> None:
+    def groups(self, function: Function, *, reads: Names, writes: Names, at: At = None, **options: Any) -> None:
         """Run a function over runs of whole groups of one integration and write what it returns.
 
         Parameters
@@ -169,7 +168,7 @@ class Chunks:
 
     def by_group(
         self,
-        function: Callable[..., Any],
+        function: Function,
         *,
         plane: Callable[[int], int],
         reference: Callable[[int, int], np.ndarray],
@@ -206,13 +205,7 @@ class Chunks:
         self._over([(run, group) for group in range(self.shape[1])])
 
     def sequence(
-        self,
-        function: Callable[..., Any],
-        *,
-        reads: tuple[str, ...],
-        writes: tuple[str, ...] = (),
-        updated: tuple[str, ...] = (),
-        **options: Any,
+        self, function: Function, *, reads: Names, writes: Names = (), updated: Names = (), **options: Any
     ) -> Any:
         """Run a generator function over all groups of all integrations in order, one group at a time.
 
@@ -250,12 +243,12 @@ class Chunks:
 
     def rows(
         self,
-        function: Callable[..., Any],
+        function: Function,
         *,
-        reads: tuple[str, ...],
-        writes: tuple[str, ...],
-        updated: tuple[str, ...] = (),
-        along: Mapping[str, Any] | None = None,
+        reads: Names,
+        writes: Names,
+        updated: Names = (),
+        along: Along = None,
         halo: int = 0,
         tell_halo: bool = False,
         by_integration: bool = False,
@@ -309,7 +302,7 @@ class Chunks:
 
         return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
 
-    def _of_integration(self, along: Mapping[str, Any] | None, integration: Any) -> Mapping[str, Any] | None:
+    def _of_integration(self, along: Along, integration: Any) -> Along:
         """Choose from arrays with a position for each superstripe those of an integration."""
         if not self.source.window.positions:
             return along
@@ -320,11 +313,11 @@ class Chunks:
 
     def survey(
         self,
-        function: Callable[..., Any],
+        function: Function,
         *,
-        reads: tuple[str, ...],
+        reads: Names,
         combine: Callable[[Any, Any], Any],
-        updated: tuple[str, ...] = (),
+        updated: Names = (),
         rows: Any = None,
         **options: Any,
     ) -> Any:
@@ -368,7 +361,7 @@ class Chunks:
             rows = slice(r, min(r + step, ny))
             yield rows, self.read_rows("SCI", integration, rows)
 
-    def each(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
+    def each(self, function: Function, items: Iterable[Any]) -> Iterator[Any]:
         """Call a function with each item, in the job's threads; yields the results in order.
 
         At most one result more than there are threads waits to be taken.
@@ -390,9 +383,7 @@ class Chunks:
         """Bytes that a step may gather from the whole exposure."""
         return 2 * self._size
 
-    def zeroframes(
-        self, function: Callable[..., Any], *, at: Mapping[str, Callable[..., Any]] | None = None, **options: Any
-    ) -> None:
+    def zeroframes(self, function: Function, *, at: At = None, **options: Any) -> None:
         """Run a function over the zero frames, shape (1, rows, columns) each, where ZEROFRAM is true.
 
         ``at`` is as for `groups`, with None for the groups.
@@ -425,7 +416,7 @@ class Chunks:
                 blocks.append((integration, block, slice(max(0, r - halo), min(ny, block.stop + halo))))
         return blocks
 
-    def over_rows(self, function: Callable[..., Any]) -> list[Any]:
+    def over_rows(self, function: Function) -> list[Any]:
         """Call a function with each of the `row_blocks` of all integrations, in the job's threads; return what it does.
 
         Parameters
