@@ -8,7 +8,7 @@ __all__ = ["__version__", "apply", "load_release"]
 _HOME_OF = {"apply": "rampflow.api", "load_release": "rampflow.settings.release"}
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
@@ -16,5 +16,5 @@ def __getattr__(name):
     return getattr(importlib.import_module(_HOME_OF[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)
