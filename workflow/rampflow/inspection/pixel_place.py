@@ -73,9 +73,17 @@ class Place:
         y, x = (int(each[0]) for each in found)
         notes = list(frames.notes(y, x))
         if (times := max(map(len, found))) > 1:
-            notes.append(f"this line of the detector lies {times} times in a frame: the first is shown; name the others by x and y of the frame")
+            notes.append(
+                f"this line of the detector lies {times} times in a frame: the first is shown; name the others by x and y of the frame"
+            )
         return cls(
-            y, x, int(rows[y]), int(columns[x]), (len(rows), len(columns)), (int(rows[0]), int(columns[0])), tuple(notes)
+            y,
+            x,
+            int(rows[y]),
+            int(columns[x]),
+            (len(rows), len(columns)),
+            (int(rows[0]), int(columns[0])),
+            tuple(notes),
         )
 
     def moved(self, dy, dx, frames):
@@ -121,6 +129,11 @@ class Frames:
         if irs2.is_interleaved(shape):
             self._normal = np.flatnonzero(irs2.normal_rows(str(header.get("DETECTOR")).strip()))
         self.samples = self.stripes.samples if self.positions else 1
+
+    @property
+    def interleaved(self):
+        """Whether frames have the interleaved rows of IRS2."""
+        return self._normal is not None
 
     @property
     def lines(self):

@@ -191,9 +191,7 @@ class ExposureFiles:
         for step in (*RATES[::-1], "rate"):
             if self.path(step).exists():
                 product = PixelFile(self.path(step))
-                return Place.of(
-                    Frames(product.header, product.shape("SCI"), product.path), x, y, detector=detector
-                )
+                return Place.of(Frames(product.header, product.shape("SCI"), product.path), x, y, detector=detector)
         raise RampflowError(f"{self.folder}: none of the exposure's products is there; run the workflow again")
 
     def rates(self, place):
