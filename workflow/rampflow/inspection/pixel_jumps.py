@@ -107,7 +107,7 @@ def _median(values):
 
 
 def _noise(typical, variance):
-    """Expected noise [electrons], Poisson and read noise; NaN for none."""
+    """Return the expected noise [electrons], Poisson and read noise; NaN for none."""
     sigma = np.sqrt(np.abs(np.float64(typical)) + variance)
     return sigma if sigma > 0 else np.float64(np.nan)
 

@@ -59,22 +59,25 @@ class Place:
             It is not in the exposure; counted from 1.
         """
         rows, columns = frames.lines
-        where = "the detector's part that was read" if detector else "the frame"
+        where = "the part of the detector that was read" if detector else "the frame"
         if detector:
             found = [np.flatnonzero(lines == value) for lines, value in ((rows, y), (columns, x))]
         else:
             found = [np.array([v] if 0 <= v < len(n) else [], int) for v, n in ((y, rows), (x, columns))]
         if not all(len(each) for each in found):
             spans = [_spans(lines) if detector else f"1-{len(lines)}" for lines in (columns, rows)]
+            other = (
+                "without --detector they are of the frame" if detector else "with --detector they are of the detector"
+            )
             raise RampflowError(
-                f"x {x + 1}, y {y + 1} (counted from 1) is not in {where}: x is {spans[0]}, y is {spans[1]}; "
-                f"{'coordinates of the frame go without --detector' if detector else 'for those of the detector: --detector'}"
+                f"x {x + 1}, y {y + 1} (counted from 1) is not in {where}, where x is {spans[0]}, y {spans[1]}; {other}"
             )
         y, x = (int(each[0]) for each in found)
         notes = list(frames.notes(y, x))
         if (times := max(map(len, found))) > 1:
             notes.append(
-                f"this line of the detector lies {times} times in a frame: the first is shown; name the others by x and y of the frame"
+                f"this line of the detector lies {times} times in a frame: the first is shown; the others have an x "
+                "and y of their own in the frame"
             )
         return cls(
             y,

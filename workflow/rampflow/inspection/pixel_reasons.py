@@ -209,7 +209,8 @@ class Reasons:
             above = np.flatnonzero((sci > threshold) & (flags != dq.DO_NOT_USE))
             if above.size and above[0] <= g:
                 who = "" if place is self.place else f"the neighbour at x {place.x + 1}, y {place.y + 1}: "
-                return f"{who}{sci[above[0]]:.8g} DN in group {above[0] + 1} are above {threshold:.8g} DN (signal_threshold)"
+                what = f"{sci[above[0]]:.8g} DN in group {above[0] + 1} are above {threshold:.8g} DN"
+                return f"{who}{what} (signal_threshold)"
         return ""
 
     def _in_jump(self, name, i, g, given):

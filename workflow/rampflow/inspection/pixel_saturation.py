@@ -115,9 +115,10 @@ class SaturationReasons:
         if group + 1 < groups and self.nframes > 1:
             limit = self._share(group) * np.float64(own.threshold)
             if self._partial(own, integration, group):
+                counts = own.sci[integration, group]
                 return (
-                    f"the next group is saturated and {own.sci[integration, group]:.8g} DN are above {limit:.8g} DN: the average "
-                    f"of {self.nframes} frames may hold full ones (use_readpatt)"
+                    f"the next group is saturated and {counts:.8g} DN are above {limit:.8g} DN: the average of "
+                    f"{self.nframes} frames may hold full ones (use_readpatt)"
                 )
         if group == 1 and groups > 2 and self._second(integration):
             return "the third group is saturated and the second rose too fast: it filled within it (use_readpatt)"

@@ -60,7 +60,7 @@ class JumpReasons:
         return self.sources.reference(kind, place, self.stage.frames).values
 
     def _unused(self):
-        """Groups that are DO_NOT_USE in every pixel: only such can be that this pixel has so."""
+        """Find the groups that are DO_NOT_USE in every pixel: only such can be that this pixel has so."""
         product, unused = self.stage.product, np.zeros(self.stage.groupdq.shape, bool)
         for i, g in np.argwhere(self.stage.groupdq & dq.DO_NOT_USE):
             # One row tells of nearly all that they are not.

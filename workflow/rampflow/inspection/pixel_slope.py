@@ -79,14 +79,19 @@ def _culprits(history, integration):
     found = {}
     for change in history.changes:
         if change.set and change.integration == integration + 1 and change.flag in ("DO_NOT_USE", "SATURATED"):
-            groups = f"{change.first}" if change.first == change.last else f"{change.first}-{change.last}"
-            found.setdefault((change.flag, change.step), []).append((groups, change.why))
+            found.setdefault((change.flag, change.step), []).append(change)
     lines = []
     for (flag, step), runs in found.items():
-        groups = ", ".join(groups for groups, _ in runs)
-        because = _mask(history) if step == "dq_init" else runs[0][1]
-        lines.append(f"{flag} by {step} in {groups} ({because})")
+        groups = sorted({group for change in runs for group in range(change.first, change.last + 1)})
+        because = _mask(history) if step == "dq_init" else runs[0].why
+        lines.append(f"{flag} by {step} in group {_spans(groups)} ({because})")
     return lines or ["DO_NOT_USE in the raw file"]
+
+
+def _spans(groups):
+    """Write groups as ranges."""
+    cuts = np.flatnonzero(np.diff(groups) != 1) + 1
+    return ", ".join(f"{r[0]}-{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in np.split(np.array(groups), cuts))
 
 
 def _mask(history):
@@ -104,7 +109,8 @@ def _from_references(history):
     if raw.sci is not None and well is not None and well.values is not None:
         full = raw.sci >= well.values
         if full[:, 0].all():
-            return f"its first group is full in the raw file: {raw.sci[0, 0]:.8g} DN, its full well is {well.values:.8g} DN"
+            counts = f"{raw.sci[0, 0]:.8g} DN, its full well is {well.values:.8g} DN"
+            return f"its first group is full in the raw file: {counts}"
     return ""
 
 

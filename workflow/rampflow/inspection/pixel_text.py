@@ -89,7 +89,7 @@ def _ramp(history, i):
     stages = [stage for stage in history.stages if stage.sci is not None]
     cells = [[(_number(v), _letters(f)) for v, f in zip(s.sci[i], s.groupdq[i], strict=True)] for s in stages]
     names = [stage.step for stage in stages]
-    if history.sigmas is not None:
+    if history.sigmas is not None and not np.isnan(history.sigmas[i]).all():
         names.append("two-point sigma")
         cells.append([("", "")] + [("" if np.isnan(each) else f"{each:.2f}", "") for each in history.sigmas[i]])
     digits = max(len(number) for line in cells for number, _ in line)
@@ -176,12 +176,20 @@ def _parameters(history):
     )
 
 
+def _same(rates, others):
+    """Whether two steps have made the same of the pixel, NaN where the other has NaN."""
+    return repr(rates) == repr(others)
+
+
 def _rates(history, numbers):
     if not history.rates:
         return ["Rates: none are there"]
     columns = ("SCI", "ERR", "VAR_POISSON", "VAR_RNOISE")
+    last = next(reversed(history.rates))
     lines = ["Rates [DN/s]" + " " * 12 + "".join(f"{name:>13}" for name in columns) + "  DQ"]
     for step, (image, cube) in history.rates.items():
+        if step != last and _same((image, cube), history.rates[last]):
+            continue
         rows = [(step, image)] if image else []
         rows += [(f"{step} int {i + 1}", cube[i]) for i in numbers if i < len(cube)]
         for name, values in rows:
