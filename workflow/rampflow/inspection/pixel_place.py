@@ -100,8 +100,9 @@ class Place:
 
 def _spans(lines):
     """Write consecutive lines as ranges from 1."""
+    lines = np.unique(lines)
     cuts = np.flatnonzero(np.diff(lines) != 1) + 1
-    return ", ".join(f"{run[0] + 1}-{run[-1] + 1}" for run in np.split(lines, cuts))
+    return ", ".join(f"{r[0] + 1}-{r[-1] + 1}" if len(r) > 1 else f"{r[0] + 1}" for r in np.split(lines, cuts))
 
 
 class Frames:
@@ -158,8 +159,8 @@ class Frames:
                 yield "no superstripe has read this pixel"
             else:
                 yield (
-                    f"superstripes: read at position {position + 1} of {self.positions}, "
-                    f"{self.samples} samples in a frame; up to refpix integrations are those of the positions"
+                    f"superstripes: read at position {position + 1} of {self.positions}, {self.samples} time(s) in a "
+                    "frame; the products up to refpix have an integration for each position"
                 )
         elif self.stripes:
             yield f"multistripe: {len(self.stripes.pieces(0))} runs of lines of the detector make a frame"

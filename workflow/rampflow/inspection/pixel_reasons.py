@@ -162,7 +162,7 @@ class Reasons:
 
     def _why_group(self, name, was_set, i, g, after, steps):
         """Return who has changed the flag of a group, and why."""
-        only = [step for step in _ONLY.get(name, steps) if step in steps]
+        only = [step for step in (_ONLY.get(name, steps) if was_set else steps) if step in steps]
         if name == "DO_NOT_USE" and was_set and after.groupdq[i, g] & dq.AD_FLOOR and "saturation" in steps:
             only = ["saturation"]
         if name == "SATURATED" and "saturation" in steps and "jump" not in steps:
@@ -224,7 +224,7 @@ class Reasons:
     def jumps(self):
         """The search for jumps around the pixel; None where the ramp that it was given is not there."""
         given = self._input_of("jump") if "jump" in self._by_step else None
-        return None if given is None else JumpReasons(self.sources, self.place, given)
+        return None if given is None else JumpReasons(self.sources, self.place, given, even=self.frames.samples == 1)
 
 
 def _beside(place, frames):
@@ -251,8 +251,8 @@ def _from_values(kind, values, name):
 def _cleared(step, name):
     if step == "jump" and name == "JUMP_DET":
         return "the group is DO_NOT_USE or SATURATED, which counts alone"
-    if step == "jump" and name == "DO_NOT_USE":
-        return "in the core of a snowball, which is SATURATED"
+    if step == "jump":
+        return "in the core of a snowball, which becomes SATURATED"
     return "no file on the disk says why"
 
 

@@ -28,6 +28,8 @@ class JumpReasons:
         The pixel.
     stage : `~rampflow.inspection.pixel_sources.Stage`
         The ramp that the step was given.
+    even : bool
+        Whether groups follow each other evenly.
 
     Attributes
     ----------
@@ -37,7 +39,7 @@ class JumpReasons:
         Why the search is not worked out again; empty where it is.
     """
 
-    def __init__(self, sources, place, stage):
+    def __init__(self, sources, place, stage, *, even):
         self.sources, self.place, self.stage = sources, place, stage
         self.parameters = {name: entry["value"] for name, entry in sources.parameters("jump").items()}
         self.trouble, self.mode = "", "none"
@@ -48,8 +50,8 @@ class JumpReasons:
             self.trouble = f"{sources.folder}/parameters/jump.json does not say with which parameters it was searched"
         elif self.parameters.get("algorithm") == "time_domain":
             self.trouble = "found along time, in the same groups of other integrations (algorithm time_domain)"
-        elif stage.frames.positions or any(map(_uneven, (stage, sources.open("refpix")))):
-            self.trouble = "groups of superstripes do not follow each other evenly; their search is not worked out here"
+        elif not even:
+            self.trouble = "groups do not follow each other evenly: their search is not worked out again"
         else:
             self.mode = pixel_jumps.mode_of(self._unused(), self.parameters)
             gain, readnoise = (self._value(kind, place) for kind in ("gain", "readnoise"))
@@ -151,10 +153,6 @@ class JumpReasons:
             return ""
         events = {"expand_large_events": "snowball", "find_showers": "shower"}
         return f"in a {' or '.join(events[name] for name in on)} ({', '.join(on)}): flagged with its surroundings"
-
-
-def _uneven(stage):
-    return stage.frames is not None and stage.frames.samples > 1
 
 
 def _described(found, i, d, mode):
