@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from rampflow.errors import RampflowError
 from rampflow.inspection import pixel as command
 from rampflow.inspection import pixel_jumps
 from rampflow.inspection.pixel_slope import segments
+from rampflow.drivers import final
+from rampflow.jobs.job import Job
 from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step, driver
 from rampflow.mock import Effects, MockExposure, Rectangle, Scene, build_cache, write_exposure
@@ -42,6 +45,8 @@ def run_chain(folder, exposure, chain, **parameters):
         spec = JobSpec(step, root, before, made | kept, pointers, asked, settings, inputs_stay=True)
         Step(spec).work(driver(step).run)
         before = made
+    made = {kind: str(out / f"{root}_{kind}.fits") for kind in ("rate", "rateints")}
+    Job(JobSpec("rate", root, before, made | {"record": str(out / "record/rate.json")})).work(final.run)
     return root
 
 
@@ -80,10 +85,11 @@ def test_ramps_flags_and_rates_are_those_of_the_arrays(place):
         np.testing.assert_array_equal(stage.sci, arrays(place, stage.step, "SCI")[:, :, 29, 11])
         np.testing.assert_array_equal(stage.groupdq, arrays(place, stage.step, "GROUPDQ")[:, :, 29, 11])
         assert stage.pixeldq == arrays(place, stage.step, "PIXELDQ")[29, 11]
-    image, cube = history.rates["gain_scale"]
+    assert list(history.rates) == ["ramp_fit", "gain_scale", "rate"]
+    image, cube = history.rates["rate"]
     for name in ("SCI", "ERR", "VAR_POISSON", "VAR_RNOISE", "DQ"):
-        assert image[name] == arrays(place, "gain_scale", name)[29, 11]
-        assert [each[name] for each in cube] == arrays(place, "gain_scaleints", name)[:, 29, 11].tolist()
+        assert image[name] == arrays(place, "rate", name)[29, 11]
+        assert [each[name] for each in cube] == arrays(place, "rateints", name)[:, 29, 11].tolist()
 
 
 def test_the_raw_ramp_is_there_too(place):
@@ -234,21 +240,21 @@ def test_masked_pixels_are_named_and_said_to_be_nan_for_that(place):
     assert len(masked)
     y, x = masked[0]
     history = rampflow.pixel(results, root, x, y, zero=True)
-    assert np.isnan(history.rates["gain_scale"][0]["SCI"])
+    assert np.isnan(history.rates["rate"][0]["SCI"])
     names = [name for name, bit in dq.MNEMONICS.items() if arrays(place, "dq_init", "PIXELDQ")[y, x] & bit]
     assert [c.flag for c in history.changes if c.array == "PIXELDQ" and c.step == "dq_init"] == names
-    assert history.nan.startswith("gain_scale: NaN, because every group is DO_NOT_USE by dq_init in group 1-6 (jwst_")
+    assert history.nan.startswith("rate: NaN, because every group is DO_NOT_USE by dq_init in group 1-6 (jwst_")
     assert all(name in history.nan for name in names) and "\n" not in history.nan
     assert history.text().endswith(history.nan[-20:])
 
 
 def test_every_pixel_without_a_rate_is_said_why(place):
     results, root = place
-    without = np.argwhere(np.isnan(arrays(place, "gain_scale", "SCI")))
+    without = np.argwhere(np.isnan(arrays(place, "rate", "SCI")))
     assert len(without) > 3
     for y, x in without:
         assert "do not say why" not in rampflow.pixel(results, root, x, y, zero=True).nan
-    y, x = np.argwhere(np.isfinite(arrays(place, "gain_scale", "SCI")))[0]
+    y, x = np.argwhere(np.isfinite(arrays(place, "rate", "SCI")))[0]
     assert rampflow.pixel(results, root, x, y, zero=True).nan == ""
 
 
@@ -275,11 +281,11 @@ def test_a_frame_has_a_line_for_every_sample(place):
 
 def test_json_holds_everything_and_is_json(place, capsys):
     results, root = place
-    y, x = np.argwhere(np.isnan(arrays(place, "gain_scale", "SCI")))[0]
+    y, x = np.argwhere(np.isnan(arrays(place, "rate", "SCI")))[0]
     assert command.main([str(results), root, str(x), str(y), "--zero", "--json"]) == 0
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert found["detector"] == {"x": x + LEFT, "y": y + BOTTOM}
-    assert found["rates"]["gain_scale"]["rate"]["SCI"] is None and found["why_nan"]
+    assert found["rates"]["rate"]["rate"]["SCI"] is None and found["why_nan"]
     assert found["ramps"][-1]["sci"] == arrays(place, "jump", "SCI")[:, :, y, x].tolist()
     assert found["parameters"]["saturation"]["n_pix_grow_sat"] == {"value": 2, "source": "config (apply)"}
 
@@ -296,7 +302,7 @@ def test_a_picture_is_drawn(place, tmp_path, capsys):
 def test_products_that_were_not_kept_are_named_and_the_rest_is_told(place, tmp_path):
     results, root = place
     for path in (results / root).rglob("*"):
-        kept = path.suffix == ".json" or "gain_scale" in path.name
+        kept = path.suffix == ".json" or "_rate" in path.name
         if path.is_file() and kept:
             copy = tmp_path / "results" / path.relative_to(results)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -305,7 +311,7 @@ def test_products_that_were_not_kept_are_named_and_the_rest_is_told(place, tmp_p
     y, x = np.argwhere(arrays(place, "dq_init", "PIXELDQ") & dq.DO_NOT_USE)[0]
     history = rampflow.pixel(tmp_path / "results", root, x, y, zero=True)
     assert f"not kept: {', '.join(NEAR_IR)}" in " ".join(history.text().split())
-    assert history.nan.startswith("gain_scale: NaN, because the mask forbids it")
+    assert history.nan.startswith("rate: NaN, because the mask forbids it")
     assert history.references["gain"].values > 0 and history.changes == []
 
 
@@ -364,6 +370,23 @@ def test_it_starts_without_what_takes_long_to_import(place):
     environment = os.environ | {"PYTHONPATH": str(Path(rampflow.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_commands_of_the_manual_run(place, tmp_path, monkeypatch, capsys):
+    results, root = place
+    manual = (Path(__file__).parents[3] / "config/README.md").read_text()
+    section = manual[manual.index("## Looking inside") : manual.index("## Without the warm start")]
+    commands = re.findall(r"```python\n(.*?)```", section, re.S)
+    assert len(commands) == 3
+    (tmp_path / "results").symlink_to(results)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec("".join(commands).replace("jw01366003001_04101_00001_nrs1", root), names)
+    assert names["ramps"].shape == (12, 9) and names["everything"]["exposure"] == root
+    np.testing.assert_array_equal(names["jumps"], arrays(place, "jump", "GROUPDQ") & dq.JUMP_DET != 0)
+    took = arrays(place, "superbias", "SCI") - arrays(place, "refpix", "SCI")
+    np.testing.assert_array_equal(fits.getdata("refpix_took.fits"), took)
+    assert "COMPLETE" in capsys.readouterr().out
 
 
 def test_segments_are_cut_at_jumps_and_at_what_is_not_used():
