@@ -6,7 +6,7 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test fuzz kill-test parity bench lint lint-snakemake rulegraph house clean
+.PHONY: demo report check test fuzz kill-test parity bench lint lint-snakemake manual rulegraph house clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -55,6 +55,10 @@ lint: lint-snakemake
 
 lint-snakemake: $(VENV)/installed
 	$(BIN)/snakemake --lint --config instrument=MIRI tso=False
+
+# The tables of config/README.md that follow from schemas and releases.
+manual: $(VENV)/installed
+	$(BIN)/python -m rampflow.settings.manual
 
 rulegraph: $(VENV)/installed
 	$(BIN)/snakemake --rulegraph

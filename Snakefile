@@ -1,6 +1,6 @@
 # rampflow: JWST Stage 1 (calwebb_detector1, ramps to slopes). Start with README.md; every key of the
 # configuration is in config/README.md. The order of the steps is the table of the release
-# (workflow/releases/); an exposure's chain follows from its instrument and mode.
+# (workflow/releases/); an exposure's chain follows from its instrument, its mode and CRDS's parameter files.
 from snakemake.utils import min_version
 
 min_version("9.27.1")
@@ -12,12 +12,14 @@ include: "rules/common.smk"
 rule all:
     input:
         RUN.products,
+        answers(),
 
 
 include: "rules/references.smk"
+include: "rules/unanswered.smk"
 
 
-for step in PLAN.steps:
+for step in PLAN.possible_steps:
 
     include: f"rules/{step}.smk"
 

@@ -9,6 +9,7 @@ Saturation, bad pixels and other effects are off: this compares searches, not de
 """
 
 import argparse
+import inspect
 import sys
 from pathlib import Path
 
@@ -95,7 +96,8 @@ def compare(case):
     planes = np.zeros(sci.shape[:2], bool)
     chosen = {name: defaults[name] for name in ("min_diffs_single_pass", "minimum_sigclip_groups", "only_use_ints")}
     fixed = {"nframes": case.nframes, "tgroup": case.tgroup, "median_gain": detector.gain}
-    fixed |= {"mode": jump.choose_mode(planes, **chosen)} | {name: defaults[name] for name in jump.OPTIONS}
+    taken = inspect.signature(jump.detect_jumps).parameters.keys() & defaults.keys() - {"algorithm"}
+    fixed |= {"mode": jump.choose_mode(planes, **chosen)} | {name: defaults[name] for name in taken}
     results = {}
     for name in ALGORITHMS:
         flags = np.zeros(sci.shape, np.uint8)

@@ -43,6 +43,8 @@ INTERRUPTION = Interruption() if workflow.is_main_process else None
 if INTERRUPTION is not None:
     INTERRUPTION.watch()
 
+from rampflow.crds.lock import named
+from rampflow.crds.asked import failures
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
@@ -93,7 +95,7 @@ def previous(step, kind=""):
     """The product of the step before, in the chain of the job's exposure."""
 
     def ramp(wildcards):
-        before = PLAN.previous(step, wildcards.exposure)
+        before = RUN.chain(wildcards.exposure).previous(step)
         return f"{FOLDER}/{{exposure}}_{before}{kind}.fits" if before else uncal(wildcards)
 
     return judged(step, ramp)
@@ -107,7 +109,7 @@ def product(step, kind=""):
 
 def last_product(kind=""):
     """The last step's product of an exposure."""
-    return judged("rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{PLAN.final(wildcards.exposure)}{kind}.fits")
+    return judged("rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{RUN.chain(wildcards.exposure).final}{kind}.fits")
 
 
 def final(kind):
@@ -127,7 +129,7 @@ def logfile(step):
 
 
 def answers():
-    return f"{RUN.results}/references.json"
+    return RUN.answers.file
 
 
 def carried():
@@ -137,7 +139,7 @@ def carried():
 
 def carried_from(wildcards):
     """What the exposure before has left, where the configuration chains them; else the file that it names."""
-    before = PLAN.chained_after(wildcards.exposure)
+    before = RUN.answers.chained_after(wildcards.exposure)
     if before:
         return f"{RUN.results}/{before}/carried/persistence.json"
     return RUN.carried_file(wildcards.exposure) or []
@@ -148,7 +150,12 @@ def references(step):
 
     def pointers(wildcards):
         checkpoints.references.get()
+        if workflow.is_main_process:
+            RUN.answered()
         kinds = RUN.reference_types(step, wildcards.exposure)
+        if kinds and wildcards.exposure in failures(answers()):
+            workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
+            return f"{FOLDER}/references/answered"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
     return judged(step, pointers)
@@ -160,12 +167,12 @@ def user_file(step, parameter):
 
 
 def settings(step):
-    return lambda wildcards: PLAN.settings(step, wildcards.exposure)
+    return lambda wildcards: RUN.settings(step, wildcards.exposure)
 
 
 def skipped(step):
-    """The steps that the exposure skips on the way to a step; its product says so."""
-    return lambda wildcards: PLAN.skipped_before(step, wildcards.exposure)
+    """The steps that the exposure skips on the way to a step, and who says so; its product says SKIPPED."""
+    return lambda wildcards: RUN.chain(wildcards.exposure).skipped_before(step)
 
 
 def code(step):
@@ -174,15 +181,23 @@ def code(step):
 
 def calibrated_ramp(wildcards):
     """The product of the step before the ramp fit; the last one where nothing is fitted."""
-    return f"{FOLDER}/{{exposure}}_{RUN.before_fit(wildcards.exposure)}.fits"
+    return f"{FOLDER}/{{exposure}}_{RUN.chain(wildcards.exposure).before_fit}.fits"
 
 
 def reference_requests(wildcards):
     return {exposure: RUN.reference_request(exposure) for exposure in PLAN.exposures}
 
 
+def reference_terms(wildcards):
+    return RUN.reference_terms
+
+
 def crds_settings(wildcards):
     return PLAN.config["crds"]
+
+
+def lock_file(wildcards):
+    return named(PLAN.config["lock"])
 
 
 def start_server():
@@ -194,7 +209,10 @@ def start_server():
 
 def stop_server(outcome):
     server.stop(SERVER)
-    RUN.end(answers(), outcome)
+    # Not at the start: it takes a second to import.
+    from rampflow.inspection.ending import unfinished
+
+    RUN.end(answers(), outcome, unfinished)
 
 
 def threads_for(wildcards):

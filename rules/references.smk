@@ -10,7 +10,9 @@ checkpoint references:
     params:
         # The raw files are no inputs: only their headers count, which the requests stand for.
         requests=reference_requests,
+        terms=reference_terms,
         crds=crds_settings,
+        locked=lock_file,
         results=subpath(output.answers, parent=True),
     script:
         "../scripts/references.py"

@@ -4,8 +4,8 @@ from rampflow.warmstart.client import handoff
 
 handoff()
 
-from rampflow.crds import resolve
+from rampflow.crds import answers
 from rampflow.jobs.job import Job
 from rampflow.jobs.spec import JobSpec
 
-Job(JobSpec.from_snakemake(snakemake)).run(resolve.run)
+Job(JobSpec.from_snakemake(snakemake)).run(answers.run)

@@ -7,9 +7,10 @@ and what is kept on disk are the same. Processes that tests start are not concer
 """
 
 import hypothesis
-import numba
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.typeinfer import register_dispatcher
+
+from rampflow import kernels
 
 # The same examples in every run, which leaves nothing behind; the first of them may compile a kernel.
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=50, database=None)
@@ -20,40 +21,26 @@ def pytest_addoption(parser):
     parser.addoption("--regenerate", action="store_true", help="write the golden edge lists of tests/graph anew")
 
 
-def _compile_when_called(njit):
-    """Return njit with the difference that a kernel with signatures is compiled by whoever needs it first."""
+def _compile_when_called(kernel, signatures):
+    """Have a kernel compiled by whoever needs it first, from Python or from another kernel."""
 
-    def decorator(signature=None, **options):
-        if signature is None or not (isinstance(signature, list) or numba.core.sigutils.is_signature(signature)):
-            return njit(signature, **options)
-        signatures = signature if isinstance(signature, list) else [signature]
+    def after_compilation(name):
+        def entry(*args, **kwargs):
+            # What is done at import otherwise, once: other threads wait here until it is done. A kernel that calls
+            # itself finds the entry of the class.
+            with global_compiler_lock:
+                if vars(kernel).pop("get_call_template", None):
+                    with register_dispatcher(kernel):
+                        compile_for(kernel, signatures)
+                    vars(kernel).pop("_compile_for_args")
+            # numba calls what the first of the two returns.
+            return kernel if name == "_compile_for_args" else kernel.get_call_template(*args, **kwargs)
 
-        def decorate(function):
-            kernel = njit(**options)(function)
+        return entry
 
-            def after_compilation(name):
-                def entry(*args, **kwargs):
-                    # What numba does when it is given signatures, once: other threads wait here until it is done. A
-                    # kernel that calls itself finds the entry of the class.
-                    with global_compiler_lock:
-                        if vars(kernel).pop("get_call_template", None):
-                            with register_dispatcher(kernel):
-                                for each in signatures:
-                                    kernel.compile(each)
-                            kernel.disable_compile()
-                            vars(kernel).pop("_compile_for_args")
-                    # numba calls what the first of the two returns.
-                    return kernel if name == "_compile_for_args" else kernel.get_call_template(*args, **kwargs)
-
-                return entry
-
-            for name in ("_compile_for_args", "get_call_template"):
-                setattr(kernel, name, after_compilation(name))
-            return kernel
-
-        return decorate
-
-    return decorator
+    for name in ("_compile_for_args", "get_call_template"):
+        setattr(kernel, name, after_compilation(name))
 
 
-numba.njit = _compile_when_called(numba.njit)
+compile_for = kernels.compile_for
+kernels.compile_for = _compile_when_called

@@ -3,8 +3,9 @@
 import argparse
 import sys
 import tempfile
+from pathlib import Path
 
-from fuzz import driver, raw_files
+from fuzz import driver, parameter_files, raw_files, references
 
 KINDS = [raw_files.KIND]
 
@@ -27,6 +28,12 @@ def main():
         for number, made, error in outcome.failures:
             print(f"mutant {number} ({made}) in {folder}: {type(error).__name__}: {error}")
         failed |= bool(outcome.failures)
+    for room in (parameter_files, references):
+        with tempfile.TemporaryDirectory(prefix="fuzz_") as folder:
+            mutants = room.mutants(given.seed, given.count)
+            faults = [fault for mutant in mutants if (fault := room.check(mutant, Path(folder)))]
+        print(f"{room.__name__}: {given.count} mutants, {len(faults)} faults", *faults, sep="\n")
+        failed |= bool(faults)
     return int(failed)
 
 

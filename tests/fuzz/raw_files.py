@@ -8,7 +8,7 @@ import numpy as np
 from fuzz.driver import Kind, counted_reads
 from fuzz.fits_bytes import BLOCK, card, header, padded, table, uncal, whole
 from rampflow.errors import BadExposure
-from rampflow.io import files
+from rampflow.io import files, keywords, layout
 from rampflow.io.raw_headers import examine
 from rampflow.planning.beginning import prepare
 from rampflow.settings.configuration import ConfigError
@@ -220,8 +220,8 @@ def _read_as_jobs_do(path, raw):
         if raw is None:
             return
         header = product.header.copy()
-        files.set_keyword(header, "S_DQINIT", "COMPLETE")
-        text = files._header_bytes(header, spare=8)
+        keywords.set_keyword(header, "S_DQINIT", "COMPLETE")
+        text = layout._header_bytes(header, spare=8)
         assert len(text) % BLOCK == 0
         for key, value in raw.header.items():
             found = product.header[key]
@@ -229,7 +229,7 @@ def _read_as_jobs_do(path, raw):
             same = value == found or (value is None and "Undefined" in str(type(found))) or isinstance(value, str)
             assert same, f"{key}: {value!r} at the start, {found!r} in the jobs"
         for hdu in product.hdus[1:]:
-            files._header_bytes(hdu.header.copy())
+            layout._header_bytes(hdu.header.copy())
             if raw.shape and hdu.name in ("SCI", "ZEROFRAME"):
                 array = product[hdu.name]
                 values = array.read()

@@ -21,16 +21,7 @@ PURE = (
     "warnings",
 )  # fmt: skip
 #: What is not mended yet: {rule: {what breaks it: the room that mends it}}.
-EXCEPTIONS = {
-    "upward": {
-        "jobs/step.py -> planning": "jobs",
-    },
-    "classes": {
-        "Exposure": "inspection",
-        "Levels": "steps",
-        "Plan": "steps, io",
-    },
-}
+EXCEPTIONS = {}
 
 
 def files(*names):

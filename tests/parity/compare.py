@@ -433,7 +433,7 @@ def scales_of(theirs, check, before):
         return {"SCI": error, "VAR_POISSON": error**2, "VAR_RNOISE": error**2}
     from rampflow.detector import irs2
     from rampflow.detector.multistripe import Stripes
-    from rampflow.detector.superstripes import Picture
+    from rampflow.detector.superstripes import WholeFrames
 
     scales = {}
     for path in before:
@@ -448,7 +448,7 @@ def scales_of(theirs, check, before):
                     size = np.broadcast_to(size.max(axis=1, keepdims=True), size.shape)
                 stripes = Stripes.of(source[0].header, size.shape)
                 if stripes and stripes.positions and "SSTR_NST" not in theirs[0].header:
-                    picture = Picture(stripes)
+                    picture = WholeFrames(stripes)
                     size = (picture.join if size.ndim == 3 else picture.join_groups)(size, 0.0)
                 if size.shape == theirs[name].shape:
                     scales[name] = np.fmax(scales.get(name, 0.0), size)

@@ -7,12 +7,14 @@ import shutil
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas
 import pytest
 from astropy.io import fits
 from conftest import HOME, Run
 
 from rampflow.detector import dq
-from rampflow.inspection import check, report
+from rampflow.inspection import check, report, summary
+from rampflow.inspection.look import look
 
 
 class Page(HTMLParser):
@@ -21,25 +23,31 @@ class Page(HTMLParser):
     def __init__(self, path):
         super().__init__()
         self.folder, self.content = path.parent, path.read_text()
-        self.links, self.images, self.identities, self.tags, self.text = [], [], [], set(), ""
+        self.links, self.images, self.identities, self.scripts, self.tags, self.text = [], [], [], [], set(), ""
         self.feed(self.content)
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         self.tags.add(tag)
         self.links += [attributes["href"]] if "href" in attributes else []
-        self.images += [attributes["src"]] if "src" in attributes else []
+        self.images += [(attributes["alt"], attributes["src"])] if tag == "img" else []
+        self.scripts += [attributes] if tag == "script" else []
         self.identities += [attributes["id"]] if "id" in attributes else []
 
     def handle_data(self, data):
         self.text += data + " "
 
+    def count(self, title):
+        """How many pictures have that title."""
+        return sum(alt == title for alt, _ in self.images)
+
     def check(self):
         """Hold the page against what holds for every one."""
-        assert not {"script", "link", "iframe"} & self.tags
-        assert "url(" not in self.content and "@import" not in self.content
-        assert all(source.startswith("data:image/png;base64,") for source in self.images)
+        assert not {"link", "iframe", "object", "embed"} & self.tags and self.scripts == [{}]
+        assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", self.content)
+        assert all(source.startswith("data:image/png;base64,") for _, source in self.images)
         assert len(self.identities) == len(set(self.identities))
+        assert not [link for link in self.links if ":" in link.split("/")[0]]
         for link in self.links:
             found = link[1:] in self.identities if link.startswith("#") else (self.folder / link).exists()
             assert found, link
@@ -67,12 +75,16 @@ def test_every_exposure_is_there_with_its_steps_and_pictures(again, programme, r
     assert said == "Report: results/report.html (6 complete)\n"
     roots = [exposure.root for exposure in programme.exposures]
     assert sorted(page.identities) == sorted(roots)
-    assert len(page.images) == 2 * len(roots)
+    for title in ("count rate", "flags of the rate"):
+        assert page.count(title) == len(roots)
+    assert page.count("jumps") + page.count("no jumps") == len(roots)
+    assert page.count("as it is") == len(roots) and page.count("after it") > 3 * len(roots)
+    assert len(re.findall("The ramp of a pixel before the fit", page.content)) >= 2 * 2 * len(roots)
     assert {f"{root}/{root}_rate.fits" for root in roots} <= set(page.links)
     for text in (programme.context, "NRC_TSGRISM", "time series", "CRDS has no trapdensity", "complete", "numpy 2"):
         assert text in page.text
     assert "Failed" not in page.text and "Not finished" not in page.text and "Warnings" not in page.text
-    assert len(page.content) < 400_000
+    assert len(page.content) < 600_000
 
 
 def test_parameters_that_do_not_come_from_the_release_are_named_with_their_source(again, reported):
@@ -83,20 +95,20 @@ def test_parameters_that_do_not_come_from_the_release_are_named_with_their_sourc
 def test_fractions_of_flags_are_those_of_the_products(again):
     results = check.Results(again.folder / "results")
     for exposure in report.gather(results):
-        report.look(exposure, results, 64)
+        counts = look(exposure, results, 64).counts
         folder = again.folder / "results" / exposure.root
         with fits.open(folder / f"{exposure.root}_rate.fits") as rate:
             used = rate["DQ"].data & np.uint32(dq.REFERENCE_PIXEL) == 0
-            assert exposure.pixels["DO_NOT_USE"] == np.mean(rate["DQ"].data[used] & 1 > 0)
-            assert exposure.pixels["no rate (NaN)"] == np.mean(np.isnan(rate["SCI"].data[used]))
+            assert counts.pixels["DO_NOT_USE"] == np.mean(rate["DQ"].data[used] & 1 > 0)
+            assert counts.pixels["no rate"] == np.mean(np.isnan(rate["SCI"].data[used]))
         before = exposure.chain[exposure.chain.index("ramp_fit") - 1]
         with fits.open(folder / f"{exposure.root}_{before}.fits") as ramp:
             used = ramp["PIXELDQ"].data & np.uint32(dq.REFERENCE_PIXEL) == 0
             groups = ramp["GROUPDQ"].data[..., used]
-            for name, fraction in exposure.groups.items():
+            for name, fraction in counts.groups.items():
                 assert fraction == pytest.approx(np.mean(groups & dq.MNEMONICS[name] > 0), abs=1e-12)
                 assert fraction > 0
-            others = 0xFF & ~sum(dq.MNEMONICS[name] for name in exposure.groups)
+            others = 0xFF & ~sum(dq.MNEMONICS[name] for name in counts.groups)
             assert not (groups & others).any()
 
 
@@ -115,7 +127,7 @@ def test_what_failed_or_was_left_out_is_said_first(new_run, programme, tmp_path,
     assert failed < left_out < page.text.index("Exposure by exposure")
     assert "_nrs1 : jump: " in page.text and "gain <3>.fits: SUBSTRT1" in page.text
     assert f"left out: {broken}: truncated" in page.text
-    assert len(page.images) == 2
+    assert page.count("count rate") == 1
 
 
 def test_an_exposure_without_references_says_why(new_run, programme, reported):
@@ -137,7 +149,7 @@ def test_without_intermediate_products_there_are_pictures_and_no_fractions_of_gr
     run = new_run("guider1")
     run(keep="none")
     page, _ = reported(run)
-    assert len(page.images) == 2
+    assert page.count("count rate") == page.count("flags of the rate") == 1
     assert "not kept" in page.text and "–" in page.text
     assert not [link for link in page.links if link.endswith("_jump.fits")]
     run = Run(run.folder, HOME, run.config)
@@ -145,8 +157,7 @@ def test_without_intermediate_products_there_are_pictures_and_no_fractions_of_gr
     page, _ = reported(run)
     assert [link for link in page.links if link.endswith("_ramp.fits")]
     (exposure,) = exposures_of(run).values()
-    report.look(exposure, check.Results(run.folder / "results"), 64)
-    assert exposure.groups is not None
+    assert look(exposure, check.Results(run.folder / "results"), 64).counts.groups is not None
 
 
 def test_of_a_run_that_was_killed_what_is_there_is_shown(again, reported):
@@ -161,11 +172,11 @@ def test_of_a_run_that_was_killed_what_is_there_is_shown(again, reported):
     (folder,) = again.folder.glob("results/*_nrs1")
     shutil.rmtree(folder)
     page, said = reported(again)
-    assert "(4 complete, 2 unfinished)" in said
+    assert "(4 complete, 1 interrupted, 1 not begun)" in said
     assert "Not finished" in page.text and "it did not come to its end, or runs still" in page.text
-    assert "_nis : jump: its job left neither a record nor an error" in page.text
+    assert "_nis : jump: the run was interrupted, or runs still" in page.text
     assert "_nrs1 : group_scale: has not run" in page.text
-    assert len(page.images) == 8
+    assert page.count("count rate") == 4
 
 
 def test_damaged_products_records_and_logs_do_not_keep_the_report_from_being_made(again, reported):
@@ -180,10 +191,10 @@ def test_damaged_products_records_and_logs_do_not_keep_the_report_from_being_mad
     (parameters,) = again.folder.glob("results/*_mirimage/parameters/jump.json")
     parameters.write_text("")
     page, said = reported(again)
-    assert "6 complete" in said
-    assert f"{rate.name}: truncated" in page.text
+    assert "(4 complete, 2 outdated)" in said and "_nrs1/record/jump.json: not a record of a job: not JSON" in said
+    assert f"{rate.name}: truncated" in page.text and "_nrs1 : jump: its record cannot be read" in page.text
     assert "Warnings" in page.text and "jump: <b>odd</b> &" in page.text
-    assert len(page.images) == 10
+    assert page.count("count rate") == 5
 
 
 def test_warnings_are_said_once_with_the_exposures_that_they_concern(again, reported):
@@ -225,11 +236,122 @@ def test_the_page_of_hundreds_of_exposures_stays_small(again, reported):
     path.write_text(json.dumps(run))
     page, said = reported(again)
     assert "(300 complete)" in said
-    assert len(page.identities) == 300 and len(page.images) == 600
-    assert len(page.content) < 2_000_000
+    assert len(page.identities) == 300 and page.count("count rate") == 300
+    assert len(page.content) < 300 * 60_000
 
 
 def test_a_folder_without_results_is_no_success(tmp_path, capsys):
     assert report.main([str(tmp_path)]) == 2
     assert "no run has left anything there" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+# --- how far exposures are -------------------------------------------------------------------------------
+
+
+def states_of(run):
+    return {root.split("_")[-1]: (e.state, e.why) for root, e in exposures_of(run).items()}
+
+
+def edit(run, pattern, **changes):
+    """Change what a file of JSON among the results says."""
+    (path,) = (run.folder / "results").glob(pattern)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_products_of_another_configuration_are_outdated_until_they_are_made_anew(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    steps = {"NIRISS": {"jump": {"rejection_threshold": 9.0}}}
+    # The run ends before it comes to what has changed.
+    again("--until", "group_scale", "--forcerun", "group_scale", steps=steps)
+    states = states_of(again)
+    assert states["nis"][0] == "outdated"
+    assert "jump: made with rejection_threshold = 5.0, the last run asks for 9.0 (config (NIRISS))" in states["nis"][1]
+    assert {state for root, (state, _) in states.items() if root != "nis"} == {"complete"}
+    again(steps=steps)
+    assert states_of(again)["nis"] == ("complete", "")
+
+
+def test_products_whose_records_do_not_lead_to_one_another_are_outdated(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    edit(again, "*_nis/record/linearity.json", recipe="0" * 64)
+    edit(again, "*_nrs1/references/gain.json", name="other.fits")
+    edit(again, "*_guider1/references/dark.json", status="failed", file=None, name="N/A", problem="no network")
+    (rate,) = again.folder.glob("results/*_nrcb1/*_rate.fits")
+    rate.write_bytes(rate.read_bytes() + bytes(2880))
+    (record,) = again.folder.glob("results/*_mirimage/record/refpix.json")
+    record.unlink()
+    states = states_of(again)
+    assert states["nis"] == (
+        "outdated",
+        "persistence: made from another product of linearity than the one that is there; run the workflow again",
+    )
+    assert states["nrs1"][0] == "outdated" and "the gain reference jwst_nirspec_gain" in states["nrs1"][1]
+    assert states["guider1"][0] == "outdated" and "the dark reference" in states["guider1"][1]
+    assert states["nrcb1"][0] == "outdated" and "its record says" in states["nrcb1"][1]
+    assert states["mirimage"][0] == "failed"  # the run ended, the job has a log, and no record
+    assert states["nrcalong"] == ("complete", "")
+
+
+def test_a_run_on_another_context_leaves_nothing_complete_until_it_has_asked(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    (path,) = again.folder.glob("results/runs/*.json")
+    config = json.loads(path.read_text())["config"]
+    edit(again, "runs/*.json", config=config | {"crds": config["crds"] | {"context": "jwst_0001.pmap"}})
+    for state, why in states_of(again).values():
+        assert state == "outdated" and "the last run asks for jwst_0001.pmap" in why
+
+
+def test_an_interrupted_run_says_interrupted(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    for name in ("jump", "ramp_fit", "gain_scale", "rate"):
+        (record,) = again.folder.glob(f"results/*_nis/record/{name}.json")
+        record.unlink()
+    for outcome, state in ((None, "interrupted"), ("interrupted", "interrupted"), ("failed", "failed")):
+        edit(again, "runs/*.json", outcome=outcome)
+        assert states_of(again)["nis"][0] == state
+    (log,) = again.folder.glob("results/*_nis/logs/jump.log")
+    log.unlink()
+    assert states_of(again)["nis"] == ("interrupted", "jump: has not run")
+
+
+def test_records_that_count_need_no_products(again, monkeypatch):
+    monkeypatch.chdir(again.folder)
+    counts = {"groups": {"of": 1000, "total": {"JUMP_DET": 20}, "set": {"JUMP_DET": 18}, "cleared": {}}}
+    edit(again, "*_nis/record/dark_current.json", counts=counts)
+    edit(again, "*_nis/record/jump.json", counts=counts | {"events": {"snowballs": 2}})
+    edit(again, "*_nis/record/rate.json", counts={"pixels": {"of": 100, "total": {"DO_NOT_USE": 3, "no rate": 4}}})
+    for path in again.folder.glob("results/*_nis/*.fits"):
+        path.unlink()
+    table = summary.table("results").set_index("exposure")
+    (row,) = table[table.detector == "NIS"].itertuples()
+    assert (row.groups_jump, row.groups_saturated, row.pixels_do_not_use, row.pixels_no_rate) == (0.02, 0, 0.03, 0.04)
+    assert report.main(["results"]) == 0
+    assert "2 snowballs, +18 JUMP_DET (groups)" in (again.folder / "results/report.html").read_text()
+
+
+# --- the summary -----------------------------------------------------------------------------------------
+
+
+def test_the_summary_is_a_frame_and_two_files_of_the_same(again, monkeypatch, programme):
+    monkeypatch.chdir(again.folder)
+    assert report.main(["results"]) == 0
+    table = summary.table("results")
+    assert list(table.columns) == list(summary.COLUMNS)
+    assert table.exposure.tolist() == sorted(exposure.root for exposure in programme.exposures)
+    read = pandas.read_csv(
+        "results/summary.tsv", sep="\t", dtype=dict(table.dtypes), keep_default_na=False, na_values=[""]
+    )
+    pandas.testing.assert_frame_equal(read, table)
+    rows = json.loads((again.folder / "results/summary.json").read_text())
+    assert [row["exposure"] for row in rows] == table.exposure.tolist()
+    assert rows[0]["segment"] is None and rows[0]["wall_s"] == table.wall_s[0]
+    series = table[table["mode"] == "tso"].iloc[0]
+    assert (series.detector, series.integrations, series.groups) == ("NRCALONG", 3, 6)
+    assert series.chain.split()[-1] == "gain_scale" and "gain_scale" in series.skipped.split()
+
+
+def test_the_manual_has_every_column_of_the_summary():
+    manual = (HOME / "config/README.md").read_text()
+    for name, meaning in summary.COLUMNS.items():
+        assert f"| `{name}` | {meaning[0].upper()}{meaning[1:]}. |" in manual, name

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rampflow.crds.resolve import resolve
+from rampflow.crds.answers import answer
 from rampflow.io.shared_files import read_json
 from rampflow.jobs.source import Source
 from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step, driver
 from rampflow.planning.exposures import root_name
-from rampflow.settings.configuration import ConfigError, as_typed, schema, schema_problems, steps, suggestion
+from rampflow.settings.configuration import ConfigError, schema, schema_problems, steps, suggestion
+from rampflow.settings.parameters import as_typed
 from rampflow.settings.release import load_release
 
 #: Steps that make, or take, both products with count rates.
@@ -149,7 +150,7 @@ def _references(release, step, path, settings, given, crds, scratch):
         types += release.parameter_types([step], instrument)
     config = {key: crds[key] if key == "offline" else str(crds[key]) for key in crds if key != "pars"}
     overrides = {kind: str(each) for kind, each in given.items()}
-    pointers = resolve(path.name, header, types, config=config, overrides=overrides, folder=scratch)
+    pointers = answer(path.name, header, types, config=config, overrides=overrides, folder=scratch)
     return pointers, read_json(scratch / "asked.json")
 
 

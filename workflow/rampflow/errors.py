@@ -13,5 +13,9 @@ class BadExposure(RampflowError):
     """A raw file cannot be an exposure of this pipeline."""
 
 
+class StepError(RampflowError, ValueError):
+    """What a step's function is given does not fit together, or is not what the step can work on."""
+
+
 class OutOfOrder(RampflowError):
     """A part of a step was asked for something that has to come before, or after, what was done already."""

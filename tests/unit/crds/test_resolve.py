@@ -1,8 +1,6 @@
 import ast
-import base64
 import contextlib
 import errno
-import gzip
 import hashlib
 import http.server
 import json
@@ -15,191 +13,30 @@ import sys
 import threading
 from pathlib import Path
 
-import asdf
-import numpy as np
 import pytest
 from astropy.io import fits
+from small_cache import (
+    HEADER,
+    asdf_file,
+    catalogue,
+    context,
+    fits_file,
+    make_cache,
+    mappings,
+    reference,
+    server_config,
+    write_references,
+)
 
 from rampflow.crds import resolve as resolving
 from rampflow.crds import verify
-from rampflow.crds.pointers import ReferenceProblem, check, load_pointer
-from rampflow.crds.resolve import crds_parameters, resolve
+from rampflow.crds.answers import answer
+from rampflow.crds.pointers import check, load_pointer
+from rampflow.crds.selectors import SELECTORS, crds_parameters
+from rampflow.crds.settings import ReferenceProblem, Settings
+from rampflow.io.files import FileProblem
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
-HEADER = {
-    "TELESCOP": "JWST",
-    "INSTRUME": "NIRCAM",
-    "DETECTOR": "NRCALONG",
-    "SUBARRAY": "FULL",
-    "EXP_TYPE": "NRC_IMAGE",
-    "READPATT": "RAPID",
-    "TSOVISIT": False,
-    "PROGRAM": "01234",
-    "DATE-OBS": "2024-03-01",
-    "TIME-OBS": "12:00:00.000",
-}
-DATE = ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")
-
-
-# --- a cache of CRDS, small enough to read ------------------------------------------------------------------
-
-
-def mapping(name, kind, selector, **more):
-    """Text of a CRDS mapping, with the checksum that crds wants to see."""
-    header = {"derived_from": "made for a test", "mapping": kind, "name": name, "observatory": "JWST", **more}
-    lines = [f"    {key!r} : {value!r},\n" for key, value in sorted(header.items())]
-    text = "header = {\n" + "{}" + "".join(lines) + "}\n\nselector = " + selector + "\n"
-    total = hashlib.sha1(text.replace("{}", "", 1).encode()).hexdigest()
-    return text.replace("{}", f"    'sha1sum' : '{total}',\n", 1)
-
-
-def rules(kind, cases, keys=("META.INSTRUMENT.DETECTOR", "META.SUBARRAY.NAME"), serial=1):
-    name = f"jwst_nircam_{kind}_{serial:04d}.rmap"
-    chosen = ""
-    for case, file in cases.items():
-        answer = repr(file) if file == "N/A" else f"UseAfter({{'2000-01-01 00:00:00' : {file!r}}})"
-        chosen += f"    {case!r} : {answer},\n"
-    selector = f"Match({{\n{chosen}}})"
-    more = {"instrument": "NIRCAM", "filekind": kind.upper(), "parkey": (tuple(keys), DATE)}
-    return name, mapping(name, "REFERENCE", selector, **more)
-
-
-def context(serial, types):
-    """Texts of a pmap and its imap."""
-    imap = f"jwst_nircam_{serial:04d}.imap"
-    pmap = f"jwst_{serial:04d}.pmap"
-    kinds = repr({kind.upper(): name for kind, name in types.items()})
-    return {
-        pmap: mapping(pmap, "PIPELINE", repr({"NIRCAM": imap}), parkey=("META.INSTRUMENT.NAME",)),
-        imap: mapping(imap, "INSTRUMENT", kinds, instrument="NIRCAM", parkey=("REFTYPE",)),
-    }
-
-
-def fits_file(path, value=0.0):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = np.full((5, 5), value, np.float32)
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, name="SCI")]).writeto(path)
-    return path
-
-
-def asdf_file(path, tree):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    asdf.AsdfFile(tree).write_to(path)
-    return path
-
-
-JUMP = {
-    "class": "jwst.jump.jump_step.JumpStep",
-    "name": "jump",
-    "parameters": {"class": "x", "name": "jump", "rejection_threshold": 5.5, "skip": "False", "list": [1, 2]},
-}
-PIPELINE = {
-    "class": "jwst.pipeline.Detector1Pipeline",
-    "name": "Detector1Pipeline",
-    "parameters": {"save_calibrated_ramp": False},
-    "steps": [JUMP, {"class": "y", "name": "ipc", "parameters": {"skip": True}}],
-}
-
-
-def mappings():
-    full, sub = ("NRCALONG", "FULL"), ("NRCALONG", "SUB64")
-    program = "META.OBSERVATION.PROGRAM_NUMBER"
-    texts = dict(
-        [
-            rules("dark", {full: "jwst_nircam_dark_0001.fits", sub: "N/A"}),
-            rules("dark", {full: "jwst_nircam_dark_0002.fits", sub: "N/A"}, serial=2),
-            rules("gain", {full: "jwst_nircam_gain_0001.fits", sub: "jwst_nircam_gain_0001.fits"}),
-            rules("mask", {("NRCA1", "FULL"): "jwst_nircam_mask_0001.fits"}),
-            rules("saturation", {("NRCA1", "FULL"): "jwst_nircam_saturation_0001.fits"}),
-            rules("linearity", {("01234",): "jwst_nircam_gain_0001.fits"}, keys=[program]),
-            rules("pars-jumpstep", {full: "jwst_nircam_pars-jumpstep_0001.asdf"}),
-            rules("pars-detector1pipeline", {full: "jwst_nircam_pars-detector1pipeline_0001.asdf"}),
-            rules("pars-rampfitstep", {("NRCA1", "FULL"): "jwst_nircam_pars-rampfitstep_0001.asdf"}),
-        ]
-    )
-    kinds = {name.split("_")[2]: name for name in texts if name.endswith("_0001.rmap")}
-    linearity = {"linearity": kinds.pop("linearity")}
-    kinds |= {"refpix": "N/A", "superbias": "OMIT"}
-    texts |= context(1, kinds)
-    texts |= context(2, kinds | {"dark": "jwst_nircam_dark_0002.rmap"})
-    texts |= context(3, kinds | linearity)
-    return texts
-
-
-def write_references(folder):
-    fits_file(folder / "jwst_nircam_dark_0001.fits", 1)
-    fits_file(folder / "jwst_nircam_dark_0002.fits", 2)
-    fits_file(folder / "jwst_nircam_gain_0001.fits", 3)
-    asdf_file(folder / "jwst_nircam_pars-jumpstep_0001.asdf", JUMP)
-    asdf_file(folder / "jwst_nircam_pars-detector1pipeline_0001.asdf", PIPELINE)
-
-
-def server_config(cache, **more):
-    config = {
-        "bad_files_list": [],
-        "crds_version": {"str": "14.0.3"},
-        "observatory": "jwst",
-        "operational_context": "jwst_0002.pmap",
-        "last_synced": "2026-01-01 00:00:00",
-        "status": "cache",
-        **more,
-    }
-    path = cache / "config" / "jwst" / "server_config"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(repr(config))
-
-
-def catalogue(folder):
-    """Return the server's list of files with sizes and checksums, coded as it codes it."""
-    entries = {
-        path.name: {"size": str(path.stat().st_size), "sha1sum": hashlib.sha1(path.read_bytes()).hexdigest()}
-        for path in sorted(folder.iterdir())
-    }
-    coded = base64.b64encode(gzip.compress(json.dumps(entries).encode())).decode()
-    return {"crds_encoded": "1.0", "crds_payload": coded}
-
-
-def make_cache(root):
-    folder = root / "mappings" / "jwst"
-    folder.mkdir(parents=True)
-    for name, text in mappings().items():
-        (folder / name).write_text(text)
-    write_references(root / "references" / "jwst" / "nircam")
-    server_config(root)
-    (root / "config" / "jwst" / "ref_cache_subdir_mode").write_text("instrument")
-    return root
-
-
-@pytest.fixture(autouse=True)
-def own_environment(monkeypatch):
-    """No CRDS setting of the machine, and a crds that remembers nothing."""
-    for key in list(os.environ):
-        if key.startswith("CRDS_"):
-            monkeypatch.delenv(key)
-    monkeypatch.setattr(resolving, "_in_use", None)
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return make_cache(tmp_path / "crds")
-
-
-@pytest.fixture
-def ask(cache, tmp_path):
-    """Resolve types against the small cache, offline; the folder of pointers is ``ask.folder``."""
-
-    def ask(*types, header=HEADER, state=None, overrides=None, **config):
-        config = {"path": str(cache), "context": "jwst_0001.pmap", "offline": True} | config
-        return resolve("jw1", header, types, config=config, overrides=overrides, folder=ask.folder, state=state)
-
-    ask.folder = tmp_path / "references"
-    return ask
-
-
-def reference(cache, name):
-    return cache / "references" / "jwst" / "nircam" / name
-
-
 # --- what CRDS answers --------------------------------------------------------------------------------------
 
 
@@ -262,8 +99,8 @@ def test_an_instrument_that_the_context_lacks_is_refused(ask):
 
 
 def test_rules_that_select_by_an_unlisted_keyword_still_work(ask):
-    assert "PROGRAM" not in resolving._SELECTORS
-    assert ask("linearity", context="jwst_0003.pmap")["linearity"]["name"] == "jwst_nircam_gain_0001.fits"
+    assert "PROGRAM" not in SELECTORS
+    assert ask("linearity", context="jwst_0003.pmap")["linearity"]["name"] == "jwst_nircam_linearity_0001.fits"
     with pytest.raises(ReferenceProblem, match="linearity"):
         ask("linearity", context="jwst_0003.pmap", header=HEADER | {"PROGRAM": "04321"})
 
@@ -279,7 +116,7 @@ def test_names_of_the_selecting_keywords_are_those_of_the_data_models():
     from stdatamodels.jwst.datamodels import RampModel
 
     with RampModel() as model:
-        for keyword, name in resolving._SELECTORS.items():
+        for keyword, name in SELECTORS.items():
             assert [path.upper() for path in model.find_fits_keyword(keyword)] == [name]
 
 
@@ -307,16 +144,21 @@ def test_a_new_context_touches_only_the_pointers_of_what_it_changed(ask):
     assert load_pointer(ask.folder / "dark.json")["name"] == "jwst_nircam_dark_0002.fits"
 
 
-def test_context_and_version_are_in_the_summary(ask):
+def test_context_version_files_and_mappings_are_in_the_summary(ask, cache):
     import crds
 
     ask("dark", "refpix")
-    assert json.loads((ask.folder / "asked.json").read_text()) == {
+    summary = json.loads((ask.folder / "asked.json").read_text())
+    assert {key: summary[key] for key in ("context", "crds_version", "server", "references")} == {
         "context": "jwst_0001.pmap",
         "crds_version": crds.__version__,
         "server": None,
         "references": {"dark": "jwst_nircam_dark_0001.fits", "refpix": "N/A"},
     }
+    assert summary["files"]["dark"]["uri"] == "crds://jwst_nircam_dark_0001.fits"
+    assert set(summary["mappings"]) == {"jwst_0001.pmap", "jwst_nircam_0001.imap", "jwst_nircam_dark_0001.rmap"}
+    path = cache / "mappings/jwst/jwst_nircam_dark_0001.rmap"
+    assert summary["mappings"][path.name]["sha1"] == hashlib.sha1(path.read_bytes()).hexdigest()
 
 
 def test_a_touched_reference_leaves_the_pointer_as_it_is_and_passes_the_check(ask, cache):
@@ -409,7 +251,7 @@ def test_an_override_saves_a_type_that_no_rule_matches(ask, tmp_path):
 def test_crds_is_not_asked_when_everything_is_overridden(tmp_path):
     path = fits_file(tmp_path / "mine.fits")
     folder = tmp_path / "pointers"
-    pointers = resolve("jw1", HEADER, ["dark"], config={}, overrides={"dark": str(path)}, folder=folder)
+    pointers = answer("jw1", HEADER, ["dark"], config={}, overrides={"dark": str(path)}, folder=folder)
     assert pointers["dark"]["file"] == str(path)
     assert json.loads((folder / "asked.json").read_text())["context"] == "N/A"
 
@@ -421,7 +263,7 @@ def test_crds_is_not_asked_when_everything_is_overridden(tmp_path):
         ("page.fits", b"<html>", "not a FITS file"),
         ("nothing.fits", b"", "nothing.fits is empty"),
         ("dark.txt", b"1 2 3", "unknown kind of file; expected .fits, .asdf or .json"),
-        ("dark.asdf", b"#ASDF 1.0.0\n", "dark.asdf cannot be read: End of YAML marker not found"),
+        ("dark.asdf", b"#ASDF 1.0.0\n", "dark.asdf is truncated: its tree has no end"),
         ("dark.json", b"{", "dark.json cannot be read"),
     ],
 )
@@ -442,7 +284,7 @@ def test_a_file_that_is_cut_anywhere_is_refused(tmp_path):
     between = [2880]  # A missing extension cannot be told from the file alone.
     for size in set(range(0, len(whole), 720)) - set(between):
         path.write_bytes(whole[:size])
-        with pytest.raises(resolving.files.FileProblem, match="dark.fits"):
+        with pytest.raises(FileProblem, match="dark.fits"):
             verify.check_complete(path)
 
 
@@ -450,7 +292,7 @@ def test_a_damaged_header_is_refused(tmp_path):
     path = fits_file(tmp_path / "dark.fits")
     whole = path.read_bytes()
     path.write_bytes(whole[:2880] + bytes(2880) + whole[2880:])
-    with pytest.raises(resolving.files.FileProblem, match="no FITS header where one is due"):
+    with pytest.raises(FileProblem, match="no FITS header where one is due"):
         verify.check_complete(path)
 
 
@@ -576,7 +418,7 @@ def test_offline_a_cache_that_never_saw_a_server_has_no_default_context(ask, cac
 
 @pytest.mark.parametrize("name", ["1322", "jwst_1322", "nonsense"])
 def test_what_is_not_a_context_is_refused(ask, name):
-    with pytest.raises(ReferenceProblem, match=f"'{name}' is not a CRDS context; expected a name such as"):
+    with pytest.raises(ReferenceProblem, match=f"'{name}' is not a JWST context; expected a name such as"):
         ask("dark", context=name)
 
 
@@ -857,8 +699,8 @@ def test_a_server_that_gave_no_answer_is_asked_again_after_a_while(online, serve
 
 def test_concurrent_jobs_fetch_every_file_once(online, server, tmp_path):
     script = (
-        "import json, sys; from rampflow.crds.resolve import resolve\n"
-        "resolve(sys.argv[1], json.loads(sys.argv[2]), ['dark', 'gain'], config=json.loads(sys.argv[3]), "
+        "import json, sys; from rampflow.crds.answers import answer\n"
+        "answer(sys.argv[1], json.loads(sys.argv[2]), ['dark', 'gain'], config=json.loads(sys.argv[3]), "
         "folder=sys.argv[1], state='state')"
     )
     config = {"path": str(online.cache), "context": None, "server": server.url}
@@ -933,7 +775,7 @@ def test_selection_equals_that_of_crds_with_the_parameters_of_the_data_model(ins
 
     path = SHARED / REAL[instrument]
     config = {"path": str(real_cache), "context": "jwst_0676.pmap", "offline": True}
-    with resolving._crds(resolving._Settings.of("", config)):
+    with resolving.session(Settings.of("", config)):
         import crds
 
         with datamodels.open(path) as model:
@@ -954,7 +796,7 @@ def test_selection_equals_that_of_crds_with_the_parameters_of_the_data_model(ins
 
     header = dict(fits.getheader(path))
     types = [kind for kind in STAGE_1 if kind not in unmatched]
-    pointers = resolve(instrument, header, types, config=config, folder=tmp_path / "pointers")
+    pointers = answer(instrument, header, types, config=config, folder=tmp_path / "pointers")
     assert {kind: p["file"] for kind, p in pointers.items() if p["file"]} == expected
     assert len(expected) >= 6
     assert {kind for kind, p in pointers.items() if p["status"] == "unknown type"} == {
@@ -962,30 +804,4 @@ def test_selection_equals_that_of_crds_with_the_parameters_of_the_data_model(ins
     }
     if unmatched:
         with pytest.raises(ReferenceProblem, match="no rule that matches"):
-            resolve(instrument, header, STAGE_1, config=config, folder=tmp_path / "pointers")
-
-
-def test_of_several_exposures_one_that_fails_says_so_in_its_pointers_and_the_others_go_on(cache, tmp_path):
-    requests = {}
-    for name, detector in (("jw1", "NRCALONG"), ("jw2", "NRCBLONG")):
-        header = fits.PrimaryHDU()
-        header.header.update({key: value for key, value in HEADER.items()} | {"DETECTOR": detector})
-        fits.HDUList([header]).writeto(tmp_path / f"{name}.fits")
-        requests[name] = {"uncal": str(tmp_path / f"{name}.fits"), "types": ["dark", "gain"], "overrides": {}}
-    requests["jw3"] = requests["jw1"] | {"uncal": str(tmp_path / "absent.fits")}
-    config = {"path": str(cache), "context": "jwst_0001.pmap", "offline": True}
-    results = tmp_path / "results"
-    failed = resolving.resolve_all(requests, config=config, results=results, state=None)
-    assert set(failed) == {"jw2", "jw3"}
-    assert "dark" in failed["jw2"] and "absent.fits" in failed["jw3"]
-    assert load_pointer(results / "jw1/references/dark.json")["name"] == "jwst_nircam_dark_0001.fits"
-    with pytest.raises(ReferenceProblem, match="no rule that matches this exposure"):
-        load_pointer(results / "jw2/references/gain.json")
-
-
-def test_without_a_cache_no_exposure_is_asked_for(tmp_path):
-    requests = {"jw1": {"uncal": str(tmp_path / "absent.fits"), "types": ["dark"], "overrides": {}}}
-    config = {"path": str(tmp_path / "nowhere"), "context": "jwst_0001.pmap", "offline": True}
-    with pytest.raises(ReferenceProblem, match="all exposures: the CRDS cache .*nowhere does not exist"):
-        resolving.resolve_all(requests, config=config, results=tmp_path, state=None)
-    assert not list(tmp_path.rglob("*.json"))
+            answer(instrument, header, STAGE_1, config=config, folder=tmp_path / "pointers")

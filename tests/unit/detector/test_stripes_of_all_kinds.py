@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rampflow.detector.multistripe import LINES, Stripes
 from rampflow.detector.subarray import Window
-from rampflow.detector.superstripes import Picture
+from rampflow.detector.superstripes import WholeFrames
 from rampflow.mock import StripeReadout
 
 AXES = st.sampled_from([(-1, 2), (1, -2), (-2, -1), (2, 1)])
@@ -85,6 +85,6 @@ def test_pictures_hold_every_line_of_the_detector_that_a_superstripe_has_read(ca
         across = stripes.transpose
         frames.append(np.broadcast_to(lines if across else lines[:, None], (5, size) if across else (size, 5)))
     for sample in range(samples):
-        (picture,) = Picture(stripes).join(frames, np.nan, sample)
+        (picture,) = WholeFrames(stripes).join(frames, np.nan, sample)
         lines = picture[0] if stripes.transpose else picture[:, 0]
         assert np.array_equal(lines, np.array(stripes.picture))

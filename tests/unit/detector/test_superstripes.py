@@ -6,7 +6,7 @@ from astropy.io import fits
 
 from rampflow.detector import dq
 from rampflow.detector.multistripe import KEYWORDS, Stripes
-from rampflow.detector.superstripes import Picture
+from rampflow.detector.superstripes import WholeFrames
 
 # Line 0, then lines 1-2, 3-4 and 5-6, one pair in each integration.
 VALUES = (1, 0, 2, 0, 1, 1, 2, 3)
@@ -15,7 +15,7 @@ ACROSS = {"FASTAXIS": 2, "SLOWAXIS": 1, "SUBSTRT1": 1}  # NRS1
 
 
 def picture(axes=UP, shape=(6, 2, 3, 4), **more):
-    return Picture(Stripes.of(axes | dict(zip(KEYWORDS, VALUES, strict=True)) | more, shape))
+    return WholeFrames(Stripes.of(axes | dict(zip(KEYWORDS, VALUES, strict=True)) | more, shape))
 
 
 def numbered(shape):

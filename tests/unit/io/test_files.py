@@ -7,7 +7,7 @@ from astropy.io import fits
 
 from rampflow.detector import dq, subarray
 from rampflow.detector.multistripe import Stripes
-from rampflow.io import files
+from rampflow.io import files, keywords, layout, trees
 from rampflow.io.references import Reference
 
 
@@ -92,12 +92,12 @@ def test_a_file_that_is_not_fits_is_refused(tmp_path):
 
 def new_product(tmp_path, source):
     plans = [
-        files.image("SCI", (2, 3, 4, 5), np.float32),
-        files.image("PIXELDQ", (4, 5), np.uint32),
-        files.image("GROUPDQ", (2, 3, 4, 5), np.uint8),
-        files.copy_of(source, "GROUP"),
+        layout.image("SCI", (2, 3, 4, 5), np.float32),
+        layout.image("PIXELDQ", (4, 5), np.uint32),
+        layout.image("GROUPDQ", (2, 3, 4, 5), np.uint8),
+        layout.copy_of(source, "GROUP"),
     ]
-    return files.NewProduct(tmp_path / "x_step.fits", source.header.copy(), plans)
+    return layout.NewProduct(tmp_path / "x_step.fits", source.header.copy(), plans)
 
 
 def test_a_product_written_in_pieces_is_read_back_by_astropy(ramp_path, tmp_path):
@@ -138,10 +138,10 @@ def test_a_piece_of_the_wrong_shape_is_refused(ramp_path, tmp_path):
 def test_keywords_join_their_kind():
     header = fits.Header()
     for key, value in (("S_DQINIT", "COMPLETE"), ("NFRAMES", 4), ("S_SATURA", "COMPLETE")):
-        files.set_keyword(header, key, value)
+        keywords.set_keyword(header, key, value)
     keys = [k for k in header if k]
     assert keys == ["S_DQINIT", "S_SATURA", "NFRAMES"]
-    files.set_keyword(header, "S_DQINIT", "SKIPPED")
+    keywords.set_keyword(header, "S_DQINIT", "SKIPPED")
     assert header["S_DQINIT"] == "SKIPPED" and header.count("S_DQINIT") == 1
 
 
@@ -317,10 +317,10 @@ def write_tree(path, tree=None):
 def carried(source, target, **options):
     """Write a product that has nothing but the tree of another; return its times of three groups, and the tree."""
     with files.Product(source) as product:
-        plan = files.metadata_tree(product, **options)
-        files.NewProduct(target, fits.Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0)]), [plan]).commit()
+        plan = trees.metadata_tree(product, **options)
+        layout.NewProduct(target, fits.Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0)]), [plan]).commit()
     with files.Product(target) as product:
-        times = files.read_times(product, 3)
+        times = trees.read_times(product, 3)
     with fits.open(target) as hdus, asdf.open(io.BytesIO(hdus["ASDF"].data.tobytes())) as content:
         return times, content.tree["meta"]
 
@@ -344,14 +344,14 @@ def test_times_of_groups_are_carried_in_the_tree(tmp_path, tree):
 def test_a_product_may_have_no_times(tmp_path):
     for name, tree in (("a", None), ("b", {}), ("c", {"meta": {"exposure": {"read_times": []}}})):
         with files.Product(write_tree(tmp_path / f"{name}.fits", tree)) as product:
-            assert files.read_times(product, 3) is None
+            assert trees.read_times(product, 3) is None
 
 
 def test_times_of_other_groups_are_refused(tmp_path):
     tree = {"meta": {"exposure": {"read_times": TIMES}}}
     path, message = write_tree(tmp_path / "a.fits", tree), r"a.fits: .*read_times is of 3 groups where there are 4"
     with files.Product(path) as product, pytest.raises(files.FileProblem, match=message):
-        files.read_times(product, 4)
+        trees.read_times(product, 4)
 
 
 def test_sums_of_another_file_are_left_out_of_a_product(tmp_path):
@@ -360,7 +360,7 @@ def test_sums_of_another_file_are_left_out_of_a_product(tmp_path):
     fits.HDUList(hdus).writeto(tmp_path / "raw.fits", checksum=True)
     with files.Product(tmp_path / "raw.fits") as source:
         assert "CHECKSUM" in source.header and "DATASUM" in source.hdu("OTHER").header
-        files.copied(source, tmp_path / "copy.fits", source.header.copy()).commit()
+        layout.copied(source, tmp_path / "copy.fits", source.header.copy()).commit()
         assert "CHECKSUM" in source.hdu("OTHER").header
     with fits.open(tmp_path / "copy.fits", checksum=True) as product:
         assert not any(key in hdu.header for hdu in product for key in ("CHECKSUM", "DATASUM"))

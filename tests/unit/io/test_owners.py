@@ -9,7 +9,7 @@ import pytest
 from asdf.exceptions import AsdfSerializationError
 from astropy.io import fits
 
-from rampflow.io import files, owners
+from rampflow.io import files, layout, owners, trees
 from rampflow.io.shared_files import private_folder, replace
 
 WORKFLOW = Path(owners.__file__).parents[2]
@@ -73,7 +73,7 @@ def test_a_process_that_nobody_has_waited_for_yet_is_dead():
 
 
 def product(path, value):
-    return files.NewProduct(path, fits.PrimaryHDU().header, [files.image("SCI", (8, 8), np.float32)]), value
+    return layout.NewProduct(path, fits.PrimaryHDU().header, [layout.image("SCI", (8, 8), np.float32)]), value
 
 
 def test_two_jobs_that_make_one_product_do_not_meet(tmp_path):
@@ -107,10 +107,10 @@ def test_only_the_file_that_was_written_gets_the_final_name(tmp_path, how):
 
 def test_a_tree_is_made_under_a_name_of_its_own_and_leaves_nothing_when_it_fails(tmp_path):
     path = tmp_path / "x.asdf"
-    files.NewTree(path, {"a": np.arange(3)}).commit()
-    np.testing.assert_array_equal(files.read_tree(path)["a"], np.arange(3))
+    trees.NewTree(path, {"a": np.arange(3)}).commit()
+    np.testing.assert_array_equal(trees.read_tree(path)["a"], np.arange(3))
     with pytest.raises(AsdfSerializationError):
-        files.NewTree(path, {"a": {1, 2}.__iter__})
+        trees.NewTree(path, {"a": {1, 2}.__iter__})
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rampflow.io import files
+from rampflow.io import layout
 from rampflow.jobs.auxiliary import Auxiliary
 from rampflow.jobs.step import Step
 
@@ -24,7 +24,7 @@ def test_a_parameter_may_name_a_file_with_an_image(tmp_path):
 
 def test_a_file_gets_its_name_when_it_is_committed(tmp_path):
     auxiliary, header = Auxiliary(tmp_path / "results"), a_header(NGROUPS=9)
-    plans = [files.image("SCI", (3, 1, 2), "f4"), files.image("DQ", (1, 2), "u4")]
+    plans = [layout.image("SCI", (3, 1, 2), "f4"), layout.image("DQ", (1, 2), "u4")]
     new = auxiliary.begin("dark.fits", plans, header=header, NGROUPS=3)
     for group in range(3):
         new["SCI"].write(np.full((1, 2), group, np.float32), group)
@@ -41,13 +41,13 @@ def test_a_file_gets_its_name_when_it_is_committed(tmp_path):
 
 def test_what_is_discarded_or_scratch_leaves_nothing(tmp_path):
     auxiliary = Auxiliary(tmp_path)
-    new = auxiliary.begin("d.fits", [files.image("SCI", (3, 2), "f4")], header=a_header())
+    new = auxiliary.begin("d.fits", [layout.image("SCI", (3, 2), "f4")], header=a_header())
     with pytest.raises(ValueError, match="does not fit"):
         new["SCI"].write(np.zeros((2, 2)))
     auxiliary.add_tree("t.asdf", {"a": 1})
     auxiliary.discard()
     assert list(tmp_path.iterdir()) == []
-    draft = auxiliary.scratch("draft.fits", files.image("SCI", (2,), "f4"), header=a_header())
+    draft = auxiliary.scratch("draft.fits", layout.image("SCI", (2,), "f4"), header=a_header())
     draft.write(np.array([1, 2], np.float32))
     assert draft.read().tolist() == [1, 2]
     auxiliary.add_tree("t.asdf", {"a": 1})
@@ -57,7 +57,7 @@ def test_what_is_discarded_or_scratch_leaves_nothing(tmp_path):
 
 def test_one_that_is_left_out_does_not_stay(tmp_path):
     auxiliary = Auxiliary(tmp_path)
-    new = auxiliary.begin("d.fits", [files.image("SCI", (3, 2), "f4")], header=a_header(), model="TrapsFilledModel")
+    new = auxiliary.begin("d.fits", [layout.image("SCI", (3, 2), "f4")], header=a_header(), model="TrapsFilledModel")
     auxiliary.leave_out(new)
     auxiliary.commit()
     assert list(tmp_path.iterdir()) == [] and auxiliary.paths == []

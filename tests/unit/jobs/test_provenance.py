@@ -31,7 +31,7 @@ def test_how_jobs_are_started_planned_and_reported_is_not_part_of_the_code():
     assert others == rooms - provenance.PRODUCT_ROOMS
     files = provenance.code_files(provenance.script_of("ramp_fit"))
     used = {Path(file).parts[2].removesuffix(".py") for file in files if file.startswith("workflow")}
-    assert used == provenance.PRODUCT_ROOMS - {"kernels"}
+    assert used == provenance.PRODUCT_ROOMS
 
 
 def test_the_digest_follows_the_content_of_the_code_and_nothing_else(tmp_path, monkeypatch):

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 
+import asdf
 import pytest
 from astropy.io import fits
 
 from rampflow.mock import SERVERLESS, Effects, MockExposure, Rectangle, build_cache, complete, programme, revise
+from rampflow.mock.added_parameters import add_parameters
 
 SMALL = Rectangle(1, 1, 12, 8)
 
@@ -212,3 +214,24 @@ def test_references_can_be_odd_missing_or_whole_for_one_detector(tmp_path):
     assert ["SUBSTRT1" in fits.getheader(folder / answer["gain"]) for answer in found] == [False, True]
     with fits.open(folder / found[0]["dark"]) as first, fits.open(folder / found[1]["dark"]) as second:
         assert ("DQ" in first, "DQ" in second) == (False, True)
+
+
+def test_a_parameter_file_holds_for_all_exposures_of_an_instrument_in_its_context(tmp_path):
+    exposures = [
+        MockExposure("NIS", "NISRAPID", 3, window=Rectangle(1, 1, 16, 16)),
+        MockExposure("MIRIMAGE", "FASTR1", 5),
+    ]
+    base = build_cache(tmp_path, [one.but(window=Rectangle(1, 1, 16, 16)) for one in exposures])
+    new = "jwst_9009.pmap"
+    add_parameters(tmp_path, "NIRISS", "pars-ipcstep", {"skip": "False"}, context=new)
+    steps = {"rscd": {"skip": True}}
+    assert add_parameters(tmp_path, "MIRI", "pars-detector1pipeline", {}, steps, base=new, context=new) == new
+    maps = tmp_path / "mappings/jwst"
+    assert "jwst_niriss_9009.imap" in (maps / new).read_text() and "jwst_miri_9009.imap" in (maps / new).read_text()
+    assert "9009" not in (maps / base).read_text()
+    assert "jwst_niriss_pars-ipcstep_9009.rmap" in (maps / "jwst_niriss_9009.imap").read_text()
+    with asdf.open(tmp_path / "references/jwst/miri/jwst_miri_pars-detector1pipeline_9009.asdf") as file:
+        (step,) = file.tree["steps"]
+        assert (step["name"], dict(step["parameters"])) == ("rscd", {"skip": True})
+    with pytest.raises(ValueError, match="no instrument 'MIRY'"):
+        add_parameters(tmp_path, "MIRY", "pars-ipcstep", {})

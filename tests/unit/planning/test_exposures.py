@@ -606,7 +606,7 @@ def test_a_mode_without_files_has_a_placeholder(tmp_path, given):
     assert len(problems) == 1
     plan = Plan(config, found)
     assert plan.chain("MIRI_tso") == plan.steps
-    assert plan.final(found[0]) == "gain_scale"
+    assert plan.expected(found[0]).final == "gain_scale"
 
 
 def test_where_there_are_files_there_is_no_placeholder(tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rampflow.inspection.ending import unfinished
 from rampflow.planning import kernels_place
-from rampflow.planning.ending import unfinished
 
 WORKFLOW = Path(kernels_place.__file__).parents[2]
 #: A workflow: its scheduler waits for its job to end, and starts no more after it was asked not to.
@@ -104,17 +104,20 @@ def test_jobs_on_a_cluster_are_cancelled_by_snakemake():
 
 
 def test_the_summary_lists_by_state(monkeypatch):
-    from rampflow.inspection import check, report
+    from rampflow.inspection import ending, report
+    from rampflow.inspection.exposures import ExposureResults
 
     def one(root, state, why, records=()):
-        return report.Exposure(root, {}, dict.fromkeys(records), [], state, why)
+        made = ExposureResults(root, {}, dict.fromkeys(records), [])
+        made.state, made.why = state, why
+        return made
 
     found = [one(f"n{k}", "unfinished", f"dq_init: {report.NOT_BEGUN}") for k in range(30)]
     found += [one(f"s{k}", "unfinished", f"jump: {report.NOT_BEGUN}", ["dq_init"]) for k in range(3)]
     found += [one("r", "unfinished", f"jump: {report.ENDED}", ["dq_init"]), one("f", "failed", "refpix: odd")]
     found += [one("c", "complete", ""), one("other", "unfinished", f"dq_init: {report.NOT_BEGUN}")]
-    monkeypatch.setattr(report, "gather", lambda _: found)
-    monkeypatch.setattr(check, "Results", lambda _: None)
+    monkeypatch.setattr(ending, "gather", lambda _: found)
+    monkeypatch.setattr(ending, "Results", lambda _: None)
     exposures = {exposure.root for exposure in found} - {"other"}
     lines = unfinished("out", exposures, "SIGINT")
     assert lines[0].startswith("interrupted (SIGINT): 35 of 36 exposures are not finished; the same command goes on")

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rampflow.planning import plan as plan_module
-from rampflow.planning.plan import Plan, merge_parameters
-from rampflow.settings import release as release_module
-from rampflow.settings.configuration import ConfigError, releases, schema, steps
-from rampflow.settings.release import load_release, not_there_yet
+from rampflow.planning.plan import Plan
+from rampflow.settings.configuration import ConfigError, steps
+from rampflow.settings.release import load_release
 
 MODES = [(name, tso) for name in ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC") for tso in (False, True)]
 
@@ -166,24 +164,9 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture
-def lacking(monkeypatch):
-    """Replace what is not there yet by rows of the test."""
-
-    def replace(*rows):
-        names = ("step", "parameter", "value", "when", "instead")
-        table = [dict(zip(names, row, strict=True)) for row in rows]
-        monkeypatch.setattr(release_module, "not_there_yet", lambda: table)
-        monkeypatch.setattr(plan_module, "not_there_yet", lambda: table)
-
-    replace()
-    return replace
-
-
 # --- chains -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("lacking")
 @pytest.mark.parametrize("release", ["1.19", "3.0"])
 @pytest.mark.parametrize("mode", MODES)
 def test_golden_chain(release, mode):
@@ -193,7 +176,6 @@ def test_golden_chain(release, mode):
     assert plan.notices == []
 
 
-@pytest.mark.usefixtures("lacking")
 @pytest.mark.parametrize("release", ["1.19", "3.0"])
 @pytest.mark.parametrize("mode", MODES)
 def test_golden_chain_with_every_step_turned_on(release, mode):
@@ -203,7 +185,6 @@ def test_golden_chain_with_every_step_turned_on(release, mode):
     assert plan.eligible("e") == EVERYTHING[release][mode]
 
 
-@pytest.mark.usefixtures("lacking")
 @pytest.mark.parametrize("release", ["1.19", "3.0"])
 def test_no_mode_takes_a_step_that_it_does_not_have(release):
     for mode in MODES:
@@ -213,19 +194,18 @@ def test_no_mode_takes_a_step_that_it_does_not_have(release):
                 Plan({"release": release, "steps": {step: {"skip": False}}}, [Exposure("e", *mode)])
 
 
-@pytest.mark.usefixtures("lacking")
 def test_previous_and_final_follow_the_chain():
     plan = Plan({}, [A, B])
-    assert plan.previous("group_scale", A) is None
-    assert plan.previous("superbias", A) == "saturation"
-    assert plan.previous("dark_current", A.root) == "persistence"
-    assert plan.previous("refpix", B) == "dark_current"
-    assert plan.final(A) == "gain_scale"
+    assert plan.expected(A).previous("group_scale") is None
+    assert plan.expected(A).previous("superbias") == "saturation"
+    assert plan.expected(A.root).previous("dark_current") == "persistence"
+    assert plan.expected(B).previous("refpix") == "dark_current"
+    assert plan.expected(A).final == "gain_scale"
 
 
-def test_previous_of_a_step_outside_the_chain_is_an_error():
-    with pytest.raises(KeyError, match="does not pass through superbias"):
-        Plan({}, [B]).previous("superbias", B)
+def test_previous_of_a_step_that_the_instrument_does_not_have_is_an_error():
+    with pytest.raises(KeyError, match="superbias"):
+        Plan({}, [B]).expected(B).previous("superbias")
 
 
 def test_unknown_exposure_is_an_error_with_the_nearest_name():
@@ -233,7 +213,6 @@ def test_unknown_exposure_is_an_error_with_the_nearest_name():
         Plan({}, [A]).chain(A.root + "x")
 
 
-@pytest.mark.usefixtures("lacking")
 def test_instruments_side_by_side_keep_their_own_chains():
     plan = Plan({}, [A, B, C])
     for exposure in (A, B, C):
@@ -241,12 +220,11 @@ def test_instruments_side_by_side_keep_their_own_chains():
     assert sorted(plan.steps) == sorted({step for e in (A, B, C) for step in plan.chain(e)})
 
 
-@pytest.mark.usefixtures("lacking")
 def test_skip_removes_a_step_and_adds_one():
     plan = Plan({"steps": {"jump": {"skip": True}, "ipc": {"skip": False}}}, [A])
     assert "jump" not in plan.steps
-    assert plan.previous("superbias", A) == "ipc"
-    assert plan.previous("ramp_fit", A) == "dark_current"
+    assert plan.expected(A).previous("superbias") == "ipc"
+    assert plan.expected(A).previous("ramp_fit") == "dark_current"
 
 
 def test_skip_of_a_step_that_the_mode_does_not_have_is_no_error():
@@ -255,7 +233,7 @@ def test_skip_of_a_step_that_the_mode_does_not_have_is_no_error():
 
 def test_without_ramp_fit_there_is_nothing_to_scale():
     plan = Plan({"steps": {"ramp_fit": {"skip": True}}}, [A])
-    assert plan.final(A) == "jump"
+    assert plan.expected(A).final == "jump"
     assert plan.settings("gain_scale", A)["skip"] == {"value": True, "source": "ramp_fit is skipped"}
 
 
@@ -330,7 +308,6 @@ def test_settings_of_the_same_rank_add_up():
     assert (settings["edge_size"]["value"], settings["sat_expand"]["value"]) == (3, 4)
 
 
-@pytest.mark.usefixtures("lacking")
 def test_releases_differ_where_the_field_did():
     one, three = (Plan({"release": name}, [A, B]) for name in ("1.19", "3.0"))
 
@@ -429,71 +406,12 @@ def test_selectors_that_select_nothing_are_said():
 
 def test_parameters_of_a_step_that_does_not_run_are_said():
     plan = Plan({"steps": {"charge_migration": {"signal_threshold": 20000}}}, [A])
-    assert "config: steps: charge_migration: parameters without effect: it does not run" in plan.notices
+    line = "config: steps: charge_migration: parameters without effect: it does not run"
+    assert f"{line} unless CRDS turns it on" in plan.notices
+    assert line in Plan({**plan.config, "crds": {"pars": False}}, [A]).notices
 
 
-# --- what is not there yet ----------------------------------------------------------------------------
-
-
-def test_a_step_that_is_on_and_not_there_yet_is_left_out_and_said_once(lacking):
-    lacking(("emicorr", "", "", "", "left out"))
-    plan = Plan({}, [B, Exposure("e", "MIRI"), Exposure("f", "MIRI"), A])
-    assert "emicorr" not in plan.steps
-    assert plan.previous("saturation", B) == "dq_init"
-    assert plan.notices == ["emicorr is not there yet: left out for MIRI tso, MIRI plain (release 1.19 has it)"]
-    assert plan.settings("emicorr", B)["skip"] == {"value": True, "source": "not there yet"}
-
-
-def test_a_step_that_is_off_and_not_there_yet_is_not_spoken_of(lacking):
-    lacking(("clean_flicker_noise", "", "", "", "left out"), ("emicorr", "", "", "", "left out"))
-    assert Plan({"steps": {"emicorr": {"skip": True}}}, [A, B]).notices == []
-
-
-def test_turning_on_a_step_that_is_not_there_yet_is_refused(lacking):
-    lacking(("clean_flicker_noise", "", "", "", "left out"))
-    line = "config: steps: NIRCAM: clean_flicker_noise: skip: false: clean_flicker_noise is not there yet"
-    with pytest.raises(ConfigError, match=f"^{line}; take this out$"):
-        Plan({"steps": {"NIRCAM": {"clean_flicker_noise": {"skip": False}}}}, [A])
-
-
-def test_a_value_that_is_not_there_yet_is_refused_when_asked_for(lacking):
-    lacking(("ramp_fit", "algorithm", "LIKELY", "", "OLS_C"), ("jump", "find_showers", "true", "", "false"))
-    message = "algorithm: LIKELY is not there yet; take it out, or write OLS_C"
-    with pytest.raises(ConfigError, match=message):
-        Plan({"steps": {"ramp_fit": {"algorithm": "LIKELY"}}}, [A])
-    with pytest.raises(ConfigError, match="find_showers: true is not there yet; take it out, or write false"):
-        Plan({"steps": {"jump": {"find_showers": True}}}, [A])
-    assert Plan({"steps": {"jump": {"find_showers": False}}}, [A]).notices == []
-
-
-def test_a_default_that_is_not_there_yet_is_replaced_and_said_once(lacking):
-    lacking(("rscd", "algorithm", "per_pixel", "", "baseline"), ("linearity", "read_level", "true", "", "false"))
-    plan = Plan({"release": "3.0"}, [Exposure("e", "MIRI"), Exposure("f", "MIRI"), B])
-    assert plan.settings("rscd", "e")["algorithm"] == {
-        "value": "baseline",
-        "source": "release 3.0, where per_pixel is not there yet",
-    }
-    assert plan.settings("linearity", "e")["read_level"]["value"] is False
-    assert plan.notices == [
-        "rscd: algorithm: per_pixel (release 3.0) is not there yet: baseline is used for MIRI plain",
-        "linearity: read_level: true (release 3.0) is not there yet: false is used for MIRI plain, MIRI tso",
-    ]
-
-
-def test_exposures_that_no_step_can_handle_are_refused_or_left_out(lacking):
-    lacking(("refpix", "", "", "irs2", "refused"))
-    message = (
-        f"^{IRS2.root}: refpix is not there yet for the IRS2 readout of NIRSpec; take the exposure out, or "
-        f"set "
-        "skip_bad: true to leave such exposures out$"
-    )
-    with pytest.raises(ConfigError, match=message):
-        Plan({}, [C, IRS2])
-    plan = Plan({"skip_bad": True}, [C, IRS2])
-    assert list(plan.exposures) == [C.root]
-    assert plan.notices == [f"{IRS2.root}: refpix is not there yet for the IRS2 readout of NIRSpec: left out"]
-    with pytest.raises(ConfigError, match="IRS2"):
-        Plan({"skip_bad": True}, [IRS2])
+# --- superstripes ---------------------------------------------------------------------------------------
 
 
 SUPERSTRIPES = Exposure("jw00005001001_02101_00001_nis", "NIRISS", tso=True, superstripes=10)
@@ -516,123 +434,6 @@ def test_superstripes_need_refpix():
     with pytest.raises(ConfigError, match=message):
         Plan({"release": "3.0", "steps": {"refpix": {"skip": True}}}, [SUPERSTRIPES])
     Plan({"release": "3.0", "steps": {"refpix": {"skip": True}}}, [A])
-
-
-def test_rows_of_not_there_yet_speak_of_what_exists():
-    for row in not_there_yet():
-        assert row["step"] in steps()
-        if row["parameter"]:
-            rules = schema("parameters")["properties"][row["step"]]["properties"][row["parameter"]]
-            values = ["true", "false"] if rules.get("type") == "boolean" else rules["enum"]
-            assert {row["value"], row["instead"]} <= set(values)
-        else:
-            assert row["instead"] in ("left out", "refused")
-
-
-# --- parameters from CRDS -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def settings():
-    return Plan({"steps": {"jump": {"edge_size": 7}}}, [A]).settings("jump", A)
-
-
-def test_crds_comes_between_the_release_and_the_config(settings):
-    files = {"pars-jumpstep": {"file": "/c/j.asdf", "parameters": {"edge_size": 9, "rejection_threshold": "5"}}}
-    merged, notes = merge_parameters(settings, files, "jump")
-    assert merged["edge_size"] == {"value": 7, "source": "config"}
-    assert merged["rejection_threshold"] == {"value": 5.0, "source": "pars-jumpstep (j.asdf)"}
-    assert merged["sat_expand"] == {"value": 2, "source": "release 1.19"}
-    assert notes == []
-
-
-def test_the_file_of_the_step_wins_over_the_file_of_the_pipeline(settings):
-    pipeline = {
-        "parameters": {},
-        "steps": {"jump": {"sat_expand": 5, "min_sat_area": 6}, "ipc": {"edge_size": 1}},
-    }
-    files = {"pars-jumpstep": {"parameters": {"sat_expand": 3}}, "pars-detector1pipeline": pipeline}
-    merged, _ = merge_parameters(settings, files, "jump")
-    assert merged["sat_expand"] == {"value": 3, "source": "pars-jumpstep"}
-    assert merged["min_sat_area"] == {"value": 6.0, "source": "pars-detector1pipeline"}
-
-
-def test_without_files_nothing_changes_but_skip_which_is_no_parameter(settings):
-    files = {
-        "pars-jumpstep": {"file": None, "parameters": {}, "steps": {}},
-        "pars-ipcstep": {"parameters": {"a": 1}},
-    }
-    for given in ({}, files):
-        merged, notes = merge_parameters(settings, given, "jump")
-        assert merged == {name: entry for name, entry in settings.items() if name != "skip"}
-        assert notes == []
-
-
-def test_merging_does_not_change_its_input(settings):
-    before = {name: dict(entry) for name, entry in settings.items()}
-    merge_parameters(settings, {"pars-jumpstep": {"parameters": {"sat_expand": 3}}}, "jump")
-    assert settings == before
-
-
-def test_text_is_read_as_configobj_reads_it(settings):
-    values = {"flag_4_neighbors": "False", "min_jump_area": "7.5", "sat_expand": "4"}
-    merged, _ = merge_parameters(settings, {"pars-jumpstep": {"parameters": values}}, "jump")
-    assert [merged[name]["value"] for name in values] == [False, 7.5, 4]
-
-
-def test_unknown_names_of_crds_are_listed(settings):
-    values = {"save_results": True, "maximum_cores": "half", "sat_expand": 4}
-    _, notes = merge_parameters(settings, {"pars-jumpstep": {"parameters": values}}, "jump")
-    assert notes == ["pars-jumpstep: without meaning here: maximum_cores, save_results"]
-
-
-def test_wrong_values_of_crds_are_refused(settings):
-    files = {"pars-jumpstep": {"file": "/c/j.asdf", "parameters": {"sat_expand": "many"}}}
-    message = r"^pars-jumpstep \(j.asdf\): sat_expand: expected a whole number, found the text 'many'$"
-    with pytest.raises(ConfigError, match=message):
-        merge_parameters(settings, files, "jump")
-
-
-def test_a_skip_of_crds_is_reported_and_not_followed(settings):
-    files = {"pars-jumpstep": {"parameters": {"skip": "True"}}}
-    merged, notes = merge_parameters(settings, files, "jump")
-    assert "skip" not in merged
-    assert notes == [
-        "pars-jumpstep: skip: true is not followed, the plan decides (release 1.19); to follow CRDS, write "
-        "steps: {jump: {skip: true}}"
-    ]
-
-
-def test_a_skip_of_crds_that_agrees_is_not_reported(settings):
-    assert merge_parameters(settings, {"pars-jumpstep": {"parameters": {"skip": "False"}}}, "jump")[1] == []
-
-
-def test_a_skip_of_crds_for_a_step_that_is_off_is_reported():
-    settings = Plan({}, [A]).settings("charge_migration", A)
-    files = {"pars-chargemigrationstep": {"parameters": {"skip": False, "signal_threshold": 21864}}}
-    _, notes = merge_parameters(settings, files, "charge_migration")
-    assert notes == [
-        "pars-chargemigrationstep: skip: false is not followed, the plan decides (release 1.19); to follow "
-        "CRDS, write steps: {charge_migration: {skip: false}}"
-    ]
-
-
-def test_a_skip_of_crds_that_could_not_be_followed_comes_without_advice(lacking):
-    lacking(("persistence", "", "", "", "left out"))
-    settings = Plan({}, [A]).settings("persistence", A)
-    _, notes = merge_parameters(settings, {"pars-persistencestep": {"parameters": {"skip": False}}}, "persistence")
-    assert notes == ["pars-persistencestep: skip: false is not followed, the plan decides (not there yet)"]
-
-
-def test_values_of_crds_that_are_not_there_yet_are_replaced_and_said(lacking, settings):
-    lacking(("jump", "expand_large_events", "true", "", "false"))
-    files = {"pars-jumpstep": {"parameters": {"expand_large_events": "True"}}}
-    merged, notes = merge_parameters(settings, files, "jump")
-    assert merged["expand_large_events"] == {
-        "value": False,
-        "source": "pars-jumpstep, where true is not there yet",
-    }
-    assert notes == ["pars-jumpstep: expand_large_events: true is not there yet; false is used"]
 
 
 # --- references ---------------------------------------------------------------------------------------
@@ -662,7 +463,6 @@ def test_reference_types_of_a_step(step, exposure, types):
     assert Plan({}, [A, B, C]).reference_types(step, exposure) == types
 
 
-@pytest.mark.usefixtures("lacking")
 def test_conditional_reference_types():
     steps_ = {"refpix": {"refpix_algorithm": "sirs"}, "clean_flicker_noise": {"apply_flat_field": True}}
     plan = Plan({"steps": steps_}, [A, B, IRS2])
@@ -672,32 +472,22 @@ def test_conditional_reference_types():
     assert plan.reference_types("clean_flicker_noise", A) == ["flat", "gain", "readnoise"]
 
 
-def test_merged_parameters_decide_about_reference_types_when_given():
+def test_crds_decides_about_reference_types_too():
     plan = Plan({}, [A])
-    merged, _ = merge_parameters(
-        plan.settings("clean_flicker_noise", A),
-        {"pars-cleanflickernoisestep": {"parameters": {"apply_flat_field": "True"}}},
-        "clean_flicker_noise",
-    )
+    pars = {"pars-cleanflickernoisestep": {"parameters": {"apply_flat_field": "True", "skip": "False"}}}
     assert plan.reference_types("clean_flicker_noise", A) == ["gain", "readnoise"]
-    assert plan.reference_types("clean_flicker_noise", A, merged) == ["flat", "gain", "readnoise"]
+    assert plan.reference_types("clean_flicker_noise", A, plan.settle(A, pars)) == ["flat", "gain", "readnoise"]
 
 
-@pytest.mark.usefixtures("lacking")
-def test_all_reference_types_of_an_exposure():
-    assert Plan({}, [B]).all_reference_types(B) == [
-        *("mask", "emicorr", "saturation", "superbias", "reset", "linearity", "dark", "gain", "readnoise"),
+def test_parameter_types_are_those_of_every_step_that_there_could_be():
+    assert Plan({}, [B]).parameter_types(B) == [
         *("pars-detector1pipeline", "pars-groupscalestep", "pars-dqinitstep", "pars-emicorrstep"),
-        *("pars-saturationstep", "pars-ipcstep", "pars-refpixstep", "pars-resetstep", "pars-linearitystep"),
-        *("pars-darkcurrentstep", "pars-jumpstep", "pars-cleanflickernoisestep", "pars-rampfitstep"),
+        *("pars-saturationstep", "pars-ipcstep", "pars-refpixstep", "pars-firstframestep", "pars-lastframestep"),
+        *("pars-resetstep", "pars-linearitystep", "pars-rscdstep", "pars-darkcurrentstep"),
+        *("pars-chargemigrationstep", "pars-jumpstep", "pars-cleanflickernoisestep", "pars-rampfitstep"),
         "pars-gainscalestep",
     ]
-
-
-def test_a_skipped_step_needs_no_reference_files():
-    plan = Plan({"steps": {"dark_current": {"skip": True}}}, [A])
-    assert "dark" not in plan.all_reference_types(A)
-    assert "gain" in plan.all_reference_types(A)
+    assert Plan({"crds": {"pars": False}}, [B]).parameter_types(B) == []
 
 
 @pytest.mark.parametrize("release", ["1.19", "3.0"])
@@ -757,68 +547,6 @@ def test_overrides_that_do_not_fit_get_one_line(tmp_path, block, line):
         Plan({"references": block}, [A], tmp_path)
 
 
-# --- releases -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("release", ["1.19", "3.0"])
-def test_a_release_knows_every_mode_and_the_defaults_of_its_steps(release):
-    found = load_release(release)
-    assert set(found.cells) == set(MODES)
-    for cells in found.cells.values():
-        for step in cells:
-            assert set(found.defaults[step]) <= set(schema("parameters")["properties"][step].get("properties", {}))
-
-
-def test_every_parameter_belongs_to_a_release():
-    for step in steps():
-        known = set(schema("parameters")["properties"][step].get("properties", {}))
-        assert known == {name for release in releases() for name in load_release(release).defaults[step]}
-
-
-def test_an_unknown_release_is_refused():
-    with pytest.raises(ConfigError, match="no release '2.0'; there are 1.19, 3.0"):
-        load_release("2.0")
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "line"),
-    [
-        ("miri.tsv", "step\tMIRI\njmp\ton\n", "miri.tsv: 'jmp': unknown or repeated step"),
-        ("miri.tsv", "step\tMIRI\njump\ton\njump\ton\n", "miri.tsv: 'jump': unknown or repeated step"),
-        (
-            "miri.tsv",
-            "step\tMIRI\njump\tyes\n",
-            "miri.tsv line 2: MIRI: expected one of on, off, nothing, found",
-        ),
-        ("miri.tsv", "step\tMIR\njump\ton\n", "miri.tsv line 2: unknown key 'MIR'"),
-        (
-            "defaults.yaml",
-            "jump: {rejection_treshold: 4.0}\n",
-            "defaults.yaml: jump: unknown key 'rejection_treshold'",
-        ),
-        ("defaults.yaml", "ipc: {}\n", "defaults.yaml: jump is missing"),
-        (
-            "references.tsv",
-            "step\ttype\tinstruments\twhen\njmp\tgain\tall\t\n",
-            "references.tsv: 'jmp': unknown step",
-        ),
-    ],
-)
-def test_a_damaged_release_is_refused(tmp_path, monkeypatch, name, text, line):
-    folder = tmp_path / "9.9"
-    folder.mkdir()
-    (folder / "near_ir.tsv").write_text("step\tNIRCAM\njump\ton\n")
-    (folder / "miri.tsv").write_text("step\tMIRI\njump\ton\n")
-    (folder / "defaults.yaml").write_text("jump: {rejection_threshold: 4.0}\n")
-    (folder / "references.tsv").write_text("step\ttype\tinstruments\twhen\njump\tgain\tall\t\n")
-    monkeypatch.setattr(release_module, "RELEASES", tmp_path)
-    monkeypatch.setattr(release_module, "releases", lambda: ["9.9"])
-    assert load_release.__wrapped__("9.9").cells["MIRI", False] == {"jump": "on"}
-    (folder / name).write_text(text)
-    with pytest.raises(ConfigError, match=re.escape(line)):
-        load_release.__wrapped__("9.9")
-
-
 # --- persistence, from exposure to exposure -------------------------------------------------------------
 
 
@@ -838,7 +566,8 @@ CHAIN = {"steps": {"persistence": {"chain": True}}}
 
 def links(config, *exposures):
     plan = Plan(config, exposures)
-    return {exposure.root: plan.chained_after(exposure) for exposure in exposures}
+    found = plan.links(plan.expected)
+    return {exposure.root: found.get(exposure.root) for exposure in exposures}
 
 
 def test_exposures_are_not_chained_unless_it_is_asked_for():

@@ -5,7 +5,7 @@ from scipy.interpolate import CubicSpline, interp1d
 from rampflow.mock import Effects, MockExposure, Scene, drifts, integrations
 from rampflow.mock import detector as det
 from rampflow.steps import NotApplicable, emicorr
-from rampflow.steps.emicorr import joint, sequential
+from rampflow.steps.emicorr import chi_square, joint, sequential, steady
 from rampflow.steps.emicorr.clock import Clock, period_of
 
 WAVES = {
@@ -368,7 +368,7 @@ def test_the_median_scatter_is_exact(shape):
     data = np.random.default_rng(2).normal(0, 5, shape).astype(np.float32)
     expected = np.median(data.std(axis=1))
     for room in (0, 4 * data[0, 0].size, 1 << 24):
-        assert joint._median_scatter(joint.Scatters(ramp_of(data, 3, room))) == expected
+        assert steady.median_scatter(steady.Scatters(ramp_of(data, 3, room))) == expected
 
 
 def test_the_parabola_and_its_degenerate_case():
@@ -388,7 +388,7 @@ def test_the_trial_phase_that_follows(phase, expected):
 
 def test_the_scatter_is_in_single_precision():
     data = np.random.default_rng(4).normal(8000, 30, (25, 16, 32)).astype(np.float32)
-    scatter = joint._scatter(data)
+    scatter = steady.scatter_of(data)
     np.testing.assert_array_equal(scatter, data.std(axis=0))
     assert (scatter != data.std(axis=0, dtype=np.float64).astype(np.float32)).any()
 
@@ -420,8 +420,8 @@ def test_rounding_decides_which_end_of_the_wave_is_seen_at_phase_0(nbins):
     wave, step = rng.normal(size=nbins), 0.125 if nbins == 500 else 0.59375
     sums, counts = rng.normal(8000, 30, (22, nbins + 1)), rng.integers(1, 9, nbins + 1).astype(float)
     sums *= counts
-    curves = joint._trial_sums(sums, counts, joint.spline(wave), step, 500)
-    expected = joint._quadratics_anew(lambda _: (sums, counts), [0], np.arange(500)[None], wave=wave, step=step)
+    curves = chi_square.trial_sums(sums, counts, joint.spline(wave), step, 500)
+    expected = chi_square.quadratics_anew(lambda _: (sums, counts), [0], np.arange(500)[None], wave=wave, step=step)
     np.testing.assert_allclose(curves[0], expected[0, 0], rtol=1e-11)
     np.testing.assert_allclose(curves[1], expected[0, 1], atol=1e-9 * abs(expected[0, 1]).max())
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rampflow.steps import NotApplicable, picture_frame
-from rampflow.steps.picture_frame import FULL, Levels, check_exposure, measure, measure_reference, subtract_frame
+from rampflow.steps.picture_frame import FULL, FrameLevels, check_exposure, measure, measure_reference, subtract_frame
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_which_pixels_are_the_centre_and_which_the_edge(row, column, where):
     image, mask = np.zeros(FULL, np.float32), np.zeros(FULL, bool)
     mask[1000, 1000] = mask[20, 20] = True  # one of each is always there
     image[row, column], mask[row, column] = 2, True
-    expected = Levels(1 if where == "centre" else 0, 1 if where == "edge" else 0)
+    expected = FrameLevels(1 if where == "centre" else 0, 1 if where == "edge" else 0)
     assert measure(image, mask) == expected
 
 
@@ -54,17 +54,17 @@ def test_no_pixel_of_the_edge_counts_twice():
     edge[4:2043, 4:2043] = True
     edge[75:1985, 75:1985] = False
     found = measure(image, np.ones(FULL, bool))
-    assert found == Levels(np.median(image[76:1984, 76:1984]), np.median(image[edge]))
+    assert found == FrameLevels(np.median(image[76:1984, 76:1984]), np.median(image[edge]))
 
 
 @pytest.mark.usefixtures("small")
 def test_a_frame_by_hand():
-    assert measure_reference(REFERENCE, EVERYWHERE) == Levels(1, 3)
+    assert measure_reference(REFERENCE, EVERYWHERE) == FrameLevels(1, 3)
     first = np.full((4, 6), 100, np.float32)
     sci = first + np.array([[20] * 6, [0, 1, 30, 30, 2, 3], [4, 5, 30, 30, 6, 7], [20] * 6], np.float32)
     # The centre has risen by 30 and the edge by 20, where the reference has 1 and 3: 20 - 5 * (reference - 3).
     expected = [[100] * 6, [110, 111, 100, 100, 112, 113], [114, 115, 100, 100, 116, 117], [100] * 5 + [120]]
-    left = subtract_frame(sci, first, REFERENCE, Levels(1, 3), EVERYWHERE)
+    left = subtract_frame(sci, first, REFERENCE, FrameLevels(1, 3), EVERYWHERE)
     np.testing.assert_array_equal(left, expected)
     assert left.dtype == np.float32
 
@@ -74,7 +74,7 @@ def test_sources_and_nan_do_not_count():
     image, mask = np.array(REFERENCE), EVERYWHERE.copy()
     image[0, 0], image[3, :3], image[1, 2] = 1e6, np.nan, 50
     mask[0, 0] = mask[1, 2] = False
-    assert measure(image, mask) == Levels(1, 3)
+    assert measure(image, mask) == FrameLevels(1, 3)
 
 
 @pytest.mark.usefixtures("small")
@@ -82,7 +82,7 @@ def test_nan_of_a_group_or_of_the_reference_stays_nan_there():
     first = np.zeros((4, 6), np.float32)
     sci, reference = first + 1, np.array(REFERENCE)
     sci[1, 2], first[0, 0], reference[3, 5] = np.nan, np.nan, np.nan
-    left = subtract_frame(sci, first, reference, Levels(1, 3), EVERYWHERE)
+    left = subtract_frame(sci, first, reference, FrameLevels(1, 3), EVERYWHERE)
     np.testing.assert_array_equal(np.argwhere(np.isnan(left)), [[0, 0], [1, 2], [3, 5]])
     assert np.nanmax(np.abs(left)) == 0
 
@@ -95,7 +95,7 @@ def test_without_background_in_the_centre_or_at_the_edge_nothing_is_done(gone):
     with pytest.raises(NotApplicable, match="no background in the centre, or none at the edge"):
         measure_reference(REFERENCE, mask)
     sci[gone] = np.nan
-    assert subtract_frame(sci, np.zeros_like(sci), REFERENCE, Levels(1, 3), EVERYWHERE) is None
+    assert subtract_frame(sci, np.zeros_like(sci), REFERENCE, FrameLevels(1, 3), EVERYWHERE) is None
 
 
 @pytest.mark.usefixtures("small")

@@ -5,8 +5,6 @@ from rampflow.detector import dq, irs2
 from rampflow.steps import NotApplicable
 from rampflow.steps.refpix.irs2 import (
     SAMPLES,
-    _fit_line,
-    _subtract_line,
     correct_frames,
     flag_reads,
     plan_correction,
@@ -14,6 +12,7 @@ from rampflow.steps.refpix.irs2 import (
     read_statistics,
     reference_blocks,
 )
+from rampflow.steps.refpix.time_order import fit_line, subtract_line
 
 OPTIONS = {
     "preserve_irs2_refpix": False,
@@ -63,13 +62,13 @@ def test_the_line_in_time_is_of_single_precision():
     times = (np.arange(712 * 2048) - (712 * 2048 - 1) / 2).astype(np.float32).reshape(2048, 712)
     level, slope = np.float32(3.1), np.float32(1.7e-6)
     series = level + slope * times
-    found = _fit_line(series)
+    found = fit_line(series)
     np.testing.assert_allclose(found, (level, slope), rtol=1e-5)
     # What lies on the line to the last bit is 0, and then counts as absent; in double precision little would be.
-    _subtract_line(series, level, slope)
+    subtract_line(series, level, slope)
     assert not series.any()
     series = np.zeros((2048, 712), np.float32)
-    assert _fit_line(series) == (0, 0)
+    assert fit_line(series) == (0, 0)
 
 
 @pytest.mark.parametrize("detector", ["NRS1", "NRS2"])

@@ -1,19 +1,34 @@
-"""Pointer files: what `rampflow.crds.resolve` found for an exposure, one small file per type, read by the steps."""
+"""Pointer files: what `rampflow.crds.resolve` found for an exposure, one small file per type, read by the steps.
+
+A pointer holds what a step's result depends on: the file and its checksums, or for ``pars-*`` types the parameters.
+It does not hold the context: a new context that selects the same file leaves the pointer as it is, byte for byte,
+and the file is not written again, so nothing reruns. What was asked, the context, the mappings and the version of
+crds are in ``asked.json`` beside the pointers. A product made before the context changed keeps the older name in its
+CRDS_CTX keyword: that is the context under which it was made, and the newer one would make the same.
+
+How a type is answered, in ``status``:
+
+================== ================================================================================
+found              a file of the cache
+override           a file that the user named instead
+not applicable     CRDS, or the user, says "N/A": the step does without
+unknown type       this context is older than the type; as not applicable, and said once in the log
+================== ================================================================================
+
+Failures are not written here: what was answered before stays, and belongs to the products that are there.
+"""
 
 import importlib.metadata
 import json
 from pathlib import Path
 
-from rampflow.crds.verify import asdf_tree, digest_of
-from rampflow.errors import RampflowError
-from rampflow.io import files
+from rampflow.crds import parameter_files
+from rampflow.crds.asked import failures
+from rampflow.crds.settings import ReferenceProblem
+from rampflow.crds.verify import digest_of
 from rampflow.io.shared_files import read_json, replace
 
 _ASK_AGAIN = "run the rule `references` again (snakemake --forcerun references)"
-
-
-class ReferenceProblem(RampflowError):
-    """A reference file cannot be had or trusted; the message says which, what was found, and the cure."""
 
 
 def load_pointer(path):
@@ -22,16 +37,16 @@ def load_pointer(path):
     Returns
     -------
     dict
-        ``type``; ``status`` (see the module's text); ``file``: absolute path or None; ``name``: its base
-        name or ``"N/A"``; ``size``, ``sha1``, ``sha256`` (None without a file); ``crds_uri``: the value of
-        the product's R_* keyword, ``crds://<name>``, the path of an override, or ``"N/A"``; for ``pars-*``
-        types ``parameters`` and ``steps``, the latter {step: parameters} in a pipeline's file. ``mtime_ns``,
-        kept outside the pointer, is what `check` compares first.
+        ``type``; ``status`` (above); ``file``: absolute path or None; ``name``: its base name or ``"N/A"``;
+        ``size``, ``sha1``, ``sha256`` (None without a file); ``crds_uri``: the value of the product's R_* keyword,
+        ``crds://<name>``, the path of an override, or ``"N/A"``; for ``pars-*`` types ``parameters`` and ``steps``,
+        the latter {step: parameters} in a pipeline's file. ``mtime_ns``, kept outside the pointer, is what `check`
+        compares first.
 
     Raises
     ------
     ReferenceProblem
-        The file is missing or not a pointer, or CRDS had no answer: the message is that of `resolve`.
+        The file is missing or not a pointer.
     """
     path = Path(path)
     try:
@@ -39,8 +54,6 @@ def load_pointer(path):
         pointer["type"], pointer["status"], pointer["file"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ReferenceProblem(f"{path}: not a reference pointer ({error}); {_ASK_AGAIN}") from None
-    if pointer["status"] == "failed":
-        raise ReferenceProblem(f"references: {pointer['problem']}")
     seen = read_json(path.parent / ".seen.json") or {}
     return pointer | {"mtime_ns": seen.get(pointer["type"])}
 
@@ -93,52 +106,73 @@ def pointer_to(kind, status, path, uri, facts):
     """Make the pointer to a file, with the facts that `rampflow.crds.verify.verified` found."""
     pointer = {"type": kind, "status": status, "file": str(path), "name": path.name, "crds_uri": uri}
     pointer |= {key: facts[key] for key in ("size", "sha1", "sha256", "mtime_ns")}
-    return pointer | (_parameters(path) if kind.startswith("pars-") else {})
-
-
-def _parameters(path):
-    """Read a parameter file: {"parameters": {…}, "steps": {step: {…}}}, values as the file has them.
-
-    There are two layouts: steps as a list of trees, and, in files of before 2021, everything inside
-    ``parameters``, steps by their names.
-    """
-    tree = _plain(asdf_tree(path))
-    found = tree.get("parameters")
-    if not isinstance(found, dict):
-        raise files.FileProblem(f"{path} is not a parameter file: it has no `parameters`")
-    steps = {step["name"]: step["parameters"] for step in tree.get("steps", ())}
-    steps |= found.get("steps") or {}
-    return {
-        "parameters": __without_names(found),
-        "steps": {name: __without_names(parameters) for name, parameters in steps.items()},
-    }
-
-
-def __without_names(parameters):
-    return {key: value for key, value in parameters.items() if key not in ("class", "name", "steps")}
+    return pointer | (parameter_files.read(path) if kind.startswith("pars-") else {})
 
 
 def write(folder, pointers, answer):
-    """Write pointers, times and the summary; files whose content stays the same are left alone."""
+    """Write pointers, times and the summary; files whose content stays the same are left alone.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Where to.
+    pointers : dict
+        Type to pointer.
+    answer : dict
+        What else `summary` shall hold: ``asked`` (of `asked_for`), ``context``, ``server``, ``mappings``.
+
+    Returns
+    -------
+    dict
+        The pointers.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for kind, pointer in pointers.items():
         kept = {key: value for key, value in pointer.items() if key != "mtime_ns"}
         replace(folder / f"{kind}.json", json.dumps(kept, indent=1, sort_keys=True) + "\n")
     seen = {kind: pointer["mtime_ns"] for kind, pointer in pointers.items() if pointer["file"]}
     replace(folder / ".seen.json", json.dumps(seen, sort_keys=True))
-    summary = answer | {
-        "crds_version": importlib.metadata.version("crds"),
-        "references": {kind: pointer["name"] for kind, pointer in pointers.items()},
-    }
-    replace(folder / "asked.json", json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    # Last: until it is there, the older one says that all this was asked otherwise.
+    replace(folder / "asked.json", json.dumps(summary(pointers, answer), indent=1, sort_keys=True) + "\n")
     return pointers
 
 
-def _plain(node):
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_plain(value) for value in node]
-    if node is None or isinstance(node, str | int | float | bool):
-        return node
-    return str(node)
+def summary(pointers, answer):
+    """Sum up what was asked and answered: the content of ``asked.json``.
+
+    Returns
+    -------
+    dict
+        ``asked``: what `asked_for` made of the request; ``context``: its name, or "N/A" where CRDS was not asked;
+        ``server``; ``crds_version``; ``references``: type to name or "N/A"; ``files``: type to ``name``, ``uri``,
+        ``size`` and ``sha256`` of those with a file; ``mappings``: name to ``sha1`` and ``file`` of those that chose.
+    """
+    kept = {"name": "name", "uri": "crds_uri", "size": "size", "sha256": "sha256"}
+    return (
+        {"asked": None, "mappings": {}}
+        | answer
+        | {
+            "crds_version": importlib.metadata.version("crds"),
+            "references": {kind: pointer["name"] for kind, pointer in pointers.items()},
+            "files": {
+                kind: {ours: pointer[theirs] for ours, theirs in kept.items()}
+                for kind, pointer in pointers.items()
+                if pointer["file"]
+            },
+        }
+    )
+
+
+# --- are the answers those to what is asked now? -----------------------------------------------------------
+
+
+def refuse(job):
+    """Raise `ReferenceProblem` with what the references job has found wrong with an exposure.
+
+    Parameters
+    ----------
+    job : `~rampflow.jobs.job.Job`
+        Its rule gives ``answers``.
+    """
+    answers = job.spec.more["answers"]
+    raise ReferenceProblem(failures(answers).get(job.spec.exposure, f"no answer is kept in {answers}; run again"))

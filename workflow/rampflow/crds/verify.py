@@ -4,14 +4,20 @@ import contextlib
 import hashlib
 import json
 import re
+import stat
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-from rampflow.io import files
+import numpy as np
+
+from rampflow.io import asdf_bounds, files
 from rampflow.io.shared_files import exclusive, read_json, replace
 
+#: What a record of an earlier version lacks is asked for again.
+_FORM = 1
 
-def verified(path, state, *, promised=None):
+
+def verified(path, state, *, parameters=False, promised=None):
     """Verify a file unless that was done before; returns its size, time and checksums.
 
     Parameters
@@ -20,8 +26,15 @@ def verified(path, state, *, promised=None):
         The file.
     state : `~pathlib.Path` or None
         Folder of the run that remembers, per file, what was verified at which size and time.
+    parameters : bool
+        Whether it is a parameter file, which is held to be smaller than other files.
     promised : callable, optional
         Called with the path where the file is read; returns what CRDS says of it, ``size`` and ``sha1sum``, or None.
+
+    Returns
+    -------
+    dict
+        ``size``, ``mtime_ns``, ``sha1``, ``sha256``; of FITS files also what `rampflow.crds.conformity` judges by.
 
     Raises
     ------
@@ -34,12 +47,13 @@ def verified(path, state, *, promised=None):
         record = state / "checksums" / f"{path.name}.{place}.json"
     with exclusive(record) if record else contextlib.nullcontext():
         before = path.stat()
-        stamp = {"size": before.st_size, "mtime_ns": before.st_mtime_ns}
+        if not stat.S_ISREG(before.st_mode):
+            raise files.FileProblem(f"{path} is not a file")
+        stamp = {"size": before.st_size, "mtime_ns": before.st_mtime_ns, "parameters": parameters, "form": _FORM}
         known = read_json(record) if record else None
-        if known and all(known.get(key) == value for key, value in stamp.items()):
+        if isinstance(known, dict) and all(known.get(key) == value for key, value in stamp.items()):
             return known
-        check_complete(path)
-        found = stamp | digest_of(path)
+        found = stamp | check_complete(path, parameters=parameters) | digest_of(path)
         if promised:
             _check_promise(path, found, promised(path))
         after = path.stat()
@@ -50,23 +64,25 @@ def verified(path, state, *, promised=None):
     return found
 
 
-def check_complete(path):
-    """Raise `FileProblem` unless the file is whole as far as its own structure tells."""
+def check_complete(path, *, parameters=False):
+    """Raise `FileProblem` unless the file is whole as far as its own structure tells; return facts of FITS files."""
     if path.stat().st_size == 0:
         raise files.FileProblem(f"{path} is empty")
     try:
         if path.suffix == ".fits":
-            _check_fits(path)
-        elif path.suffix == ".asdf":
-            _check_asdf(path)
+            return _check_fits(path)
+        if path.suffix == ".asdf":
+            _check_asdf(path, asdf_bounds.PARAMETERS if parameters else asdf_bounds.REFERENCE)
         elif path.suffix == ".json":
             json.loads(path.read_text())
         else:
             raise files.FileProblem(f"{path}: unknown kind of file; expected .fits, .asdf or .json")
     except files.FileProblem:
         raise
+    # What libraries raise for a damaged file cannot be listed.
     except Exception as error:
         raise files.FileProblem(f"{path} cannot be read: {one_line(error)}; it is corrupt") from None
+    return {}
 
 
 def _check_fits(path):
@@ -74,9 +90,52 @@ def _check_fits(path):
     with warnings.catch_warnings():
         # What is wrong with a card does not concern us, what is wrong with a header does.
         warnings.simplefilter("ignore")
-        files.Product(path).close()
+        with files.Product(path) as product:
+            facts = _facts(product)
     if left := path.stat().st_size % files.BLOCK:
         raise files.FileProblem(f"{path} is truncated: its last FITS block has {left} of {files.BLOCK} bytes")
+    return facts
+
+
+def _facts(product):
+    """Gather what `rampflow.crds.conformity` judges by."""
+    arrays, empty = {}, []
+    for hdu in product.hdus[1:]:
+        if hdu.name in arrays:
+            continue
+        if hdu.header.get("XTENSION", "IMAGE").strip() != "IMAGE":
+            arrays[hdu.name] = "table"
+            _check_table(product, hdu.name)
+        else:
+            arrays[hdu.name] = list(files.image_shape(hdu.header))
+            if hdu.header["NAXIS"] and hdu.header["BITPIX"] < 0 and not _has_numbers(product[hdu.name]):
+                empty.append(hdu.name)
+    keys = {key: product.header.get(key) for key in ("REFTYPE", "INSTRUME", "DETECTOR")}
+    return {
+        "arrays": arrays,
+        "keys": {key: value for key, value in keys.items() if isinstance(value, str)},
+        "without_numbers": empty,
+    }
+
+
+def _check_table(product, name):
+    """Raise `FileProblem` unless a table can be read and has columns."""
+    try:
+        names = product.table(name).dtype.names
+    # astropy has no errors of its own for what is wrong with a table.
+    except Exception as error:
+        raise files.FileProblem(
+            f"{product.path}: the table {name} cannot be read: {one_line(error)}; it is corrupt"
+        ) from None
+    if not names:
+        raise files.FileProblem(f"{product.path}: the table {name} has no columns; it is corrupt")
+
+
+def _has_numbers(array):
+    """Whether a value is finite: mostly the first row tells."""
+    if not array.shape or 0 in array.shape:
+        return False
+    return any(np.isfinite(array.read(*index)).any() for index in np.ndindex(array.shape[:-1]))
 
 
 def digest_of(path):
@@ -92,24 +151,36 @@ def digest_of(path):
         return dict(zip(names, pool.map(digest, names), strict=True))
 
 
-def asdf_tree(path):
-    """Read the tree of an ASDF file as plain values: no extension of asdf is loaded, which would take seconds."""
-    import asdf.util
+def asdf_tree(path, limits):
+    """Read the tree of an ASDF file as plain values: no extension of asdf is loaded, which would take seconds.
 
-    tree = asdf.util.load_yaml(path)
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        The file.
+    limits : `~rampflow.io.asdf_bounds.Bounds`
+        What it may hold.
+
+    Raises
+    ------
+    FileProblem
+        The file is not whole, or beyond the limits.
+    """
+    tree, _ = asdf_bounds.read(path, limits)
+    return _not_empty(path, tree)
+
+
+def _not_empty(path, tree):
     if not set(tree) - {"asdf_library", "history"}:
         raise files.FileProblem(f"{path} holds nothing; it is truncated")
     return tree
 
 
-def _check_asdf(path):
+def _check_asdf(path, limits):
     """Raise unless the tree is there to its end and, if arrays follow it, they are whole."""
-    asdf_tree(path)
-    content = path.read_bytes()
-    end = re.search(rb"^\.\.\.\r?$", content, re.M)
-    if end is None:
-        raise files.FileProblem(f"{path} is truncated: its tree has no end")
-    if content[end.end() :].strip():
+    tree, has_blocks = asdf_bounds.read(path, limits)
+    _not_empty(path, tree)
+    if has_blocks:
         import asdf
 
         with warnings.catch_warnings():
@@ -122,12 +193,12 @@ def _check_promise(path, found, entry):
     """Compare with the size and the checksum that CRDS names for the file."""
     if entry is None:
         return
-    if int(entry["size"]) != found["size"]:
+    if str(entry.get("size", "")).isdigit() and int(entry["size"]) != found["size"]:
         raise files.FileProblem(f"{path} has {found['size']} bytes, expected {entry['size']} as CRDS says")
     if entry.get("sha1sum", "none") not in ("", "none", found["sha1"]):
         raise files.FileProblem(f"{path} has sha1 {found['sha1']}, expected {entry['sha1sum']} as CRDS says")
 
 
 def one_line(error):
-    """Return what an error says, in one line."""
-    return " ".join(str(error).split())
+    """Return what an error says, in one line, the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(error).split()))

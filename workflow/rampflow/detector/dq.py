@@ -13,7 +13,7 @@ OUTLIER = 1 << 4
 PERSISTENCE = 1 << 5
 AD_FLOOR = 1 << 6
 CHARGELOSS = 1 << 7
-UNRELIABLE_ERROR = 1 << 8
+RESERVED = 1 << 8
 NON_SCIENCE = 1 << 9
 DEAD = 1 << 10
 HOT = 1 << 11
@@ -38,5 +38,7 @@ MSA_FAILED_OPEN = 1 << 29
 OTHER_BAD_PIXEL = 1 << 30
 REFERENCE_PIXEL = 1 << 31
 
-#: Name of every bit as reference files spell it in their ``DQ_DEF`` tables.
+#: Name of every bit as jwst 3.0.0 and stdatamodels have it.
 MNEMONICS = {name: value for name, value in globals().items() if name.isupper() and isinstance(value, int)}
+#: Names that reference files may have in their ``DQ_DEF`` tables: bit 8 had another one up to jwst 1.19.
+REFERENCE_NAMES = MNEMONICS | {"UNRELIABLE_ERROR": RESERVED}

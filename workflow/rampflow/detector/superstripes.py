@@ -19,7 +19,7 @@ _CLOCK, _LINE_END = 1e-5, 12
 _STARTS = ("int_start_MJD_UTC", "int_start_BJD_TDB")
 
 
-class Picture:
+class WholeFrames:
     """The pictures of an exposure.
 
     Parameters

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from rampflow.io import files
+from rampflow.io import layout
 from rampflow.steps import NotApplicable, ramp_fit
 from rampflow.steps import scene_mask as scene
 
@@ -151,14 +151,14 @@ def divided(rate, flat):
 
 def auxiliary(step, word, model, shape):
     """Begin ``<exposure>_<word>.fits`` with one float32 array, and return the array."""
-    plan = files.image("SCI", shape, np.float32)
+    plan = layout.image("SCI", shape, np.float32)
     name = f"{step.exposure}_{word}.fits"
     return step.auxiliary.begin(name, [plan], header=step.product.header, model=model)["SCI"]
 
 
 def scratch(step, word, shape):
     """Begin a file with one float32 array that does not stay, and return the array."""
-    plan = files.image("SCI", shape, np.float32)
+    plan = layout.image("SCI", shape, np.float32)
     return step.auxiliary.scratch(f"{step.exposure}_{step.spec.name}_{word}.fits", plan, header=step.product.header)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rampflow.detector.subarray import Window
 from rampflow.errors import FileProblem
-from rampflow.io import files
+from rampflow.io import files, layout
 from rampflow.steps import persistence
 
 log = logging.getLogger("rampflow")
@@ -51,7 +51,7 @@ def _subtract(step, along, options):
     """Subtract block by block; return the traps that are filled at the end."""
     amounts = None
     if step.parameters["save_persistence"]:
-        plan = files.image("SCI", step.source.shape, np.float32)
+        plan = layout.image("SCI", step.source.shape, np.float32)
         name = f"{step.exposure}_output_pers.fits"
         amounts = step.auxiliary.begin(name, [plan], header=step.product.header, model="RampModel")
 
@@ -85,7 +85,7 @@ class _Traps:
         own = Window.of(density.header, self._shape, density.path)
         rows, columns = source.window.places
         self._rows, self._columns = rows - own.ystart, columns - own.xstart
-        plan = files.image("SCI", self._shape, np.float32)
+        plan = layout.image("SCI", self._shape, np.float32)
         name = f"{step.exposure}_trapsfilled.fits"
         header = step.product.header
         self.product = step.auxiliary.begin(name, [plan], header=header, model="TrapsFilledModel")

@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 
-from rampflow.io import files
+from rampflow.io import layout
 from rampflow.steps import dark_current
 
 log = logging.getLogger("rampflow")
@@ -39,7 +39,7 @@ def run(step):
 
 def _write_dark(step, header, images, keywords):
     """Write the dark as it was used, a file that ``dark_output`` names."""
-    plans = [files.image(key, shape, dtype) for key, (shape, dtype, _) in images.items()]
+    plans = [layout.image(key, shape, dtype) for key, (shape, dtype, _) in images.items()]
     new = step.auxiliary.begin(step.parameters["dark_output"], plans, header=header, **keywords)
     for key, (_, _, chunks) in images.items():
         for index, values in chunks:

@@ -1,6 +1,6 @@
 """Products under their final names: copies of those of the last step, or of the one before the fit."""
 
-from rampflow.io import files
+from rampflow.io import files, layout
 
 
 def run(job):
@@ -13,4 +13,4 @@ def run(job):
     """
     for kind, path in job.spec.inputs.items():
         with files.Product(path) as source:
-            files.copied(source, job.spec.outputs[kind], source.header.copy()).commit()
+            layout.copied(source, job.spec.outputs[kind], source.header.copy()).commit()

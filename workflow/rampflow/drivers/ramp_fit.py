@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rampflow.io import files
+from rampflow.io import layout
 from rampflow.steps import ramp_fit
 
 
@@ -25,7 +25,7 @@ def _fit_likely(step, images, read_times):
     step.product.lay_out()
     chisq = None
     if step.parameters["save_opt"]:
-        plan = files.image("SCI", step.source.shape[-2:], np.float32)
+        plan = layout.image("SCI", step.source.shape[-2:], np.float32)
         name = f"{step.exposure}_likely_chisq.fits"
         chisq = step.auxiliary.begin(name, [plan], header=step.product.header, model="ImageModel")
     options = step.source.needed("TFRAME", "NFRAMES", "GROUPGAP") | {"read_times": read_times}
@@ -71,7 +71,7 @@ def _fit(step, function, images, options, chisq=None):
         Arrays whose last two axes are rows and columns, handed over cut to the block.
     options : dict
         What else the function takes.
-    chisq : `~rampflow.io.files.NewProduct`, optional
+    chisq : `~rampflow.io.layout.NewProduct`, optional
         Where chi-squared goes.
     """
 
@@ -112,7 +112,7 @@ def _fit_optional(step, images, rules, options):
         found = ramp_fit.fit_optional(sci, groupdq, **cut, counts=counts, **rules, **options)._asdict()
         if new is None:
             shapes = {key: (*array.shape[:-2], *step.source.shape[-2:]) for key, array in found.items()}
-            plans = [files.image(key.upper(), shape, np.float32) for key, shape in shapes.items()]
+            plans = [layout.image(key.upper(), shape, np.float32) for key, shape in shapes.items()]
             name = f"{step.exposure}_fitopt.fits"
             new = step.auxiliary.begin(name, plans, header=step.product.header, model="RampFitOutputModel")
         for key, array in found.items():

@@ -1,82 +1,105 @@
-"""The page of a report as HTML, without scripts and without anything from elsewhere.
+"""The page of a report: what was gathered, in the order and the words in which the templates show it.
 
-What is shown is gathered in `rampflow.inspection.report`; here it only becomes text. End tags that HTML lets authors
-leave out are left out, for the size of the page.
+The templates are beside this module, in ``templates``. Everything is in the page: style, pictures, and the script by
+which its tables are sorted and filtered; it asks for nothing from elsewhere.
 """
 
-import html
+import math
 import os
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
+from itertools import groupby
+from pathlib import Path
 from statistics import median
 
+import jinja2
 import yaml
 
-from rampflow.inspection import pictures
-from rampflow.io.shared_files import read_json
+from rampflow.inspection import look as looking
+from rampflow.inspection import pictures, summary
+from rampflow.inspection.exposures import STATES
 from rampflow.settings.configuration import steps
 
-#: What pixels without a rate are counted as, beside the flags.
-NO_RATE = "no rate (NaN)"
-#: How far exposures can be.
-STATES = ("complete", "failed", "unfinished")
 #: Pixels of all pictures of rates together, and the smallest and the largest side of one.
 _PIXELS, _SMALLEST, _LARGEST = 400_000, 64, 320
-#: With more exposures than this their chains are in one line each, and with more than the other they are folded.
-_MANY, _FOLDED = 40, 8
-
-_STYLE = """
-body{font:14px/1.45 system-ui,sans-serif;color:#222;max-width:1280px;margin:0 auto;padding:1.2em 1.5em 4em}
-h1{font-size:1.5em;margin:0}h2{font-size:1.15em;margin:2em 0 .5em;border-bottom:1px solid #ddd;padding-bottom:.2em}
-a{color:#0a58a8;text-decoration:none}a:hover{text-decoration:underline}
-table{border-collapse:collapse;margin:.3em 0}td,th{padding:.2em .8em .2em 0;text-align:left;vertical-align:top}
-th{font-weight:600;color:#555;border-bottom:1px solid #ccc;vertical-align:bottom}
-.o{font-size:13px;width:100%}.o td{border-bottom:1px solid #eee}.o td:first-child{white-space:nowrap}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.q{color:#777}
-.s{border-radius:3px;padding:0 .45em;font-size:.86em;white-space:nowrap}
-.complete{background:#dff2e1;color:#1c6b2a}.failed{background:#fbdedb;color:#a3180b}
-.unfinished{background:#fdf0cf;color:#7a5600}.skipped{background:#eee;color:#555}
-.box{border-left:4px solid #d33;background:#fdf3f2;padding:.5em .9em;margin:.6em 0}
-.box.y{border-color:#e0a800;background:#fdf9ec}
-.bar{display:inline-block;height:.7em;background:#7aa7d6;min-width:1px}
-summary{cursor:pointer;padding:.25em 0}details.x{border-bottom:1px solid #eee}
-figure{display:inline-block;margin:.4em 1.2em .6em 0;vertical-align:top}figcaption{font-size:.86em;color:#666}
-img{image-rendering:pixelated;display:block}
-pre{background:#f6f6f6;padding:.7em;overflow:auto;font-size:.9em}
-.k i{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .9em;border:1px solid #bbb;vertical-align:-.1em}
-ul{margin:.3em 0;padding-left:1.3em}.w{overflow-wrap:anywhere}
-"""
+#: With more exposures than this they are folded.
+_FOLDED = 8
+#: Columns of the table of exposures: title, key of the summary, filter, whether it is a number.
+_COLUMNS = (
+    ("exposure", "exposure", None, False),
+    ("state", "state", None, False),
+    ("at step", "failing_step", None, False),
+    ("detector", "detector", None, False),
+    ("mode", "exp_type", None, False),
+    ("subarray", "subarray", None, False),
+    ("ints", "integrations", "whole", True),
+    ("groups", "groups", "whole", True),
+    ("pixels", "columns", None, True),
+    ("time", "wall_s", "seconds", True),
+    ("memory", "memory_mb", "megabytes", True),
+    ("saturated", "groups_saturated", "percent", True),
+    ("jump", "groups_jump", "percent", True),
+    ("bad pixels", "pixels_do_not_use", "percent", True),
+    ("no rate", "pixels_no_rate", "percent", True),
+    ("warnings", "warnings", "whole", True),
+)
 
 
-def write(results, exposures):
-    """Write the page.
+def seconds(value):
+    """Say a time."""
+    if value >= 5400:
+        return f"{value / 3600:.1f} h"
+    return f"{value / 60:.1f} min" if value >= 90 else f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
 
-    Parameters
-    ----------
-    results : `~rampflow.inspection.check.Results`
-        The results.
-    exposures : list of `~rampflow.inspection.report.Exposure`
-        What was gathered of them.
 
-    Returns
-    -------
-    str
-        HTML.
-    """
-    run = results.runs[-1] if results.runs else {}
-    parts = [
-        _head(results, run, exposures),
-        _problems(run, exposures),
-        _overview(exposures),
-        _steps(exposures),
-        _warnings(exposures),
-        _sections(results, exposures),
-        _what_ran(results, run),
-        f"<p class=q>Written {_time(time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()))} UTC.",
-    ]
-    head = "<!DOCTYPE html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    head += f"<title>rampflow: {_e(results.folder)}</title><style>{_STYLE}</style>"
-    return "\n".join([head, *filter(None, parts)]) + "\n"
+def megabytes(value):
+    """Say an amount of memory; – where it is not known."""
+    return "–" if value is None else f"{value:.0f} MB"
+
+
+def percent(fraction):
+    """Say a fraction; – where it could not be counted."""
+    if fraction is None:
+        return "–"
+    value = 100 * fraction
+    text = "0" if value == 0 else f"{value:.2g} %" if value < 9.95 else f"{value:.1f} %"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def short(value):
+    """Say a value with three digits."""
+    value = float(value)
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}" if abs(value) < 1e5 else f"{value:.2e}"
+
+
+def when(text):
+    """Say a time of the day; ? where none is known."""
+    return str(text).replace("T", " ").removesuffix("Z") if text else "?"
+
+
+def whole(value):
+    """Say a number; nothing where there is none."""
+    return "" if value is None else str(value)
+
+
+def _scaled(picture, width):
+    """Enlarge a picture by whole pixels as far as there is room."""
+    scale = max(1, width // max(picture.columns, picture.rows))
+    return picture.columns * scale, picture.rows * scale
+
+
+def _environment():
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    made = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    for filter_ in (seconds, megabytes, percent, short, when, whole):
+        made.filters[filter_.__name__] = filter_
+    made.filters["wide"] = lambda picture, width: _scaled(picture, width)[0]
+    made.filters["high"] = lambda picture, width: _scaled(picture, width)[1]
+    return made
 
 
 def picture_size(number):
@@ -84,317 +107,291 @@ def picture_size(number):
     return int(min(max((_PIXELS / max(number, 1)) ** 0.5, _SMALLEST), _LARGEST))
 
 
-def states(exposures):
-    """Say how many exposures are how far."""
-    count = Counter(exposure.state for exposure in exposures)
-    return ", ".join(f"{count[state]} {state}" for state in STATES if count[state])
+def counts_of_states(exposures):
+    """Return (state, number) of the states that there are, in a list."""
+    there = [exposure.state for exposure in exposures]
+    return [(state, there.count(state)) for state in STATES if state in there]
 
 
-# --- pieces ----------------------------------------------------------------------------------------------
+def write(results, exposures, looks, rows):
+    """Write the page.
 
+    Parameters
+    ----------
+    results : `~rampflow.inspection.results.Results`
+        The results.
+    exposures : list of `~rampflow.inspection.exposures.ExposureResults`
+        What was gathered of them.
+    looks : list of `~rampflow.inspection.look.Look`
+        What is shown of each.
+    rows : list of dict
+        The summary of each (`rampflow.inspection.summary.row`).
 
-def _e(text):
-    return html.escape(str(text))
-
-
-def _link(path, text, results):
-    """Link to a file among the results, from the page."""
-    return f"<a href='{_e(os.path.relpath(path, results.folder))}'>{_e(text)}</a>"
-
-
-def _to(exposure):
-    return f"<a href='#{_e(exposure.root)}'>{_e(exposure.root)}</a>"
-
-
-def _state(state, text=None):
-    return f"<span class='s {state}'>{_e(text or state)}</span>"
-
-
-def _list(lines, title, kind):
-    items = "".join(f"<li class=w>{line}" for line in lines)
-    return f"<div class='{kind}'><b>{title}</b><ul>{items}</ul></div>" if items else ""
-
-
-def _table(heads, rows, kind=""):
-    """Make a table; # before the name of a column, or a cell, puts it to the right, as numbers are."""
-
-    def cells(tag, content):
-        texts = (str(text) for text in content)
-        return "".join(f"<{tag} class=n>{text[1:]}" if text.startswith("#") else f"<{tag}>{text}" for text in texts)
-
-    lines = [f"<tr>{cells('th', heads)}", *(f"<tr>{cells('td', row)}" for row in rows)]
-    return f"<table class='{kind}'>{''.join(lines)}</table>"
-
-
-def _seconds(value):
-    if value >= 5400:
-        return f"#{value / 3600:.1f} h"
-    return f"#{value / 60:.1f} min" if value >= 90 else f"#{value:.2f} s" if value < 10 else f"#{value:.1f} s"
-
-
-def _megabytes(value):
-    return f"#{value:.0f} MB"
-
-
-def _percent(fractions, name):
-    """Say how many have a flag; – where they could not be counted."""
-    if fractions is None:
-        return "#–"
-    value = 100 * fractions.get(name, 0)
-    text = "0" if value == 0 else f"{value:.2g} %" if value < 9.95 else f"{value:.1f} %"
-    return "#" + text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _time(text):
-    return _e(str(text).replace("T", " ").removesuffix("Z")) if text else "?"
-
-
-def _image(content, size, text):
-    """Show a picture, enlarged by whole pixels as far as there is room; nothing where there is none."""
-    if content is None:
-        return ""
-    columns, rows = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
-    scale = max(1, size // max(columns, rows))
-    place = f"width={columns * scale} height={rows * scale} alt='{_e(text)}'"
-    return f"<img src='{pictures.as_link(content)}' {place}>"
-
-
-# --- parts of the page -----------------------------------------------------------------------------------
-
-
-def _head(results, run, exposures):
-    count = Counter(exposure.state for exposure in exposures)
-    chips = " ".join(_state(state, f"{count[state]} {state}") for state in STATES if count[state])
-    paths = (results.path(e.root, name) for e in exposures for names in e.products.values() for name in names)
-    size = sum(path.stat().st_size for path in paths)
-    contexts = {r["crds"]["context"] for e in exposures for r in e.records.values() if r.get("crds")}
-    took, memory = sum(e.wall for e in exposures), max((e.memory for e in exposures), default=0)
-    outcome = run.get("outcome") or "it did not come to its end, or runs still"
-    facts = {
-        "exposures": f"{len(exposures)}: {chips}" if exposures else "none",
-        "release": f"{_e(run['config']['release'])}, with rampflow {_e(run['versions']['rampflow'])}" if run else "?",
-        "CRDS context": _e(", ".join(sorted(contexts)) or "–"),
-        "last run": f"{_time(run['started'])} to {_time(run.get('ended'))} UTC: {_e(outcome)}" if run else "?",
-        "jobs": f"{_seconds(took)[1:]} in all, up to {memory:.0f} MB",
-        "products": f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB",
-    }
-    rows = "".join(f"<tr><td class=q>{name}<td>{text}" for name, text in facts.items())
-    return f"<h1>rampflow: {_e(results.folder)}</h1><table>{rows}</table>"
-
-
-def _problems(run, exposures):
-    """List what failed, is not finished, or was left out; nothing where all is well."""
-
-    def reasons(state):
-        return [f"{_to(exposure)}: {_e(exposure.why)}" for exposure in exposures if exposure.state == state]
-
+    Returns
+    -------
+    str
+        HTML.
+    """
+    run = results.runs[-1] if results.runs else None
+    size = picture_size(len(exposures))
+    columns = [column for column in _COLUMNS if column[0] != "at step" or any(row["failing_step"] for row in rows)]
+    views = [_view(results, *each) for each in zip(exposures, looks, rows, strict=True)]
     return (
-        _list(reasons("failed"), "Failed", "box")
-        + _list(reasons("unfinished"), "Not finished", "box y")
-        + _list(map(_e, run.get("notices", [])), "Left out, and other notices of the last run", "box y")
+        _environment()
+        .get_template("report.html")
+        .render(
+            folder=str(results.folder),
+            facts=_facts(exposures, rows, run),
+            states=counts_of_states(exposures),
+            problems=_problems(results, exposures, run),
+            columns=[_column(*column) for column in columns],
+            rows=[(exposure, _cells(row, columns)) for exposure, row in zip(exposures, rows, strict=True)],
+            steps=_steps(exposures),
+            warnings=_warnings(exposures),
+            observations=_observations(views),
+            left_out=any(one.left_out for one in looks),
+            flags=pictures.FLAGS,
+            marks=looking.MARKS,
+            # Small pictures are shown enlarged, so that there is room for what their colour bars say.
+            size=max(size, 128),
+            thumb=max(size // 2, 96),
+            opened=len(exposures) <= _FOLDED,
+            run=run and _run(results, run),
+            now=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )
     )
 
 
-def _overview(exposures):
-    if not exposures:
-        return ""
-    size, rows = picture_size(len(exposures)), []
-    for e in exposures:
-        facts, shape = e.facts, e.facts.get("shape", [])
-        mode = [facts.get("exp_type"), *facts.get("optics", []), facts.get("subarray"), facts.get("readpatt")]
-        mode += ["time series"] * bool(facts.get("tso"))
-        picture = _image(e.rate, size, e.root) if len(exposures) > _MANY else ""
-        rows.append(
-            [
-                picture + _to(e),
-                _e(" ".join(filter(None, (facts.get("instrument"), facts.get("detector"))))),
-                _e(" ".join(filter(None, mode))),
-                f"#{shape[0] if shape else ''}",
-                f"#{facts.get('ngroups', '')}",
-                f"#{' × '.join(map(str, shape[2:]))}",
-                _state(e.state),
-                _seconds(e.wall),
-                _megabytes(e.memory),
-                *(_percent(e.groups, name) for name in ("SATURATED", "JUMP_DET")),
-                *(_percent(e.pixels, name) for name in ("DO_NOT_USE", NO_RATE)),
-                f"#{len(e.warnings) or ''}",
-            ]
-        )
-    heads = ["exposure", "detector", "mode", "#ints", "#groups", "#pixels", "", "#time", "#memory"]
-    heads += ["#groups<br>saturated", "#groups<br>jump", "#pixels<br>bad", "#no<br>rate", "#warn-<br>ings"]
-    note = "Reference pixels are left out of fractions. Those of groups are of the ramp that was fitted (–: not kept)."
-    return f"<h2>Exposures</h2>{_table(heads, rows, 'o')}<p class=q>{note}</p>"
+# --- the whole -------------------------------------------------------------------------------------------
+
+
+def _facts(exposures, rows, run):
+    size = sum(row["products_mb"] for row in rows)
+    contexts = sorted({row["crds_context"] for row in rows if row["crds_context"]})
+    wall, cpu = sum(e.wall for e in exposures), sum(e.cpu for e in exposures)
+    memory = max((exposure.memory for exposure in exposures), default=0)
+    facts = [("exposures", "those of the last run, and those of earlier ones", str(len(exposures)))]
+    if run:
+        outcome = run.get("outcome") or "it did not come to its end, or runs still"
+        span = f"{when(run['started'])} to {when(run.get('ended'))} UTC: {outcome}"
+        release = f"{run['config']['release']}, with rampflow {run['versions'].get('rampflow', '?')}"
+        facts += [("release", "order of the steps and defaults", release), ("last run", "its start and end", span)]
+    facts.append(("CRDS context", "by which references were chosen", ", ".join(contexts) or "–"))
+    took = f"{seconds(wall)} in all ({seconds(cpu)} of processors), up to {megabytes(memory)}"
+    facts.append(("jobs", "wall time, processor time, and peak memory of the largest job", took))
+    facts.append(("products", "on the disk", f"{size / 1e3:.1f} GB" if size >= 1e3 else f"{size:.1f} MB"))
+    return facts
+
+
+def _problems(results, exposures, run):
+    """List what failed, is not finished, or was left out: (title, colour, [(exposure or None, text)])."""
+
+    def reasons(*states):
+        return [(exposure, exposure.why) for exposure in exposures if exposure.state in states]
+
+    return [
+        ("Failed", "red", reasons("failed")),
+        ("Not what the last run asks for", "violet", reasons("outdated")),
+        ("Not finished", "amber", reasons("interrupted", "not begun")),
+        ("Files that cannot be read", "amber", [(None, line) for line in results.damaged.values()]),
+        ("Left out, and other notices of the last run", "amber", [(None, n) for n in (run or {}).get("notices", [])]),
+    ]
+
+
+def _column(title, key, _, numeric):
+    hint = "columns × rows of a frame" if title == "pixels" else summary.COLUMNS[key]
+    hint = f"{hint}; exposure type, optics, and whether it is a time series" if title == "mode" else hint
+    return {"title": title, "hint": hint, "numeric": numeric}
+
+
+def _cells(row, columns):
+    """Cells of the table of exposures: (column, text, value to sort by)."""
+    filters = {"seconds": seconds, "megabytes": megabytes, "percent": percent, "whole": whole}
+    for column in columns:
+        title, key, shown, numeric = column
+        value = row[key]
+        if title == "pixels":
+            text = "" if value is None else f"{row['columns']} × {row['rows']}"
+            value = None if value is None else value * row["rows"]
+        elif title == "mode":
+            text = " ".join(filter(None, (value, row["optics"], "time series" if row["mode"] == "tso" else None)))
+            value = None
+        else:
+            text = filters[shown](value) if shown else value or ""
+        yield {"title": title, "numeric": numeric}, text, ("" if value is None else value) if numeric else None
 
 
 def _steps(exposures):
-    """Tabulate time and memory by step, over all exposures."""
+    """Sum up time and memory by step, over all exposures."""
     by_step = defaultdict(list)
     for exposure in exposures:
         for step, record in exposure.records.items():
             by_step[step].append(record)
-    order = [step for step in (*steps(), "ramp", "rate") if step in by_step]
-    if not order:
-        return ""
-    total = {step: sum(record["wall_s"] for record in by_step[step]) for step in order}
-    longest, rows = max(total.values()) or 1, []
-    for step in order:
-        records = by_step[step]
-        walls = [record["wall_s"] for record in records]
-        skipped = sum(record["status"] != "COMPLETE" for record in records)
-        rows.append(
-            [
-                step,
-                f"#{len(records)}",
-                f"#{skipped or ''}",
-                _seconds(total[step]),
-                f"<span class=bar style='width:{160 * total[step] / longest:.0f}px'></span>",
-                _seconds(median(walls)),
-                _seconds(max(walls)),
-                _seconds(sum(record["cpu_s"] for record in records)),
-                _megabytes(max(record["peak_memory_mb"] for record in records)),
-            ]
+    found = []
+    for step in [step for step in (*steps(), "ramp", "rate") if step in by_step]:
+        walls = [record["wall_s"] for record in by_step[step]]
+        found.append(
+            {
+                "name": step,
+                "jobs": len(walls),
+                "skipped": sum(record["status"] != "COMPLETE" for record in by_step[step]),
+                "time": sum(walls),
+                "median": median(walls),
+                "longest": max(walls),
+                "cpu": sum(record["cpu_s"] for record in by_step[step]),
+                "memory": max(record["peak_memory_mb"] for record in by_step[step]),
+            }
         )
-    heads = ("step", "#jobs", "#skipped", "#time", "", "#median", "#longest", "#CPU", "#memory")
-    return f"<h2>Steps</h2>{_table(heads, rows)}"
+    longest = max((one["time"] for one in found), default=0) or 1
+    return [one | {"share": round(100 * max(one["time"], 0) / longest)} for one in found]
 
 
 def _warnings(exposures):
-    """List what the logs warn of, each text once."""
+    """List what the logs warn of, each text once: (step, text, some of the exposures, how many more)."""
     found = defaultdict(list)
     for exposure in exposures:
         for step, text in exposure.warnings:
             found[step, text.replace(exposure.root, "…")].append(exposure)
-    lines = []
-    for (step, text), concerned in sorted(found.items(), key=lambda pair: -len(pair[1])):
-        some = ", ".join(map(_to, concerned[:3]))
-        more = f" and {len(concerned) - 3} more" if len(concerned) > 3 else ""
-        lines.append(f"{step}: {_e(text)} <span class=q>({some}{more})</span>")
-    return _list(lines, "", "").replace("<b></b>", "<h2>Warnings</h2>")
+    ordered = sorted(found.items(), key=lambda pair: -len(pair[1]))
+    return [(step, text, of[:3], max(len(of) - 3, 0)) for (step, text), of in ordered]
 
 
-def _sections(results, exposures):
-    if not exposures:
-        return ""
-    legend = "".join(f"<i style='background:rgb{colour}'></i>{name}" for name, colour, _ in pictures.FLAGS)
-    parts = [f"<h2>Exposure by exposure</h2><p class='k q'>Flags:{legend}</p>"]
-    many = len(exposures) > _MANY
-    for e in exposures:
-        opened = " open" if len(exposures) <= _FOLDED else ""
-        parts.append(
-            f"<details class=x id='{_e(e.root)}'{opened}><summary><b>{_e(e.root)}</b> {_state(e.state)}</summary>"
-            + "".join(f"<p class=w>{_e(text)}" for text in (e.why, e.trouble) if text)
-            + _figures(e, picture_size(len(exposures)), many)
-            + _fractions(e)
-            + (_chain_line(e) if many else _chain_table(results, e))
-            + _files(results, e)
-            + ("" if many else _references(e))
-            + "</details>"
-        )
-    return "\n".join(parts)
+def _observations(views):
+    """Put segments of an exposure together."""
+    found = []
+    for name, group in groupby(views, key=lambda view: view["exposure"].observation):
+        of = list(group)
+        series = {"name": name, "exposures": of, "segments": [], "integrations": 0}
+        if len(of) > 1:
+            most = max((view["row"]["groups_jump"] or 0 for view in of), default=0) or 1
+            series["segments"] = [_segment(view, most) for view in of]
+            series["integrations"] = sum(view["row"]["integrations"] or 0 for view in of)
+        found.append(series)
+    return found
 
 
-def _figures(exposure, size, many):
-    shown = {"flags": exposure.flags}
-    if not many:
-        shown = {"count rate (blue: none)": exposure.rate} | shown
-    return "".join(
-        f"<figure>{_image(content, size, text)}<figcaption>{text}</figcaption></figure>"
-        for text, content in shown.items()
-        if content is not None
-    )
+def _segment(view, most):
+    row = view["row"]
+    return {
+        "exposure": view["exposure"],
+        "integrations": whole(row["integrations"]),
+        "saturated": row["groups_saturated"],
+        "jump": row["groups_jump"],
+        "bad": row["pixels_do_not_use"],
+        "share": round(100 * (row["groups_jump"] or 0) / most),
+    }
 
 
-def _fractions(exposure):
-    parts = []
-    for what, fractions in (("groups", exposure.groups), ("pixels", exposure.pixels)):
-        if fractions:
-            order = sorted(fractions, key=fractions.get, reverse=True)
-            parts.append(f"{what}: " + ", ".join(f"{name} {_percent(fractions, name)[1:]}" for name in order))
-    return f"<p class=q>Flags of {_e('; of '.join(parts))}." if parts else ""
+def _run(results, run):
+    return {
+        "packages": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
+        "platform": run["platform"],
+        "host": run["host"],
+        "folder": run["folder"],
+        "runs": results.runs[-10:],
+        "configuration": yaml.safe_dump(run["config"], sort_keys=False),
+    }
 
 
-def _chain_table(results, exposure):
-    """Tabulate the steps of an exposure, and name those that are off."""
-    folder, rows = results.folder / exposure.root, []
-    for step in [*exposure.chain, *(step for step in ("ramp", "rate") if step in exposure.records)]:
-        log = folder / "logs" / f"{step}.log"
-        log = _link(log, "log", results) if log.exists() else ""
-        record = exposure.records.get(step)
-        if record is None:
-            failed = exposure.state == "failed" and exposure.why.startswith(f"{step}: ")
-            rows.append([step, _state("failed") if failed else _state("unfinished", "not there"), *[""] * 5, log])
-            continue
-        state = "complete" if record["status"] == "COMPLETE" else "skipped"
-        remarks = [record["reason"], *_set_parameters(folder / "parameters" / f"{step}.json")]
-        names = exposure.products[step]
-        links = ", ".join(_link(folder / name, name.removeprefix(f"{exposure.root}_"), results) for name in names)
-        rows.append(
-            [
-                step,
-                _state(state, record["status"].lower()),
-                _seconds(record["wall_s"]),
-                _seconds(record["cpu_s"]),
-                _megabytes(record["peak_memory_mb"]),
-                f"<span class=q>{_e('; '.join(filter(None, remarks)))}</span>",
-                links or "<span class=q>not kept</span>",
-                f"#{log} {_link(folder / 'record' / f'{step}.json', 'record', results)}",
-            ]
-        )
-    off = ", ".join(f"{step} ({source})" for step, source in exposure.facts.get("off", {}).items())
-    table = _table(("step", "", "#time", "#CPU", "#memory", "", "product", ""), rows)
-    return table + (f"<p class=q>Off: {_e(off)}." if off else "")
+# --- an exposure -----------------------------------------------------------------------------------------
 
 
-def _chain_line(exposure):
-    parts = []
-    for step in exposure.chain:
-        record = exposure.records.get(step)
-        took = "not there" if record is None else _seconds(record["wall_s"])[1:]
-        took += "" if record is None or record["status"] == "COMPLETE" else f", {record['status'].lower()}"
-        parts.append(f"{step} <span class=q>{_e(took)}</span>")
-    return f"<p>{' · '.join(parts)}"
-
-
-def _set_parameters(path):
-    """Name the parameters of a step that do not come from the release."""
-    for name, entry in (read_json(path) or {}).items():
-        if not entry["source"].startswith("release"):
-            yield f"{name} = {entry['value']} ({entry['source']})"
-
-
-def _files(results, exposure):
+def _view(results, exposure, look, row):
     folder = results.folder / exposure.root
     names = [name for step in ("rate", "ramp") for name in exposure.products[step]]
     names += [name for name in ("references", "parameters", "record", "logs") if (folder / name).is_dir()]
-    links = (_link(folder / name, name.removeprefix(f"{exposure.root}_"), results) for name in names)
-    return f"<p>{' · '.join(links)}"
+    short_name = f"{exposure.root}_"
+    used = {k: of["name"] for record in exposure.records.values() for k, of in record.get("references", {}).items()}
+    title = " ".join(filter(None, (row["detector"], row["exp_type"], row["optics"], row["subarray"])))
+    return {
+        "exposure": exposure,
+        "look": look,
+        "row": row,
+        "title": title,
+        "ramps": [_drawn(ramp) for ramp in look.ramps],
+        "fractions": _fractions(look.counts),
+        "counted": bool(look.counts.by_step),
+        "chain": [_step(results, exposure, look, step) for step in exposure.steps],
+        "off": ", ".join(f"{step} ({source})" for step, source in exposure.facts.get("off", {}).items()),
+        "links": [(f"{exposure.root}/{name}", name.removeprefix(short_name)) for name in names],
+        "references": ", ".join(f"{kind} {name}" for kind, name in sorted(used.items()) if name != "N/A"),
+    }
 
 
-def _references(exposure):
-    records = exposure.records.values()
-    used = {kind: of["name"] for record in records for kind, of in record.get("references", {}).items()}
-    used = ", ".join(f"{kind} {name}" for kind, name in sorted(used.items()) if name != "N/A")
-    return f"<p class='q w'>References: {_e(used)}." if used else ""
+def _fractions(counts):
+    parts = []
+    for what, found in (("groups", counts.groups), ("pixels", counts.pixels)):
+        if found:
+            order = sorted(found, key=found.get, reverse=True)
+            parts.append(f"of {what}: " + ", ".join(f"{name} {percent(found[name])}" for name in order))
+    return "; ".join(parts)
 
 
-def _what_ran(results, run):
-    if not run:
-        return ""
-    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-    rows = [
-        [
-            _time(one["started"]),
-            _time(one.get("ended")),
-            _e(one.get("outcome") or "–"),
-            f"#{len(one['exposures'])}",
-            f"<span class='q w'>{_e(one['command'])}</span>",
-        ]
-        for one in results.runs[-10:]
-    ]
-    return (
-        f"<h2>What ran</h2><p class=w>{_e(versions)}; {_e(run['platform'])} on {_e(run['host'])}, "
-        f"in {_e(run['folder'])}.</p>"
-        + _table(("started", "ended", "outcome", "#exposures", "command"), rows)
-        + "<details><summary>Configuration of the last run</summary>"
-        + f"<pre>{_e(yaml.safe_dump(run['config'], sort_keys=False))}</pre></details>"
-    )
+def _step(results, exposure, look, step):
+    """Describe a step of an exposure."""
+    record, folder = exposure.records.get(step), results.folder / exposure.root
+    links = [(f"{exposure.root}/logs/{step}.log", "log")] * os.path.isfile(folder / "logs" / f"{step}.log")
+    if record is None:
+        at = exposure.why.startswith(f"{step}: ")
+        state = exposure.state if at and exposure.state in ("failed", "interrupted") else "not begun"
+        return {"name": step, "record": None, "state": state, "said": state, "links": links}
+    done = record["status"] == "COMPLETE"
+    outdated = exposure.state == "outdated" and exposure.why.startswith(f"{step}: ")
+    parameters = results.parameters(exposure.root, step) or {}
+    own = [(n, entry) for n, entry in parameters.items() if not entry["source"].startswith("release")]
+    decided = exposure.facts.get("decided", {})
+    on = f"on by {decided[step]}" if step in decided else None
+    remarks = [record["reason"], on, *(f"{name} = {entry['value']} ({entry['source']})" for name, entry in own)]
+    return {
+        "name": step,
+        "record": record,
+        "state": "outdated" if outdated else "complete" if done else "skipped",
+        "said": "outdated" if outdated else record["status"].lower(),
+        "counts": _counted(look.counts.by_step.get(step, {})),
+        "remarks": "; ".join(filter(None, remarks)),
+        "products": [(f"{exposure.root}/{n}", n.removeprefix(f"{exposure.root}_")) for n in exposure.products[step]],
+        "links": [*links, (f"{exposure.root}/record/{step}.json", "record")],
+    }
+
+
+def _counted(of_step):
+    """Say which flags a step has set and cleared."""
+    parts = [f"{number} {name}" for name, number in of_step.get("events", {}).items() if number]
+    for what in ("groups", "pixels"):
+        for sign, key in (("+", "set"), ("−", "cleared")):
+            found = of_step.get(what, {}).get(key, {})
+            parts += [f"{sign}{number} {name} ({what})" for name, number in found.items() if number]
+    return ", ".join(parts)
+
+
+def _drawn(ramp):
+    """Place a ramp in a drawing of 260 by 150, whose axes meet at (44, 126)."""
+    known = [v for v in (*ramp.values, *(ramp.raw or ()), *(ramp.line or ())) if math.isfinite(v)] or [0.0]
+    low, high = min(known), max(known)
+    last = ramp.times[-1] or 1.0
+
+    def place(time_, value):
+        at = 126 - 114 * (value - low) / ((high - low) or 1.0)
+        return round(44 + 210 * time_ / last, 1), round(at, 1)
+
+    def path(pairs):
+        return "M" + "L".join("{} {}".format(*place(*pair)) for pair in pairs if math.isfinite(pair[1]))
+
+    points = []
+    for number, (time_, value, mark) in enumerate(zip(ramp.times, ramp.values, ramp.marks, strict=True), start=1):
+        if math.isfinite(value):
+            said = f"{short(value)} DN at {short(time_)} s" + (f", {mark}" if mark else "")
+            points.append((*place(time_, value), mark, f"{number}: {said}"))
+    what = {"jump": "with a jump", "saturated": "saturated"}.get(ramp.what, ramp.what)
+    where = f"x {ramp.x}, y {ramp.y}, integration {ramp.integration}"
+    return {
+        "title": f"{what}: {where}; {short(ramp.rate)} DN/s",
+        "hint": f"The ramp of a pixel before the fit ({what}), {where}; pixels and integrations are counted from 1",
+        "low": low,
+        "high": high,
+        "last": last,
+        "unit": "s" if ramp.timed else "groups",
+        "line": path([(0, ramp.line[0]), (ramp.times[-1], ramp.line[1])]) if ramp.line else "",
+        "raw": path(list(zip(ramp.times, ramp.raw, strict=True))) if ramp.raw else "",
+        "points": points,
+    }

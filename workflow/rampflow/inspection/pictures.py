@@ -1,20 +1,30 @@
-"""Small pictures of images, as PNG: numpy and zlib are enough, and nothing has to be installed for them."""
+"""Small pictures of images, as PNG: blocks of pixels become one of the picture, and none of them is passed over."""
 
 import base64
-import struct
-import zlib
+import io
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.visualization import ZScaleInterval
+from PIL import Image
 
 from rampflow.detector import dq
 
-#: Levels of grey: fewer compress better, and more cannot be told apart in a small picture.
-_LEVELS = 48
+#: Levels of a colour scale: fewer compress better, and more cannot be told apart in a small picture.
+LEVELS = 48
 _NOT_A_NUMBER = (64, 64, 160)
-GREYS = [(v, v, v) for v in np.linspace(0, 255, _LEVELS).round().astype(int).tolist()] + [_NOT_A_NUMBER]
+GREYS = [(v, v, v) for v in np.linspace(0, 255, LEVELS).round().astype(int).tolist()] + [_NOT_A_NUMBER]
 
-#: What the picture of flags shows, the first that holds: name, colour, bits.
+
+def _between(low, high, number):
+    steps = np.linspace(0, 1, number)[:, None]
+    return (np.array(low) * (1 - steps) + np.array(high) * steps).round().astype(int).tolist()
+
+
+#: From a few jumps to many, and none.
+JUMPS = [tuple(c) for c in _between((120, 165, 240), (10, 30, 100), LEVELS)] + [(250, 250, 250)]
+
+#: What the picture of flags shows, each pixel as the first that holds: name, colour, bits.
 FLAGS = (
     ("reference pixel", (190, 190, 190), dq.REFERENCE_PIXEL),
     ("saturated", (220, 60, 30), dq.SATURATED),
@@ -22,45 +32,48 @@ FLAGS = (
     ("jump", (40, 110, 220), dq.JUMP_DET),
     ("other flags", (235, 200, 110), 0xFFFFFFFF),
 )
-_GOOD = (246, 246, 246)
+GOOD = (246, 246, 246)
+#: How much of a colour one pixel of a block gives at least: what is rare is to be seen.
+_LEAST = 0.25
 
 
-def png(indices, palette):
+@dataclass
+class Picture:
+    """A picture and how to read it."""
+
+    content: bytes  #: PNG
+    columns: int
+    rows: int
+    ticks: list  #: (place on the colour bar from 0 to 1, value there); empty without a colour bar
+
+    @property
+    def link(self):
+        """The file as a link that holds all of it."""
+        return "data:image/png;base64," + base64.b64encode(self.content).decode()
+
+
+def png(pixels, palette=None):
     """Encode an image.
 
     Parameters
     ----------
-    indices : 2D uint8 `~numpy.ndarray`
-        Index into the palette of each pixel; the first row is the lowest, as in images of the sky.
-    palette : list of (int, int, int)
+    pixels : uint8 `~numpy.ndarray`
+        Indices into the palette, shape (rows, columns), or colours, shape (rows, columns, 3). The first row is the
+        lowest, as in images of the sky.
+    palette : list of (int, int, int), optional
         Red, green and blue, 0 to 255.
 
     Returns
     -------
     bytes
-        A PNG file with a palette.
-
-    Notes
-    -----
-    Portable Network Graphics, third edition, https://www.w3.org/TR/png-3/.
+        A PNG file.
     """
-    rows, columns = indices.shape
-    # Each row begins with the number of its filter: none.
-    lines = np.zeros((rows, columns + 1), np.uint8)
-    lines[:, 1:] = indices[::-1]
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    head = struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)
-    colours = bytes(value for colour in palette for value in colour)
-    chunks = {b"IHDR": head, b"PLTE": colours, b"IDAT": zlib.compress(lines.tobytes(), 9), b"IEND": b""}
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, content) for kind, content in chunks.items())
-
-
-def as_link(content):
-    """Return a PNG file as a link that holds all of it."""
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+    image = Image.fromarray(np.ascontiguousarray(pixels[::-1]))
+    if palette is not None:
+        image.putpalette([value for colour in palette for value in colour])
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def stride(length, size):
@@ -68,57 +81,74 @@ def stride(length, size):
     return -(-length // size)
 
 
-def rate_picture(rate, flags, size):
-    """Picture of count rates, brightest white; blocks of pixels are averaged, those not to be used left out.
+def grey_picture(values, size, flags=None):
+    """Picture of values, the highest white: means of blocks, without what is not to be used.
 
     Parameters
     ----------
-    rate : 2D `~numpy.ndarray`
-        Count rates (DN/s); NaN where there is none.
-    flags : 2D uint32 `~numpy.ndarray`
-        DQ of the same shape.
+    values : 2D `~numpy.ndarray`
+        Values; NaN where there is none.
     size : int
         Largest number of rows and columns.
+    flags : 2D uint32 `~numpy.ndarray`, optional
+        DQ of the same shape; pixels that are DO_NOT_USE are left out.
 
     Returns
     -------
-    bytes
-        PNG. Blocks without a rate are blue.
+    Picture
+        Blocks without a value are blue. Levels are linear for what stands out little from the rest and logarithmic
+        from there to all but the highest values; the ticks say what they are.
     """
-    good = np.where((flags & dq.DO_NOT_USE) == 0, rate, np.nan)
-    small = _block_means(good, stride(rate.shape[0], size), stride(rate.shape[1], size))
+    good = values if flags is None else np.where((flags & dq.DO_NOT_USE) == 0, values, np.nan)
+    small = _block_means(good, stride(values.shape[0], size), stride(values.shape[1], size))
     finite = np.isfinite(small)
-    indices = np.full(small.shape, _LEVELS, np.uint8)
+    indices = np.full(small.shape, LEVELS, np.uint8)
+    ticks = []
     if finite.any():
-        values = small[finite].astype(np.float64)
-        # Linear for what stands out little from the sky, logarithmic from there to all but the brightest pixels.
-        (low, high), top = ZScaleInterval().get_limits(values), np.percentile(values, 99.7)
-        span = max(top - low, np.spacing(np.float32(abs(top) + 1)))
-        bend = np.clip((high - low) / span, 0.02, 1.0)
-        bright = np.arcsinh(np.clip((values - low) / span, 0, 1) / bend) / np.arcsinh(1 / bend)
-        indices[finite] = np.round(bright * (_LEVELS - 1))
-    return png(indices, GREYS)
+        known = small[finite].astype(np.float64)
+        low, span, bend = _limits(known)
+        bright = np.arcsinh(np.clip((known - low) / span, 0, 1) / bend) / np.arcsinh(1 / bend)
+        indices[finite] = np.round(bright * (LEVELS - 1))
+        places = (0.0, 0.5, 1.0)
+        ticks = [(place, low + span * bend * np.sinh(place * np.arcsinh(1 / bend))) for place in places]
+    return Picture(png(indices, GREYS), *indices.shape[::-1], ticks)
+
+
+def _limits(values):
+    """Find the lowest level, the span to the highest, and the part of it that is linear."""
+    (low, high), top = ZScaleInterval().get_limits(values), np.percentile(values, 99.7)
+    span = max(top - low, np.spacing(np.float32(abs(top) + 1)))
+    return low, span, np.clip((high - low) / span, 0.02, 1.0)
+
+
+def _blocks(image, dy, dx, fill):
+    """Cut an image into blocks, the last ones filled up: shape (rows, dy, columns, dx)."""
+    rows, columns = stride(image.shape[0], dy), stride(image.shape[1], dx)
+    if image.shape != (rows * dy, columns * dx):
+        padded = np.full((rows * dy, columns * dx), fill, image.dtype)
+        padded[: image.shape[0], : image.shape[1]] = image
+        image = padded
+    return image.reshape(rows, dy, columns, dx)
 
 
 def _block_means(image, dy, dx):
     """Means of blocks of rows and columns without their NaN; NaN for blocks that have nothing else."""
-    rows, columns = -(-image.shape[0] // dy), -(-image.shape[1] // dx)
-    padded = np.full((rows * dy, columns * dx), np.nan, np.float32)
-    padded[: image.shape[0], : image.shape[1]] = image
-    blocks = padded.reshape(rows, dy, columns, dx)
-    counts = np.isfinite(blocks).sum(axis=(1, 3))
-    totals = np.where(np.isfinite(blocks), blocks, 0).sum(axis=(1, 3), dtype=np.float64)
+    blocks = _blocks(image.astype(np.float32, copy=False), dy, dx, np.nan)
+    finite = np.isfinite(blocks)
+    counts = finite.sum(axis=(1, 3))
+    totals = np.where(finite, blocks, np.float32(0)).sum(axis=(1, 3), dtype=np.float64)
     return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
 
 
-def _middles(length, size):
-    """Return the pixel in the middle of each block of an axis."""
-    step = stride(length, size)
-    return np.minimum(np.arange(0, length, step) + step // 2, length - 1)
+def block_fractions(mask, size):
+    """Fractions of blocks of a mask, 0 to 1, of which a picture of at most this size has one each."""
+    dy, dx = (stride(length, size) for length in mask.shape)
+    counts = _blocks(mask, dy, dx, False).sum(axis=(1, 3))
+    return counts / _blocks(np.ones(mask.shape, bool), dy, dx, False).sum(axis=(1, 3))
 
 
 def flag_picture(flags, size):
-    """Picture of flags (`FLAGS`) of some pixels of each column and row: averages of flags would show none of them.
+    """Picture of flags: each block has of the colour of a flag as much as there are pixels with it.
 
     Parameters
     ----------
@@ -129,12 +159,51 @@ def flag_picture(flags, size):
 
     Returns
     -------
-    bytes
-        PNG.
+    Picture
+        Colours of `FLAGS`, deeper the larger the fraction of a block; one pixel of a block gives a quarter of the
+        colour at least, so that none is passed over.
     """
-    rows, columns = (_middles(length, size) for length in flags.shape)
-    some = flags[rows][:, columns]
-    indices = np.full(some.shape, len(FLAGS), np.uint8)
-    for number, (_, _, bits) in reversed(list(enumerate(FLAGS))):
-        indices[(some & np.uint32(bits)) != 0] = number
-    return png(indices, [colour for _, colour, _ in FLAGS] + [_GOOD])
+    left, shares = np.ones(flags.shape, bool), []
+    for _, colour, bits in FLAGS:
+        held = ((flags & np.uint32(bits)) != 0) & left
+        if held.any():
+            left &= ~held
+            shares.append((colour, block_fractions(held, size)))
+    rows, columns = (stride(length, stride(length, size)) for length in flags.shape)
+    weights = [np.where(share > 0, _LEAST + (1 - _LEAST) * np.sqrt(share), 0) for _, share in shares]
+    total = np.maximum(sum(weights, np.zeros((rows, columns))), 1)
+    mixed = np.broadcast_to(np.array(GOOD, float), (rows, columns, 3)).copy()
+    for (colour, _), weight in zip(shares, weights, strict=True):
+        mixed += (weight / total)[..., None] * (np.array(colour) - GOOD)
+    # Levels that cannot be told apart would only make the file larger.
+    return Picture(png(np.clip(mixed // 6 * 6 + 3, 0, 255).astype(np.uint8)), columns, rows, [])
+
+
+def jump_picture(fractions, size):
+    """Picture of where jumps are.
+
+    Parameters
+    ----------
+    fractions : 2D `~numpy.ndarray`
+        Fraction of the groups of each pixel that have a jump.
+    size : int
+        Largest number of rows and columns.
+
+    Returns
+    -------
+    Picture
+        Mean fraction of blocks, from the smallest to the largest that occurs, logarithmic; blocks without any jump
+        are white. Without ticks where there is none.
+    """
+    dy, dx = (stride(length, size) for length in fractions.shape)
+    small = _block_means(fractions, dy, dx)
+    some = small > 0
+    indices, ticks = np.full(small.shape, LEVELS, np.uint8), []
+    if some.any():
+        known = np.log(small[some])
+        low, high = known.min(), known.max()
+        span = high - low or 1.0
+        indices[some] = np.round((known - low) / span * (LEVELS - 1))
+        places = (0.0, 0.5, 1.0) if high > low else (0.0,)
+        ticks = [(place, float(np.exp(low + place * (high - low)))) for place in places]
+    return Picture(png(indices, JUMPS), *indices.shape[::-1], ticks)

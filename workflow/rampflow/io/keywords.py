@@ -44,3 +44,32 @@ REFERENCE_KEYWORDS = {
     "readnoise": "R_READNO",
     "flat": "R_FLAT",
 }
+
+#: Section titles of a header by what the keywords below them begin with.
+_SECTIONS = {
+    "S_": "Calibration step information",
+    "R_": "Reference file information",
+    "CRDS_": "CRDS parameters",
+    "CAL_": "Calibration software version",
+}
+
+
+def set_keyword(header, key, value, comment=""):
+    """Set a keyword beside those of its kind (S_*, R_*, CRDS_*, CAL_*), under their section title."""
+    # A card has 80 characters; long values (paths) go without a comment.
+    comment = comment or (header.comments[key] if key in header else "")
+    comment = comment if len(str(value)) + len(comment) < 60 else ""
+    if key in header:
+        header[key] = (value, comment)
+        return
+    prefix = next((p for p in _SECTIONS if key.startswith(p)), None)
+    if prefix is None:
+        header.append((key, value, comment), end=True)
+        return
+    kin = [k for k in header if k.startswith(prefix)]
+    if kin:
+        header.set(key, value, comment, after=kin[-1])
+        return
+    for title in ("", _SECTIONS[prefix], ""):
+        header.append(("", title), end=True)
+    header.append((key, value, comment), end=True)

@@ -19,11 +19,13 @@ class Reference:
     window : `~rampflow.detector.subarray.Window`, optional
         The exposure's place on the detector; None: arrays are taken as they are. A file without the interleaved
         rows of IRS2 frames is cut to the normal pixels of such an exposure.
+    frame : tuple of int, optional
+        Rows and columns that arrays must have which are taken as they are; None: any.
     """
 
-    def __init__(self, path, window=None):
+    def __init__(self, path, window=None, frame=None):
         self.product = files.Product(path)
-        self.path, self.window = self.product.path, window
+        self.path, self.window, self.frame = self.product.path, window, frame
         self.header = self.product.header
 
     def __contains__(self, name):
@@ -35,11 +37,19 @@ class Reference:
     def _cuts(self, array):
         """Rows and columns of the file for every position and piece of the exposure's window."""
         if self.window is None:
+            self._check_frame(array.shape)
             return [[(slice(None), slice(None))]]
         own, window = Window.of(self.header, array.shape, self.path), self._window_in(array.shape)
         if window.pieces and not window.positions and own == replace(window, pieces=(), axis=-2):
             return [[(slice(None), slice(None))]]  # made from such exposures
         return [[self._cut(array, own, piece) for piece in pieces] for pieces in window.pieces or [[window]]]
+
+    def _check_frame(self, shape):
+        if self.frame and shape[-2:] != self.frame:
+            raise files.FileProblem(
+                f"{self.path}: an array of shape ({', '.join(map(str, shape))}), the exposure has {self.frame[0]} rows "
+                f"and {self.frame[1]} columns; choose a reference that was made for it"
+            )
 
     def _cut(self, array, own, window):
         y0, x0 = window.ystart - own.ystart, window.xstart - own.xstart
@@ -104,7 +114,7 @@ class Reference:
             return flags
         translated = np.zeros_like(flags)
         for row in table:
-            bit = dq.MNEMONICS.get(str(row["NAME"]).strip())
+            bit = dq.REFERENCE_NAMES.get(str(row["NAME"]).strip())
             if bit is not None:
                 translated[(flags & np.uint32(row["VALUE"])) != 0] |= np.uint32(bit)
         return translated

@@ -4,7 +4,8 @@ import contextlib
 import logging
 from pathlib import Path
 
-from rampflow.io import files
+from rampflow.io import layout, trees
+from rampflow.io.keywords import set_keyword
 
 log = logging.getLogger("rampflow")
 
@@ -35,7 +36,7 @@ class Auxiliary:
         ----------
         name : str
             Its name; a path goes elsewhere than beside the product.
-        plans : list of `~rampflow.io.files.Plan`
+        plans : list of `~rampflow.io.layout.Extension`
             Its extensions.
         header : `~astropy.io.fits.Header`
             Its primary header, but for FILENAME and the keywords.
@@ -46,7 +47,7 @@ class Auxiliary:
 
         Returns
         -------
-        `~rampflow.io.files.NewProduct`
+        `~rampflow.io.layout.NewProduct`
             To be filled; `commit` gives it its name.
         """
         return self._new(self._begun, name, plans, header, model, keywords)
@@ -61,14 +62,14 @@ class Auxiliary:
         if model is not None:
             header["DATAMODL"] = (model, "Type of data model")
         for key, value in keywords.items():
-            files.set_keyword(header, key, value)
-        files.set_keyword(header, "FILENAME", path.name, "Name of the file" if model else "")
-        kept.append(files.NewProduct(path, header, plans))
+            set_keyword(header, key, value)
+        set_keyword(header, "FILENAME", path.name, "Name of the file" if model else "")
+        kept.append(layout.NewProduct(path, header, plans))
         return kept[-1]
 
     def add_tree(self, name, tree):
         """Write an ASDF file; it gets its name when the others do."""
-        self._begun.append(files.NewTree(self._folder / name, tree))
+        self._begun.append(trees.NewTree(self._folder / name, tree))
         return self._begun[-1]
 
     def leave_out(self, product):

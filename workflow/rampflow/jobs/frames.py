@@ -3,8 +3,8 @@
 import numpy as np
 
 from rampflow.detector.multistripe import NAMES
-from rampflow.detector.superstripes import Picture
-from rampflow.io import files
+from rampflow.detector.superstripes import WholeFrames
+from rampflow.io import layout, trees
 
 
 class SameFrames:
@@ -65,11 +65,11 @@ class SameFrames:
 
     def extension(self, hdu):
         """Plan an extension that has no frames."""
-        return [files.copy_of(self.source, hdu.name)]
+        return [layout.copy_of(self.source, hdu.name)]
 
     def metadata(self):
         """Plan the extension that carries what keywords cannot; None where there is nothing to carry."""
-        return files.metadata_tree(self.source)
+        return trees.metadata_tree(self.source)
 
 
 class KeptRows(SameFrames):
@@ -110,7 +110,7 @@ class JoinedSuperstripes(SameFrames):
 
     def __init__(self, source):
         super().__init__(source)
-        self._picture = Picture(source.stripes)
+        self._picture = WholeFrames(source.stripes)
         self.samples = source.stripes.samples
 
     def shape(self, shape):
@@ -147,13 +147,13 @@ class JoinedSuperstripes(SameFrames):
             return []
         if hdu.name == "INT_TIMES":
             times = self._picture.times(self.source.table("INT_TIMES"))
-            return list(map(files.table, ("INT_TIMES", "INT_TIMES_STRIPE"), times))
+            return list(map(layout.table, ("INT_TIMES", "INT_TIMES_STRIPE"), times))
         return super().extension(hdu)
 
     def metadata(self):
         """Plan metadata without the stripes, and with the times of uneven groups."""
         times = self._picture.read_times(self.source.header, self.source.shape)
-        return files.metadata_tree(self.source, tuple(NAMES.values()), times)
+        return trees.metadata_tree(self.source, tuple(NAMES.values()), times)
 
 
 def _empty(chunks):

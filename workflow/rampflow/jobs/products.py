@@ -8,7 +8,7 @@ import numpy as np
 from rampflow import __version__
 from rampflow.detector import dq
 from rampflow.errors import OutOfOrder
-from rampflow.io import files
+from rampflow.io import files, keywords, layout
 from rampflow.io.keywords import STATUS_KEYWORDS
 from rampflow.jobs.frames import JoinedSuperstripes, KeptRows, SameFrames
 from rampflow.jobs.not_a_number import has_nan
@@ -37,7 +37,7 @@ class Stamp:
 
     def set(self, key, value, comment=""):
         """Set a keyword of the product; the header has room for a few that come late."""
-        files.set_keyword(self.header, key, value, comment)
+        keywords.set_keyword(self.header, key, value, comment)
         self._set.append((key, value, comment))
 
     @property
@@ -59,13 +59,13 @@ class Stamp:
         self.set(self.status_keyword, "COMPLETE", STATUS_KEYWORDS[self.spec.name][1])
         self.set("CAL_VER", f"rampflow {__version__}", "Calibration software version number")
         self.set("CAL_VCS", str(self.spec.code or "unknown"), "Digest of the step's code")
-        files.set_keyword(self.header, "FILENAME", Path(path).name, "Name of the file")
+        keywords.set_keyword(self.header, "FILENAME", Path(path).name, "Name of the file")
         self.header.add_history(self.note)
 
     def repeat(self, header):
         """Say the same in the header of another product."""
         for keyword in self._set:
-            files.set_keyword(header, *keyword)
+            keywords.set_keyword(header, *keyword)
         header.add_history(self.note)
 
 
@@ -164,20 +164,20 @@ class RampProduct:
         plans = []
         for name, kind in _RAMP.items():
             like = self.source.hdu(name).header if name in self.source else None
-            plans.append(files.image(name, shapes[name], kind, like=like))
+            plans.append(layout.image(name, shapes[name], kind, like=like))
         added = [name for name, _ in self._extra]
         for hdu in self.source.hdus[1:]:
             if hdu.name in _FRAMES:
                 shape = self.frames.shape(self.source[hdu.name].shape)
-                plans.append(files.image(hdu.name, shape, _FRAMES[hdu.name], like=hdu.header))
+                plans.append(layout.image(hdu.name, shape, _FRAMES[hdu.name], like=hdu.header))
             elif hdu.name not in (*_RAMP, "ASDF", *added):
                 plans += self.frames.extension(hdu)
-        plans += [files.image(name, values.shape, values.dtype) for name, values in self._extra]
+        plans += [layout.image(name, values.shape, values.dtype) for name, values in self._extra]
         tree = self.frames.metadata()
         plans += [tree] if tree is not None else []
         model = "SuperstripeRampModel" if self.frames.image_lead else "RampModel"
         self.header["DATAMODL"] = (model, "Type of data model")
-        self._new = files.NewProduct(self.path, self.header, plans)
+        self._new = layout.NewProduct(self.path, self.header, plans)
 
     def read(self, name, *index):
         """Read a chunk of an array as the step has written it.

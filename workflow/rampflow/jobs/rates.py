@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from rampflow.errors import FileProblem
-from rampflow.io import files
+from rampflow.io import files, keywords, layout, trees
 from rampflow.jobs.not_a_number import flag_nan
 
 #: Extensions of a rate product in file order: type, unit if it has one, and the name that the fit gives it.
@@ -53,25 +53,25 @@ class FittedRates:
         nints, _, ny, nx = self.source.shape
         like = self.source.hdu("SCI").header
         # Times of groups are no business of a rate.
-        tree = files.metadata_tree(self.source, read_times=None if self.source.read_times is None else [])
+        tree = trees.metadata_tree(self.source, read_times=None if self.source.read_times is None else [])
         tree = [tree] if tree is not None else []
 
         def images(shape):
             return [
-                files.image(name, shape, kind, unit=unit, like=like if name == "SCI" else None)
+                layout.image(name, shape, kind, unit=unit, like=like if name == "SCI" else None)
                 for name, (kind, unit, _) in ARRAYS.items()
             ]
 
         times = ("INT_TIMES", "INT_TIMES_STRIPE")
-        times = [files.copy_of(self.source, name) for name in times if name in self.source]
+        times = [layout.copy_of(self.source, name) for name in times if name in self.source]
         header, ints = self.stamp.header.copy(), self.stamp.header.copy()
         header["DATAMODL"] = ("IFUImageModel" if is_ifu(header) else "ImageModel", "Type of data model")
         ints["DATAMODL"] = ("CubeModel", "Type of data model")
         for head, path in zip((header, ints), self.paths, strict=True):
-            files.set_keyword(head, "FILENAME", Path(path).name, "Name of the file")
-        self._rate = files.NewProduct(self.paths[0], header, images((ny, nx)) + tree)
+            keywords.set_keyword(head, "FILENAME", Path(path).name, "Name of the file")
+        self._rate = layout.NewProduct(self.paths[0], header, images((ny, nx)) + tree)
         cube = images((nints, ny, nx))
-        self._rateints = files.NewProduct(self.paths[1], ints, cube[:3] + times + cube[3:] + tree)
+        self._rateints = layout.NewProduct(self.paths[1], ints, cube[:3] + times + cube[3:] + tree)
 
     @property
     def header(self):
@@ -138,7 +138,7 @@ class RescaledRates:
         for source, path in zip(self.sources, self.paths, strict=True):
             header = source.header.copy()
             self.stamp.repeat(header)
-            self._new.append(files.copied(source, path, header))
+            self._new.append(layout.copied(source, path, header))
 
     @property
     def pairs(self):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rampflow.crds.pointers import check, load_pointer
 from rampflow.errors import FileProblem
-from rampflow.io import files
+from rampflow.io import trees
 from rampflow.io.keywords import REFERENCE_KEYWORDS
 from rampflow.io.references import Reference
 from rampflow.steps import NotApplicable
@@ -78,7 +78,8 @@ class References:
         path = self._path(kind)
         if path is None:
             return None
-        self._open.append(Reference(path, self._window if cut else None))
+        frame = (self._window.ny, self._window.nx) if self._window else None
+        self._open.append(Reference(path, self._window if cut else None, frame))
         return self._open[-1]
 
     def tree(self, kind):
@@ -88,7 +89,7 @@ class References:
     def optional_tree(self, kind):
         """Read a reference that is an ASDF file, or None where CRDS has none."""
         path = self._path(kind)
-        return None if path is None else files.read_tree(path)
+        return None if path is None else trees.read_tree(path)
 
     def _path(self, kind):
         """Note a reference in the header, check the file, and return its path; None where CRDS has none."""

@@ -6,7 +6,7 @@ from rampflow.detector import irs2
 from rampflow.detector.multistripe import BEFORE_PICTURES, Stripes
 from rampflow.detector.subarray import Window
 from rampflow.errors import FileProblem
-from rampflow.io import files
+from rampflow.io import files, trees
 
 
 class Source(files.Product):
@@ -95,7 +95,7 @@ class Source(files.Product):
     @property
     def read_times(self):
         """For each group the times of its reads (s), where the groups are uneven and the product says so; else None."""
-        return files.read_times(self, self.shape[1])
+        return trees.read_times(self, self.shape[1])
 
     @property
     def normal_rows(self):

@@ -16,7 +16,7 @@ from rampflow.jobs.products import RampProduct, Stamp
 from rampflow.jobs.rates import FittedRates, RescaledRates
 from rampflow.jobs.references import References
 from rampflow.jobs.source import Source
-from rampflow.planning.plan import merge_parameters
+from rampflow.settings.parameters import merge_parameters
 
 log = logging.getLogger("rampflow")
 

@@ -17,8 +17,9 @@ from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem
 from rampflow.planning.header_cache import read_all
-from rampflow.settings.configuration import ConfigError, check_config, read_table, schema, steps, suggestion
+from rampflow.settings.configuration import ConfigError, check_config, schema, steps, suggestion
 from rampflow.settings.paths import expanded
+from rampflow.settings.tables import read_table
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
 # without those that must be there.

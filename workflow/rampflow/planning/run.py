@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import functools
 import gc
 import json
 import os
@@ -14,18 +15,21 @@ import time
 from functools import cache
 from pathlib import Path
 
+from rampflow.crds.asked import answers_hold
 from rampflow.io import owners, room
 from rampflow.io.shared_files import private_folder, read_json, replace
 from rampflow.jobs import memory
 from rampflow.jobs.provenance import code_digest, code_files, digest, script_of, version_of, versions
-from rampflow.planning import ending, kernels_place
+from rampflow.planning import kernels_place
+from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
-from rampflow.planning.plan import merge_parameters
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.standing import Standing
+from rampflow.planning.terminal import tell
 from rampflow.settings.configuration import ConfigError
+from rampflow.settings.parameters import PIPELINE, is_crds, merge_parameters, parameter_type
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
@@ -69,7 +73,8 @@ class Run:
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
-        self._facts = {}
+        self.answers = Answers(self.plan, self.results)
+        self._facts, self._told, self._disagreements = {}, None, []
         self._started = _now()
         self._lock = ResultsLock(self.results, self._started)
         self._standing = None
@@ -125,7 +130,7 @@ class Run:
             raise SystemExit("rampflow: there is no exposure to run; the graph can be drawn with --rulegraph")
         try:
             self._take_lock()
-            ending.tell(self.notices)
+            tell(self.notices)
             self._note(started=self._started, **self._description())
             self._sweep()
         except ResultsInUse as problem:
@@ -143,7 +148,7 @@ class Run:
             workflow.scheduler.job_rate_limiter = None
         kernels_place.choose(STATE)
 
-    def end(self, answers, outcome):
+    def end(self, answers, outcome, unfinished):
         """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
 
         Timers of Snakemake's scheduler would hold it for another second.
@@ -154,6 +159,8 @@ class Run:
             What CRDS answered.
         outcome : str
             "complete" or "failed"; a run that a signal has ended is "interrupted".
+        unfinished : callable
+            What to say of a run that is not complete (`rampflow.inspection.ending.unfinished`).
         """
         failed = {}
         with contextlib.suppress(OSError, ValueError):
@@ -166,7 +173,7 @@ class Run:
             self._note(ended=_now(), outcome=outcome, signal=self.interruption.by, without_references=failed)
         if outcome != "complete":
             self._sweep()
-            ending.tell(ending.unfinished(self.results, self.plan.exposures, self.interruption.by))
+            tell(unfinished(self.results, self.plan.exposures, self.interruption.by))
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
@@ -196,7 +203,7 @@ class Run:
 
     def _description(self):
         """Describe the run before anything has run: an outcome of None is that of a run that was killed."""
-        code = {step: code_files(script_of(step)) for step in [*self.plan.steps, "rate", "ramp"]}
+        code = {step: code_files(script_of(step)) for step in [*self.plan.possible_steps, "rate", "ramp"]}
         return {
             "outcome": None,
             "folder": os.getcwd(),
@@ -205,21 +212,42 @@ class Run:
             "versions": versions() | {name: version_of(name) for name in ("crds", "snakemake")},
             "host": socket.gethostname(),
             "platform": platform.platform(),
-            "notices": self.notices,
             "code": {digest(files)[:16]: list(files) for files in code.values()},
             "files": {path: checksum for files in code.values() for path, checksum in files.items()},
-            "exposures": {root: self._facts_of(exposure) for root, exposure in self.plan.exposures.items()},
+            **self._decided(),
         }
 
     def _facts_of(self, exposure):
         kept = ("path", "instrument", "detector", "exp_type", "subarray", "readpatt", "tso", "nints", "ngroups")
-        chain = self.plan.chain(exposure)
-        eligible = [step for step in self.plan.eligible(exposure) if step not in chain]
+        chain = self.answers.chain(exposure.root)
+        eligible, skips = self.plan.eligible(exposure), chain.skips
         return {key: getattr(exposure, key) for key in kept} | {
             "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
             "shape": list(exposure.shape),
-            "chain": chain,
-            "off": {step: self.plan.settings(step, exposure)["skip"]["source"] for step in eligible},
+            "chain": chain.steps,
+            "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
+            "off": {
+                step: entry["source"]
+                for step, entry in skips.items()
+                if step not in chain.steps and (step in eligible or is_crds(entry))
+            },
+        }
+
+    def answered(self):
+        """Say, once for each answer of CRDS, where it decides otherwise than the step tables; note the chains."""
+        if self._told == self.answers.version:
+            return
+        self._told, self._disagreements = self.answers.version, self.answers.disagreements()
+        for line in self._disagreements:
+            print(f"rampflow: {line}", file=sys.stderr)
+        if self._facts:
+            self._note(**self._decided())
+
+    def _decided(self):
+        """Describe what CRDS may decide about, as far as it has."""
+        return {
+            "notices": [*self.notices, *self._disagreements],
+            "exposures": {root: self._facts_of(exposure) for root, exposure in self.plan.exposures.items()},
         }
 
     @property
@@ -239,21 +267,34 @@ class Run:
         keep = self.config["keep"]
         return keep == "all" or (keep != "none" and step in keep)
 
-    def before_fit(self, exposure):
-        """Name the step whose product is the calibrated ramp."""
-        chain = self.plan.chain(exposure)
-        return self.plan.previous("ramp_fit", exposure) if "ramp_fit" in chain else chain[-1]
+    def chain(self, exposure):
+        """Return the `Chain` of an exposure: settled, once CRDS has answered."""
+        return self.answers.chain(exposure)
+
+    def settings(self, step, exposure):
+        """Return the parameters of a step, CRDS's among them once it has answered."""
+        try:
+            return self.plan.settings(step, exposure, self.chain(exposure))
+        except ConfigError:
+            # The job comes upon it, too, and fails with its message: that is one exposure and not the run.
+            return self.plan.settings(step, exposure)
 
     def reference_types(self, step, exposure):
         """CRDS types that a step of an exposure reads: reference files and parameter files."""
-        if step not in self.plan.chain(exposure):
+        chain = self.chain(exposure)
+        if step not in chain.steps:
             return []
-        own = f"pars-{step.replace('_', '')}step"
-        parameters = [t for t in self.plan.parameter_types(exposure) if t in (own, "pars-detector1pipeline")]
-        return self.plan.reference_types(step, exposure) + parameters
+        own = (parameter_type(step), PIPELINE)
+        parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
+        return self.plan.reference_types(step, exposure, chain) + parameters
 
     def reference_request(self, exposure):
-        """Return what CRDS is asked for an exposure: its file and header, the types, and the user's files."""
+        """Return what CRDS is asked for an exposure.
+
+        Its file and header, the types of parameter files, the user's files, and which of `reference_terms` say what
+        else is needed once the parameter files are known, with their digest, and all that this might be.
+        """
+        number = self._numbers[id(self.plan.terms(exposure))]
         overrides = {
             kind: path if path == "N/A" else os.path.abspath(path)
             for kind, path in self.plan.overrides(exposure).items()
@@ -261,9 +302,30 @@ class Run:
         return {
             "uncal": str(self.plan.exposures[exposure].path),
             "header": self.plan.exposures[exposure].digest,
-            "types": self.plan.all_reference_types(exposure),
+            "types": self.plan.parameter_types(exposure),
             "overrides": overrides,
+            "terms": number,
+            "decides": self._digests[number],
+            "further": self._possible_types[number],
         }
+
+    @functools.cached_property
+    def reference_terms(self):
+        """The different terms by which the chains of the run's exposures are settled, as a list."""
+        return list({id(terms): terms for terms in map(self.plan.terms, self.plan.exposures)}.values())
+
+    @functools.cached_property
+    def _numbers(self):
+        return {id(terms): number for number, terms in enumerate(self.reference_terms)}
+
+    @functools.cached_property
+    def _digests(self):
+        return [digest(terms) for terms in self.reference_terms]
+
+    @functools.cached_property
+    def _possible_types(self):
+        types = [{kind for kinds in terms["types"].values() for kind, _ in kinds} for terms in self.reference_terms]
+        return [sorted(each) for each in types]
 
     def raw(self, exposure):
         """Return the raw file of an exposure, by a name that Snakemake takes as it is; None where there is no file."""
@@ -272,7 +334,7 @@ class Run:
 
     def user_file(self, step, parameter, exposure):
         """Return the file that a parameter of the configuration names, by such a name; None where it names none."""
-        path = self.plan.settings(step, exposure)[parameter]["value"]
+        path = self.settings(step, exposure)[parameter]["value"]
         return plain(path) if path else None
 
     # --- what stands ----------------------------------------------------------------------------------
@@ -286,6 +348,13 @@ class Run:
         if self._standing is None:
             self._standing = Standing(self, cache(lambda rule: code_digest(script_of(rule))))
             workflow.dag_settings.rerun_triggers = frozenset()
+            if os.path.exists(self.answers.file) and not all(map(self._answers_hold, self.plan.exposures)):
+                workflow.dag.forcefiles.add(self.answers.file)
+
+    def _answers_hold(self, exposure):
+        """Whether what CRDS has answered for an exposure is an answer to what would be asked now."""
+        folder = Path(self.results, exposure, "references")
+        return answers_hold(folder, self.reference_request(exposure), self.config["crds"], self.config["lock"])[0]
 
     def judge(self, workflow, step, exposure):
         """Return whether a job stands; those of its exposure that do not are done anew."""
@@ -308,15 +377,15 @@ class Run:
 
     def other_inputs(self, step, exposure):
         """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
-        settings = self.plan.settings(step, exposure)
+        settings = self.settings(step, exposure)
         named = {"user": settings.get(USER_FILES.get(step), {}).get("value")}
-        if step == "persistence" and not self.plan.chained_after(exposure):
+        if step == "persistence" and not self.answers.chained_after(exposure):
             named["carried"] = self.carried_file(exposure)
         return {word: path for word, path in named.items() if path}
 
     def carried_file(self, exposure):
         """Return the file with what the exposure before has left, where the configuration names one; or None."""
-        traps = self.plan.settings("persistence", exposure)["algorithm"]["value"] == "traps"
+        traps = self.settings("persistence", exposure)["algorithm"]["value"] == "traps"
         return self.user_file("persistence", "input_trapsfilled" if traps else "persistence_array_file", exposure)
 
     def _bytes(self, exposure):

@@ -53,7 +53,7 @@ class Standing:
         return self._stale[exposure]
 
     def _jobs(self, exposure):
-        chain = self._plan.chain(exposure)
+        chain = self._run.chain(exposure).steps
         final = [rule for rule in FINAL if rule == "ramp" or "ramp_fit" in chain]
         return [*chain, *final]
 
@@ -104,28 +104,28 @@ class Standing:
         if resolved is None:
             return None
         return made_of | {
-            "skipped": self._plan.skipped_before(step, exposure),
+            "skipped": list(self._run.chain(exposure).skipped_before(step)),
             "parameters": {name: entry["value"] for name, entry in resolved.items()},
             "references": pointers,
         }
 
     def _inputs(self, step, exposure):
         """Return what a job reads: by its words the recipe of the job that makes it, or the checksum of the file."""
-        chain = self._plan.chain(exposure)
+        chain = self._run.chain(exposure)
         if step == "rate":
-            return dict.fromkeys(FINAL["rate"], self.recipe(self._plan.final(exposure), exposure))
+            return dict.fromkeys(FINAL["rate"], self.recipe(chain.final, exposure))
         if step == "ramp":
-            return {"ramp": self.recipe(self._run.before_fit(exposure), exposure)}
-        before = self._plan.previous(step, exposure)
+            return {"ramp": self.recipe(chain.before_fit, exposure)}
+        before = chain.previous(step)
         if before is None:
             made_from = self._checksum(self._plan.exposures[exposure].path, step, exposure, "ramp")
         else:
             made_from = self.recipe(before, exposure)
-        takes_rates = before is not None and "ramp_fit" in chain[: chain.index(step)]
+        takes_rates = before is not None and "ramp_fit" in chain.steps[: chain.steps.index(step)]
         inputs = dict.fromkeys(("rate", "rateints") if takes_rates else ("ramp",), made_from)
         for name, path in self._run.other_inputs(step, exposure).items():
             inputs[name] = self._checksum(path, step, exposure, name)
-        if step == "persistence" and (other := self._plan.chained_after(exposure)):
+        if step == "persistence" and (other := self._run.answers.chained_after(exposure)):
             inputs["carried"] = self.recipe("persistence", other)
         return inputs
 

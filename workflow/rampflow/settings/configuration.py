@@ -1,16 +1,18 @@
-"""The configuration and the tables, checked against their schemas.
+"""The configuration, checked against its schema, and what checks all that people write.
 
 What does not fit is said in one line each: where, what was found, what was expected, what to do. A schema is
 never printed.
 """
 
-import csv
 import difflib
 import json
 import math
 import re
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -49,80 +51,34 @@ class ConfigError(RampflowError, ValueError):
         One line for each problem; repeated ones are said once.
     """
 
-    def __init__(self, problems):
+    def __init__(self, problems: Iterable[str]) -> None:
         self.problems = list(dict.fromkeys(problems))
         super().__init__("\n".join(self.problems))
 
 
 @cache
-def schema(name):
+def schema(name: str) -> dict[str, Any]:
     """Return a JSON schema of ``workflow/schemas`` by its name."""
     return read_yaml(WORKFLOW / "schemas" / f"{name}.schema.yaml")
 
 
-def steps():
+def steps() -> tuple[str, ...]:
     """Return the name of every step, as a tuple."""
     return tuple(schema("parameters")["properties"])
 
 
-def releases():
+def releases() -> list[str]:
     """Return the names of the releases, sorted."""
     return sorted(path.name for path in RELEASES.iterdir() if path.is_dir())
 
 
-def read_yaml(path):
+def read_yaml(path: str | Path) -> Any:
     """Read a YAML file."""
     with open(path, encoding="utf-8") as file:
         return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
-def read_table(path, row_schema, name=None):
-    """Read a table of text with a header line; tabs, or commas where the name ends in .csv.
-
-    Parameters
-    ----------
-    path : path-like
-        The table.
-    row_schema : dict
-        JSON schema of a row, a mapping of column to text.
-    name : str, optional
-        What messages call the table; its path by default.
-
-    Returns
-    -------
-    list of dict
-        The rows, in order; cells without the blanks around them.
-
-    Raises
-    ------
-    ConfigError
-        With a line for each row that does not fit.
-    """
-    # The csv module and not pandas: tables of twenty lines are not worth 0.4 s at each start of Snakemake.
-    name = name or path
-    rows, problems = [], []
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, delimiter="," if str(path).lower().endswith(".csv") else "\t", strict=True)
-        try:
-            columns = [cell.strip() for cell in next(reader, [])]
-            for cells in reader:
-                where = f"{name} line {reader.line_num}"
-                if not any(cell.strip() for cell in cells):
-                    continue
-                cells += [""] * (len(columns) - len(cells))  # editors cut off the tabs at the end of a line
-                if len(cells) > len(columns):
-                    problems.append(f"{where}: {len(cells)} cells under {len(columns)} columns")
-                    continue
-                rows.append(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
-                problems += schema_problems(rows[-1], row_schema, where)
-        except (csv.Error, UnicodeDecodeError) as error:
-            problems.append(f"{name}: not a table of text ({error})")
-    if problems:
-        raise ConfigError(problems)
-    return rows
-
-
-def check_config(config):
+def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Check a configuration against its schema and fill in the defaults.
 
     Parameters
@@ -141,31 +97,31 @@ def check_config(config):
         With a line for each unknown key, wrong type or unknown name. Names and values inside ``steps`` and
         ``references`` depend on the release and the exposures: `rampflow.planning.plan.Plan` checks them.
     """
-    config = deepcopy(dict(config))
-    if isinstance(config.get("release"), float):
-        config["release"] = str(config["release"])  # `--config release=1.19` can only arrive as a number
-    problems = schema_problems(config, schema("config"), "config")
+    checked = deepcopy(dict(config))
+    if isinstance(checked.get("release"), float):
+        checked["release"] = str(checked["release"])  # `--config release=1.19` can only arrive as a number
+    problems = schema_problems(checked, schema("config"), "config")
     if problems:
         raise ConfigError(problems)
     for key, rules in schema("config")["properties"].items():
-        config.setdefault(key, deepcopy(rules["default"]))
+        checked.setdefault(key, deepcopy(rules["default"]))
         for inner, inner_rules in rules.get("properties", {}).items():
-            config[key].setdefault(inner, inner_rules["default"])
-    release = config["release"]
+            checked[key].setdefault(inner, inner_rules["default"])
+    release = checked["release"]
     if release not in releases():
         problems.append(f"config: release: no release {release!r}; there are {', '.join(releases())}")
-    if isinstance(config["keep"], list):
-        unknown = [step for step in config["keep"] if step not in steps()]
+    if isinstance(checked["keep"], list):
+        unknown = [step for step in checked["keep"] if step not in steps()]
         problems += [f"config: keep: no step {step!r}{suggestion(step, steps())}" for step in unknown]
-    context = config["crds"]["context"]
+    context = checked["crds"]["context"]
     if context is not None and not _CONTEXT.fullmatch(context):
         problems.append(f"config: crds: context: {context!r} is not a JWST context; write a name such as {_EXAMPLE}")
     if problems:
         raise ConfigError(problems)
-    return with_homes(config)
+    return with_homes(checked)
 
 
-def schema_problems(value, rules, where):
+def schema_problems(value: object, rules: Mapping[str, Any], where: str | Path) -> list[str]:
     """Compare a value with a JSON schema.
 
     Parameters
@@ -206,75 +162,26 @@ def schema_problems(value, rules, where):
     return list(dict.fromkeys(problems))
 
 
-def suggestion(name, choices):
+def suggestion(name: object, choices: Iterable[object]) -> str:
     """Return "; did you mean 'x'?" for the choice nearest to a name, or nothing."""
     by_lower = {str(choice).lower(): choice for choice in choices}
     near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
 
 
-def word(value):
+def word(value: object) -> str:
     """Return a value as YAML writes it."""
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
-def coerced(value, rules, where):
-    """Read a value of a CRDS file of parameters, where numbers and switches may be text, as configobj does.
-
-    Parameters
-    ----------
-    value : object
-        As the file holds it: ``'False'``, ``'5.0'``, ``5``.
-    rules : dict
-        JSON schema of the parameter.
-    where : str
-        For the messages.
-
-    Returns
-    -------
-    object
-        The value in the type of the parameter.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read so.
-    """
-    types = _types(rules)
-    if "boolean" in types and value in (0, 1):
-        value = bool(value)
-    elif isinstance(value, str):
-        text = value.strip()
-        if text == "None" and ("null" in types or None in rules.get("enum", [])):
-            value = None
-        elif "boolean" in types:
-            value = BOOLEANS.get(text.lower(), value)
-        elif "array" in types:
-            value = [part for part in re.split(r"[\s,\[\]()]+", text) if part]
-        elif _number(text, types) is not None:
-            value = _number(text, types)
-    if isinstance(value, list | tuple):
-        value = [coerced(part, rules.get("items", {}), where) for part in value]
-    problems = schema_problems(value, rules, where)
-    if problems:
-        raise ConfigError(problems)
-    return as_typed(value, rules)
-
-
-def as_typed(value, rules):
-    """Return a number in the type of its parameter: 5 for 5.0 or the other way round."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        number = _number(value, _types(rules))
-        return value if number is None else number
-    return value
-
-
-def _types(rules):
+def types_of(rules: Mapping[str, Any]) -> list[str]:
+    """Return the types that a schema allows; none where it has a list of values."""
     types = rules.get("type", [])
     return [types] if isinstance(types, str) else types
 
 
-def _number(value, types):
+def number_of(value: str | float, types: list[str]) -> float | None:
+    """Return a number, or the number in a text, in one of the types: 5 for 5.0 and ``"5"``; None where it is none."""
     try:
         number = float(value)
     except ValueError:
@@ -284,19 +191,19 @@ def _number(value, types):
     return int(number) if "integer" in types and math.isfinite(number) and number == int(number) else None
 
 
-def _expected(rules):
+def _expected(rules: Mapping[str, Any]) -> str:
     if "enum" in rules:
         return "one of " + ", ".join(word(choice) or "nothing" for choice in rules["enum"])
     if "anyOf" in rules:
         return " or ".join(_expected(part) for part in rules["anyOf"])
-    text = " or ".join(_WORDS[kind] for kind in _types(rules))
+    text = " or ".join(_WORDS[kind] for kind in types_of(rules))
     for limit, phrase in ("minimum", "of at least"), ("exclusiveMinimum", "above"), ("minItems", "of length"):
         text += f" {phrase} {rules[limit]}" if limit in rules else ""
     text += " that is not empty" if "minLength" in rules else ""
     return text + (f" of the form {rules['pattern']}" if "pattern" in rules else "")
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     if isinstance(value, str):
         return f"the text {value!r}"
     if isinstance(value, dict):
@@ -305,17 +212,17 @@ def _shown(value):
     return text if len(text) < 60 else f"{text[:57]}..."
 
 
-def _hint(found, rules, key):
+def _hint(found: object, rules: Mapping[str, Any], key: object) -> str:
     """Say how to write what came as text: quotes, YAML's 1e5 and the command line make text of anything."""
     # Snakemake reads True on the command line as a switch, true as text, and text inside blocks in any case.
     if not isinstance(found, str):
         return ""
-    types = _types(rules)
+    types = types_of(rules)
     if "boolean" in types and found.lower() in BOOLEANS:
         right = BOOLEANS[found.lower()]
         return f"; write {word(right)} without quotes" + (f", or --config {key}={right}" if key else "")
     if ("null" in types or None in rules.get("enum", [])) and found.lower() in ("null", "none", ""):
         return "; write null without quotes in a file; the command line cannot say it"
-    if _number(found, types) is not None:
-        return f"; write it as a plain number: {_number(found, types)}"
+    if number_of(found, types) is not None:
+        return f"; write it as a plain number: {number_of(found, types)}"
     return suggestion(found, [choice for choice in rules.get("enum", []) if choice])

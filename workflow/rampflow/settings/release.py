@@ -1,17 +1,18 @@
 """Calibration releases: ``workflow/releases``, read and checked.
 
-A release is data: the step tables, the parameter defaults, and the CRDS types that each step asks for. Beside
-the releases stands what they have and the workflow still lacks.
+A release is data: the step tables, the CRDS types that each step asks for, and the defaults of the parameters.
+It may be based on another one, and then its files hold only what differs.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from rampflow.settings.configuration import (
-    BOOLEANS,
     RELEASES,
     ConfigError,
-    read_table,
     read_yaml,
     releases,
     schema,
@@ -19,6 +20,12 @@ from rampflow.settings.configuration import (
     steps,
     word,
 )
+from rampflow.settings.tables import read_table
+
+#: Cell of a step table: jwst never calls the step for this instrument, whatever CRDS says.
+_NEVER = "-"
+
+Mode = tuple[str, bool]  #: instrument, and whether it is a time series
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,13 @@ class Release:
     """A calibration release: ``workflow/releases/<name>``, read and checked."""
 
     name: str
-    cells: dict  #: (instrument, tso) -> {step: "on" or "off"}, in execution order
-    defaults: dict  #: step -> {parameter: value}
-    references: list  #: rows: step, type, instruments, when
+    description: str  #: the versions of jwst that it does the same as
+    order: dict[Mode, list[str]]  #: the steps that a mode can have, also those that only CRDS turns on
+    cells: dict[Mode, dict[str, str]]  #: step to "on" or "off", of the steps of a mode, in execution order
+    defaults: dict[str, dict[str, Any]]  #: step to {parameter: value}
+    references: list[dict[str, str]]  #: rows: step, type, instruments, when
 
-    def reference_types(self, step, instrument, *, irs2, parameters):
+    def reference_types(self, step: str, instrument: str, *, irs2: bool, parameters: Mapping[str, Any]) -> list[str]:
         """Return the CRDS types of the reference files that a step needs, as a list.
 
         Parameters
@@ -42,26 +51,37 @@ class Release:
         parameters : mapping
             Parameter to value.
         """
+        return needed_types(self.conditional_types(step, instrument, irs2=irs2), parameters)
 
-        def holds(condition):
-            name, _, value = condition.partition("=")
-            return word(parameters[name]) == value if value else irs2 or not name
-
+    def conditional_types(self, step: str, instrument: str, *, irs2: bool) -> list[tuple[str, str]]:
+        """Return the types that a step may need, each with the value of a parameter that it hangs on, or ""."""
         rows = [row for row in self._rows(instrument, [step]) if not row["type"].startswith("pars-")]
-        return list(dict.fromkeys(row["type"] for row in rows if holds(row["when"])))
+        return [
+            (row["type"], row["when"] if "=" in row["when"] else "") for row in rows if row["when"] != "irs2" or irs2
+        ]
 
-    def parameter_types(self, steps, instrument):
+    def parameter_types(self, steps: Iterable[str], instrument: str) -> list[str]:
         """Return the CRDS types of the parameter files of steps, and of the pipeline, as a list."""
         rows = self._rows(instrument, ["all", *steps])
         return [row["type"] for row in rows if row["type"].startswith("pars-")]
 
-    def _rows(self, instrument, of_steps):
+    def _rows(self, instrument: str, of_steps: list[str]) -> list[dict[str, str]]:
         rows = [row for row in self.references if row["step"] in of_steps]
         return [row for row in rows if {"all", instrument} & set(row["instruments"].split())]
 
 
+def needed_types(types: Iterable[tuple[str, str]], parameters: Mapping[str, Any]) -> list[str]:
+    """Return those of `Release.conditional_types` that are needed with these parameters, each once."""
+
+    def holds(condition: str) -> bool:
+        name, _, value = condition.partition("=")
+        return not name or word(parameters[name]) == value
+
+    return list(dict.fromkeys(kind for kind, condition in types if holds(condition)))
+
+
 @cache
-def load_release(name):
+def load_release(name: str) -> Release:
     """Read a release.
 
     Parameters
@@ -78,50 +98,86 @@ def load_release(name):
     ConfigError
         If there is none of this name, or if its files contradict the schemas or one another.
     """
-    if name not in releases():
-        raise ConfigError([f"release: no release {name!r}; there are {', '.join(releases())}"])
-    folder, problems, cells = RELEASES / name, [], {}
+    problems: list[str] = []
+    folders = _folders(name, problems)
+    if problems:
+        raise ConfigError(problems)
+    description = _description(folders[-1])
+    order, cells = _step_tables(folders, problems)
+    references = []
+    for folder in folders:
+        if (table := folder / "references.tsv").exists():
+            rows = read_table(table, schema("references"))
+            wrong = {row["step"] for row in rows} - {*steps(), "all"}
+            problems += [f"{table}: {step!r}: unknown step" for step in sorted(wrong)]
+            references += rows
+    own_steps = {step for mode in order.values() for step in mode}
+    defaults = _defaults(folders, description.get("without", {}), own_steps, problems)
+    if problems:
+        raise ConfigError(problems)
+    return Release(name, description["description"], order, cells, defaults, references)
+
+
+def _folders(name: str, problems: list[str]) -> list[Path]:
+    """Find the folder of a release and those that it is based on, the base first."""
+    folders: list[Path] = []
+    where, wanted = "release", name
+    while wanted:
+        if wanted not in releases() or RELEASES / wanted in folders:
+            problems.append(f"{where}: no release {wanted!r}; there are {', '.join(releases())}")
+            break
+        folders.insert(0, RELEASES / wanted)
+        where = f"{folders[0] / 'release.yaml'}: based_on"
+        wanted = _description(folders[0]).get("based_on", "")
+    return folders
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    found = read_yaml(folder / "release.yaml")
+    if problems := schema_problems(found, schema("release"), str(folder / "release.yaml")):
+        raise ConfigError(problems)
+    return found
+
+
+def _step_tables(folders: list[Path], problems: list[str]) -> tuple[dict[Mode, list[str]], dict[Mode, dict[str, str]]]:
+    """Read each table from the last folder that has it: the order of every mode, and its cells that are not empty."""
+    order, cells = {}, {}
     for table in ("near_ir.tsv", "miri.tsv"):
-        rows = read_table(folder / table, schema("steps"))
+        path = [folder / table for folder in folders if (folder / table).exists()][-1]
+        rows = read_table(path, schema("steps"))
         names = [row["step"] for row in rows]
         wrong = [step for step in names if step not in steps() or names.count(step) > 1]
-        problems += [f"{folder / table}: {step!r}: unknown or repeated step" for step in wrong]
+        problems += [f"{path}: {step!r}: unknown or repeated step" for step in wrong]
         for column in rows[0].keys() - {"step"}:
             mode = (column.removesuffix("_tso"), column.endswith("_tso"))
-            cells[mode] = {row["step"]: row[column] for row in rows if row[column]}
-    references = read_table(folder / "references.tsv", schema("references"))
-    wrong = {row["step"] for row in references} - {*steps(), "all"}
-    problems += [f"{folder / 'references.tsv'}: {step!r}: unknown step" for step in sorted(wrong)]
-    defaults = read_yaml(folder / "defaults.yaml")
+            order[mode] = [row["step"] for row in rows if row[column] != _NEVER]
+            cells[mode] = {row["step"]: row[column] for row in rows if row[column] not in ("", _NEVER)}
+    return order, cells
+
+
+def _defaults(
+    folders: list[Path], without: dict[str, list[str]], own_steps: set[str], problems: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Lay what each release says over the defaults of the schema, of the steps and parameters that this one has."""
     known = schema("parameters")["properties"]
     closed = {step: {"additionalProperties": False, **rules} for step, rules in known.items()}
     rules = {"additionalProperties": False, "properties": closed}
-    problems += schema_problems(defaults, rules, folder / "defaults.yaml")
-    missing = {step for mode in cells.values() for step in mode} - defaults.keys()
-    problems += [f"{folder / 'defaults.yaml'}: {step} is missing" for step in sorted(missing)]
-    if problems:
-        raise ConfigError(problems)
-    return Release(name, cells, {step: defaults.get(step, {}) for step in steps()}, references)
-
-
-@cache
-def not_there_yet():
-    """Return what the releases have and the workflow still lacks: rows of ``releases/not_there_yet.tsv``.
-
-    Columns are step, parameter (empty: the whole step), value, when ("irs2": for that readout only) and
-    instead: "left out" (the step), "refused" (the exposure), or the value that stands in.
-    """
-    return read_table(RELEASES / "not_there_yet.tsv", schema("not_there_yet"))
-
-
-def is_missing(step):
-    """Return whether a whole step is not there yet."""
-    return any(row["step"] == step and row["instead"] == "left out" for row in not_there_yet())
-
-
-def stand_in(step, parameter, value):
-    """Return what replaces a value that is not there yet, or None if it is there."""
-    for row in not_there_yet():
-        if (row["step"], row["parameter"]) == (step, parameter) and row["value"] == word(value):
-            return BOOLEANS.get(row["instead"], row["instead"])
-    return None
+    values: dict[str, dict[str, Any]] = {
+        step: {
+            name: rule["default"]
+            for name, rule in known[step].get("properties", {}).items()
+            if step in own_steps and name not in without.get(step, [])
+        }
+        for step in steps()
+    }
+    for folder in folders:
+        if (path := folder / "defaults.yaml").exists():
+            given = read_yaml(path)
+            if found := schema_problems(given, rules, str(path)):
+                problems += found
+                continue
+            for step, parameters in given.items():
+                unknown = sorted(parameters.keys() - values[step].keys())
+                problems += [f"{path}: {step}: {name}: the release does not have it" for name in unknown]
+                values[step] |= parameters
+    return values

@@ -1,4 +1,6 @@
-"""The detector steps: functions on arrays, one module per step."""
+"""The detector steps: functions on arrays, one module or package per step, and here what several of them share."""
+
+from functools import wraps
 
 
 class NotApplicable(Exception):
@@ -14,3 +16,45 @@ class NotUsable(NotApplicable):
     """The step cannot work with the parameters that it was given; recorded as FAILED, the ramp unchanged."""
 
     status = "FAILED"
+
+
+def at_least(fewest, message):
+    """Make the check of a step that needs so many groups.
+
+    Parameters
+    ----------
+    fewest : int
+        Groups that an integration must have.
+    message : str
+        What is said of fewer; ``{}`` stands for their number.
+
+    Returns
+    -------
+    callable
+        Called with the groups per integration, whatever their flags; raises `NotApplicable`.
+    """
+
+    def check_groups(ngroups):
+        if ngroups < fewest:
+            raise NotApplicable(message.format(ngroups))
+
+    return check_groups
+
+
+def keeping_zeros(correct):
+    """Let a correction of zero frames, in place, leave alone what is exactly 0: it means "no measurement" there.
+
+    Parameters
+    ----------
+    correct : callable
+        Called with the zero frames, which it may change everywhere, and whatever else it needs.
+    """
+
+    @wraps(correct)
+    def corrected(zeroframes, *arguments, **options):
+        unusable = zeroframes == 0
+        correct(zeroframes, *arguments, **options)
+        zeroframes[unusable] = 0
+        return zeroframes
+
+    return corrected

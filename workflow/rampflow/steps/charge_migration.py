@@ -11,35 +11,21 @@ Goudfrooij et al. 2024, PASP 136, 014503.
 """
 
 import numpy as np
-from numba import float32, int32, njit, uint8, void
-from numba.types import Array
+from numba import float32, void
 
 from rampflow.detector import dq
-from rampflow.steps import NotApplicable
+from rampflow.errors import StepError
+from rampflow.kernels import F32_3R, I32_2, I32_2R, U8_3, U8_3R, kernel
+from rampflow.steps import at_least
 
 #: Rows that a block needs on each side: a pixel is flagged because of its neighbours above and below.
 HALO = 1
 
-_JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
+#: Ramps of fewer groups have none to lose.
+check_groups = at_least(3, "{} groups per integration; at least 3 are needed to leave out bright ones")
+
 _DNU = np.uint8(dq.DO_NOT_USE)
 _CHARGELOSS = np.uint8(dq.CHARGELOSS | dq.DO_NOT_USE)
-
-
-def check_groups(ngroups):
-    """Refuse ramps that are too short to lose groups.
-
-    Parameters
-    ----------
-    ngroups : int
-        Groups per integration.
-
-    Raises
-    ------
-    NotApplicable
-        If there are fewer than 3 groups.
-    """
-    if ngroups < 3:
-        raise NotApplicable(f"{ngroups} groups per integration; at least 3 are needed to leave out bright ones")
 
 
 def flag_charge_migration(sci, groupdq, *, signal_threshold):
@@ -64,21 +50,18 @@ def flag_charge_migration(sci, groupdq, *, signal_threshold):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
     if sci.shape != groupdq.shape:
-        raise ValueError(f"SCI has shape {sci.shape} but GROUPDQ {groupdq.shape}; give the same rows of both.")
+        raise StepError(f"SCI has shape {sci.shape} but GROUPDQ {groupdq.shape}; give the same rows of both.")
     onset = np.empty(sci.shape[1:], np.int32)
     _find_onset(sci, groupdq, np.float32(signal_threshold), onset)
     _flag_from_onset(groupdq, onset)
     return groupdq
 
 
-@njit(
-    void(Array(float32, 3, "C", readonly=True), Array(uint8, 3, "C", readonly=True), float32, int32[:, ::1]),
-    **_JIT,
-)
+@kernel(void(F32_3R, U8_3R, float32, I32_2))
 def _find_onset(sci, groupdq, threshold, onset):
     """Find each pixel's first group above the threshold, or the number of groups if there is none."""
     ngroups, rows, nx = sci.shape
@@ -87,12 +70,12 @@ def _find_onset(sci, groupdq, threshold, onset):
         # Backwards, so that the earliest group is the last to be noted.
         for g in range(ngroups - 1, -1, -1):
             for x in range(nx):
-                # "Exactly DO_NOT_USE" as in the oracle: any other bit beside it makes the group count again.
+                # "Exactly DO_NOT_USE" as in jwst: any other bit beside it makes the group count again.
                 if sci[g, y, x] > threshold and groupdq[g, y, x] != _DNU:
                     onset[y, x] = g
 
 
-@njit(void(uint8[:, :, ::1], Array(int32, 2, "C", readonly=True)), **_JIT)
+@kernel(void(U8_3, I32_2R))
 def _flag_from_onset(groupdq, onset):
     """Flag each pixel from the earliest onset among itself and its four neighbours."""
     ngroups, rows, nx = groupdq.shape

@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
 
 #: Type of data model (DATAMODL) of a dark, for instruments with one of their own.
@@ -45,7 +46,7 @@ class ReadPattern(NamedTuple):
     def of(cls, keywords, ngroups):
         """Take NFRAMES and GROUPGAP from a header (a mapping) and the groups from the array that goes with it."""
         if missing := [name for name in ("NFRAMES", "GROUPGAP") if keywords.get(name) is None]:
-            raise ValueError(
+            raise StepError(
                 f"The header of the dark has no {', '.join(missing)}, so that its groups cannot be told from those "
                 "of the exposure. Use another dark."
             )
@@ -70,7 +71,7 @@ class DarkPlan(NamedTuple):
     available: int
     #: Whether the groups are averages (then single precision) or taken as they are.
     averaged: bool
-    #: Whether any group has to be extrapolated: the oracle then averages all groups in double precision.
+    #: Whether any group has to be extrapolated: jwst then averages all groups in double precision.
     extrapolated: bool
 
 
@@ -92,15 +93,15 @@ def plan_dark(science, dark):
     ------
     NotApplicable
         If the dark averages more frames per group than the exposure, or drops more between groups.
-    ValueError
+    StepError
         If the dark is too short: it has one group and must be extrapolated; or it has more than one frame per
         group, which is counted as one when groups are averaged, and so the last groups find no dark.
 
     Notes
     -----
-    As in the oracle each group of the dark is taken as a single frame when groups are averaged, even if its
+    As in jwst each group of the dark is taken as a single frame when groups are averaged, even if its
     own NFRAMES is above 1. References in CRDS either have NFRAMES of 1 or the read pattern of the exposure.
-    Where the oracle runs out of groups on the way and writes NaN, an unchanged group or the average of too
+    Where jwst runs out of groups on the way and writes NaN, an unchanged group or the average of too
     few frames, this is an error here.
     """
     for name in ("nframes", "groupgap"):
@@ -109,7 +110,7 @@ def plan_dark(science, dark):
             raise NotApplicable(f"the dark has {name.upper()}={theirs}, the exposure only {ours}: no match is possible")
     extrapolated = science.frames > dark.frames
     if extrapolated and dark.ngroups < 2:
-        raise ValueError(
+        raise StepError(
             f"The exposure has {science.frames} frames but the dark {dark.frames} in a single group, from "
             "which nothing can be extrapolated. Use a dark with two groups or more."
         )
@@ -117,7 +118,7 @@ def plan_dark(science, dark):
     step, length = (science.nframes + science.groupgap, science.nframes) if averaged else (1, 1)
     groups = tuple(range(g * step, g * step + length) for g in range(science.ngroups))
     if averaged and dark[1:] != (1, 0) and groups[-1].stop > dark.ngroups:
-        raise ValueError(
+        raise StepError(
             f"The exposure {tuple(science)} needs {groups[-1].stop} groups of the dark {tuple(dark)} "
             f"(groups, frames per group, gap), which has {dark.ngroups}. Use a dark with one frame per group."
         )
@@ -127,7 +128,7 @@ def plan_dark(science, dark):
 def dark_plane(integration, *, intstart, n_reference):
     """Say which integration of a MIRI dark serves an integration of the exposure.
 
-    In every file but an exposure's first (INTSTART above 1) the oracle uses the last integration of the dark
+    In every file but an exposure's first (INTSTART above 1) jwst uses the last integration of the dark
     throughout, also where the dark has the very one; so do we. (Its averaged darks are then 0 in planes that
     the file's own count of integrations does not reach, and nothing is subtracted. That we do not follow.)
 
@@ -169,14 +170,14 @@ def averaged_dark(read_dark, plan, *, plane, group):
     -------
     2D `~numpy.ndarray`
         Dark (DN), a new array. Each NaN was counted as 0. float32; float64 for a group that is extrapolated
-        and not averaged, because the oracle rounds it only after subtracting.
+        and not averaged, because jwst rounds it only after subtracting.
     """
     wanted = plan.groups[group]
     precision = np.float64 if plan.extrapolated else np.float32
     total = None
     if wanted.stop > plan.available:
         last = read_dark(plane, plan.available - 1)
-        # The difference in single, the rest in double precision, as the oracle has it.
+        # The difference in single, the rest in double precision, as jwst has it.
         step = (last - read_dark(plane, plan.available - 2)).astype(np.float64)
     for index in wanted:
         ahead = index - (plan.available - 1)
@@ -242,8 +243,8 @@ class Dark:
 
         return averaged_dark(read_dark, self._plan, plane=plane, group=group)
 
-    def pieces(self):
-        """Give the dark piece by piece, for a file of its own.
+    def chunks(self):
+        """Give the dark chunk by chunk, for a file of its own.
 
         Yields
         ------
@@ -259,7 +260,7 @@ class Dark:
     def product(self, flags, instrument):
         """Say what a file of the dark holds, for `rampflow.jobs.step.Step.save_beside`: (images, keywords)."""
         shape = (*self.planes, self.pattern.ngroups, *flags.shape[-2:])
-        images = {"SCI": (shape, "f4", self.pieces()), "DQ": (flags.shape, "u4", [((), flags)])}
+        images = {"SCI": (shape, "f4", self.chunks()), "DQ": (flags.shape, "u4", [((), flags)])}
         return images, self.pattern.keywords() | {"DATAMODL": MODELS.get(instrument, "DarkModel")}
 
 
@@ -280,11 +281,11 @@ def subtract_dark(sci, dark):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes do not fit.
     """
     if dark.shape not in (sci.shape, sci.shape[1:]):
-        raise ValueError(
+        raise StepError(
             f"The dark has shape {dark.shape} but the groups have {sci.shape}. Darks are not cut out: "
             "use one that was made for the exposure's subarray."
         )
@@ -316,7 +317,7 @@ def average_dark_current(shape, *, image, keyword, average_dark_current, use_ave
         Rows and columns of the exposure.
     image : 2D `~numpy.ndarray` or None
         AVDRKCUR extension of the reference (electrons/s). One whose sum is 0 counts as missing. One of
-        another shape cannot be used, and the dark current is then taken as 0, as in the oracle.
+        another shape cannot be used, and the dark current is then taken as 0, as in jwst.
     keyword : float or None
         AVDRKCUR keyword of the reference (electrons/s), for want of an image.
     average_dark_current : float or None

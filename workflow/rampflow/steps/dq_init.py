@@ -11,6 +11,7 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/dq_init/description.
 import numpy as np
 
 from rampflow.detector import dq
+from rampflow.errors import StepError
 
 
 def add_user_flags(mask_dq, user_dq):
@@ -30,11 +31,11 @@ def add_user_flags(mask_dq, user_dq):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
     if user_dq.shape != mask_dq.shape:
-        raise ValueError(
+        raise StepError(
             f"user_supplied_dq has shape {user_dq.shape} but the exposure's frames have {mask_dq.shape}. "
             "It is not cut out: give flags for the pixels of the exposure."
         )
@@ -58,7 +59,7 @@ def combine_pixel_dq(pixeldq, mask_dq):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
     _check_mask(pixeldq, mask_dq, "PIXELDQ")
@@ -83,7 +84,7 @@ def flag_groups(groupdq, mask_dq):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
     _check_mask(groupdq, mask_dq, "GROUPDQ")
@@ -94,7 +95,7 @@ def flag_groups(groupdq, mask_dq):
 def _check_mask(flags, mask_dq, name):
     shape = flags.shape[-mask_dq.ndim :]
     if shape != mask_dq.shape:
-        raise ValueError(
+        raise StepError(
             f"The mask has shape {mask_dq.shape} but the frames of {name} have {shape}. "
             "Cut the mask to the exposure's subarray."
         )

@@ -15,24 +15,11 @@ Morrison et al. 2023, PASP 135, 075004.
 import numpy as np
 
 from rampflow.detector import dq
-from rampflow.steps import NotApplicable
+from rampflow.errors import StepError
+from rampflow.steps import at_least
 
-
-def check_groups(ngroups):
-    """Refuse ramps that are too short to spare their first group.
-
-    Parameters
-    ----------
-    ngroups : int
-        Groups per integration.
-
-    Raises
-    ------
-    NotApplicable
-        If there are 3 groups or fewer.
-    """
-    if ngroups <= 3:
-        raise NotApplicable(f"{ngroups} groups per integration; more than 3 are needed to leave out the first")
+#: Ramps of three groups or fewer cannot spare their first one.
+check_groups = at_least(4, "{} groups per integration; more than 3 are needed to leave out the first")
 
 
 def flag_first_group(first, third, *, bright_use_group1):
@@ -57,14 +44,14 @@ def flag_first_group(first, third, *, bright_use_group1):
 
     Raises
     ------
-    ValueError
+    StepError
         If the two groups differ in shape.
     """
     if not bright_use_group1:
         first |= dq.DO_NOT_USE
         return np.zeros(first.shape, dtype=bool)
     if first.shape != third.shape:
-        raise ValueError(f"Group 0 has shape {first.shape} and group 2 {third.shape}; give the same rows of both.")
+        raise StepError(f"Group 0 has shape {first.shape} and group 2 {third.shape}; give the same rows of both.")
     kept = (third & dq.SATURATED) != 0
     np.bitwise_or(first, dq.DO_NOT_USE, out=first, where=~kept)
     return kept

@@ -11,6 +11,7 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/group_scale/descript
 
 import numpy as np
 
+from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
 
 
@@ -33,7 +34,7 @@ def scale_factor(nframes, frame_divisor):
     ------
     NotApplicable
         If there is nothing to correct, or the header does not tell.
-    ValueError
+    StepError
         If one of the numbers is below 1.
     """
     if nframes is None:
@@ -45,7 +46,7 @@ def scale_factor(nframes, frame_divisor):
     if nframes == frame_divisor:
         raise NotApplicable(f"NFRAMES and FRMDIVSR are both {nframes}: the groups are true averages")
     if nframes < 1 or frame_divisor < 1:
-        raise ValueError(f"NFRAMES={nframes} and FRMDIVSR={frame_divisor} must be 1 or more. Correct the header.")
+        raise StepError(f"NFRAMES={nframes} and FRMDIVSR={frame_divisor} must be 1 or more. Correct the header.")
     return frame_divisor / nframes
 
 

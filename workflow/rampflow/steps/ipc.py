@@ -14,10 +14,10 @@ Moore, Ninkov & Forrest 2004, Proc. SPIE 5167, 204.
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, int64, njit, void
-from numba.types import Array
+from numba import int64, void
 
-_JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
+from rampflow.errors import StepError
+from rampflow.kernels import F32_2, F32_2R, F32_4R, kernel
 
 
 class Margins(NamedTuple):
@@ -129,15 +129,15 @@ def convolve_ipc(sci, kernel, *, margins, normal=None):
 
     Raises
     ------
-    ValueError
+    StepError
         If the kernel has another number of axes, an even number of rows or columns (then no pixel is its
-        centre; the oracle counts one weight twice and drops another), or does not fit the frames.
+        centre; jwst counts one weight twice and drops another), or does not fit the frames.
     """
     if normal is not None:
         sci[:, normal] = convolve_ipc(np.compress(normal, sci, axis=1), kernel, margins=margins)
         return sci
     if kernel.ndim < 2 or kernel.shape[2:] not in ((), sci.shape[1:]) or not all(n % 2 for n in kernel.shape[:2]):
-        raise ValueError(
+        raise StepError(
             f"The IPC kernel has shape {kernel.shape}; expected odd numbers of rows and columns, alone or "
             f"followed by the frame's {sci.shape[1:]}. Cut the reference to the exposure's subarray, or use "
             "another one."
@@ -151,13 +151,12 @@ def convolve_ipc(sci, kernel, *, margins, normal=None):
     return sci
 
 
-_frame = Array(float32, 2, "C", readonly=True)
 _span = (int64, int64, int64, int64)
 
 
-# In both kernels a row is summed term by term over all its columns, in the oracle's order: the centre of the
+# In both kernels a row is summed term by term over all its columns, in jwst's order: the centre of the
 # kernel last. The order matters in single precision.
-@njit(void(_frame, _frame, *_span, float32[:, ::1]), **_JIT)
+@kernel(void(F32_2R, F32_2R, *_span, F32_2))
 def _convolve_common(source, kernel, y0, y1, x0, x1, result):
     kh, kw = kernel.shape
     jc, ic = kh // 2, kw // 2
@@ -181,7 +180,7 @@ def _convolve_common(source, kernel, y0, y1, x0, x1, result):
             total[x] += weight * term[x]
 
 
-@njit(void(_frame, Array(float32, 4, "C", readonly=True), *_span, float32[:, ::1]), **_JIT)
+@kernel(void(F32_2R, F32_4R, *_span, F32_2))
 def _convolve_per_pixel(source, kernel, y0, y1, x0, x1, result):
     kh, kw = kernel.shape[:2]
     jc, ic = kh // 2, kw // 2

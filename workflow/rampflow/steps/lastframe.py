@@ -9,24 +9,10 @@ Morrison et al. 2023, PASP 135, 075004.
 """
 
 from rampflow.detector import dq
-from rampflow.steps import NotApplicable
+from rampflow.steps import at_least
 
-
-def check_groups(ngroups):
-    """Refuse ramps that are too short to spare their last group.
-
-    Parameters
-    ----------
-    ngroups : int
-        Groups per integration.
-
-    Raises
-    ------
-    NotApplicable
-        If there are 2 groups or fewer.
-    """
-    if ngroups <= 2:
-        raise NotApplicable(f"{ngroups} groups per integration; more than 2 are needed to leave out the last")
+#: Ramps of two groups or fewer cannot spare their last one.
+check_groups = at_least(3, "{} groups per integration; more than 2 are needed to leave out the last")
 
 
 def flag_last_group(last):

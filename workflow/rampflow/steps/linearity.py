@@ -16,10 +16,12 @@ Horner's, in single precision like the data; that of single reads is in double p
 """
 
 import numpy as np
-from numba import float32, float64, int64, njit, uint8, void
-from numba.types import Array
+from numba import float32, float64, int64, void
 
 from rampflow.detector import dq as bits
+from rampflow.errors import StepError
+from rampflow.kernels import F32_3, F32_3R, F64_1, F64_2, U8_3R, kernel
+from rampflow.steps import keeping_zeros
 
 # Columns handled together, so that data, sums and ten coefficients of each stay in the first-level cache.
 _BLOCK = 512
@@ -50,11 +52,11 @@ def usable_coefficients(coefficients, dq):
 
     Raises
     ------
-    ValueError
+    StepError
         If there are fewer than two coefficients, or the shapes differ.
     """
     if len(coefficients) < 2 or coefficients.shape[1:] != dq.shape:
-        raise ValueError(
+        raise StepError(
             f"The linearity reference has coefficients of shape {coefficients.shape} and flags of shape "
             f"{dq.shape}; expected (n, rows, columns) with n of 2 or more, and (rows, columns). "
             "Use another reference file."
@@ -87,7 +89,7 @@ def linearize(sci, groupdq, coefficients):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree.
     """
     _check_shapes(sci, groupdq, coefficients)
@@ -107,7 +109,7 @@ def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
     group), both corrected as averages. The reads that this rate predicts are turned into observed counts,
     shifted so that their average is the observed one, corrected, and averaged again.
 
-    As in the oracle the reads are taken to follow each other without the frames that are dropped between groups
+    As in jwst the reads are taken to follow each other without the frames that are dropped between groups
     (GROUPGAP), so that with dropped frames the reads of a group are spread too far.
 
     Parameters
@@ -128,17 +130,18 @@ def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree, or there is but one group.
     """
     _check_shapes(sci, groupdq, coefficients)
     _check_shapes(sci, groupdq, inverse)
     if len(sci) < 2:
-        raise ValueError("One group gives no rate: use linearize")
+        raise StepError("One group gives no rate: use linearize")
     _linearize_reads(sci, groupdq, coefficients, inverse, nframes, _READ_BLOCK)
     return sci
 
 
+@keeping_zeros
 def linearize_zeroframe(zeroframe, coefficients):
     """Apply the polynomial to zero frames, in place, except where they hold no measurement.
 
@@ -157,31 +160,21 @@ def linearize_zeroframe(zeroframe, coefficients):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree.
     """
-    return linearize(zeroframe, np.where(zeroframe == 0, _SATURATED, np.uint8(0)), coefficients)
+    return linearize(zeroframe, np.zeros(zeroframe.shape, np.uint8), coefficients)
 
 
 def _check_shapes(sci, groupdq, coefficients):
     if sci.shape != groupdq.shape or sci.shape[1:] != coefficients.shape[1:]:
-        raise ValueError(
+        raise StepError(
             f"Linearity: SCI {sci.shape}, GROUPDQ {groupdq.shape} and coefficients {coefficients.shape} "
             "disagree. Cut the reference to the exposure's subarray, and to the rows of the block."
         )
 
 
-@njit(
-    void(
-        float32[:, :, ::1],
-        Array(uint8, 3, "C", readonly=True),
-        Array(float32, 3, "C", readonly=True),
-        int64,
-    ),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
+@kernel(void(F32_3, U8_3R, F32_3R, int64))
 def _linearize(sci, groupdq, coefficients, block):
     ngroups, rows, nx = sci.shape
     top = coefficients.shape[0] - 1
@@ -206,7 +199,7 @@ def _linearize(sci, groupdq, coefficients, block):
                     counts[x] = observed if flags[x] & _SATURATED != 0 else linear
 
 
-@njit(inline="always", error_model="numpy")
+@kernel(inline="always")
 def _linear(counts, flag, coefficients, y, x):
     """Linear counts of one sample, in single precision; a saturated one stays as it is."""
     if flag & _SATURATED != 0:
@@ -217,7 +210,7 @@ def _linear(counts, flag, coefficients, y, x):
     return total
 
 
-@njit(void(float64[:, ::1], float64[::1], float64[::1], float64[::1]), cache=True, nogil=True, error_model="numpy")
+@kernel(void(F64_2, F64_1, F64_1, F64_1))
 def _evaluate(coefficients, argument, result, total):
     """Evaluate the polynomials of a block of columns, and add the results to the total."""
     top = coefficients.shape[0] - 1
@@ -231,19 +224,7 @@ def _evaluate(coefficients, argument, result, total):
         total[x] += result[x]
 
 
-@njit(
-    void(
-        float32[:, :, ::1],
-        Array(uint8, 3, "C", readonly=True),
-        Array(float32, 3, "C", readonly=True),
-        Array(float32, 3, "C", readonly=True),
-        int64,
-        int64,
-    ),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
+@kernel(void(F32_3, U8_3R, F32_3R, F32_3R, int64, int64))
 def _linearize_reads(sci, groupdq, coefficients, inverse, nframes, block):
     ngroups, rows, nx = sci.shape
     there, back = np.empty((coefficients.shape[0], block)), np.empty((inverse.shape[0], block))

@@ -50,7 +50,7 @@ def check_exposure(instrument, subarray, shape):
         raise NotApplicable("in a single group there is nothing to compare with the first one")
 
 
-class Levels(NamedTuple):
+class FrameLevels(NamedTuple):
     """Medians of the background in the centre and at the edge."""
 
     centre: np.float32
@@ -74,7 +74,7 @@ def measure(image, mask):
 
     Returns
     -------
-    Levels or None
+    FrameLevels or None
         None where there is no background.
     """
     found = []
@@ -84,7 +84,7 @@ def measure(image, mask):
         if not values.size:
             return None
         found.append(np.median(values, overwrite_input=True))
-    return Levels(*found)
+    return FrameLevels(*found)
 
 
 def measure_reference(frame, mask):
@@ -99,7 +99,7 @@ def measure_reference(frame, mask):
 
     Returns
     -------
-    Levels
+    FrameLevels
 
     Raises
     ------
@@ -127,7 +127,7 @@ def subtract_frame(sci, first, frame, levels, mask):
         The group and the first one of its integration (DN).
     frame : 2D float32 `~numpy.ndarray`
         The reference. Where it is NaN the result is, too.
-    levels : Levels
+    levels : FrameLevels
         From `measure_reference`.
     mask : 2D bool `~numpy.ndarray`
         True for background.

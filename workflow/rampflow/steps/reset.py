@@ -12,6 +12,8 @@ Morrison et al. 2023, PASP 135, 075004.
 
 import numpy as np
 
+from rampflow.errors import StepError
+
 
 def used_part(shape, *, nints, ngroups):
     """Say how much of the reference is used.
@@ -106,11 +108,11 @@ def subtract_reset(sci, reset):
 
     Raises
     ------
-    ValueError
+    StepError
         If the frames differ in shape, or there are more groups in ``reset`` than in ``sci``.
     """
     if sci.shape[1:] != reset.shape[1:] or len(reset) > len(sci):
-        raise ValueError(
+        raise StepError(
             f"The reset signal has shape {reset.shape} but the groups have {sci.shape}. "
             "Give the groups of the reference that belong to these groups, for the exposure's own subarray."
         )

@@ -16,7 +16,7 @@ SCI is read, never changed (DN). The superbias reference serves the second-group
 
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/saturation/description.html and
 https://jwst-docs.stsci.edu (NIR detector performance, "Saturation"). The mixture of single and double
-precision below is the oracle's, measured on values at the very boundary; it decides which way a tie falls.
+precision below is jwst's, measured on values at the very boundary; it decides which way a tie falls.
 
 In frames of NIRSpec's IRS2 readout the interleaved reference pixels are left out, what is flagged by growth stays
 flagged, there is no test of the group before a saturated one, and what the test of the second group finds is
@@ -24,15 +24,16 @@ SATURATED and grown.
 """
 
 import numpy as np
-from numba import boolean, float32, int64, njit, uint8, uint16, void
+from numba import boolean, float32, int64, uint8, uint16, void
 
 from rampflow.detector import dq as bits
 from rampflow.detector import irs2
+from rampflow.errors import StepError
+from rampflow.kernels import B_1, B_2, F32_2, F32_3, U8_1, U8_2, U8_3, U16_3, kernel
 
 #: No 16-bit count reaches this threshold (DN).
 UNREACHABLE = 65536.0
 
-_JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
 _DNU = np.uint8(bits.DO_NOT_USE)
 _SATURATED = np.uint8(bits.SATURATED)
 _FLOOR = np.uint8(bits.AD_FLOOR | bits.DO_NOT_USE)
@@ -59,11 +60,11 @@ def prepare_threshold(threshold, dq):
 
     Raises
     ------
-    ValueError
+    StepError
         If the two arrays differ in shape.
     """
     if threshold.shape != dq.shape:
-        raise ValueError(
+        raise StepError(
             f"Saturation: the reference has thresholds of shape {threshold.shape} but flags of shape "
             f"{dq.shape}; expected the same. Use another reference file."
         )
@@ -140,19 +141,19 @@ def flag_saturation(sci, groupdq, threshold, bias, unchecked, normal=None, *, n_
 
     Raises
     ------
-    ValueError
+    StepError
         If shapes disagree, or a number is out of range.
     """
     if groupdq.shape != sci.shape or {threshold.shape, unchecked.shape} != {sci.shape[1:]}:
-        raise ValueError(
+        raise StepError(
             f"Saturation: SCI {sci.shape}, GROUPDQ {groupdq.shape}, threshold {threshold.shape} and "
             f"unchecked {unchecked.shape} must agree. Cut the references to the rows of the block."
         )
     if bias is not None and bias.shape != sci.shape[1:]:
-        raise ValueError(f"Saturation: the superbias has shape {bias.shape}, the block needs {sci.shape[1:]}.")
+        raise StepError(f"Saturation: the superbias has shape {bias.shape}, the block needs {sci.shape[1:]}.")
     _check_growth(n_pix_grow_sat)
     if use_readpatt and (nframes is None or nframes < 1):
-        raise ValueError(
+        raise StepError(
             f"Saturation: NFRAMES is {nframes}, expected 1 or more. Correct the header, or set use_readpatt to false."
         )
     if normal is not None:
@@ -198,11 +199,11 @@ def flag_zeroframe(zeroframe, threshold, *, n_pix_grow_sat):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes disagree or ``n_pix_grow_sat`` is negative.
     """
     if zeroframe.shape[-2:] != threshold.shape:
-        raise ValueError(f"Saturation: zero frame {zeroframe.shape} and threshold {threshold.shape} must agree.")
+        raise StepError(f"Saturation: zero frame {zeroframe.shape} and threshold {threshold.shape} must agree.")
     _check_growth(n_pix_grow_sat)
     for frame in zeroframe.reshape(-1, *threshold.shape):
         flags = np.zeros((1, *frame.shape), np.uint8)
@@ -213,7 +214,7 @@ def flag_zeroframe(zeroframe, threshold, *, n_pix_grow_sat):
 
 def _check_growth(n_pix_grow_sat):
     if n_pix_grow_sat < 0:
-        raise ValueError(f"Saturation: n_pix_grow_sat is {n_pix_grow_sat}, expected 0 or more.")
+        raise StepError(f"Saturation: n_pix_grow_sat is {n_pix_grow_sat}, expected 0 or more.")
 
 
 # Growth by a box of (2n+1)² pixels goes row by row: each row's sources are spread sideways into a ring of
@@ -221,7 +222,7 @@ def _check_growth(n_pix_grow_sat):
 # always read before anything is grown into it, and rows far from any source cost nothing.
 
 
-@njit([boolean(uint8[::1], uint8[::1], int64)], **_JIT)
+@kernel(boolean(U8_1, U8_1, int64))
 def _spread(sources, row, n):
     """Fill ``row`` with the sources (0 or 1) spread by n columns; tell whether there is any."""
     any_source = np.uint8(0)
@@ -237,7 +238,7 @@ def _spread(sources, row, n):
     return True
 
 
-@njit([void(uint8[:, ::1], boolean[::1], uint8[::1], uint8)], **_JIT)
+@kernel(void(U8_2, B_1, U8_1, uint8))
 def _join(ring, filled, flags, value):
     """Add ``value`` to the flags wherever a filled row of the ring says so."""
     for r in range(len(ring)):
@@ -246,10 +247,7 @@ def _join(ring, filled, flags, value):
                 flags[x] |= ring[r, x] * value
 
 
-@njit(
-    [void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], int64) for sci_type in (float32, uint16)],
-    **_JIT,
-)
+@kernel([void(counts, U8_3, F32_2, int64) for counts in (F32_3, U16_3)])
 def _flag_full_wells(sci, groupdq, threshold, n):
     ngroups, rows, nx = sci.shape
     ever = np.zeros((rows, nx), np.uint8)
@@ -274,13 +272,7 @@ def _flag_full_wells(sci, groupdq, threshold, n):
                 _join(ring, filled, groupdq[g, y - n], _SATURATED)
 
 
-@njit(
-    [
-        void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], boolean[:, ::1], int64, int64)
-        for sci_type in (float32, uint16)
-    ],
-    **_JIT,
-)
+@kernel([void(counts, U8_3, F32_2, B_2, int64, int64) for counts in (F32_3, U16_3)])
 def _flag_partial_averages(sci, groupdq, threshold, unchecked, nframes, n):
     ngroups, rows, nx = sci.shape
     sources = np.empty(nx, np.uint8)
@@ -313,7 +305,7 @@ def _flag_partial_averages(sci, groupdq, threshold, unchecked, nframes, n):
                 _join(ring, filled, groupdq[g, y - n], _DNU)
 
 
-@njit([boolean(sci_type, sci_type, float32, float32, int64) for sci_type in (float32, uint16)], **_JIT)
+@kernel([boolean(counts, counts, float32, float32, int64) for counts in (float32, uint16)])
 def _saturates_in_second(first, second, threshold, bias, nframes):
     """Tell from the first two groups of a pixel that is full in the third whether it filled during the second."""
     first = np.float32(first)
@@ -324,13 +316,7 @@ def _saturates_in_second(first, second, threshold, bias, nframes):
     return steady < threshold and step > (threshold - first) / np.float32(nframes)
 
 
-@njit(
-    [
-        void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], float32[:, ::1], int64)
-        for sci_type in (float32, uint16)
-    ],
-    **_JIT,
-)
+@kernel([void(counts, U8_3, F32_2, F32_2, int64) for counts in (F32_3, U16_3)])
 def _flag_second_group(sci, groupdq, threshold, bias, nframes):
     rows, nx = threshold.shape
     for y in range(rows):
@@ -341,13 +327,7 @@ def _flag_second_group(sci, groupdq, threshold, bias, nframes):
                 groupdq[1, y, x] |= _DNU
 
 
-@njit(
-    [
-        void(sci_type[:, :, ::1], uint8[:, :, ::1], float32[:, ::1], float32[:, ::1], int64, int64)
-        for sci_type in (float32, uint16)
-    ],
-    **_JIT,
-)
+@kernel([void(counts, U8_3, F32_2, F32_2, int64, int64) for counts in (F32_3, U16_3)])
 def _flag_normal_pixels(sci, groupdq, threshold, bias, nframes, n):
     """Flag the normal pixels of IRS2 frames; without a read pattern ``nframes`` is 0."""
     ngroups, rows, nx = sci.shape

@@ -12,6 +12,9 @@ https://jwst-docs.stsci.edu (NIR detectors, "Bias").
 
 import numpy as np
 
+from rampflow.errors import StepError
+from rampflow.steps import keeping_zeros
+
 
 def usable_bias(bias):
     """Replace unknown bias values by zero.
@@ -46,14 +49,19 @@ def subtract_superbias(sci, bias):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
-    _check_bias(sci, bias)
+    if sci.shape[-2:] != bias.shape:
+        raise StepError(
+            f"The superbias has shape {bias.shape} but the frames have {sci.shape[-2:]}. "
+            "Cut the reference to the exposure's subarray."
+        )
     sci -= bias
     return sci
 
 
+@keeping_zeros
 def subtract_from_zeroframe(zeroframe, bias):
     """Subtract the bias from zero frames, in place, except where they hold no measurement.
 
@@ -72,17 +80,7 @@ def subtract_from_zeroframe(zeroframe, bias):
 
     Raises
     ------
-    ValueError
+    StepError
         If the shapes differ.
     """
-    _check_bias(zeroframe, bias)
-    np.subtract(zeroframe, bias, out=zeroframe, where=zeroframe != 0)
-    return zeroframe
-
-
-def _check_bias(frames, bias):
-    if frames.shape[-2:] != bias.shape:
-        raise ValueError(
-            f"The superbias has shape {bias.shape} but the frames have {frames.shape[-2:]}. "
-            "Cut the reference to the exposure's subarray."
-        )
+    return subtract_superbias(zeroframe, bias)

@@ -31,10 +31,6 @@ _FOURIER = frozenset({"NRS_MSASPEC", "NRS_IFU", "NRS_FIXEDSLIT", "NRS_BRIGHTOBJ"
 _UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.JUMP_DET)
 
 
-#: Parameters that `choose_fit` takes.
-OPTIONS = ("fit_method", "fit_by_channel", "background_method", "background_box_size", "n_sigma")
-
-
 class Fit(NamedTuple):
     """How the noise of an exposure is fitted.
 

@@ -1,4 +1,7 @@
-"""The low-resolution background of an image, which is set aside while the noise is fitted."""
+"""The low-resolution background of an image, which is set aside while the noise is fitted.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/description.html
+"""
 
 import warnings
 

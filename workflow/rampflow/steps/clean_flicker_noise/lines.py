@@ -1,4 +1,7 @@
-"""Flicker noise as one level per line: the median of the line's background."""
+"""Flicker noise as one level per line: the median of the line's background.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/description.html
+"""
 
 import numpy as np
 

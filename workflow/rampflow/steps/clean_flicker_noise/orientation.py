@@ -1,4 +1,7 @@
-"""NIRSpec's frames with the lines, as they are read, as rows."""
+"""NIRSpec's frames with the lines, as they are read, as rows.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/description.html
+"""
 
 
 def to_detector(image, detector):

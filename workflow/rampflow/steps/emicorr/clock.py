@@ -1,6 +1,8 @@
 """When a pixel of a MIRI exposure is read, in pixel clocks of 10 microseconds from the start of the exposure.
 
 Four outputs read four neighbouring columns at the same time, so that a row of nx columns has nx // 4 samples.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/emicorr/description.html
 """
 
 from typing import NamedTuple

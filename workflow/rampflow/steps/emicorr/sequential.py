@@ -13,9 +13,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, float64, int64, njit, void
-from numba.types import Array
+from numba import float32, float64, int64, void
 
+from rampflow.kernels import F32_1, F32_2, F32_2R, F32_3, F32_3R, F64_1, F64_1R, F64_2, I64_1, kernel
 from rampflow.steps.emicorr.clock import period_of
 
 #: More bins than this are reduced to the next.
@@ -176,12 +176,7 @@ def _residual(ramp, integration, group, *, slope, level):
     return quarter - np.median(quarter)
 
 
-@njit(
-    void(Array(float32, 3, "C", readonly=True), float64[:, ::1], float32[:, ::1]),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
+@kernel(void(F32_3R, F64_2, F32_2))
 def _lines(sci, slope, level):
     """Fit lines to all groups but the first and the last; the level is the median (of two: the lesser) beside it."""
     ngroups, rows, nx = sci.shape
@@ -212,12 +207,7 @@ def _lines(sci, slope, level):
             level[y, x] = middle if number > 2 else values[0]
 
 
-@njit(
-    int64(int64, int64, int64, int64, int64, float64, int64),
-    cache=True,
-    nogil=True,
-    inline="always",
-)
+@kernel(int64(int64, int64, int64, int64, int64, float64, int64), inline="always")
 def _bin(clocks, k, sample, delay, last, period, nbins):
     """Bin of a sample: a phase on the border of two belongs to the earlier, and phase 0 to none (-1)."""
     clocks += k * sample
@@ -227,11 +217,7 @@ def _bin(clocks, k, sample, delay, last, period, nbins):
     return int64(math.ceil((phase - math.floor(phase)) * nbins)) - 1
 
 
-@njit(
-    void(int64[::1], int64, int64, int64, int64, int64, int64, float64),
-    cache=True,
-    nogil=True,
-)
+@kernel(void(I64_1, int64, int64, int64, int64, int64, int64, float64))
 def _count_bins(counts, rows, samples, start, row, sample, delay, period):
     nbins = len(counts)
     for y in range(rows):
@@ -241,23 +227,7 @@ def _count_bins(counts, rows, samples, start, row, sample, delay, period):
                 counts[place] += 1
 
 
-@njit(
-    void(
-        Array(float32, 2, "C", readonly=True),
-        float32[::1],
-        int64[::1],
-        int64,
-        int64,
-        int64,
-        int64,
-        int64,
-        int64,
-        int64,
-        float64,
-    ),
-    cache=True,
-    nogil=True,
-)
+@kernel(void(F32_2R, F32_1, I64_1, int64, int64, int64, int64, int64, int64, int64, float64))
 def _gather(residual, values, filled, first, last, nbins, start, row, sample, delay, period):
     """Put the values of the bins from ``first`` to ``last`` to where each bin has its room."""
     rows, samples = residual.shape
@@ -269,7 +239,7 @@ def _gather(residual, values, filled, first, last, nbins, start, row, sample, de
                 filled[place - first] += 1
 
 
-@njit(float64(float64[::1]), cache=True, nogil=True, error_model="numpy")
+@kernel(float64(F64_1))
 def _clipped_mean(values):
     """Mean of sorted values, those far from the median left out until none is; NaN of no values."""
     low, high = 0, len(values)
@@ -293,20 +263,7 @@ def _clipped_mean(values):
 # --- subtraction -------------------------------------------------------------------------------------------------
 
 
-@njit(
-    void(
-        float32[:, :, ::1],
-        Array(float64, 1, "C", readonly=True),
-        float64,
-        int64,
-        int64,
-        int64,
-        int64,
-        int64,
-    ),
-    cache=True,
-    nogil=True,
-)
+@kernel(void(F32_3, F64_1R, float64, int64, int64, int64, int64, int64))
 def _subtract_table(sci, table, period, start, frame, row, sample, delay):
     ngroups, rows, nx = sci.shape
     samples = nx // 4

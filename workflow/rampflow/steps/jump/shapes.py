@@ -2,6 +2,8 @@
 
 Geometry as of jwst 3.0, which uses scikit-image as this module does: regions touch along edges or corners, an
 ellipse has the second moments of its region, and pixels are inside when their centres are.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/jump/description.html
 """
 
 from typing import NamedTuple

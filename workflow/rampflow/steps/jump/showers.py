@@ -6,20 +6,19 @@ every pixel. Where that stands out over a large enough area, an ellipse is flagg
 
 Order of work: :func:`enough_for_showers`; :func:`typical_differences` by blocks of rows; :func:`find_showers` by
 groups; :func:`flag_showers` by blocks of rows of an integration.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/jump/description.html
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from rampflow.detector import dq
-from rampflow.steps.jump import two_point
+from rampflow.kernels import F32_2, F64_2, I64_2, kernel
+from rampflow.steps.jump import tiles, typical
 from rampflow.steps.jump.shapes import Ellipse, ellipse_of, grown_axes, pixels_of, regions
-
-#: Parameters of the step that :func:`find_showers` and :func:`flag_showers` take as they are.
-FIND_SHOWERS_OPTIONS = ("extend_snr_threshold", "extend_min_area", "extend_inner_radius", "extend_outer_radius")
-FLAG_SHOWERS_OPTIONS = ("extend_ellipse_expand_ratio", "time_masked_after_shower", "max_extended_radius")
+from rampflow.steps.sorting import network
 
 #: Fewest differences of an exposure that showers are looked for in.
 MIN_DIFFERENCES = 10
@@ -30,7 +29,7 @@ MAX_AMPLITUDE = 6
 #: Where statistics along the integrations are clipped.
 CLIP_SIGMA = 5.0
 
-_DNU, _JUMP, _BAD = two_point.DNU, two_point.JUMP, two_point.BAD
+_DNU, _JUMP, _BAD = tiles.DNU, tiles.JUMP, tiles.BAD
 _ANY = _BAD | _JUMP
 _SATURATED = np.uint8(dq.SATURATED)
 
@@ -86,10 +85,10 @@ def typical_differences(sci, groupdq, gain, readnoise, *, nframes, minimum_sigcl
     gain = np.ascontiguousarray(gain, np.float32)
     if nints >= minimum_sigclip_groups:
         median, noise = np.empty((2, ngroups - 1, rows, nx), np.float32)
-        two_point.clipped_statistics(sci, unused, gain, CLIP_SIGMA, median, noise, ngroups - 1)
+        typical.clipped_statistics(sci, unused, gain, CLIP_SIGMA, median, noise, ngroups - 1)
         return median, noise
-    network = two_point.sorting_network(nints * (ngroups - 1))
-    median = two_point.median_differences(sci, unused, gain, network)[None]
+    pairs = network(nints * (ngroups - 1), False)
+    median = typical.median_differences(sci, unused, gain, pairs)[None]
     with np.errstate(invalid="ignore"):
         return median, np.sqrt(np.abs(median) + np.square(np.float32(readnoise) * gain) / np.float32(nframes))
 
@@ -259,7 +258,7 @@ def _mean_difference(ramps, flags):
         return total / usable.sum(axis=0).astype(np.float32)
 
 
-@njit("float64[:, ::1](float32[:, ::1], int64[:, ::1])", cache=True, nogil=True)
+@kernel(F64_2(F32_2, I64_2))
 def _ring_mean(values, offsets):
     """Average over the pixels at some offsets from each; NaN are left out, outside the image is 0; NaN stays NaN."""
     ny, nx = values.shape

@@ -2,6 +2,8 @@
 
 The flags of single pixels miss the halo of a snowball. So ellipses around the flagged pixels are grown, and the
 saturated cores too, from which charge spills (https://jwst-docs.stsci.edu, "Shower and Snowball Artifacts").
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/jump/description.html
 """
 
 from itertools import chain, islice
@@ -10,20 +12,6 @@ import numpy as np
 
 from rampflow.detector import dq
 from rampflow.steps.jump.shapes import ellipse_of, grown_axes, pixels_of, regions
-
-#: Parameters of the step that :func:`expand_snowballs` takes as they are.
-SNOWBALL_OPTIONS = (
-    "min_sat_area",
-    "min_jump_area",
-    "expand_factor",
-    "sat_required_snowball",
-    "min_sat_radius_extend",
-    "sat_expand",
-    "edge_size",
-    "mask_snowball_core_next_int",
-    "snowball_time_masked_next_int",
-    "max_extended_radius",
-)
 
 _SATURATED = np.uint8(dq.SATURATED)
 _JUMP = np.uint8(dq.JUMP_DET)

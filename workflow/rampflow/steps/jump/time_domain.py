@@ -3,12 +3,26 @@
 In a time series every integration repeats the one before. The difference of two given groups of a pixel, followed
 from integration to integration, varies slowly with the target; a cosmic ray stands out of it, also in ramps of two or
 three groups, of which the differences of one integration say little. The running median along time is the method of
-the exoplanet community (Nikolov et al. 2014, MNRAS 437, 46; Radica et al. 2023, MNRAS 524, 835).
+the exoplanet community.
+
+Source: Nikolov et al. 2014, MNRAS 437, 46; Radica et al. 2023, MNRAS 524, 835.
 """
 
 import numpy as np
+from numba import float64, int64, void
 
-from rampflow.steps.jump.two_point import JUMP, JUMPS, RAMPS, TILE, kernel, load_tile, select, width_of_tile
+from rampflow.kernels import F32_1, F32_2, F64_1, F64_2, I64_1, U8_2, kernel
+from rampflow.steps.jump.tiles import (
+    JUMP,
+    NEIGHBORS,
+    RAMPS,
+    load_tile,
+    room_for_tiles,
+    select,
+    tile_of,
+    width_of_tile,
+    with_room,
+)
 
 #: Fewest integrations with a usable difference that a pixel needs for a median along time.
 MIN_INTEGRATIONS = 5
@@ -17,7 +31,7 @@ MIN_INTEGRATIONS = 5
 _NORMAL = 1.4826
 
 
-@kernel("void(float64[::1], int64, float64)")
+@kernel(void(F64_1, int64, float64))
 def insert(ordered, n, value):
     """Put a value into its place among n in ascending order."""
     k = n
@@ -27,7 +41,7 @@ def insert(ordered, n, value):
     ordered[k] = value
 
 
-@kernel("void(float64[::1], int64, float64)")
+@kernel(void(F64_1, int64, float64))
 def remove(ordered, n, value):
     """Take a value out of n in ascending order, among which it is."""
     low, high = 0, n - 1
@@ -41,7 +55,7 @@ def remove(ordered, n, value):
         ordered[k] = ordered[k + 1]
 
 
-@kernel("void(float64[::1], int64, int64, float64[::1], float64[::1])")
+@kernel(void(F64_1, int64, int64, F64_1, F64_1))
 def running_medians(series, n, window, ordered, medians):
     """Find the median of `window` neighbours about each of n values; at the ends, of the first or last `window`."""
     window = min(window, n)
@@ -57,7 +71,7 @@ def running_medians(series, n, window, ordered, medians):
         medians[k] = 0.5 * (ordered[(window - 1) // 2] + ordered[window // 2])
 
 
-@kernel(f"void({TILE}, int64, float32[::1], int64, float64, int64, float64[:, ::1], float64[:, ::1], {JUMPS})")
+@kernel(void(F32_2, int64, F32_1, int64, float64, int64, F64_2, F64_2, U8_2))
 def mark_time_domain(differences, steps, variance, nframes, threshold, window, buffers, significance, jumps):
     """Mark the differences of a tile that stand out along time; keep by how many sigma.
 
@@ -98,15 +112,14 @@ def mark_time_domain(differences, steps, variance, nframes, threshold, window, b
                 k += 1
 
 
-@kernel(f"int64[::1]({RAMPS}, float32[:, ::1], int64, float64, int64, boolean, float64, float64)")
-def find_jumps_in_time(sci, groupdq, gain, variance, nframes, threshold, window, with_neighbors, least, most):
+@kernel(I64_1(*RAMPS, F32_2, int64, float64, int64, NEIGHBORS))
+def find_jumps_in_time(sci, groupdq, gain, variance, nframes, threshold, window, neighbors):
     """Flag the jumps in place; return those with neighbours to flag, as indices into the flattened `groupdq`."""
     nints, ngroups, rows, nx = sci.shape
     steps = ngroups - 1
     nvalues = nints * steps
     tile_width = width_of_tile(nvalues, nx)
-    difference_buffer = np.empty(nvalues * tile_width, np.float32)
-    jump_buffer = np.empty(nvalues * tile_width, np.uint8)
+    room = room_for_tiles(nvalues, tile_width)
     significance_buffer = np.empty(nvalues * tile_width)
     buffers = np.empty((4, nints))
     triggers = np.empty(1024, np.int64)
@@ -114,8 +127,8 @@ def find_jumps_in_time(sci, groupdq, gain, variance, nframes, threshold, window,
     for y in range(rows):
         for x0 in range(0, nx, tile_width):
             width = min(tile_width, nx - x0)
-            differences = difference_buffer[: nvalues * width].reshape(nvalues, width)
-            jumps = jump_buffer[: nvalues * width].reshape(nvalues, width)
+            tile = tile_of(room, nvalues, width)
+            differences, jumps = tile.differences, tile.jumps
             significance = significance_buffer[: nvalues * width].reshape(nvalues, width)
             load_tile(sci, groupdq, gain, y, x0, differences, jumps)
             jumps[:] = 0
@@ -127,12 +140,9 @@ def find_jumps_in_time(sci, groupdq, gain, variance, nframes, threshold, window,
                         continue
                     i, g = row // steps, row % steps + 1
                     groupdq[i, g, y, x0 + x] |= JUMP
-                    if not (with_neighbors and least < significance[row, x] < most):
+                    if not (neighbors.flagged and neighbors.least < significance[row, x] < neighbors.most):
                         continue
-                    if ntriggers == triggers.size:
-                        longer = np.empty(2 * ntriggers, np.int64)
-                        longer[:ntriggers] = triggers
-                        triggers = longer
+                    triggers = with_room(triggers, ntriggers)
                     triggers[ntriggers] = ((i * ngroups + g) * rows + y) * nx + x0 + x
                     ntriggers += 1
     return triggers[:ntriggers].copy()

@@ -6,19 +6,18 @@ depend on; since rounding keeps the order, it finds the values of double precisi
 always they are one. The results are those of double precision, to the bit.
 
 Columns as long as a series has integrations are not sorted: bit by bit the middle is enclosed, by counting.
+
+Source: Knuth, The Art of Computer Programming 3, section 5.3.4 (networks, which `sorting` makes).
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import boolean, float32, float64, int32, int64, njit, uint16, void
+from numba import float32, int32, int64, void
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
-_F2 = float32[:, ::1]
-_D1, _D2 = float64[::1], float64[:, ::1]
-_I2 = int64[:, ::1]
-_K2, _K3 = int32[:, ::1], int32[:, :, ::1]
-_H1 = uint16[::1]
+from rampflow.kernels import F32_2, F64_2, I32_2, I32_3, U16_1, fields, kernel
+from rampflow.steps.sorting import network, put_in_order
 
 #: Columns from this length on are sorted in single precision.
 LONG = 12
@@ -27,70 +26,37 @@ LONG = 12
 _MAGNITUDE, _INFINITE, _LOWEST = 0x7FFFFFFF, 0x7F800000, -(2**31)
 
 
-@njit(void(_D2, int64, int64), **_OPTIONS)
-def sort_columns(values, n, width):
-    """Sort the first `n` rows of every column: a merging network, the same steps whatever the values."""
-    size = 1
-    while size < n:
-        step = size
-        while step >= 1:
-            for base in range(step % size, n - step, 2 * step):
-                for low in range(base, base + min(step, n - step - base)):
-                    high = low + step
-                    if low // (2 * size) == high // (2 * size):
-                        for col in range(width):
-                            a = values[low, col]
-                            b = values[high, col]
-                            values[low, col] = a if a < b else b
-                            values[high, col] = b if a < b else a
-            step //= 2
-        size *= 2
+class Room(NamedTuple):
+    """What medians of n values each are found with, for so many columns.
+
+    Attributes
+    ----------
+    pairs, middle_pairs : int32 `~numpy.ndarray`
+        The `network` of n, whole and for the middle alone.
+    keys, wanted : float32 `~numpy.ndarray`
+        Scratch, shapes (n, width) and (2, width).
+    found : float64 `~numpy.ndarray`
+        Row 0 receives the medians; shape (4, width).
+    """
+
+    pairs: np.ndarray
+    middle_pairs: np.ndarray
+    keys: np.ndarray
+    wanted: np.ndarray
+    found: np.ndarray
 
 
-@njit(_I2(int64, boolean), **_OPTIONS)
-def network(n, only_middle):
-    """List the pairs of rows that `sort_columns` compares, or those of them on which the middle rows depend."""
-    pairs = np.empty((n * 4 * max(1, int64(math.log2(max(n, 2)) + 1) ** 2), 2), np.int64)
-    count = 0
-    size = 1
-    while size < n:
-        step = size
-        while step >= 1:
-            for base in range(step % size, n - step, 2 * step):
-                for low in range(base, base + min(step, n - step - base)):
-                    if low // (2 * size) == (low + step) // (2 * size):
-                        pairs[count, 0] = low
-                        pairs[count, 1] = low + step
-                        count += 1
-            step //= 2
-        size *= 2
-    needed = np.full(n, not only_middle)
-    if n > 0:
-        needed[(n - 1) // 2] = needed[n // 2] = True
-    first = count
-    for pair in range(count - 1, -1, -1):
-        low, high = pairs[pair]
-        if needed[low] or needed[high]:
-            needed[low] = needed[high] = True
-            first -= 1
-            pairs[first, 0] = low
-            pairs[first, 1] = high
-    return pairs[first:count].copy()
+ROOM = fields(Room, I32_2, I32_2, F32_2, F32_2, F64_2)
 
 
-@njit(void(_F2, _I2, int64), **_OPTIONS)
-def _compare(keys, pairs, width):
-    """Put the pairs of rows in order, one after the other."""
-    for pair in range(pairs.shape[0]):
-        low, high = keys[pairs[pair, 0], :width], keys[pairs[pair, 1], :width]
-        for col in range(width):
-            a = low[col]
-            b = high[col]
-            low[col] = a if a < b else b
-            high[col] = b if a < b else a
+@kernel(ROOM(int64, int64))
+def room_for_medians(n, width):
+    """Make room for the medians of so many columns of n values."""
+    keys, wanted = np.empty((n, width), np.float32), np.empty((2, width), np.float32)
+    return Room(network(n, False), network(n, True), keys, wanted, np.empty((4, width)))
 
 
-@njit(void(_D2, int64, int64, _F2, _D2), **_OPTIONS)
+@kernel(void(F64_2, int64, int64, F32_2, F64_2))
 def _match(values, n, width, wanted, found):
     """Find the values that round to the two wanted keys: lowest and highest of the one, of the other."""
     found[0, :width] = found[2, :width] = math.inf
@@ -108,15 +74,15 @@ def _match(values, n, width, wanted, found):
             high_1[col] = value if key == upper[col] and value > high_1[col] else high_1[col]
 
 
-@njit(void(_D2, int64, int64, _H1, _I2, _I2, _F2, _F2, _D2), **_OPTIONS)
-def medians(values, n, width, usable, pairs, middle_pairs, keys, wanted, found):
+@kernel(void(F64_2, int64, int64, U16_1, ROOM))
+def medians(values, n, width, usable, room):
     """Find the medians of columns of which the `usable` lowest of n values count; the others are infinite.
 
-    Written: row 0 of `found`, where anything is usable. `values` may be sorted. `pairs` and `middle_pairs` are the
-    `network` of n; `keys`, shape (n, width), and `wanted`, (2, width), are scratch.
+    Written: row 0 of `room.found`, where anything is usable. `values` may be sorted.
     """
+    keys, wanted, found = room.keys, room.wanted, room.found
     if n < LONG:
-        sort_columns(values, n, width)
+        put_in_order(values, room.pairs, width)
         for col in range(width):
             count = int64(usable[col])
             if count > 0:
@@ -128,7 +94,7 @@ def medians(values, n, width, usable, pairs, middle_pairs, keys, wanted, found):
     for row in range(n):
         for col in range(width):
             keys[row, col] = values[row, col]
-    _compare(keys, middle_pairs if all_usable else pairs, width)
+    put_in_order(keys, room.middle_pairs if all_usable else room.pairs, width)
     for col in range(width):
         count = max(int64(usable[col]), 1)
         wanted[0, col] = keys[(count - 1) // 2, col]
@@ -143,7 +109,7 @@ def medians(values, n, width, usable, pairs, middle_pairs, keys, wanted, found):
             found[0, col] = 0.5 * (column[(count - 1) // 2] + column[count // 2])
 
 
-@njit(void(_K3, int64, int64, int64, _K2, _K2), **_OPTIONS)
+@kernel(void(I32_3, int64, int64, int64, I32_2, I32_2))
 def middles(bits, row, left, width, keys, found):
     """Find the two middle values, which may be one, of columns of single precision, NaN left out.
 

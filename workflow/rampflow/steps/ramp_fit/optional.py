@@ -1,161 +1,237 @@
-"""Kernels of the optional product of the ordinary least-squares fit; `ramp_fit.fit_optional` says what it holds."""
+"""The optional product of the ordinary least-squares fit: what each segment of each ramp says.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/ramp_fitting/description.html
+"""
 
 import math
 
 import numpy as np
-from numba import boolean, float32, float64, int64, njit, uint8, void
+from numba import float32, float64, int64, void
 from numba.types import UniTuple
 
-from rampflow.detector import dq
-from rampflow.steps.ramp_fit.medians import network
-from rampflow.steps.ramp_fit.ols import (
-    EXPONENTS,
+from rampflow.kernels import F32_3, F64_1, kernel
+from rampflow.steps.ramp_fit.arrays import (
+    OPTIONAL,
+    PIXELS,
+    RAMPS,
+    RULES,
+    Block,
+    Optional,
+    Ramps,
+    Rules,
+    ramps_and_pixels,
+    with_zeroframe,
+)
+from rampflow.steps.ramp_fit.blocks import (
+    JUMP,
     RAMP,
+    SAT,
     ZERO_FRAME,
     block_width,
-    class_of_weights,
-    find_segments,
     finish_rate,
     load_flags,
     load_samples,
+    number_of,
+    room_for_flags,
+    room_for_samples,
+)
+from rampflow.steps.ramp_fit.groups import GROUPS
+from rampflow.steps.ramp_fit.ols import sample_times
+from rampflow.steps.ramp_fit.segments import (
+    class_of_weights,
+    find_segments,
     poisson_variance,
     read_variance,
+    room_for_segments,
     slope_of_segment,
     weight_of_group,
 )
 
-JUMP = dq.JUMP_DET
-SAT = dq.SATURATED
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
-_F2, _F3, _F4 = float32[:, ::1], float32[:, :, ::1], float32[:, :, :, ::1]
-_B4 = uint8[:, :, :, ::1]
-_D1 = float64[::1]
-_I1 = int64[::1]
+def count_segments(groupdq, zeroframe=None, *, groups, suppress_one_group, ignore_persistence):
+    """Count the segments and the jumps of the integration that has most: the size of the optional product.
+
+    Parameters
+    ----------
+    groupdq, zeroframe, groups, suppress_one_group, ignore_persistence
+        As for `fit_ramps`.
+
+    Returns
+    -------
+    tuple of int
+        Segments and jumps; over blocks take the larger of each.
+    """
+    _, ngroups, rows, nx = groupdq.shape
+    ramps = Ramps(np.empty((0, 0, 0, 0), np.float32), groupdq, with_zeroframe(zeroframe, rows, nx))
+    return _count_rows(ramps, groups, Rules(bool(suppress_one_group and ngroups > 1), bool(ignore_persistence)))
 
 
-@njit(UniTuple(int64, 2)(_B4, _F3, _I1, boolean, boolean), **_OPTIONS)
-def count_rows(gdq, zeroframe, groups, suppress, ignore_persistence):
+def fit_optional(
+    sci,
+    groupdq,
+    gain,
+    readnoise,
+    slope,
+    dark_rate=None,
+    zeroframe=None,
+    *,
+    counts,
+    groups,
+    tgroup,
+    tframe,
+    nframes,
+    groupgap,
+    dropped,
+    suppress_one_group,
+    ignore_persistence,
+    slope_weights,
+):
+    """Describe every segment of a block of rows.
+
+    Parameters
+    ----------
+    sci, groupdq, gain, readnoise, dark_rate, zeroframe, groups, tgroup, tframe, nframes
+        As for `fit_ramps`.
+    slope : 3D float32 `~numpy.ndarray`
+        Slopes of the integrations from `fit_ramps` (DN/s).
+    counts : tuple of int
+        From `count_segments`, of the whole exposure.
+    groupgap, dropped : int
+        Frames dropped between groups (GROUPGAP) and before the first one (DRPFRMS1).
+    suppress_one_group, ignore_persistence, slope_weights
+        As for `fit_ramps`.
+
+    Returns
+    -------
+    Optional
+    """
+    nints, ngroups, rows, nx = sci.shape
+    segments, jumps = counts
+    shapes = {"pedestal": (nints, rows, nx), "crmag": (nints, jumps, rows, nx)}
+    whole = (nints, segments, rows, nx)
+    result = Optional(*(np.zeros(shapes.get(name, whole), np.float32) for name in Optional._fields))
+    ramps, pixels = ramps_and_pixels(sci, groupdq, zeroframe, gain, readnoise, dark_rate)
+    rules = Rules(
+        bool(suppress_one_group and ngroups > 1), bool(ignore_persistence), read_weights=slope_weights == "read_noise"
+    )
+    timing = sample_times(tgroup, tframe, nframes), 1 / np.sqrt(2 * nframes)
+    delay = ((nframes + 1) / 2 + dropped) / (nframes + groupgap)
+    _optional_rows(ramps, pixels, slope, groups, rules, *timing, delay, result)
+    return result
+
+
+@kernel(UniTuple(int64, 2)(RAMPS, GROUPS, RULES))
+def _count_rows(ramps, groups, rules):
     """Largest number of segments, and of jumps, in an integration of a pixel."""
-    nints, _, nrows, nx = gdq.shape
-    ngroups = groups[1] - groups[0] + 1
-    block = block_width(ngroups, nx)
-    q = np.empty((nints, ngroups, block), dtype=np.uint8)
-    flags = np.empty((nints, block), dtype=np.uint8)
-    kind = np.empty((nints, block), dtype=np.uint8)
-    count = np.empty(block, dtype=np.uint16)
-    segments = np.empty((ngroups, 2), dtype=np.int64)
+    nints, _, nrows, nx = ramps.groupdq.shape
+    ngroups = number_of(groups)
+    most = block_width(ngroups, nx)
+    flags, places = room_for_flags(nints, ngroups, most), np.empty((ngroups, 2), np.int64)
+    of_groups = flags.of_groups
     most_segments = 0
     most_jumps = 0
     for row in range(nrows):
-        for left in range(0, nx, block):
-            width = min(block, nx - left)
-            load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
+        for left in range(0, nx, most):
+            block = Block(row, left, min(most, nx - left))
+            load_flags(ramps, groups, rules, block, flags)
             for i in range(nints):
-                for c in range(width):
+                for c in range(block.width):
                     jumps = 0
                     good = 0
                     for g in range(ngroups):
-                        jumps += g > 0 and q[i, g, c] & JUMP != 0
-                        good += q[i, g, c] == 0
-                    number = find_segments(q, i, c, True, segments)
+                        jumps += g > 0 and of_groups[i, g, c] & JUMP != 0
+                        good += of_groups[i, g, c] == 0
+                    number = find_segments(of_groups, i, c, True, places)
                     # Single groups that are not fitted leave an empty slot each.
-                    if number == 1 and segments[0, 1] == 1:
+                    if number == 1 and places[0, 1] == 1:
                         number = good
                     most_segments = max(most_segments, number)
                     most_jumps = max(most_jumps, jumps)
     return most_segments, most_jumps
 
 
-@njit(
-    void(
-        _F4, _B4, _F2, _F2, _F2, _F3, _F3, _I1, boolean, boolean, boolean, _D1, float64, float64,
-        _F4, _F4, _F4, _F4, _F4, _F4, _F3, _F4, _F4,
-    ),
-    **_OPTIONS,
-)  # fmt: skip
-def optional_rows(
-    sci, gdq, gain, readnoise, dark, zeroframe, slope_int,
-    groups, suppress, ignore_persistence, read_weights, times, noise_scale, delay,
-    slope, sigma_slope, var_p, var_r, intercept, sigma_intercept, pedestal, weights, jumps,
-):  # fmt: skip
-    """Write every segment's numbers into arrays of zeros: see `ramp_fit.fit_optional`."""
+@kernel(inline="always")
+def _store_jumps(sci, groupdq, first_kept, i, row, col, c, of_groups, kind, x, crmag):
+    """Write the heights (DN) of the jumps of a pixel in an integration."""
+    jump = 0
+    for g in range(1, x.shape[1]):
+        if of_groups[i, g, c] & JUMP:
+            before = x[i, g - 1, c]
+            # The size of a jump speaks of groups, not of the zero frame.
+            if g == 1 and kind == ZERO_FRAME:
+                saturated = groupdq[i, first_kept, row, col] & SAT
+                before = np.nan if saturated else sci[i, first_kept, row, col]
+            crmag[i, jump, row, col] = float64(x[i, g, c]) - float64(before)
+            jump += 1
+
+
+@kernel(inline="always")
+def _intercept(x, i, c, first, length, slope, time, gain, read_noise):
+    """Find the counts (DN) at time 0 by a segment of three groups or more, their uncertainty, that of the slope."""
+    signal = float64(x[i, first + length - 1, c]) - float64(x[i, first, c])
+    weight_class = class_of_weights(signal, gain, read_noise)
+    middle = 0.5 * (length - 1)
+    sum_w = 0.0
+    sum_wx = 0.0
+    sum_wuu = 0.0
+    for k in range(length):
+        w = weight_of_group(k, length, weight_class)
+        value = float64(x[i, first + k, c])
+        sum_w += w
+        sum_wx += w * value if value == value else 0.0
+        sum_wuu += w * (k - middle) * (k - middle)
+    centre = first + middle
+    noise = abs(read_noise) if 0.0 < abs(read_noise) < math.inf else math.nan
+    intercept = sum_wx / sum_w - slope * time * centre
+    return intercept, noise * math.sqrt(1.0 / sum_w + centre * centre / sum_wuu), noise / math.sqrt(sum_wuu)
+
+
+@kernel(void(RAMPS, PIXELS, F32_3, GROUPS, RULES, F64_1, float64, float64, OPTIONAL))
+def _optional_rows(ramps, pixels, slope_int, groups, rules, times, noise_scale, delay, result):
+    """Write every segment's numbers into arrays of zeros."""
+    sci, groupdq, first_kept = ramps.sci, ramps.groupdq, groups.first_kept
     nints, _, nrows, nx = sci.shape
-    ngroups = groups[1] - groups[0] + 1
-    block = block_width(ngroups, nx)
-    x = np.empty((nints, ngroups, block), dtype=np.float32)
-    q = np.empty((nints, ngroups, block), dtype=np.uint8)
-    flags = np.empty((nints, block), dtype=np.uint8)
-    kind = np.empty((nints, block), dtype=np.uint8)
-    diffs = np.empty((ngroups, block))
-    finite = np.empty(block)
-    count = np.empty(block, dtype=np.uint16)
-    pairs, middle_pairs = network(ngroups - 1, False), network(ngroups - 1, True)
-    keys, wanted = np.empty((ngroups, block), np.float32), np.empty((2, block), np.float32)
-    median = np.empty((4, block))
-    rate = np.empty(block)
-    segments = np.empty((ngroups, 2), dtype=np.int64)
-    norms = np.zeros((ngroups + 1, EXPONENTS.size))
-    table = np.empty(((ngroups // 2) * ((ngroups + 1) // 2), EXPONENTS.size))
+    ngroups = number_of(groups)
+    most = block_width(ngroups, nx)
+    flags, samples = room_for_flags(nints, ngroups, most), room_for_samples(nints, ngroups, most)
+    segments = room_for_segments(ngroups, most)
+    x, of_groups, kind, rate = samples.x, flags.of_groups, flags.kind, samples.rate
+    places, table, norms = segments.places, segments.table, segments.norms
+    gains, darks, readnoise = pixels.gain, pixels.dark_rate, pixels.readnoise
+    slopes, sigslopes, var_p, var_r, yints, sigyints, pedestal, weights, crmag = result
     for row in range(nrows):
-        for left in range(0, nx, block):
-            width = min(block, nx - left)
-            load_flags(gdq, zeroframe, groups, suppress, ignore_persistence, row, left, width, q, flags, kind, count)
+        for left in range(0, nx, most):
+            block = Block(row, left, min(most, nx - left))
+            load_flags(ramps, groups, rules, block, flags)
             rate[:] = 0.0
             for i in range(nints):
-                load_samples(
-                    sci, zeroframe, groups, times, i, row, left, width, q, flags, kind, x, rate,
-                    diffs, finite, count, pairs, middle_pairs, keys, wanted, median,
-                )  # fmt: skip
+                load_samples(ramps, groups, times, i, block, flags, samples)
             finish_rate(rate, nints)
             for i in range(nints):
-                for c in range(width):
+                for c in range(block.width):
                     col = left + c
-                    g_e = float64(gain[row, col])
-                    r_e = float64(float32(float64(readnoise[row, col]) * g_e * noise_scale))
-                    d_dn = float64(dark[row, col])
-                    jump = 0
-                    for g in range(1, ngroups):
-                        if q[i, g, c] & JUMP:
-                            before = x[i, g - 1, c]
-                            # The size of a jump speaks of groups, not of the zero frame.
-                            if g == 1 and kind[i, c] == ZERO_FRAME:
-                                saturated = gdq[i, groups[0], row, col] & SAT
-                                before = np.nan if saturated else sci[i, groups[0], row, col]
-                            jumps[i, jump, row, col] = float64(x[i, g, c]) - float64(before)
-                            jump += 1
+                    gain, dark = float64(gains[row, col]), float64(darks[row, col])
+                    noise = float64(float32(float64(readnoise[row, col]) * gain * noise_scale))
+                    _store_jumps(sci, groupdq, first_kept, i, row, col, c, of_groups, kind[i, c], x, crmag)
                     start = float64(x[i, 0, c]) - float64(slope_int[i, row, col]) * delay
                     pedestal[i, row, col] = start if start == start else 0.0
-                    for s in range(find_segments(q, i, c, True, segments)):
-                        first, length = segments[s, 0], segments[s, 1]
+                    for s in range(find_segments(of_groups, i, c, True, places)):
+                        first, length = places[s, 0], places[s, 1]
                         time = times[kind[i, c]] if length == 1 else times[RAMP]
-                        b = slope_of_segment(x, i, c, first, length, time, g_e, r_e, table, norms)
-                        v_p = poisson_variance(rate[c], d_dn, g_e, time, length)
-                        v_r = read_variance(r_e, g_e, time, length)
-                        slope[i, s, row, col] = b
+                        slope = slope_of_segment(x, i, c, first, length, time, gain, noise, table, norms)
+                        v_p = poisson_variance(rate[c], dark, gain, time, length)
+                        v_r = read_variance(noise, gain, time, length)
+                        v_e = v_p + v_r
+                        slopes[i, s, row, col] = slope
                         var_p[i, s, row, col] = v_p
                         var_r[i, s, row, col] = v_r
-                        v_e = v_p + v_r
-                        weights[i, s, row, col] = 1.0 / v_r if read_weights else 1.0 / (v_e * v_e)
+                        weights[i, s, row, col] = 1.0 / v_r if rules.read_weights else 1.0 / (v_e * v_e)
                         if length == 2:
-                            intercept[i, s, row, col] = float64(x[i, first, c]) - b * time * first
-                            sigma_slope[i, s, row, col] = math.sqrt(2.0) * r_e
-                            sigma_intercept[i, s, row, col] = math.sqrt(2.0) * r_e
+                            yints[i, s, row, col] = float64(x[i, first, c]) - slope * time * first
+                            sigslopes[i, s, row, col] = math.sqrt(2.0) * noise
+                            sigyints[i, s, row, col] = math.sqrt(2.0) * noise
                         elif length > 2:
-                            signal = float64(x[i, first + length - 1, c]) - float64(x[i, first, c])
-                            weight_class = class_of_weights(signal, g_e, r_e)
-                            middle = 0.5 * (length - 1)
-                            sum_w = 0.0
-                            sum_wx = 0.0
-                            sum_wuu = 0.0
-                            for k in range(length):
-                                w = weight_of_group(k, length, weight_class)
-                                value = float64(x[i, first + k, c])
-                                sum_w += w
-                                sum_wx += w * value if value == value else 0.0
-                                sum_wuu += w * (k - middle) * (k - middle)
-                            centre = first + middle
-                            noise = abs(r_e) if 0.0 < abs(r_e) < math.inf else math.nan
-                            intercept[i, s, row, col] = sum_wx / sum_w - b * time * centre
-                            sigma_slope[i, s, row, col] = noise / math.sqrt(sum_wuu)
-                            sigma_intercept[i, s, row, col] = noise * math.sqrt(1.0 / sum_w + centre * centre / sum_wuu)
+                            yint, sigyint, sigslope = _intercept(x, i, c, first, length, slope, time, gain, noise)
+                            yints[i, s, row, col] = yint
+                            sigyints[i, s, row, col] = sigyint
+                            sigslopes[i, s, row, col] = sigslope

@@ -1,6 +1,8 @@
 """Where the reference pixels of a frame are, and which pixels each of their levels serves: the plans of `refpix`.
 
 A plan depends on PIXELDQ and the header, not on the frames, so it is made once for an exposure.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html
 """
 
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ _AMPLIFIER_COLUMNS = NIR_SIZE // AMPLIFIERS
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class LevelPlan:
     """What to measure and where to subtract it: all that PIXELDQ and the header decide.
 
     A *set* is a list of reference pixels that are averaged together. A *level* is what is subtracted from
@@ -51,7 +53,7 @@ class Plan:
     #: The rows of the detector are columns of the science frame.
     transpose: bool
     siglimit: float
-    #: Kernels of `_refpix_sirs` for the side pixels, instead of the running median; None: not used.
+    #: Kernels of `sirs` for the side pixels, instead of the running median; None: not used.
     kernels: np.ndarray | None
     sigreject: float
     orientation: Orientation | None
@@ -67,7 +69,7 @@ class Plan:
 
     @property
     def sets(self):
-        """What `_levels` needs."""
+        """What `levels.measure_levels` needs."""
         return self.pixels, self.bounds, self.set_level, self.set_weight, self.siglimit
 
     @property
@@ -135,7 +137,7 @@ def plan_columns(levels, level_of_column, shape, orientation, siglimit, sides=No
         layout = {"row_kind": kinds, "column_kind": same, "level_of": level_of_column[:, np.newaxis]}
     else:
         layout = {"row_kind": same, "column_kind": kinds, "level_of": level_of_column[np.newaxis]}
-    return Plan(
+    return LevelPlan(
         shape=shape,
         **levels.arrays(),
         **layout,
@@ -260,13 +262,13 @@ def plan_miri(usable, odd_even_rows, siglimit):
         for rows in (slice(p, None, nparities) for p in range(nparities))
         for output in range(AMPLIFIERS)
     ]
-    # The oracle stops for good at the first group without a level for one end of one output. That only
+    # jwst stops for good at the first group without a level for one end of one output. That only
     # PIXELDQ can bring about, so it is the first group of all, and the exposure stays as it is.
     if all(pixels.size for sets in measured for pixels in sets):
         level_of = np.array([levels.add(sets) for sets in measured]).reshape(nparities, AMPLIFIERS)
     else:
         level_of = np.zeros((nparities, AMPLIFIERS), np.int64)
-    return Plan(
+    return LevelPlan(
         shape=usable.shape,
         **levels.arrays(),
         level_of=level_of,

@@ -9,7 +9,9 @@ Source: Rauscher et al. 2022 (SIRS, arXiv:2201.04641); https://jwst-pipeline.rea
 
 import numpy as np
 
-#: Standard deviations per median absolute deviation, as the oracle has it.
+from rampflow.errors import StepError
+
+#: Standard deviations per median absolute deviation, as jwst has it.
 _MAD = 1.48
 
 
@@ -51,13 +53,13 @@ def make_kernels(gamma, zeta, *, gaussmooth, halfwidth):
 
     Raises
     ------
-    ValueError
+    StepError
         If there are fewer frequencies than rows in half a kernel, or a parameter is out of range.
     """
     coefficients = np.array([gamma, zeta])
     middle = coefficients.shape[-1] - 1
     if gaussmooth <= 0 or not 0 <= halfwidth < middle:
-        raise ValueError(
+        raise StepError(
             f"Refpix: gaussmooth is {gaussmooth} and halfwidth {halfwidth}; expected a positive number, and 0 or "
             f"more but less than the {middle} frequencies of the sirskernel reference."
         )

@@ -6,6 +6,7 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/
 import numpy as np
 
 from rampflow.detector import dq
+from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
 from rampflow.steps.scene_mask import clip
 
@@ -70,12 +71,12 @@ def check_science_regions(instrument, exp_type):
 
     Raises
     ------
-    ValueError
+    StepError
         They do.
     """
     if instrument == "NIRSPEC" or exp_type == "NIS_SOSS":
         where = "NIRSpec's slits and slices" if instrument == "NIRSPEC" else "the SOSS traces"
-        raise ValueError(
+        raise StepError(
             f"mask_science_regions: {where} follow from a model of the optics, which this workflow does not have; "
             "give a mask of your own as user_mask, or set mask_science_regions to false"
         )

@@ -2,6 +2,8 @@
 
 The values are sorted once. What a clip leaves is then a run of the sorted values, its median one look-up, and every
 further clip of the same image starts from the run.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/description.html
 """
 
 import warnings

@@ -1,21 +1,14 @@
 """What a run says when it ends without all of its products."""
 
-import contextlib
 import sys
 from collections import defaultdict
 
+from rampflow.inspection.exposures import ENDED, STOPPED, gather
+from rampflow.inspection.results import Results
 from rampflow.jobs.provenance import HOME
 
 #: Exposures whose failure is said, and names of exposures in one line.
 _LINES, _NAMES = 20, 8
-
-
-def tell(lines):
-    """Write lines to the terminal, which may have been closed."""
-    with contextlib.suppress(OSError):
-        for line in lines:
-            print(f"rampflow: {line}", file=sys.stderr)
-        sys.stderr.flush()
 
 
 def unfinished(results, exposures, interrupted=None):
@@ -35,18 +28,19 @@ def unfinished(results, exposures, interrupted=None):
     list of str
         The lines.
     """
-    from rampflow.inspection import check, report
-
-    left = [one for one in report.gather(check.Results(results)) if one.state != "complete" and one.root in exposures]
+    left = [one for one in gather(Results(results)) if one.state != "complete" and one.root in exposures]
     said, states = [], defaultdict(list)
     for one in left:
         step, _, why = one.why.partition(": ")
-        if one.state == "failed" or (why == report.ENDED and not interrupted):
+        if one.state == "failed" or (why == ENDED and not interrupted):
             said.append(one)
-        elif why == report.ENDED:
+        elif why in (ENDED, STOPPED):
             states[f"interrupted at {step}"].append(one.root)
         else:
             states[f"stopped before {step}" if one.records else "not begun"].append(one.root)
+    if not left and not interrupted:
+        # What failed has said so, and concerns no exposure: its products are there from an earlier run.
+        return []
     lines = [f"{len(left)} of {len(exposures)} exposures are not finished"]
     if interrupted:
         lines = [f"interrupted ({interrupted}): {lines[0]}; the same command goes on from there"]

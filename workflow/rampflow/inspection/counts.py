@@ -1,0 +1,179 @@
+"""How many groups and pixels have which flag: as the jobs have counted them, or else counted in the products.
+
+A job may keep in its record, under ``counts``, what its product has and what the step has changed; reference pixels
+are left out of all of it::
+
+    "counts": {
+      "groups": {"of": 1310720, "total": {"JUMP_DET": 812}, "set": {"JUMP_DET": 812}, "cleared": {}},
+      "pixels": {"of": 65536, "total": {"DO_NOT_USE": 411, "no rate": 411}, "set": {}, "cleared": {}},
+      "events": {"snowballs": 2}
+    }
+
+``groups`` are those of GROUPDQ (integrations × groups × pixels), ``pixels`` those of PIXELDQ, or of the DQ and NaN of
+rates. Then a report needs no product that was not kept.
+"""
+
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rampflow.detector import dq
+from rampflow.io import files
+
+#: What pixels without a rate are counted as, beside the flags.
+NO_RATE = "no rate"
+
+
+@dataclass
+class Counts:
+    """Flags of an exposure; None where they could not be counted."""
+
+    groups: dict | None = None  #: of the ramp that was fitted: flag to fraction of groups
+    pixels: dict | None = None  #: of the rate: flag to fraction of pixels, and of those without a rate
+    by_step: dict = field(default_factory=dict)  #: step to {"groups" or "pixels": {"set", "cleared"}, "events"}
+
+
+def fractions(counted):
+    """Make fractions of what a record has counted, flags that do not occur left out; None where it has not."""
+    if not counted:
+        return None
+    return {name: number / max(counted["of"], 1) for name, number in counted["total"].items() if number}
+
+
+def before_fit(exposure):
+    """Name the step whose product went into the fit, and has the flags of all steps; None where there is none."""
+    chain = exposure.chain
+    if "ramp_fit" in chain:
+        return chain[chain.index("ramp_fit") - 1] if "ramp_fit" in chain[1:] else None
+    return chain[-1] if chain else None
+
+
+def last_ramp(exposure):
+    """Name the file of the ramp that went into the fit; None where it was not kept."""
+    before = before_fit(exposure)
+    names = exposure.products.get("ramp") or exposure.products.get(before) or []
+    return next((name for name in names if name.endswith(("_ramp.fits", f"_{before}.fits"))), None)
+
+
+def recorded(exposure):
+    """Return what the records of an exposure have counted."""
+    found = Counts()
+    for step, record in exposure.records.items():
+        if counted := record.get("counts"):
+            parts = {what: {key: counted[what].get(key, {}) for key in ("set", "cleared")} for what in
+                     ("groups", "pixels") if what in counted}  # fmt: skip
+            found.by_step[step] = parts | {"events": counted.get("events", {})}
+    of = {step: record.get("counts") or {} for step, record in exposure.records.items()}
+    found.groups = fractions(of.get(before_fit(exposure), {}).get("groups"))
+    found.pixels = fractions(of.get("rate", {}).get("pixels"))
+    return found
+
+
+def counted(exposure, results, found=None):
+    """Complete what the records have counted with what can be counted in the products.
+
+    Parameters
+    ----------
+    exposure : `~rampflow.inspection.exposures.ExposureResults`
+        The exposure.
+    results : `~rampflow.inspection.results.Results`
+        The results.
+    found : Counts, optional
+        What there is; by default what the records have counted.
+
+    Returns
+    -------
+    counts : Counts
+        The same with what was missing.
+    trouble : str
+        Why something is still missing; empty where nothing is, and where products were not kept.
+    """
+    found = found or recorded(exposure)
+    try:
+        if found.pixels is None and (name := rate_file(exposure)):
+            with files.Product(results.path(exposure.root, name)) as product:
+                found.pixels = of_rate(product["SCI"].read(), product["DQ"].read())
+        if found.groups is None and (name := last_ramp(exposure)):
+            with files.Product(results.path(exposure.root, name)) as product:
+                found.groups = of_ramp(product)[0]
+    except (files.FileProblem, OSError, ValueError, KeyError, IndexError, TypeError, MemoryError) as error:
+        return found, str(error)
+    return found, ""
+
+
+def rate_file(exposure):
+    """Name the file of the rates; None where there is none."""
+    return next((name for name in exposure.products.get("rate", ()) if name.endswith("_rate.fits")), None)
+
+
+def of_rate(rate, flags):
+    """Count flags of pixels, and pixels without a rate, as fractions of those that are no reference pixels."""
+    used = (flags & np.uint32(dq.REFERENCE_PIXEL)) == 0
+    of = max(np.count_nonzero(used), 1)
+    there = int(np.bitwise_or.reduce(flags[used], initial=0))
+    found = {name: np.count_nonzero(flags[used] & np.uint32(bit)) for name, bit in dq.MNEMONICS.items() if there & bit}
+    found[NO_RATE] = np.count_nonzero(np.isnan(rate[used]))
+    return {name: number / of for name, number in found.items()}
+
+
+def of_ramp(product, jumps=False):
+    """Count flags of groups, frame by frame, as fractions of those of pixels that are no reference pixels.
+
+    Parameters
+    ----------
+    product : `~rampflow.io.files.Product`
+        A ramp.
+    jumps : bool
+        Whether to make the map of jumps, too.
+
+    Returns
+    -------
+    fractions : dict
+        Flag to fraction of groups, for flags that occur.
+    map : 2D float32 `~numpy.ndarray` or None
+        Fraction of the groups of each pixel that have a jump.
+    """
+    array = product["GROUPDQ"]
+    dead = (product["PIXELDQ"].read() & np.uint32(dq.REFERENCE_PIXEL)) != 0
+    if dead.ndim > 2:
+        dead = dead.all(axis=tuple(range(dead.ndim - 2)))
+    lead = array.shape[:-2]
+    numbers = np.zeros(8, np.int64)
+    found = np.zeros(array.shape[-2:], np.uint32) if jumps else None
+    for index in np.ndindex(lead):
+        frame = array.read(*index)
+        frame[dead] = 0
+        numbers += _by_bit(frame)
+        if jumps:
+            found += (frame & dq.JUMP_DET) != 0
+    of = max(np.count_nonzero(~dead) * int(np.prod(lead)), 1)
+    names = {name: numbers[bit.bit_length() - 1] for name, bit in dq.MNEMONICS.items() if bit < 256}
+    shares = {name: float(number / of) for name, number in names.items() if number}
+    return shares, None if found is None else (found / max(int(np.prod(lead)), 1)).astype(np.float32)
+
+
+def _by_bit(flags):
+    """Count each bit of bytes, eight of them at a time."""
+    flat = flags.ravel()
+    whole = flat.size // 8 * 8
+    words, rest = flat[:whole].view(np.uint64), flat[whole:]
+    there = int(np.bitwise_or.reduce(flat, initial=0))
+    found = np.zeros(8, np.int64)
+    for bit in range(8):
+        if there >> bit & 1:
+            mask = np.uint64(0x0101010101010101 << bit)
+            found[bit] = np.bitwise_count(words & mask).sum(dtype=np.int64) + np.count_nonzero(rest >> bit & 1)
+    return found
+
+
+def size_of(exposure, results):
+    """Return the bytes of all products of an exposure that are there."""
+    total = 0
+    for names in exposure.products.values():
+        for name in names:
+            try:
+                total += os.stat(results.path(exposure.root, name)).st_size
+            except OSError:
+                continue  # a job that runs may have removed it
+    return total

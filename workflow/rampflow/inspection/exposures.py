@@ -1,0 +1,262 @@
+"""What there is of every exposure, and how far it has come: products count only if they are what was asked for."""
+
+import os
+import re
+from dataclasses import dataclass, field, fields
+
+from rampflow.planning.exposures import Exposure
+from rampflow.planning.plan import Plan, merge_parameters
+from rampflow.settings.configuration import ConfigError
+
+#: How far exposures can be, the best first.
+STATES = ("complete", "outdated", "interrupted", "failed", "not begun")
+#: What can be said of a job that has left a log, but neither a record nor an error.
+ENDED = "its job left neither a record nor an error: it was killed (for want of memory? try --cores 1)"
+STOPPED = "the run was interrupted, or runs still"
+NOT_BEGUN = "has not run"
+#: Line of a log: when, how grave, what.
+_LOG = re.compile(r"^(\d{4}-\d\d-\d\d [\d:,]+) (INFO|WARNING|ERROR) (.*)$")
+#: Bytes of a log that are looked at.
+_LOG_SIZE = 1 << 22
+_SEGMENT = re.compile(r"-seg(\d+)")
+_CONTEXT = re.compile(r"jwst_\d+\.pmap")
+
+
+@dataclass
+class ExposureResults:
+    """What there is of one exposure."""
+
+    root: str
+    facts: dict  #: what the run that had it last says of it; empty where no run is known
+    records: dict  #: step to record
+    chain: list  #: its steps
+    state: str = "complete"  #: one of `STATES`
+    why: str = ""  #: of another state: the step, a colon, the reason
+    warnings: list = field(default_factory=list)  #: (step, text)
+    products: dict = field(default_factory=dict)  #: step to the names of its products that are there
+
+    @property
+    def steps(self):
+        """All that it passes through: the steps of the chain, and what makes the final products."""
+        return [*self.chain, *(step for step in ("ramp", "rate") if step in self.records)]
+
+    @property
+    def skipped(self):
+        """The steps of the chain that left it as it was."""
+        return [step for step in self.chain if step in self.records and self.records[step]["status"] != "COMPLETE"]
+
+    @property
+    def final(self):
+        """The job of its last product: of rates, or of the ramp where nothing is fitted."""
+        return "rate" if "ramp_fit" in self.chain else "ramp"
+
+    @property
+    def observation(self):
+        """The name without the number of the segment: segments of one exposure have it in common."""
+        return _SEGMENT.sub("", self.root)
+
+    @property
+    def segment(self):
+        """Number of the segment; None of an exposure that is one file."""
+        found = _SEGMENT.search(self.root)
+        return int(found[1]) if found else None
+
+    @property
+    def wall(self):
+        """Time of all jobs (s)."""
+        return sum(record["wall_s"] for record in self.records.values())
+
+    @property
+    def cpu(self):
+        """Processor time of all jobs (s)."""
+        return sum(record["cpu_s"] for record in self.records.values())
+
+    @property
+    def memory(self):
+        """Memory of the largest job (MB)."""
+        return max((record["peak_memory_mb"] for record in self.records.values()), default=0)
+
+
+def gather(results):
+    """Collect what there is of every exposure, without pictures.
+
+    Parameters
+    ----------
+    results : `~rampflow.inspection.results.Results`
+        The results.
+
+    Returns
+    -------
+    list of ExposureResults
+        Sorted by name, all that the last run had or that have records.
+    """
+    last = results.runs[-1] if results.runs else {"exposures": {}}
+    # Those with a damaged record alone are there, too.
+    damaged = {path.parts[-3] for path in results.damaged if path.parent.name == "record"}
+    roots = sorted(last["exposures"].keys() | results.records.keys() | damaged)
+    runs = {root: results.run_of(root) for root in roots}
+    asked = _Asked(results, {root: run for root, run in runs.items() if run})
+    found = []
+    for root in roots:
+        run = runs[root] or {}
+        facts = run.get("exposures", {}).get(root, {})
+        records = results.records.get(root, {})
+        chain = facts.get("chain") or [step for step in records if step not in ("rate", "ramp")]
+        exposure = ExposureResults(root, facts, records, chain)
+        for step in [*chain, "ramp", "rate"]:
+            names = [name for name in records.get(step, {"outputs": {}})["outputs"] if not name.endswith(".json")]
+            exposure.products[step] = [name for name in names if os.path.isfile(results.path(root, name))]
+        exposure.state, exposure.why = _judge(exposure, results, run, asked)
+        found.append(exposure)
+    return found
+
+
+def _judge(exposure, results, run, asked):
+    """Say how far an exposure has come, and why not further; collect what its logs warn of."""
+    logs, failure = results.folder / exposure.root / "logs", None
+    wanted = [*exposure.chain, exposure.final]
+    for step in dict.fromkeys([*exposure.chain, "ramp", "rate"]):
+        for level, text in _log_of(logs / f"{step}.log"):
+            if level == "WARNING":
+                exposure.warnings.append((step, text))
+            elif level == "ERROR" and step not in exposure.records and failure is None:
+                failure = f"{step}: {text}"
+    if failure:
+        return "failed", failure
+    if exposure.root in run.get("without_references", {}):
+        return "failed", f"references: {run['without_references'][exposure.root]}"
+    damaged = [step for step in wanted if results.folder / exposure.root / "record" / f"{step}.json" in results.damaged]
+    if damaged:
+        return "outdated", f"{damaged[0]}: its record cannot be read; run the workflow again"
+    missing = next((step for step in wanted if step not in exposure.records), None)
+    if missing is not None:
+        return _unfinished(exposure, missing, logs, run)
+    problem = next(filter(None, (asked.differs(exposure, step) for step in wanted)), None)
+    if problem is None and not exposure.products[exposure.final]:
+        problem = f"{exposure.final}: its products are gone"
+    return ("outdated", f"{problem}; run the workflow again") if problem else ("complete", "")
+
+
+def _unfinished(exposure, missing, logs, run):
+    """Tell a job that was killed from a run that was interrupted, and from a job whose turn has not come."""
+    begun = (logs / f"{missing}.log").exists()
+    stopped = run.get("outcome") in (None, "interrupted")
+    if begun:
+        return ("interrupted", f"{missing}: {STOPPED}") if stopped else ("failed", f"{missing}: {ENDED}")
+    return ("interrupted" if exposure.records else "not begun"), f"{missing}: {NOT_BEGUN}"
+
+
+def _log_of(path):
+    """Yield (level, first line) of what a log says."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(_LOG_SIZE).decode(errors="replace")
+    except (OSError, ValueError):
+        return
+    for line in text.splitlines():
+        if match := _LOG.match(line):
+            yield match[2], match[3]
+
+
+class _Asked:
+    """What runs ask for, to hold records against: parameters, references, code, and what each job has read.
+
+    Parameters
+    ----------
+    results : `~rampflow.inspection.results.Results`
+        The results.
+    runs : dict
+        Exposure to the latest run that had it.
+    """
+
+    def __init__(self, results, runs):
+        self.results, self.runs, self._plans = results, runs, {}
+        for run in {id(run): run for run in runs.values()}.values():
+            of_run = [root for root in runs if runs[root] is run]
+            self._plans |= dict.fromkeys(of_run, _plan(run, of_run))
+
+    def differs(self, exposure, step):
+        """Say by what the products of a step are not what the run of the exposure asks for; None if they are."""
+        record, run = exposure.records[step], self.runs.get(exposure.root)
+        return (
+            self._outputs(exposure, step, record)
+            or self._input(exposure, step, record)
+            or self._references(exposure, step, record, run)
+            or (run and self._code(step, record, run))
+            or self._parameters(exposure, step, record)
+        )
+
+    def _outputs(self, exposure, step, record):
+        for name in exposure.products.get(step, ()):
+            size = os.stat(self.results.path(exposure.root, name)).st_size
+            if size != record["outputs"][name]["size"]:
+                return f"{step}: {name} has {size} bytes, its record says {record['outputs'][name]['size']}"
+        return None
+
+    def _input(self, exposure, step, record):
+        """Say whether the job has read another product than the one that the job before it has made."""
+        at = exposure.chain.index(step) if step in exposure.chain else len(exposure.chain)
+        recipes = {entry["recipe"] for entry in record["inputs"].values()}
+        if at == 0:
+            entry = record["inputs"].get("ramp", {})
+            path = self.results.path(exposure.root, entry["file"]) if entry else None
+            if path and os.path.isfile(path) and os.stat(path).st_size != entry["size"]:
+                return f"{step}: {path} has changed since it was read"
+            return None
+        before = exposure.chain[at - 1]
+        # A ramp is asked for beside the rates: it is what went into the fit.
+        if step == "ramp" and "ramp_fit" in exposure.chain[1:]:
+            before = exposure.chain[exposure.chain.index("ramp_fit") - 1]
+        if before in exposure.records and exposure.records[before]["recipe"] not in recipes:
+            return f"{step}: made from another product of {before} than the one that is there"
+        return None
+
+    def _references(self, exposure, step, record, run):
+        used = record.get("references", {})
+        for kind, one in used.items():
+            now = self.results.pointer(exposure.root, kind)
+            if now is None:
+                return f"{step}: nothing says any more that {kind} is {one['name']}"
+            if now["status"] == "failed" or (now["name"], now["sha256"]) != (one["name"], one["sha256"]):
+                return f"{step}: made with the {kind} reference {one['name']}, now it is {now['name']}"
+        context = run and run["config"]["crds"]["context"]
+        asked = used and context and _CONTEXT.fullmatch(context) and self.results.asked(exposure.root)
+        if asked and asked.get("context", "N/A") not in (context, "N/A"):
+            return f"{step}: its references are those of {asked['context']}, the last run asks for {context}"
+        return None
+
+    def _code(self, step, record, run):
+        if run.get("code") and record["code"] is not None and record["code"] not in run["code"]:
+            return f"{step}: made by other code than that of the last run"
+        return None
+
+    def _parameters(self, exposure, step, record):
+        plan = self._plans.get(exposure.root)
+        if plan is None or "parameters" not in record or step not in exposure.chain:
+            return None
+        kinds = [kind for kind in record.get("references", {}) if kind.startswith("pars-")]
+        pointers = {kind: self.results.pointer(exposure.root, kind) for kind in kinds}
+        try:
+            wanted, _ = merge_parameters(plan.settings(step, exposure.root), pointers, step)
+        except (ConfigError, KeyError, TypeError, AttributeError):
+            return None  # what CRDS gives is no such file: the step itself will say so
+        for name, entry in wanted.items():
+            made = record["parameters"].get(name)
+            if made != entry["value"]:
+                return f"{step}: made with {name} = {made}, the last run asks for {entry['value']} ({entry['source']})"
+        return None
+
+
+def _plan(run, roots):
+    """Make the plan of a run anew, for the parameters that it asks for; None where its configuration is none."""
+    config = run["config"] | {"references": {}}
+    try:
+        return Plan(config, [_planned(root, run["exposures"][root]) for root in roots])
+    except (ConfigError, KeyError, TypeError, AttributeError, ValueError):
+        return None
+
+
+def _planned(root, facts):
+    absent = {"size": 0, "irs2": False, "superstripes": 0, "header": {}, "digest": ""}
+    known = {key.name for key in fields(Exposure)}
+    return Exposure(root=root, **absent, **{key: value for key, value in facts.items() if key in known})

@@ -1,0 +1,223 @@
+"""New FITS files: laid out at full size, filled chunk by chunk, final when they are committed.
+
+A product is written under a temporary name beside its final one and renamed when it is complete: an interrupted job
+leaves nothing under the final name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from rampflow.errors import FileProblem
+from rampflow.io import byte_runs, owners
+from rampflow.io.files import UNSIGNED, Array, Hdu, copy_range, data_size, padded
+from rampflow.io.keywords import set_keyword
+
+# Cards for which the primary header of a new product has room beyond those it starts with.
+_SPARE_CARDS = 8
+
+
+@dataclass
+class Extension:
+    """What one extension of a new product will be: copied whole, or an image to be filled."""
+
+    name: str
+    header: fits.Header
+    source: Hdu | None = None
+    descriptor: int | None = None
+    payload: bytes | None = None
+    offset: int = field(default=0, init=False)
+
+    @property
+    def size(self):
+        """Bytes of the data."""
+        return data_size(self.header)
+
+
+class NewProduct:
+    """A FITS file being made: full size from the start, filled piece by piece, final when committed.
+
+    Parameters
+    ----------
+    path : path-like
+        Final name.
+    header : `~astropy.io.fits.Header`
+        Primary header. Until `commit` keywords may be changed, and a few added: so much room is left.
+    plans : list of `Extension`
+        The extensions in file order.
+    """
+
+    def __init__(self, path, header, plans):
+        self.path = Path(path)
+        self.partial = temporary(self.path)
+        self.header, self.plans = header, plans
+        self.descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            self._lay_out()
+        except BaseException:
+            self.discard()
+            raise
+
+    def _lay_out(self):
+        # Sums of another file are none of this one.
+        for header in (self.header, *(plan.header for plan in self.plans)):
+            for key in ("CHECKSUM", "DATASUM"):
+                header.remove(key, ignore_missing=True, remove_all=True)
+        offset = self._primary_size = len(_header_bytes(self.header, spare=_SPARE_CARDS))
+        for plan in self.plans:
+            text = _header_bytes(plan.header)
+            byte_runs.pwrite_all(self.descriptor, text, offset)
+            plan.offset = offset + len(text)
+            offset = plan.offset + padded(plan.size)
+        # What is never written reads as zero bytes and takes no space on the disk.
+        os.ftruncate(self.descriptor, offset)
+        for plan in self.plans:
+            if plan.source is not None:
+                copy_range(plan.descriptor, self.descriptor, plan.source.offset, plan.offset, plan.size)
+            elif plan.payload is not None:
+                byte_runs.pwrite_all(self.descriptor, plan.payload, plan.offset)
+
+    def __contains__(self, name):
+        return any(plan.name == name for plan in self.plans)
+
+    def __getitem__(self, name):
+        for plan in self.plans:
+            if plan.name == name:
+                return Array(self.descriptor, plan.header, plan.offset, self.path)
+        raise KeyError(name)
+
+    def commit(self):
+        """Write the primary header and give the file its final name.
+
+        Raises
+        ------
+        FileProblem
+            What has been written is not under its temporary name any more.
+        """
+        text = _header_bytes(self.header, size=self._primary_size)
+        if len(text) > self._primary_size:
+            raise ValueError(f"{self.path}: the primary header grew after the file was laid out")
+        byte_runs.pwrite_all(self.descriptor, text, 0)
+        give_name(self.descriptor, self.partial, self.path)
+        os.close(self.descriptor)
+
+    def discard(self):
+        """Remove what was written so far."""
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
+        self.partial.unlink(missing_ok=True)
+
+
+def temporary(path):
+    """Choose the temporary name of a file to be made; what dead processes have left beside it goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owners.sweep(path.parent, time.time())
+    return Path(owners.temporary(path))
+
+
+def give_name(descriptor, partial, path):
+    """Rename a temporary file, if it is the one that is open."""
+    try:
+        own = os.path.samestat(os.fstat(descriptor), os.stat(partial))
+    except FileNotFoundError:
+        own = False
+    if not own:
+        raise FileProblem(
+            f"{path}: its temporary file {partial.name} was taken away while it was written; see that nothing else "
+            "works in this folder, and run again"
+        )
+    os.replace(partial, path)
+
+
+def _header_bytes(header, *, spare=0, size=0):
+    """Cards, END, and padding to whole blocks: room for spare cards, or a size to fill with blank cards."""
+    cards = header.tostring(sep="", endcard=False, padding=False)
+    size = max(size, padded(len(cards) + 80 * (spare + 1)))
+    if spare:
+        return (cards + "END".ljust(80)).ljust(size).encode("ascii")
+    end = size - 80 if padded(len(cards) + 80) < size else len(cards)
+    return (cards.ljust(end) + "END".ljust(80)).ljust(size).encode("ascii")
+
+
+def copied(source, path, header):
+    """Begin a product that holds what an open one does, under another header.
+
+    Parameters
+    ----------
+    source : Product
+        The product; all its extensions are copied.
+    path : path-like
+        Final name; FILENAME of the header is set to it.
+    header : `~astropy.io.fits.Header`
+        Primary header, changed in place.
+
+    Returns
+    -------
+    NewProduct
+        Complete but for `NewProduct.commit`; pieces may be written over before that.
+    """
+    set_keyword(header, "FILENAME", Path(path).name, "Name of the file")
+    return NewProduct(path, header, [copy_of(source, hdu.name) for hdu in source.hdus[1:]])
+
+
+def image(name, shape, dtype, *, like=None, unit=None):
+    """Extension an image extension to be filled.
+
+    Parameters
+    ----------
+    name : str
+        EXTNAME.
+    shape : tuple of int
+        Shape in numpy order.
+    dtype : dtype-like
+        float32, uint8, uint16 or uint32.
+    like : `~astropy.io.fits.Header`, optional
+        Header whose other keywords (world coordinates, pointing) carry over.
+    unit : str, optional
+        BUNIT.
+    """
+    dtype = np.dtype(dtype)
+    bitpix = {"f": -8, "u": 8, "i": 8}[dtype.kind] * dtype.itemsize
+    head = fits.Header()
+    head["XTENSION"] = ("IMAGE", "Image extension")
+    head["BITPIX"] = (bitpix, "array data type")
+    head["NAXIS"] = (len(shape), "number of array dimensions")
+    for k, n in enumerate(reversed(shape), start=1):
+        head[f"NAXIS{k}"] = n
+    head["PCOUNT"] = (0, "number of parameters")
+    head["GCOUNT"] = (1, "number of groups")
+    if dtype.kind == "u" and dtype.itemsize > 1:
+        head["BSCALE"] = 1
+        head["BZERO"] = UNSIGNED[bitpix][1]
+    head["EXTNAME"] = (name, "extension name")
+    if unit:
+        head["BUNIT"] = (unit, "physical units of the array values")
+    if like is not None:
+        structural = re.compile(
+            r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|BZERO|EXTNAME|EXTVER|BUNIT|CHECKSUM|DATASUM"
+        )
+        for card in like.cards:
+            if not structural.fullmatch(card.keyword):
+                head.append(card, end=True)
+    head["EXTVER"] = (1, "extension value")
+    return Extension(name, head)
+
+
+def copy_of(source, name):
+    """Extension an extension as a copy, byte for byte, of one of an open product."""
+    hdu = source.hdu(name)
+    return Extension(name, hdu.header.copy(), source=hdu, descriptor=source.descriptor)
+
+
+def table(name, rows):
+    """Extension a binary table with the rows of a structured array."""
+    header = fits.BinTableHDU(rows, name=name).header
+    return Extension(name, header, payload=rows.astype(rows.dtype.newbyteorder(">")).tobytes())

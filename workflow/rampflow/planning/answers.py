@@ -1,0 +1,107 @@
+"""What CRDS has answered for the exposures of a run, as far as it decides about their chains.
+
+The job `references` leaves a pointer for each type in ``<results>/<exposure>/references`` and, when all are there, one
+file for the run. Before that, chains are those of the step tables.
+"""
+
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rampflow.io.shared_files import read_json
+from rampflow.planning.plan import Plan
+from rampflow.planning.selectors import mode_of
+from rampflow.settings.chain import Chain
+from rampflow.settings.configuration import ConfigError
+from rampflow.settings.parameters import is_crds
+
+if TYPE_CHECKING:
+    from rampflow.planning.exposures import Exposure
+
+
+class Answers:
+    """The chains of a run, settled once per exposure and answer.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run's plan.
+    results : path-like
+        Folder of the results.
+    """
+
+    def __init__(self, plan: Plan, results: str | Path) -> None:
+        self._plan, self._results = plan, Path(results)
+        self._seen: tuple[int, int] | None = None
+        self._chains: dict[str, Chain] = {}
+        self._links: dict[str, str] | None = None
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """What is not the same for two answers; None while there is none."""
+        self._look()
+        return self._seen
+
+    @property
+    def file(self) -> str:
+        """The file that is there when CRDS has answered for all exposures."""
+        return f"{self._results}/references.json"
+
+    def chain(self, root: str) -> Chain:
+        """Return the chain of an exposure: settled, or without an answer that of the step tables."""
+        self._look()
+        if root not in self._chains:
+            self._chains[root] = self._plan.expected(root)
+            # What cannot be read fails in the job that asks, or asked, CRDS; here it must not stop the others.
+            with contextlib.suppress(ConfigError):
+                if self._seen is not None:
+                    self._chains[root] = self._plan.settle(root, self.parameter_files(root))
+        return self._chains[root]
+
+    def disagreements(self) -> list[str]:
+        """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures."""
+        kinds: dict[str, list[Exposure]] = defaultdict(list)
+        for root, exposure in self._plan.exposures.items():
+            chain, cells = self.chain(root), self._plan.cells(exposure)
+            for step, entry in chain.skips.items():
+                if is_crds(entry) and entry["value"] != (cells.get(step) != "on"):
+                    who = f"{'off' if entry['value'] else 'on'} by CRDS ({entry['source'].split()[0]})"
+                    table = f"{cells[step]} in its table" if step in cells else "not in its table"
+                    kinds[f"{step}: {who}, {table} (release {self._plan.release.name})"].append(exposure)
+            for step, why in chain.kept.items():
+                kinds[f"{step}: {why}"].append(exposure)
+        return [f"{kind}: {_counted(exposures)}" for kind, exposures in kinds.items()]
+
+    def chained_after(self, root: str) -> str | None:
+        """Return the root of the exposure whose persistence is handed on to this one; None without one."""
+        self._look()
+        if self._links is None:
+            self._links = self._plan.links(self.chain)
+        return self._links.get(root)
+
+    def parameter_files(self, root: str) -> dict[str, Any]:
+        """Read CRDS's parameter files for an exposure: type to what its file holds, of the types that have one."""
+        folder = self._results / root / "references"
+        names = (read_json(folder / "asked.json") or {}).get("references", {})
+        kinds = [kind for kind, name in names.items() if kind.startswith("pars-") and name != "N/A"]
+        pointers = {kind: read_json(folder / f"{kind}.json") for kind in kinds}
+        return {kind: pointer for kind, pointer in pointers.items() if pointer and pointer.get("file")}
+
+    def _look(self) -> None:
+        """Forget what was settled when there is another answer, or none any more."""
+        try:
+            found = os.stat(self.file)
+            seen = found.st_mtime_ns, found.st_ino
+        except OSError:
+            seen = None
+        if seen != self._seen:
+            self._seen, self._chains, self._links = seen, {}, None
+
+
+def _counted(exposures: "Collection[Exposure]") -> str:
+    """Return how many exposures there are, and of which modes."""
+    modes = ", ".join(sorted({mode_of(exposure) for exposure in exposures}))
+    return f"{len(exposures)} exposure{'s' if len(exposures) > 1 else ''} ({modes})"

@@ -1,0 +1,79 @@
+"""Selectors: what the configuration says for some exposures only, the more special over the more general."""
+
+import fnmatch
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rampflow.settings.configuration import INSTRUMENTS, suggestion
+
+if TYPE_CHECKING:
+    from rampflow.planning.exposures import Exposure
+
+_MODE = re.compile(rf"({'|'.join(INSTRUMENTS)})(?: (plain|tso))?")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What ``steps`` or ``references`` of the configuration say for some exposures."""
+
+    level: int  #: 0 all, 1 instrument, 2 instrument and mode, 3 glob, 4 exposure
+    selector: str
+    content: dict[str, Any]
+
+    @property
+    def source(self) -> str:
+        """The source of what the layer sets."""
+        return f"config ({self.selector})" if self.selector else "config"
+
+    def holds_for(self, exposure: "Exposure") -> bool:
+        """Return whether the layer is about an exposure."""
+        if selected := _MODE.fullmatch(self.selector):
+            instrument, mode = selected.groups()
+            return exposure.instrument == instrument and mode in (None, mode_of(exposure).split()[1])
+        return not self.level or fnmatch.fnmatchcase(exposure.root, self.selector)
+
+
+def mode_of(exposure: "Exposure") -> str:
+    """Return instrument and mode of an exposure: "MIRI tso"."""
+    return f"{exposure.instrument} {'tso' if exposure.tso else 'plain'}"
+
+
+def layers_of(
+    block: Mapping[str, Any], names: Collection[str], roots: Collection[str], where: str
+) -> tuple[list[Layer], list[str]]:
+    """Split a block of the configuration by selector.
+
+    Parameters
+    ----------
+    block : mapping
+        ``steps`` or ``references`` of the configuration.
+    names : collection of str
+        What stands in the block without a selector: steps, or CRDS types.
+    roots : collection of str
+        The run's exposures.
+    where : str
+        The block, for messages.
+
+    Returns
+    -------
+    layers : list of Layer
+        That of all exposures first, the more special the later.
+    problems : list of str
+        One line for each key that is neither a name nor a selector.
+    """
+    layers, problems = [Layer(0, "", {})], []
+    for key, content in ((str(key), content) for key, content in block.items()):
+        mode = _MODE.fullmatch(key)
+        if key in names or isinstance(content, str):
+            layers[0].content[key] = content
+        elif mode:
+            layers.append(Layer(2 if mode[2] else 1, key, content))
+        elif key in roots or re.match(r"jw\d{5}", key) or re.search(r"[*?[]", key):
+            layers.append(Layer(3 if re.search(r"[*?[]", key) else 4, key, content))
+        else:
+            advice = suggestion(key, [*names, *INSTRUMENTS, *roots])
+            advice = advice or "; write a name, an instrument (and plain or tso), an exposure, or a glob"
+            problems.append(f"{where}: {key!r} is not known{advice}")
+    return sorted(layers, key=lambda layer: layer.level), problems

@@ -1,0 +1,12 @@
+"""What the workflow's own process says on the terminal."""
+
+import contextlib
+import sys
+
+
+def tell(lines):
+    """Write lines to the terminal, which may have been closed."""
+    with contextlib.suppress(OSError):
+        for line in lines:
+            print(f"rampflow: {line}", file=sys.stderr)
+        sys.stderr.flush()

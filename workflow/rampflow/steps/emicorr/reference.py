@@ -1,0 +1,202 @@
+"""Which waves an exposure shows, and its clocking: from the emicorr reference, or built in.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/emicorr/description.html
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rampflow.steps import NotApplicable, at_least
+from rampflow.steps.emicorr.clock import Clock
+
+_PATTERNS = ("FAST", "FASTR1", "SLOW", "SLOWR1")
+#: Clocks of a row and of a frame, for waves that no reference is needed for.
+_CLOCKS = {
+    "SLITLESSPRISM": (28, 15904),
+    "MASKLYOT": (90, 32400),
+    "SUB64": (28, 8512),
+    "SUB128": (44, 11904),
+    "MASK1140": (82, 23968),
+    "MASK1550": (82, 23968),
+    "MASK1065": (82, 23968),
+    "FULL_FAST": (271, 277504),
+    "FULL_SLOW": (2333, 2388992),
+    "BRIGHTSKY": (162, 86528),
+    "SUB256": (96, 29952),
+}
+
+#: Ramps of fewer groups are too short.
+check_groups = at_least(3, "{} groups where at least 3 are needed")
+
+
+class Wave(NamedTuple):
+    """A wave to be subtracted.
+
+    Attributes
+    ----------
+    name : str
+        In the reference.
+    frequency : float
+        In Hz.
+    amplitudes : 1D `~numpy.ndarray` or None
+        One period (DN), equally spaced; None if it is to be measured.
+    """
+
+    name: str
+    frequency: float
+    amplitudes: np.ndarray | None
+
+
+class Case(NamedTuple):
+    """What an exposure shows: its waves, and the clocks of a row and of a frame."""
+
+    waves: tuple
+    rowclocks: int
+    frameclocks: int
+
+
+def check_exposure(*, instrument, readpatt):
+    """Say whether an exposure can be corrected, apart from its length.
+
+    Raises
+    ------
+    NotApplicable
+        If it is not MIRI's, or in another pattern than FAST, FASTR1, SLOW and SLOWR1.
+    """
+    if instrument != "MIRI":
+        raise NotApplicable(f"the interference is MIRI's, this is an exposure of {instrument}")
+    if readpatt not in _PATTERNS:
+        raise NotApplicable(f"no timing is known for READPATT={readpatt}; it is for {', '.join(_PATTERNS)}")
+
+
+def case_name(subarray, readpatt):
+    """Name of the clocking of a subarray: FULL is clocked differently in the FAST and the SLOW patterns."""
+    return f"{subarray}_{_speed(readpatt)}" if "FULL" in subarray else subarray
+
+
+def _speed(readpatt):
+    return "FAST" if "FAST" in readpatt else "SLOW"
+
+
+def known_waves(tree, *, subarray, readpatt, detector):
+    """Waves that an exposure shows according to the reference.
+
+    Parameters
+    ----------
+    tree : dict
+        Content of the reference file, ``subarray_cases`` and ``frequencies``.
+    subarray, readpatt, detector : str
+        SUBARRAY, READPATT, DETECTOR.
+
+    Returns
+    -------
+    Case
+        In the order of the reference.
+
+    Raises
+    ------
+    NotApplicable
+        If the reference has no such subarray, or no waves of it for the pattern.
+    """
+    name = case_name(subarray, readpatt)
+    case = tree["subarray_cases"].get(name)
+    if case is None:
+        raise NotApplicable(f"the emicorr reference has no subarray {name}")
+    names = case["freqs"].get(_speed(readpatt))
+    if _speed(readpatt) == "SLOW" and names is not None:
+        names = names.get(detector)
+    if not names:
+        raise NotApplicable(f"the emicorr reference has no frequencies of {name} for {readpatt} on {detector}")
+    found = [tree["frequencies"][each] for each in names]
+    waves = (
+        Wave(each, float(entry["frequency"]), np.asarray(entry["phase_amplitudes"], np.float64))
+        for each, entry in zip(names, found, strict=True)
+    )
+    return Case(tuple(waves), case["rowclocks"], case["frameclocks"])
+
+
+def unknown_waves(frequencies, *, subarray, readpatt):
+    """Waves to be measured on the fly.
+
+    Parameters
+    ----------
+    frequencies : list of float
+        In Hz.
+    subarray, readpatt : str
+        SUBARRAY, READPATT.
+
+    Returns
+    -------
+    Case
+        In the order given.
+
+    Raises
+    ------
+    NotApplicable
+        If the clocking of the subarray is not known.
+    """
+    name = case_name(subarray, readpatt)
+    if name not in _CLOCKS:
+        raise NotApplicable(f"the clocking of subarray {name} is not known; known: {', '.join(_CLOCKS)}")
+    return Case(tuple(Wave(str(float(each)), float(each), None) for each in frequencies), *_CLOCKS[name])
+
+
+def known_clock(*, subarray, readpatt, nsamples, ngroups, rows):
+    """Return the timing of an exposure from the clocking that is built in; raises as `unknown_waves`."""
+    case = unknown_waves([], subarray=subarray, readpatt=readpatt)
+    return Clock.of(
+        rowclocks=case.rowclocks,
+        frameclocks=case.frameclocks,
+        nsamples=nsamples,
+        readpatt=readpatt,
+        ngroups=ngroups,
+        rows=rows,
+    )
+
+
+def measured_reference(case, correction, *, subarray, readpatt, detector, date):
+    """Put the waves that were measured into the form of a reference file.
+
+    Parameters
+    ----------
+    case : Case
+        From `unknown_waves`.
+    correction : Correction
+        From `fit_waves` of it.
+    subarray, readpatt, detector, date : str
+        SUBARRAY, READPATT, DETECTOR, DATE.
+
+    Returns
+    -------
+    dict
+        ``meta``, ``frequencies`` and ``subarray_cases``. The waves stand under READPATT, where jwst puts them and
+        does not find them again, and where `known_waves` and jwst look.
+    """
+    names = [wave.name for wave in case.waves]
+    speed = _speed(readpatt)
+    patterns = {readpatt: names, speed: names if speed == "FAST" else {detector: names}}
+    return {
+        "meta": {
+            "author": "rampflow",
+            "date": date,
+            "description": "EMI correction file, measured in an exposure",
+            "instrument": {"name": "MIRI"},
+            "model_type": "EmiModel",
+            "pedigree": "GROUND",
+            "reftype": "emicorr",
+            "telescope": "JWST",
+            "useafter": date[:19],
+        },
+        "frequencies": {
+            wave.name: {"frequency": wave.frequency, "phase_amplitudes": fitted.measured}
+            for wave, fitted in zip(case.waves, correction.waves, strict=True)
+        },
+        "subarray_cases": {
+            case_name(subarray, readpatt): {
+                "frameclocks": case.frameclocks,
+                "freqs": patterns,
+                "rowclocks": case.rowclocks,
+            }
+        },
+    }

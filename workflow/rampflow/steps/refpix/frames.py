@@ -1,0 +1,117 @@
+"""Subtract the drift from frames, each one on its own, by the plan of their exposure.
+
+Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
+https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise).
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from rampflow.errors import StepError
+from rampflow.steps import keeping_zeros
+from rampflow.steps.refpix import sirs
+from rampflow.steps.refpix.geometry import AMPLIFIERS, BORDER
+from rampflow.steps.refpix.levels import measure_levels, subtract_levels
+
+
+def correct_frames(sci, plan, *, first_group=None, place=None):
+    """Subtract the drift from frames, each one on its own.
+
+    Parameters
+    ----------
+    sci : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (n, ny, nx). Changed in place. Reference pixels that are NaN are left out; if all
+        that an amplifier has are, it becomes NaN.
+    plan : LevelPlan
+        From `plan_correction`.
+    first_group : 2D float32 `~numpy.ndarray` or None
+        Uncorrected first group of the integration (MIRI only, and needed there). It may be a view of
+        ``sci``.
+    place : tuple or None
+        Integration of the frames, counted from 0 in the file, and slice of its groups: the first frame of an
+        exposure (near infrared) is worked on in single precision. None: the first one is not among them.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``sci``.
+
+    Raises
+    ------
+    StepError
+        If the frames do not have the shape of the plan, or ``first_group`` is missing.
+    """
+    if sci.shape[1:] != plan.shape:
+        raise StepError(f"Refpix: frames of shape {sci.shape[1:]}, but PIXELDQ has {plan.shape}.")
+    if plan.from_first_group and first_group is None:
+        raise StepError("Refpix: MIRI frames need the first group of their integration (first_group).")
+    if not plan.acts:
+        return sci
+    if plan.from_first_group:
+        first_group = first_group.copy()
+        sci -= first_group
+    has_first = place is not None and place[0] == 0 and place[1].start == 0
+    for number, frame in enumerate(sci):
+        single = plan.single or (has_first and number == 0)
+        level = _levels_in_single(frame, plan) if single else measure_levels(frame, *plan.sets)
+        if plan.kernels is None:
+            subtract_levels(frame, level, *plan.layout, *plan.side_pixels, single)
+        else:
+            frame[:] = _without_templates(frame, level, plan, np.float32 if single else np.float64)
+    if plan.from_first_group:
+        sci += first_group
+    return sci
+
+
+def _levels_in_single(frame, plan):
+    """Measure the levels as `measure_levels` does, in single precision and in numpy's order of summation."""
+    level = np.zeros(plan.set_level.size + 1)
+    values = frame.ravel()
+    for number, (start, stop) in enumerate(pairwise(plan.bounds)):
+        chosen = values[plan.pixels[start:stop]]
+        chosen = chosen[~np.isnan(chosen)]
+        mean = _clipped_mean_in_single(chosen, plan.siglimit) if chosen.size else np.nan
+        of = plan.set_level[number]
+        level[of] = np.float32(level[of] + plan.set_weight[number] * mean)
+    return level
+
+
+def _clipped_mean_in_single(values, limit):
+    """Mean after repeated rejection of what is beyond ``limit`` standard deviations, in numpy's order of summation."""
+    while True:
+        mean, spread = values.mean(), limit * values.std()
+        kept = values[(values >= mean - spread) & (values <= mean + spread)]
+        if kept.size in (0, values.size):
+            return float(mean)
+        values = kept
+
+
+def _without_templates(frame, level, plan, precision):
+    """Subtract levels, and from each amplifier what the kernels make of the side pixels."""
+    level = level[plan.level_of][np.ix_(plan.row_kind, plan.column_kind)].astype(precision)
+    frame = plan.orientation.to_detector((frame - level).astype(np.float64))
+    templates = sirs.side_templates(frame[:, :BORDER], frame[:, -BORDER:], plan.kernels, sigreject=plan.sigreject)
+    for amplifier, template in zip(np.split(frame, AMPLIFIERS, axis=1), templates, strict=True):
+        amplifier -= template[:, np.newaxis]
+    return plan.orientation.to_science(frame)
+
+
+@keeping_zeros
+def correct_zeroframes(zeroframes, plan):
+    """Subtract the drift from zero frames (near infrared), of which zero marks the unusable pixels.
+
+    Parameters
+    ----------
+    zeroframes : 3D float32 `~numpy.ndarray`
+        Counts (DN), shape (n, ny, nx). Changed in place. Pixels that are zero stay zero, but still count as
+        reference pixels if they are such, as in jwst.
+    plan : LevelPlan
+        From `plan_correction`.
+
+    Returns
+    -------
+    3D float32 `~numpy.ndarray`
+        ``zeroframes``.
+    """
+    return correct_frames(zeroframes, plan)
