@@ -6,7 +6,7 @@ from astropy.io import fits
 
 from rampflow.detector import irs2
 from rampflow.detector.multistripe import Stripes
-from rampflow.detector.superstripes import Picture
+from rampflow.detector.superstripes import WholeFrames
 from rampflow.errors import RampflowError
 from rampflow.inspection.pixel_place import Frames, Place, in_reference
 from rampflow.io.pixels import PixelFile
@@ -56,7 +56,7 @@ def test_superstripes_are_read_where_their_picture_has_them(tmp_path, subarray, 
     sci = np.random.default_rng(1).random((nints, 2, ny, nx), np.float32)
     header = {key: value for key, _, value in exposure.header() if key in _KEYS}
     product, frames = written(tmp_path / "a.fits", header, sci)
-    picture = Picture(Stripes.of(header, sci.shape)).join_groups(list(sci), np.nan)
+    picture = WholeFrames(Stripes.of(header, sci.shape)).join_groups(list(sci), np.nan)
     assert Place.of(frames, 0, 0, detector=False).shape == picture.shape[2:]
     rng = np.random.default_rng(2)
     read = 0

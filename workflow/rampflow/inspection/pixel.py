@@ -7,6 +7,7 @@ files hold for it, with which parameters it was worked on, what came out, and wh
 import argparse
 import json
 import math
+import os
 import sys
 
 from rampflow.errors import RampflowError
@@ -224,9 +225,15 @@ def main(arguments=None):
             options.results, options.exposure, options.x, options.y, zero=options.zero, detector=options.detector
         )
         history.check(options.integration)
-        print(json.dumps(history.as_dict(), indent=1) if options.json else history.text(options.integration))
+        print(
+            json.dumps(history.as_dict(), indent=1) if options.json else history.text(options.integration), flush=True
+        )
         if options.plot:
             history.plot(options.plot, options.integration or 1)
+    except BrokenPipeError:
+        # Who reads has seen enough; what is still to be written goes nowhere, without a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (RampflowError, OSError) as problem:
         print(f"rampflow pixel: {problem}", file=sys.stderr)
         return 2

@@ -203,7 +203,7 @@ class Reasons:
     def _in_charge_migration(self, name, i, g, given):  # noqa: ARG002
         if given is None:
             return ""
-        threshold = self.sources.value("charge_migration", "signal_threshold")
+        threshold = self.sources.number("charge_migration", "signal_threshold", np.inf)
         for place in (self.place, *_beside(self.place, given.frames)):
             sci, flags = (given.frames.ramp(given.product, array, place)[i] for array in ("SCI", "GROUPDQ"))
             above = np.flatnonzero((sci > threshold) & (flags != dq.DO_NOT_USE))

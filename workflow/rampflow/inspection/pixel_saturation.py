@@ -48,7 +48,7 @@ class SaturationReasons:
 
     def __init__(self, sources, place, stage, after):
         self.sources, self.place, self.stage, self.after = sources, place, stage, after
-        self.reach = int(sources.value("saturation", "n_pix_grow_sat", 1))
+        self.reach = sources.number("saturation", "n_pix_grow_sat", 1)
         self.nframes = stage.product.header.get("NFRAMES") or 1
         self.own = self._around(place)
         self.interleaved = stage.frames.interleaved

@@ -9,6 +9,20 @@ from rampflow.detector import dq
 from rampflow.inspection import pixel_jumps
 from rampflow.inspection.pixel_place import in_reference
 
+#: Parameters that the search goes by.
+_NEEDED = (
+    "only_use_ints",
+    "minimum_sigclip_groups",
+    "min_diffs_single_pass",
+    "rejection_threshold",
+    "three_group_rejection_threshold",
+    "four_group_rejection_threshold",
+    "flag_4_neighbors",
+    "min_jump_to_flag_neighbors",
+    "max_jump_to_flag_neighbors",
+    *(f"after_jump_flag_{what}{number}" for what in ("dn", "time") for number in (1, 2)),
+)
+
 
 class _Searched(NamedTuple):
     """A pixel and what the search makes of it."""
@@ -45,8 +59,7 @@ class JumpReasons:
         self.trouble, self.mode = "", "none"
         header = stage.product.header
         self.nframes, self.tgroup = header.get("NFRAMES") or 1, header.get("TGROUP") or 0.0
-        needed = {"only_use_ints", "minimum_sigclip_groups", "min_diffs_single_pass", "rejection_threshold"}
-        if not needed <= self.parameters.keys():
+        if not all(isinstance(self.parameters.get(name), int | float) for name in _NEEDED):
             self.trouble = f"{sources.folder}/parameters/jump.json does not say with which parameters it was searched"
         elif self.parameters.get("algorithm") == "time_domain":
             self.trouble = "found along time, in the same groups of other integrations (algorithm time_domain)"

@@ -9,9 +9,11 @@ import numpy as np
 
 from rampflow.errors import FileProblem, RampflowError
 from rampflow.inspection.pixel_place import Frames, Place, in_reference
+from rampflow.inspection.results import MAPPING, NAME, PARAMETERS, POINTER, RECORD, Every, read, unlike
 from rampflow.io.pixels import PixelFile
-from rampflow.io.shared_files import read_json
 
+#: Size (bytes) beyond which what a run has left is not read.
+_LARGEST_RUN = 1 << 28
 #: Steps whose products are rates.
 RATES = ("ramp_fit", "gain_scale", "rate")
 #: Reference types that hold something for each pixel: the array, and what it is.
@@ -81,13 +83,13 @@ def find_exposure(results, exposure):
     folder = Path(results)
     if not folder.is_dir():
         raise RampflowError(f"{results}: no such folder; name the folder of results of a run")
+    if exposure and (folder / exposure / "record").is_dir():
+        return folder / exposure
     known = [path.name for path in folder.iterdir() if (path / "record").is_dir()]
     if not known:
         raise RampflowError(f"{results}: no exposure in it has a record of a job; name the folder of results of a run")
-    if exposure not in known:
-        near = difflib.get_close_matches(exposure, known, 1, 0.3)
-        raise RampflowError(f"{results}: no exposure {exposure!r}; did you mean {near[0] if near else min(known)}?")
-    return folder / exposure
+    near = difflib.get_close_matches(exposure, known, 1, 0.3)
+    raise RampflowError(f"{results}: no exposure {exposure!r}; did you mean {near[0] if near else min(known)}?")
 
 
 class ExposureFiles:
@@ -106,32 +108,51 @@ class ExposureFiles:
         Its steps.
     records : dict
         Job to record.
-    facts : dict
-        What the latest run noted of the exposure; empty where no run is known.
+    damaged : list of str
+        Small files that cannot be used, and why.
     """
 
     def __init__(self, results, exposure):
         self.folder, self.exposure = find_exposure(results, exposure), exposure
-        self.records = {path.stem: read_json(path) or {} for path in sorted((self.folder / "record").glob("*.json"))}
-        self.facts = {}
-        for path in sorted(Path(results).glob("runs/*.json"), reverse=True):
-            if facts := (read_json(path) or {}).get("exposures", {}).get(exposure):
-                self.facts = facts
-                break
-        self.chain = self.facts.get("chain") or self._linked()
-        self._references = {}
+        self.records, self.damaged = {}, []
+        for path in sorted((self.folder / "record").glob("*.json")):
+            if record := self._read(path, RECORD):
+                self.records[path.stem] = record
+        self.chain = self._planned() or self._linked()
+        self._references, self._opened, self._parameters = {}, {}, {}
+
+    def _read(self, path, form):
+        """Read a small file; None, and a line that says so, where it is damaged."""
+        content, problem = read(path, form)
+        if problem is not None:
+            self.damaged.append(f"{path}: {' '.join(problem.split())}")
+        return content
+
+    def _planned(self):
+        """Return the chain that the latest run with the exposure had for it; None where there is none."""
+        for path in sorted(self.folder.parent.glob("runs/*.json"), reverse=True):
+            # There may be thousands of others: only the own exposure's facts are looked at.
+            run, _ = read(path, {"exposures": MAPPING}, _LARGEST_RUN)
+            facts = run and run["exposures"].get(self.exposure)
+            if facts and unlike(facts, {"chain": Every(NAME)}) is None:
+                return facts["chain"]
+        return None
 
     def _linked(self):
-        """Order the steps by what each of them read."""
-        before = {}
+        """Order the steps by what each of them has read; a step without a record is known by who read its product."""
+        after, raw = {}, None
         for step, record in self.records.items():
-            name = next((e["file"] for e in record.get("inputs", {}).values()), "")
+            name = next((entry["file"] for entry in record["inputs"].values()), "")
             if step not in ("rate", "ramp"):
-                before[Path(name).stem.removeprefix(f"{self.exposure}_")] = step
-        first = next((key for key in before if key not in self.records), None)
+                before = Path(name).stem.removeprefix(f"{self.exposure}_")
+                after[before] = step
+                # Products lie in the folder of the exposure, the raw file elsewhere.
+                raw = raw if Path(name).parent.name in ("", self.exposure) else before
         chain = []
-        while first in before and before[first] not in chain:
-            chain.append(first := before[first])
+        for start in (raw, *(before for before in after if before != raw and before not in after.values())):
+            chain += [start] if start != raw else []
+            while start in after and after[start] not in chain:
+                chain.append(start := after[start])
         return chain
 
     @property
@@ -157,8 +178,13 @@ class ExposureFiles:
             made = step == "uncal" or record
             why = "the raw file is not there any more" if step == "uncal" else "not kept" if made else "not made"
             return Stage(step, why, status=record.get("status", ""), reason=record.get("reason"))
-        product = PixelFile(path)
-        frames = Frames(product.header, product.shape("SCI"), path)
+        try:
+            product = PixelFile(path)
+            frames = Frames(product.header, product.shape("SCI"), path)
+        except (FileProblem, ValueError) as problem:
+            return Stage(step, str(problem))
+        if len(frames.shape) != 4:
+            return Stage(step, f"{path}: SCI has {len(frames.shape)} axes where a ramp has 4")
         status = record.get("status", "COMPLETE")
         return Stage(step, product=product, frames=frames, status=status, reason=record.get("reason"))
 
@@ -179,6 +205,9 @@ class ExposureFiles:
         place = Place.of(there[0].frames, x, y, detector=detector)
         for stage in there:
             product, frames = stage.product, stage.frames
+            if tuple(map(len, frames.lines)) != place.shape:
+                stage.product, stage.missing = None, "of another shape than the products before; it is not theirs"
+                continue
             stage.sci = frames.ramp(product, "SCI", place).astype(np.float32, copy=False)
             stage.groupdq = np.zeros(stage.sci.shape, np.uint8)
             if "GROUPDQ" in product:
@@ -202,24 +231,42 @@ class ExposureFiles:
         found = {}
         for step in [step for step in self.chain if step in RATES] + ["rate"]:
             image = cube = None
-            if self.path(step).exists():
-                product = PixelFile(self.path(step))
+            if product := self._rate(step, "", place):
                 image = _numbers(product, (place.y, place.x))
-            if self.path(step, "ints").exists():
-                product = PixelFile(self.path(step, "ints"))
-                number = product.shape("SCI")[0]
-                cube = [_numbers(product, (i, place.y, place.x)) for i in range(number)]
+            if product := self._rate(step, "ints", place):
+                cube = [_numbers(product, (i, place.y, place.x)) for i in range(product.shape("SCI")[0])]
             if image or cube:
                 found[step] = image, cube or []
         return found
 
+    def _rate(self, step, kind, place):
+        """Open a product with rates; None where there is none of the exposure's shape."""
+        path = self.path(step, kind)
+        if not path.exists():
+            return None
+        try:
+            product = PixelFile(path)
+            shape = product.shape("SCI")
+        except FileProblem as problem:
+            self.damaged.append(str(problem))
+            return None
+        return product if shape[-2:] == place.shape and len(shape) == (3 if kind else 2) else None
+
     def parameters(self, step):
         """Return the parameters of a step: {name: {"value": …, "source": …}}."""
-        return read_json(self.folder / "parameters" / f"{step}.json") or {}
+        if step not in self._parameters:
+            path = self.folder / "parameters" / f"{step}.json"
+            self._parameters[step] = (self._read(path, PARAMETERS) if path.exists() else None) or {}
+        return self._parameters[step]
 
     def value(self, step, name, default=None):
         """Return the value of a parameter."""
         return self.parameters(step).get(name, {}).get("value", default)
+
+    def number(self, step, name, default):
+        """Return the value of a parameter that is a number; another where it is none."""
+        value = self.value(step, name)
+        return value if isinstance(value, int | float) else default
 
     def used(self):
         """Return the reference types that steps of the chain have used, in the order of the chain."""
@@ -238,13 +285,29 @@ class ExposureFiles:
             self._references[key] = self._read_reference(kind, place, frames)
         return self._references[key]
 
+    def _pointed(self, kind):
+        """Return the pointer of a type, and the file opened; once, since the pixels around are asked for, too."""
+        if kind not in self._opened:
+            pointer = self._read(self.folder / "references" / f"{kind}.json", POINTER) or {}
+            opened = None
+            if pointer.get("file") and kind in IMAGES:
+                try:
+                    opened = PixelFile(pointer["file"])
+                except FileProblem as problem:
+                    opened = problem
+            self._opened[kind] = pointer, opened
+        return self._opened[kind]
+
     def _read_reference(self, kind, place, frames):
-        pointer = read_json(self.folder / "references" / f"{kind}.json") or {}
+        pointer, opened = self._pointed(kind)
         found = ReferencePixel(kind, pointer.get("file"), pointer.get("name", "N/A"))
-        if found.file is None or kind not in IMAGES:
+        if opened is None:
             return found
+        if isinstance(opened, FileProblem):
+            found.trouble = str(opened)
+            return found
+        found.product = opened
         try:
-            found.product = PixelFile(found.file)
             array = IMAGES[kind][0]
             index = in_reference(found.product, array or "DQ", place, frames)
             if index is None:

@@ -80,6 +80,7 @@ def _head(history):
         if stage.missing:
             missing.setdefault(stage.missing, []).append(stage.step)
     lines += [line for why, steps in missing.items() for line in _wrapped("", f"{why}: {', '.join(steps)}", "  ")]
+    lines += [line for each in history.sources.damaged for line in _wrapped("", f"not used: {each}", "  ")]
     left = [f"{stage.step} ({stage.reason})" for stage in history.stages if stage.status not in ("COMPLETE", "")]
     return lines + [line for each in left for line in _wrapped("", f"did nothing: {each}", "  ")]
 

@@ -144,4 +144,4 @@ class PixelFile:
             return found
         table = self.table("DQ_DEF", "VALUE", "NAME")
         rows = zip(table["VALUE"], table["NAME"], strict=True)
-        return sum({dq.MNEMONICS.get(name, 0) for value, name in rows if found & value & 0xFFFFFFFF})
+        return sum({dq.REFERENCE_NAMES.get(name, 0) for value, name in rows if found & value & 0xFFFFFFFF})
