@@ -56,7 +56,7 @@ class PixelHistory:
         Name of the exposure.
     place : `~rampflow.inspection.pixel_place.Place`
         Where the pixel is, from 0.
-    stages : list of `~rampflow.inspection.pixel_sources.Stage`
+    stages : list of `~rampflow.inspection.pixel_sources.RampPixel`
         Its ramp in the raw file and in every product: samples [DN] and flags of shape (integrations, groups).
     changes : list of `~rampflow.inspection.pixel_reasons.FlagChange`
         Flags set and cleared, in the order of the steps.

@@ -79,7 +79,7 @@ class Reasons:
         The exposure.
     place : `~rampflow.inspection.pixel_place.Place`
         The pixel.
-    stages : list of `~rampflow.inspection.pixel_sources.Stage`
+    stages : list of `~rampflow.inspection.pixel_sources.RampPixel`
         The pixel in every ramp, the raw one first.
     """
 

@@ -42,7 +42,7 @@ class SaturationReasons:
         The exposure.
     place : `~rampflow.inspection.pixel_place.Place`
         The pixel.
-    stage, after : `~rampflow.inspection.pixel_sources.Stage`
+    stage, after : `~rampflow.inspection.pixel_sources.RampPixel`
         The ramp that the step was given, and its product.
     """
 

@@ -40,7 +40,7 @@ class JumpReasons:
         The exposure.
     place : `~rampflow.inspection.pixel_place.Place`
         The pixel.
-    stage : `~rampflow.inspection.pixel_sources.Stage`
+    stage : `~rampflow.inspection.pixel_sources.RampPixel`
         The ramp that the step was given.
     even : bool
         Whether groups follow each other evenly.

@@ -33,7 +33,7 @@ IMAGES = {
 
 
 @dataclass
-class Stage:
+class RampPixel:
     """The pixel in the product of one step, or the word that there is none.
 
     Attributes
@@ -177,23 +177,23 @@ class ExposureFiles:
         if path is None or not path.exists():
             made = step == "uncal" or record
             why = "the raw file is not there any more" if step == "uncal" else "not kept" if made else "not made"
-            return Stage(step, why, status=record.get("status", ""), reason=record.get("reason"))
+            return RampPixel(step, why, status=record.get("status", ""), reason=record.get("reason"))
         try:
             product = PixelFile(path)
             frames = Frames(product.header, product.shape("SCI"), path)
         except (FileProblem, ValueError) as problem:
-            return Stage(step, str(problem))
+            return RampPixel(step, str(problem))
         if len(frames.shape) != 4:
-            return Stage(step, f"{path}: SCI has {len(frames.shape)} axes where a ramp has 4")
+            return RampPixel(step, f"{path}: SCI has {len(frames.shape)} axes where a ramp has 4")
         status = record.get("status", "COMPLETE")
-        return Stage(step, product=product, frames=frames, status=status, reason=record.get("reason"))
+        return RampPixel(step, product=product, frames=frames, status=status, reason=record.get("reason"))
 
     def stages(self, x, y, *, detector):
         """Read the pixel in every ramp of the chain.
 
         Returns
         -------
-        stages : list of `Stage`
+        stages : list of `RampPixel`
             The raw file first.
         place : `~rampflow.inspection.pixel_place.Place`
             Where the pixel is.
