@@ -57,6 +57,9 @@ class PixelFile:
             for part in headers.parts(descriptor, only=_ASKED):
                 self.parts.setdefault(str(part.cards.get("EXTNAME") or "PRIMARY"), part)
             self._bytes = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            # The system would read a hundred kilobytes ahead for each sample.
+            if hasattr(mmap, "MADV_RANDOM"):
+                self._bytes.madvise(mmap.MADV_RANDOM)
         except headers.Damaged as problem:
             raise FileProblem(f"{self.path}: {problem}; fetch or make it again") from None
         except OSError as error:
