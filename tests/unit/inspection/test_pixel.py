@@ -31,10 +31,13 @@ NEAR_IR = ("group_scale", "dq_init", "saturation", "superbias", "refpix", "linea
 LEFT, BOTTOM = 101, 201
 
 
-def run_chain(folder, exposure, chain, **parameters):
+def run_chain(folder, exposure, chain, edit=None, **parameters):
     """Run steps as the workflow does, with records, pointers and parameters; return the exposure's name."""
     crds = {"path": folder / "crds", "context": build_cache(folder / "crds", [exposure]), "offline": True}
     raw = Path(write_exposure(exposure, folder, folder))
+    if edit:
+        with fits.open(raw, mode="update") as hdus:
+            edit(hdus)
     root, release = raw.name.removesuffix("_uncal.fits"), load_release("1.19")
     out, before = folder / "results" / root, {"ramp": str(raw)}
     for step in (*chain, "ramp_fit", "gain_scale"):
@@ -161,6 +164,42 @@ def test_averages_that_may_hold_full_frames_are_said_to_be_such(place):
             c.why for c in changes if c.flag == "DO_NOT_USE" and c.integration == i + 1 and c.first <= g + 1 <= c.last
         ]
         assert len(why) == 1 and "use_readpatt" in why[0]
+
+
+def test_the_floor_of_the_converter_and_charge_that_moves_are_said_to_be_such(tmp_path):
+    def edit(hdus):
+        hdus["SCI"].data[0, 2, 5, 7] = 0
+
+    exposure = MockExposure(
+        "NIS",
+        "NISRAPID",
+        5,
+        1,
+        window=Rectangle(LEFT, BOTTOM, 24, 20),
+        scene=Scene(sky=5.0, stars=4, brightest=2e5),
+        effects=Effects.nominal("NIRISS"),
+    )
+    chain = (*NEAR_IR[:-1], "charge_migration", "jump")
+    root = run_chain(tmp_path, exposure, chain, edit, charge_migration={"signal_threshold": 500.0})
+    place = tmp_path / "results", root
+    floor = rampflow.pixel(*place, 8, 6)
+    assert [(c.flag, c.first, c.last, c.why) for c in floor.changes if c.step == "saturation"] == [
+        (flag, 3, 3, "0 DN, the floor of the converter is 0") for flag in ("DO_NOT_USE", "AD_FLOOR")
+    ]
+    assert floor.segments() == [[(1, 2), (4, 5)]]
+    pixels = flagged(place, "charge_migration", dq.CHARGELOSS)
+    counts = arrays(place, "dark_current", "SCI")[0]
+    assert len(pixels) > 5
+    seen = set()
+    for y, x in pixels:
+        changes = rampflow.pixel(*place, x, y, zero=True).changes
+        (why,) = {c.why for c in changes if c.flag == "CHARGELOSS"}
+        beside = why.startswith("the neighbour at x ")
+        seen.add(beside)
+        assert why.endswith("DN (signal_threshold)")
+        (group,) = {c.first for c in changes if c.flag == "CHARGELOSS"}
+        assert beside or counts[group - 1, y, x] > 500
+    assert seen == {True, False}
 
 
 def test_every_jump_is_found_again_in_the_pixel_or_beside_it(place):

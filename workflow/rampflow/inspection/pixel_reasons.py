@@ -204,14 +204,16 @@ class Reasons:
         if given is None:
             return ""
         threshold = self.sources.number("charge_migration", "signal_threshold", np.inf)
-        for place in (self.place, *_beside(self.place, given.frames)):
+        found = []
+        for number, place in enumerate((self.place, *_beside(self.place, given.frames))):
             sci, flags = (given.frames.ramp(given.product, array, place)[i] for array in ("SCI", "GROUPDQ"))
             above = np.flatnonzero((sci > threshold) & (flags != dq.DO_NOT_USE))
-            if above.size and above[0] <= g:
-                who = "" if place is self.place else f"the neighbour at x {place.x + 1}, y {place.y + 1}: "
-                what = f"{sci[above[0]]:.8g} DN in group {above[0] + 1} are above {threshold:.8g} DN"
-                return f"{who}{what} (signal_threshold)"
-        return ""
+            found += [(int(above[0]), number, place, sci[above[0]])] if above.size else []
+        if not found or (first := min(found, key=lambda each: each[:2]))[0] > g:
+            return ""
+        onset, number, place, counts = first
+        who = f"the neighbour at x {place.x + 1}, y {place.y + 1}: " if number else ""
+        return f"{who}{counts:.8g} DN in group {onset + 1} are above {threshold:.8g} DN (signal_threshold)"
 
     def _in_jump(self, name, i, g, given):
         if given is None:
