@@ -2,10 +2,14 @@
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "apply", "load_release"]
+__all__ = ["__version__", "apply", "load_release", "pixel"]
 
 #: The public names and the modules that have them: nothing is imported before it is used.
-_HOME_OF = {"apply": "rampflow.api", "load_release": "rampflow.settings.release"}
+_HOME_OF = {
+    "apply": "rampflow.api",
+    "load_release": "rampflow.settings.release",
+    "pixel": "rampflow.inspection.pixel",
+}
 
 
 def __getattr__(name: str) -> object:

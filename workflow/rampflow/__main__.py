@@ -15,6 +15,7 @@ from rampflow import __version__, places
 COMMANDS = {
     "report": ("rampflow.inspection.report", "write one page about the results of a run"),
     "check": ("rampflow.inspection.check", "hold results against their records; make them again and compare"),
+    "pixel": ("rampflow.inspection.pixel", "show one pixel through all steps: its ramp, flags and why, references"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }
 RUN = "run the workflow; takes what snakemake takes"
