@@ -2,11 +2,12 @@
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "apply", "load_release", "pixel"]
+__all__ = ["__version__", "apply", "compare", "load_release", "pixel"]
 
 #: The public names and the modules that have them: nothing is imported before it is used.
 _HOME_OF = {
     "apply": "rampflow.api",
+    "compare": "rampflow.inspection.comparison",
     "load_release": "rampflow.settings.release",
     "pixel": "rampflow.inspection.pixel",
 }

@@ -19,8 +19,9 @@ from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem
 from rampflow.io.raw_headers import Raw
 from rampflow.planning.header_cache import read_all
-from rampflow.settings.configuration import ConfigError, check_config, schema, steps, suggestion
+from rampflow.settings.configuration import ConfigError, check_config, schema, suggestion
 from rampflow.settings.paths import expanded
+from rampflow.settings.product_names import split_name
 from rampflow.settings.tables import read_table
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
@@ -185,10 +186,7 @@ def root_name(path: str | Path) -> str:
     For ``data/jw00793001001_01101_00001_nis_uncal.fits`` it is ``jw00793001001_01101_00001_nis``. Unknown
     suffixes stay.
     """
-    stem = re.sub(r"\.fits$", "", os.path.basename(path), flags=re.IGNORECASE)
-    known = ["uncal", "ramp", "rate", "rateints", "fitopt"]
-    known += [suffix for step in steps() for suffix in (step, step.replace("_", "") + "step")]
-    return re.sub(rf"_({'|'.join(known)})$", "", stem)
+    return split_name(path)[0]
 
 
 # --- which files --------------------------------------------------------------------------------------
