@@ -26,6 +26,7 @@ from rampflow.planning import kernels_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.exposures import Exposure
+from rampflow.planning.folders import unusable
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
@@ -92,6 +93,13 @@ class Run:
         """Refuse a run that Snakemake itself could not do, in one line instead of many."""
         if full := room.is_full("."):
             raise SystemExit(f"rampflow: {os.getcwd()}: {full}, nothing can run there; make room")
+        self.without_place = unusable(self.results, self.plan.exposures)
+        lines = [f"{root}: {why}" for root, why in self.without_place.items()]
+        if lines and len(lines) == len(self.plan.exposures):
+            raise SystemExit("\n".join(f"rampflow: {line}" for line in lines))
+        self.notices += [f"{line}; this exposure is left out" for line in lines]
+        for root in self.without_place:
+            del self.plan.exposures[root]
 
     def _succeed_dead_run(self) -> None:
         """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
@@ -172,6 +180,9 @@ class Run:
         with contextlib.suppress(OSError, ValueError):
             if failed := json.loads(Path(answers).read_text())["failed"]:
                 Path(answers).unlink()
+        if self.without_place:
+            outcome = "failed"
+            failed |= self.without_place
         if outcome != "complete" and self.interruption.by:
             outcome = "interrupted"
         # On a full disk the run was killed, as far as its record can tell.
@@ -180,6 +191,7 @@ class Run:
         if outcome != "complete":
             self._sweep()
             tell(unfinished(self.results, self.plan.exposures, self.interruption.by))
+            tell(f"{root}: {why}" for root, why in self.without_place.items())
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
