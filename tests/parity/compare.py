@@ -10,6 +10,9 @@ interchange
 end to end
     The workflow, by Snakemake, and the oracle's whole pipeline in one go; rate and rateints are compared.
 
+A programme whose context has the parameter files of operations is compared end to end alone, the ramps, too, and
+nobody but the context says which steps run: neither side is told any step or parameter.
+
 Prints a table and writes it as ``parity.json`` and ``parity.tsv``; the exit status is 1 when anything is
 beyond the standard (``standard.py``) that ``accepted.tsv`` does not explain.
 """
@@ -67,15 +70,16 @@ def main(arguments=None):
     say(start, f"{len(exposures)} exposures: {', '.join(root_of(path) for path in exposures)}")
 
     ours = Workflow(folder / "run", programme, exposures, options)
-    tasks = oracle_tasks(ours, folder / "oracle")
-    say(start, f"the oracle ({environment.requirements(options.release)[0]}): step by step, and in one go")
-    results = oracle_results(python, tasks, programme["crds"], folder / "oracle", options)
     say(start, "the workflow")
     failure = ours.run()
     if failure:
         say(start, failure)
+    tasks = oracle_tasks(ours, folder / "oracle")
+    whole = "in one go" if ours.as_operated else "step by step, and in one go"
+    say(start, f"the oracle ({environment.requirements(options.release)[0]}): {whole}")
+    results = oracle_results(python, tasks, programme["crds"], folder / "oracle", options)
 
-    say(start, "our scripts, one by one, on the oracle's products")
+    say(start, "the products" if ours.as_operated else "our scripts, one by one, on the oracle's products")
     comparison = Comparison(ours, folder, options)
     for task, result in zip(tasks, results, strict=True):
         if task["kind"] == "chain":
@@ -155,6 +159,7 @@ def make_programme(options):
         "exposures": [each | {"uncal": folder / each["uncal"]} for each in made["exposures"]],
         "crds": {"path": str(folder / made["crds_path"]), "context": made["context"]},
         "steps": steps_of(made, options.exposures),
+        "as_operated": made["as_operated"],
     }
 
 
@@ -184,15 +189,17 @@ def choose(programme, options):
 
 
 def oracle_tasks(ours, folder):
-    """Tasks of the oracle: each exposure by steps and in one go, the same steps as the workflow's plan."""
+    """Tasks of the oracle: each exposure by steps and in one go, the same steps as the workflow's.
+
+    Where both sides go by the context alone: in one go, told nothing.
+    """
     tasks = []
     for exposure in ours.plan.exposures:
-        steps = list(ours.plan.chain(exposure))
-        common = {
-            "input": str(ours.uncal(exposure)),
-            "steps": steps,
-            "parameters": user_parameters(ours, exposure),
-        }
+        common = {"input": str(ours.uncal(exposure))}
+        if ours.as_operated:
+            tasks.append(common | {"kind": "pipeline", "folder": str(folder / exposure)})
+            continue
+        common |= {"steps": ours.chain(exposure), "parameters": user_parameters(ours, exposure)}
         tasks.append(common | {"kind": "chain", "folder": str(folder / exposure)})
         tasks.append(common | {"kind": "pipeline", "folder": str(folder / exposure / "pipeline")})
     return tasks
@@ -218,7 +225,7 @@ def user_parameters(ours, exposure):
             for name, entry in ours.plan.settings(step, exposure).items()
             if entry["source"].startswith("config") and name != "skip"
         }
-        for step in ours.plan.chain(exposure)
+        for step in ours.chain(exposure)
     }
 
 
@@ -247,7 +254,7 @@ class Comparison:
 
     def order(self, row):
         """Key that sorts rows by exposure and place in the chain."""
-        chain = [*self.ours.plan.chain(row.exposure), "rate", "rateints"]
+        chain = [*self.ours.chain(row.exposure), "ramp", "rate", "rateints"]
         checks = ("step", "interchange", "end to end")
         return row.exposure, checks.index(row.check), chain.index(row.step.removesuffix(" ints")), row.step
 
@@ -277,7 +284,7 @@ class Comparison:
     def end_to_end(self, task, result):
         """The workflow's final products beside those of the oracle's whole pipeline."""
         exposure, theirs = root_of(task["input"]), Path(task["folder"])
-        for kind in ("rate", "rateints"):
+        for kind in ("rate", "rateints", "ramp") if self.ours.as_operated else ("rate", "rateints"):
             made = self.ours.results / exposure / f"{exposure}_{kind}.fits"
             expected = theirs / f"{exposure}_{kind}.fits"
             if not expected.exists():
@@ -287,7 +294,7 @@ class Comparison:
             elif not made.exists():
                 self.fail(exposure, "end to end", kind, "product", "the workflow has made none")
             else:
-                self.compare(exposure, "end to end", kind, made, expected)
+                self.compare(exposure, "end to end", kind, made, expected, [task["input"]] if kind == "ramp" else [])
 
     def interchange(self, python, crds):
         """The oracle's step after each of ours, on our product and on the oracle's own."""
@@ -295,7 +302,7 @@ class Comparison:
         chosen = chosen[:: max(1, len(chosen) // EXCHANGED)][:EXCHANGED]
         tasks, meant = [], []
         for exposure, step, source, made in self.exchange:
-            chain = self.ours.plan.chain(exposure)
+            chain = self.ours.chain(exposure)
             following = chain[chain.index(step) + 1 :][:1]
             if exposure not in chosen or not following:
                 continue
@@ -328,6 +335,8 @@ class Comparison:
             if key:
                 ours_status, status = ours[0].header.get(key), theirs[0].header.get(key)
                 row.status = str(status) if ours_status == status else f"{ours_status}/{status}"
+            elif self.ours.as_operated:
+                row.status = status_text(ours[0].header, theirs[0].header)
         self.judge(row, standard.findings(row.difference, allowed))
 
     def jump_search(self, exposure, step, made, expected):
@@ -336,7 +345,7 @@ class Comparison:
         settings = {name: each["value"] for name, each in self.ours.plan.settings("ramp_fit", exposure).items()}
         if word not in (*RATES, "rate") or settings["algorithm"] != "LIKELY":
             return None
-        chain = list(self.ours.plan.chain(exposure))
+        chain = self.ours.chain(exposure)
         (ramp,) = products(self.folder / "oracle" / exposure, exposure, chain[chain.index("ramp_fit") - 1])
         header, shape = fits.getheader(ramp), fits.getdata(ramp, "SCI").shape
         window = Window.of(header, shape, ramp)
@@ -407,6 +416,13 @@ def status_keyword(step):
     from rampflow.io.keywords import STATUS_KEYWORDS
 
     return STATUS_KEYWORDS.get(step.removesuffix(" ints"), (None,))[0]
+
+
+def status_text(ours, theirs):
+    """Say of how many steps two primary headers have the same outcome, and where not."""
+    keys = {key for header in (ours, theirs) for key in header if key.startswith("S_")}
+    other = [f"{key}={ours.get(key)}/{theirs.get(key)}" for key in sorted(keys) if ours.get(key) != theirs.get(key)]
+    return " ".join([f"{len(keys) - len(other)} of {len(keys)}", *other])
 
 
 def scales_of(theirs, check, before):

@@ -41,6 +41,7 @@ class Workflow:
 
     def __init__(self, folder, programme, exposures, options):
         self.folder, self.cores = folder, options.cores
+        self.as_operated = programme["as_operated"]
         self.config = {"steps": programme["steps"]}
         if options.configfile:
             self.config |= yaml.safe_load(options.configfile.read_text())
@@ -49,12 +50,14 @@ class Workflow:
             "exposures": [str(path) for path in exposures],
             "crds": programme["crds"] | {"offline": True},
             "results": "results",
+            "save_calibrated_ramp": self.as_operated,
         }
         folder.mkdir(parents=True)
         self.configfile = folder / "config.yaml"
         self.configfile.write_text(yaml.safe_dump(self.config))
         with contextlib.chdir(folder):
-            self.plan = Run(self.config, ROOT).plan
+            self._run = Run(self.config, ROOT)
+        self.plan = self._run.plan
         self.results = folder / "results"
         self.problems = []
 
@@ -73,6 +76,11 @@ class Workflow:
         self.problems = [line for line in log.read_text().splitlines() if line.startswith("rampflow:")]
         tail = self.problems or log.read_text().splitlines()[-25:]
         return f"the workflow ended with status {status} ({log}):\n  " + "\n  ".join(tail)
+
+    def chain(self, exposure):
+        """Steps of an exposure in order: as CRDS settles them, once the workflow has run."""
+        with contextlib.chdir(self.folder):
+            return list(self._run.chain(exposure).steps)
 
     def uncal(self, exposure):
         """Raw file of an exposure."""

@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parents[2] / "parity"))
 
 import environment
 import likely
-from compare import only_without_slopes, steps_of
+from compare import only_without_slopes, oracle_tasks, status_text, steps_of
 from differences import compare_flags, compare_products, compare_tables, compare_values
 from standard import acceptance, findings, read_accepted
 
@@ -136,6 +136,25 @@ def test_a_status_must_agree_and_other_keywords_are_remarked():
         "S_JUMP='SKIPPED' (oracle 'COMPLETE')",
     ]
     assert found.remarks == ["FILTER='F115W' (oracle 'F200W')"]
+
+
+def test_outcomes_of_a_pipeline_are_counted_and_those_that_differ_are_named():
+    ours = fits.Header({"S_JUMP": "COMPLETE", "S_IPC": "SKIPPED", "FILTER": "F200W"})
+    assert status_text(ours, ours) == "2 of 2"
+    theirs = fits.Header({"S_JUMP": "COMPLETE", "S_IPC": "COMPLETE", "S_PERSIS": "SKIPPED"})
+    assert status_text(ours, theirs) == "1 of 3 S_IPC=SKIPPED/COMPLETE S_PERSIS=None/SKIPPED"
+
+
+def test_where_the_context_alone_decides_the_oracle_is_told_nothing():
+    class Ours:
+        as_operated = True
+        plan = type("Plan", (), {"exposures": {"jw1_nis": None}})
+
+        def uncal(self, exposure):
+            return Path(f"data/{exposure}_uncal.fits")
+
+    (task,) = oracle_tasks(Ours(), Path("there"))
+    assert task == {"kind": "pipeline", "input": "data/jw1_nis_uncal.fits", "folder": "there/jw1_nis"}
 
 
 def test_numbers_in_the_header_have_the_tolerance():
