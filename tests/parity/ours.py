@@ -16,6 +16,8 @@ from rampflow.planning.run import Run
 
 ROOT = Path(__file__).parents[2]
 RATES = ("ramp_fit", "gain_scale")
+#: How the line ends in which the workflow counts what it has not finished.
+COUNTED = " exposures are not finished"
 
 
 def project_environment():
@@ -62,7 +64,10 @@ class Workflow:
         self.problems = []
 
     def run(self):
-        """Run the workflow; return what to say if it failed. `problems` has the lines in which it said why."""
+        """Run the workflow; return what to say if it failed. `problems` has the lines in which it said why.
+
+        Those about exposures, that is, and the one that counts them.
+        """
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(self.folder), "--configfile", str(self.configfile)]
         command += ["--cores", str(self.cores), "--keep-going", "--quiet", "rules", "progress"]
@@ -73,7 +78,9 @@ class Workflow:
             )
         if status == 0:
             return None
-        self.problems = [line for line in log.read_text().splitlines() if line.startswith("rampflow:")]
+        said = [line for line in log.read_text().splitlines() if line.startswith("rampflow:")]
+        starts = tuple(f"rampflow: {name}: " for name in self.plan.exposures)
+        self.problems = list(dict.fromkeys(line for line in said if line.startswith(starts) or line.endswith(COUNTED)))
         tail = self.problems or log.read_text().splitlines()[-25:]
         return f"the workflow ended with status {status} ({log}):\n  " + "\n  ".join(tail)
 

@@ -1,10 +1,12 @@
 """Products under their final names: copies of those of the last step, or of the one before the fit."""
 
-from rampflow.io import files, layout
+from rampflow.io import files, keywords, layout
 
 
 def run(job):
     """Copy every input of a job to the output of the same name, with a FILENAME that says so.
+
+    Steps that are left out between the product and the fit are SKIPPED in the ramp.
 
     Parameters
     ----------
@@ -13,4 +15,8 @@ def run(job):
     """
     for kind, path in job.spec.inputs.items():
         with files.Product(path) as source:
-            layout.copied(source, job.spec.outputs[kind], source.header.copy()).commit()
+            header = source.header.copy()
+            for step in job.spec.skipped:
+                keyword, comment = keywords.STATUS_KEYWORDS[step]
+                keywords.set_keyword(header, keyword, "SKIPPED", comment)
+            layout.copied(source, job.spec.outputs[kind], header).commit()
