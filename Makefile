@@ -51,6 +51,7 @@ bench: $(VENV)/installed
 lint: lint-snakemake
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 
 lint-snakemake: $(VENV)/installed

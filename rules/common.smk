@@ -213,6 +213,9 @@ def stop_server(outcome):
     from rampflow.inspection.ending import unfinished
 
     RUN.end(answers(), outcome, unfinished)
+    if outcome == "complete" and RUN.without_place:
+        # Snakemake knows nothing of exposures that were left out; who reads its status has to.
+        sys.exit(1)
 
 
 def threads_for(wildcards):

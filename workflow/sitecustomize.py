@@ -9,6 +9,9 @@ sitecustomize module that this one hides is run in its place.
 import os
 import sys
 
+#: Folders whose module of this name has run; modules that are hidden run in this one's place.
+_seen = globals().get("_seen", set())
+
 
 def _hand_over():
     arguments = sys.orig_argv[1:]
@@ -28,10 +31,13 @@ def _hand_over():
 def _run_hidden():
     from importlib.machinery import PathFinder
 
-    here = os.path.dirname(os.path.abspath(__file__))
-    path = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
+    # A second clone of this workflow may be on the path, whose file would run this one again.
+    _seen.add(os.path.dirname(os.path.abspath(__file__)))
+    path = [folder for folder in sys.path if os.path.abspath(folder or ".") not in _seen]
     found = PathFinder.find_spec("sitecustomize", path)
     if found is not None and found.loader is not None:
+        # The module keeps the name of its first file.
+        _seen.add(os.path.dirname(os.path.abspath(found.origin)))
         found.loader.exec_module(sys.modules[__name__])
 
 

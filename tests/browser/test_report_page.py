@@ -17,7 +17,7 @@ from rampflow.detector import dq
 from rampflow.inspection import page, pictures, summary
 from rampflow.inspection.counts import Counts
 from rampflow.inspection.exposures import ExposureResults
-from rampflow.inspection.look import Look, Ramp, Stage
+from rampflow.inspection.look import Look, PixelRamp, Stage
 from rampflow.inspection.results import Results
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -89,7 +89,9 @@ def content(tmp_path_factory):
         look = Look(Counts({"JUMP_DET": 0.01 * number}, {}), pictures.grey_picture(rate, 64))
         look.flags, look.jumps = pictures.flag_picture(flags, 64), pictures.jump_picture(flags / 40.0, 64)
         look.stages = [Stage("raw", look.rate), Stage("superbias", look.rate, look.rate, 10.0)]
-        look.ramps = [Ramp("jump", 3, 4, 1, 2.5, [0.0, 1.0, 2.0], [1.0, 2.0, 9.0], ["", "", "jump"], True, (1.0, 3.0))]
+        look.ramps = [
+            PixelRamp("jump", 3, 4, 1, 2.5, [0.0, 1.0, 2.0], [1.0, 2.0, 9.0], ["", "", "jump"], True, (1.0, 3.0))
+        ]
         exposures.append(one)
         looks.append(look)
     rows = [summary.row(one, results, look.counts) for one, look in zip(exposures, looks, strict=True)]

@@ -71,5 +71,5 @@ def test_what_pre_commit_runs_has_the_versions_that_lint_runs():
     hooks = [hook for repo in repos for hook in repo["hooks"]]
     installed = {each for hook in hooks for each in hook.get("additional_dependencies", ())}
     pins = (ROOT / "requirements.txt").read_text().splitlines()
-    assert {each.partition("==")[0] for each in installed} == {"ruff", "snakefmt"}
+    assert {each.partition("==")[0] for each in installed} == {"mypy", "numpy", "ruff", "snakefmt"}
     assert installed <= set(pins)

@@ -2,13 +2,18 @@
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "apply", "load_release"]
+__all__ = ["__version__", "apply", "compare", "load_release", "pixel"]
 
 #: The public names and the modules that have them: nothing is imported before it is used.
-_HOME_OF = {"apply": "rampflow.api", "load_release": "rampflow.settings.release"}
+_HOME_OF = {
+    "apply": "rampflow.api",
+    "compare": "rampflow.inspection.comparison",
+    "load_release": "rampflow.settings.release",
+    "pixel": "rampflow.inspection.pixel",
+}
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
@@ -16,5 +21,5 @@ def __getattr__(name):
     return getattr(importlib.import_module(_HOME_OF[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

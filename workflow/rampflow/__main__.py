@@ -7,6 +7,7 @@ import difflib
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 from rampflow import __version__, places
 
@@ -14,12 +15,15 @@ from rampflow import __version__, places
 COMMANDS = {
     "report": ("rampflow.inspection.report", "write one page about the results of a run"),
     "check": ("rampflow.inspection.check", "hold results against their records; make them again and compare"),
+    "pixel": ("rampflow.inspection.pixel", "show one pixel through all steps: its ramp, flags and why, references"),
+    "compare": ("rampflow.inspection.comparison", "hold products against others, of a run or of the archive"),
+    "reproduce": ("rampflow.inspection.reproduce", "write the configuration that makes a product of jwst again"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }
 RUN = "run the workflow; takes what snakemake takes"
 
 
-def usage():
+def usage() -> str:
     """Return the help of the command, a line for each thing that it does."""
     lines = {"run": RUN} | {name: text for name, (_, text) in COMMANDS.items()}
     width = max(map(len, lines))
@@ -32,7 +36,7 @@ def usage():
     )
 
 
-def run(arguments):
+def run(arguments: list[str]) -> NoReturn:
     """Become Snakemake on the workflow's Snakefile; never returns.
 
     Parameters
@@ -46,7 +50,7 @@ def run(arguments):
     os.execv(sys.executable, command)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     name, *rest = arguments or ["--help"]

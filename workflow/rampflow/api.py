@@ -15,7 +15,7 @@ from rampflow.jobs.step import Step, driver
 from rampflow.planning.exposures import root_name
 from rampflow.settings.configuration import ConfigError, schema, schema_problems, steps, suggestion
 from rampflow.settings.parameters import as_typed
-from rampflow.settings.release import load_release
+from rampflow.settings.release import Release, load_release
 
 #: Steps that make, or take, both products with count rates.
 _RATES = ("ramp_fit", "gain_scale")
@@ -119,7 +119,7 @@ def apply(
     return tuple(made) if len(made) > 1 else made[0]
 
 
-def _settings(release, step, parameters):
+def _settings(release: Release, step: str, parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the parameters of a step with their sources: the release's, and those of the caller."""
     if step not in steps():
         raise ConfigError([f"no step {step!r}{suggestion(step, steps())}"])
@@ -137,7 +137,15 @@ def _settings(release, step, parameters):
     return settings
 
 
-def _references(release, step, path, settings, given, crds, scratch):
+def _references(
+    release: Release,
+    step: str,
+    path: Path,
+    settings: Mapping[str, Any],
+    given: Mapping[str, Any],
+    crds: Mapping[str, Any],
+    scratch: Path,
+) -> tuple[dict[str, Any], Any]:
     """Find the references of a step, those that are given among them; also return what CRDS was asked."""
     with Source(path, step, rates=step == "gain_scale") as source:
         header = {key: source.header[key] for key in source.header if key}
@@ -154,12 +162,12 @@ def _references(release, step, path, settings, given, crds, scratch):
     return pointers, read_json(scratch / "asked.json")
 
 
-def _inputs(step, path):
+def _inputs(step: str, path: Path) -> dict[str, str]:
     if step == "gain_scale":
         return {"rate": str(path), "rateints": str(path.with_name(f"{path.stem}ints.fits"))}
     return {"ramp": str(path)}
 
 
-def _outputs(step, exposure, folder):
+def _outputs(step: str, exposure: str, folder: Path) -> dict[str, str]:
     kinds = {"rate": "", "rateints": "ints"} if step in _RATES else {"ramp": ""}
     return {word: str(folder / f"{exposure}_{step}{kind}.fits") for word, kind in kinds.items()}

@@ -14,9 +14,11 @@ Source: https://numba.readthedocs.io, "Compiling Python code with @jit", "Types 
 
 import hashlib
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from numba import boolean, float32, float64, int32, int64, njit, uint8, uint16, uint32
 from numba.types import Array, BaseTuple
@@ -24,7 +26,7 @@ from numba.types import Array, BaseTuple
 _PACKAGE = __name__.partition(".")[0]
 
 
-def kernel(signature=None, **options):
+def kernel(signature: Any = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function as all of them are: without the interpreter's lock, kept on disk, divided by 0 as numpy does.
 
     Parameters
@@ -36,7 +38,7 @@ def kernel(signature=None, **options):
     """
     signatures = signature if isinstance(signature, list) else [] if signature is None else [signature]
 
-    def compiled(function):
+    def compiled(function: Callable[..., Any]) -> Any:
         dispatcher = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
         # There is no public way to say what else the machine code depends on.
         kept = dispatcher._cache._cache_file
@@ -53,7 +55,7 @@ def kernel(signature=None, **options):
     return compiled
 
 
-def compile_for(dispatcher, signatures):
+def compile_for(dispatcher: Any, signatures: Iterable[Any]) -> None:
     """Compile a kernel for these signatures and no others, or read from disk what was compiled before."""
     for each in signatures:
         dispatcher.compile(each)
@@ -61,15 +63,15 @@ def compile_for(dispatcher, signatures):
 
 
 @cache
-def _state(module):
+def _state(module: str) -> str:
     """Digest of the files of a module and of those of the package that it builds on, however indirectly."""
     digest = hashlib.sha256()
     for name in sorted(_modules_under(module)):
-        digest.update(name.encode() + b"\0" + Path(sys.modules[name].__file__).read_bytes())
+        digest.update(name.encode() + b"\0" + Path(str(sys.modules[name].__file__)).read_bytes())
     return digest.hexdigest()
 
 
-def _modules_under(module):
+def _modules_under(module: str) -> set[str]:
     """Names of a module and of those of the package whose functions, classes or selves it holds, and so on."""
     found, todo = set(), {module}
     while todo:
@@ -85,12 +87,12 @@ def _modules_under(module):
     return found
 
 
-def fields(named_tuple, *types):
+def fields(named_tuple: type, *types: Any) -> Any:
     """Type of a named tuple, for a signature, from the types of its fields; what is passed must have just these."""
     return BaseTuple.from_types(types, named_tuple)
 
 
-def _arrays(values, *dimensions, readonly=False):
+def _arrays(values: Any, *dimensions: int, readonly: bool = False) -> Iterator[Any]:
     return (Array(values, n, "C", readonly=readonly) for n in dimensions)
 
 

@@ -1,6 +1,7 @@
 import contextlib
 import marshal
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -460,3 +461,16 @@ def test_children_that_end_while_one_is_seen_to_are_told_once_each(tmp_path, mon
         assert job.recv(1) == b""
         job.close()
     served.listener.close()
+
+
+def test_two_clones_on_the_path_do_not_run_each_other_for_ever(tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+        shutil.copy(WORKFLOW / "sitecustomize.py", folder)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/sitecustomize.py").write_text("print('own')\n")
+    path = os.pathsep.join(map(str, [*folders, tmp_path / "own"]))
+    command = [sys.executable, "-c", "print('done')"]
+    ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    assert (ended.stdout.split("\n")[:2], ended.stderr) == (["own", "done"], "")

@@ -1,6 +1,10 @@
 """The persistence of traps that fill and empty: their state is read from the exposure before and kept for the next."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +13,13 @@ from rampflow.errors import FileProblem
 from rampflow.io import files, layout
 from rampflow.steps import persistence
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampflow.io.references import Reference
+    from rampflow.jobs.source import Source
+    from rampflow.jobs.step import Step
+
 log = logging.getLogger("rampflow")
 
 _SECONDS = 86400.0
@@ -16,7 +27,7 @@ _SECONDS = 86400.0
 _ROWS = 256
 
 
-def subtract(step, before):
+def subtract(step: Step, before: Path | None) -> Path | None:
     """Subtract what the traps release, and keep their state.
 
     Parameters
@@ -47,16 +58,18 @@ def subtract(step, before):
     return None
 
 
-def _subtract(step, along, options):
+def _subtract(step: Step, along: Mapping[str, Any], options: Mapping[str, Any]) -> np.ndarray:
     """Subtract block by block; return the traps that are filled at the end."""
-    amounts = None
+    amounts: Any = None
     if step.parameters["save_persistence"]:
         plan = layout.image("SCI", step.source.shape, np.float32)
         name = f"{step.exposure}_output_pers.fits"
         amounts = step.auxiliary.begin(name, [plan], header=step.product.header, model="RampModel")
 
-    def run(sci, groupdq, *, place, **cut):
-        wanted = {"save_persistence": amounts is not None}
+    def run(
+        sci: np.ndarray, groupdq: np.ndarray, *, place: tuple[Any, slice], **cut: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        wanted: dict[str, Any] = {"save_persistence": amounts is not None}
         sci, flags, filled, amount = persistence.subtract_traps(sci, groupdq, **cut, **options, **wanted)
         if amount is not None:
             amounts["SCI"].write(amount, slice(None), slice(None), place[1])
@@ -70,7 +83,7 @@ def _subtract(step, along, options):
 class _Traps:
     """The traps of a detector around one exposure."""
 
-    def __init__(self, step, density, families):
+    def __init__(self, step: Step, density: Reference, families: persistence.Families) -> None:
         self.step, self.families, source = step, families, step.source
         needed = source.needed("TGROUP", "TFRAME", "NRSTSTRT", "NRESETS")
         self.timing = persistence.Timing(
@@ -91,7 +104,7 @@ class _Traps:
         self.product = step.auxiliary.begin(name, [plan], header=header, model="TrapsFilledModel")
         self.product.header["EXPEND"] = (_ends(source), self.product.header.comments["EXPEND"])
 
-    def at_start(self, before):
+    def at_start(self, before: Path | None) -> np.ndarray:
         """Return filled traps of the exposure's pixels when it starts, float32 (families, rows, columns).
 
         Where the exposure does not see them the product has them as they will be at its end.
@@ -112,7 +125,7 @@ class _Traps:
                 self.product["SCI"].write(persistence.decayed(values, during, self.families), slice(None), block)
         return filled
 
-    def _checked(self, source):
+    def _checked(self, source: files.Product) -> files.Array:
         found = source["SCI"]
         detector, own = (str(header.get("DETECTOR", "")).strip() for header in (source.header, self.step.source.header))
         if found.shape != self._shape or detector != own:
@@ -122,21 +135,21 @@ class _Traps:
             )
         return found
 
-    def at_end(self, filled):
+    def at_end(self, filled: np.ndarray) -> None:
         """Write the traps that are filled at the end, rectangle by rectangle; of lines read repeatedly the last."""
         for y, x, _ in self.step.source.window.blocks:
             where = (slice(place[cut][0], place[cut][-1] + 1) for place, cut in ((self._rows, y), (self._columns, x)))
             self.product["SCI"].write(filled[:, y, x], slice(None), *where)
 
 
-def _starts(source):
+def _starts(source: Source) -> float:
     """Return when the file's first integration starts (MJD): EXPSTART, or its own start in a later segment."""
     if (source.keyword("INTSTART") or 1) > 1 and "INT_TIMES" in source:
         return float(source.table("INT_TIMES")["int_start_MJD_UTC"][0])
     return float(source.needed("EXPSTART")["expstart"])
 
 
-def _ends(source):
+def _ends(source: Source) -> float:
     """Return when the file's last integration ends (MJD): EXPEND, or its own end in a segment."""
     last = source.keyword("INTEND")
     if last and "INT_TIMES" in source and (source.keyword("INTSTART"), last) != (1, source.keyword("NINTS")):
@@ -144,7 +157,7 @@ def _ends(source):
     return float(source.needed("EXPEND")["expend"])
 
 
-def _gap(source, starts):
+def _gap(source: files.Product, starts: float) -> float:
     """Return the time from the end of the one exposure to the start of the other (s)."""
     if source.header.get("EXPEND") is None:
         raise FileProblem(f"{source.path}: no EXPEND, the time from which its traps empty; set it")

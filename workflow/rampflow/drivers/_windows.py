@@ -1,15 +1,23 @@
 """The persistence of windows in time: for a while after a pixel has saturated its groups are flagged."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rampflow.steps import persistence
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampflow.jobs.step import Step
+
 log = logging.getLogger("rampflow")
 
 
-def flag(step, before):
+def flag(step: Step, before: Path | None) -> Path | None:
     """Flag groups inside windows, and keep those that stay open.
 
     Parameters
@@ -48,7 +56,7 @@ def flag(step, before):
     return _keep(step, until, elsewhere, starts[-1] + source.shape[1] * tgroup)
 
 
-def _open_before(step, before):
+def _open_before(step: Step, before: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of the windows that are open when the exposure starts.
 
     jwst counts rows and columns from the corner of the array; what this workflow writes also says where these
@@ -89,7 +97,7 @@ def _open_before(step, before):
     return until, known[~(np.isin(y, rows) & np.isin(x, columns))]
 
 
-def _keep(step, until, elsewhere, last):
+def _keep(step: Step, until: np.ndarray, elsewhere: np.ndarray, last: float) -> Path | None:
     """Write the windows that are open after the last group, where they are to be saved or handed on."""
     name = step.parameters["save_persistence"]
     if not (name or step.parameters["chain"]):

@@ -1,9 +1,16 @@
 """charge_migration: groups in which charge migrates between pixels are flagged."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rampflow.steps import charge_migration
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Flag groups of an exposure, and their neighbours."""
     charge_migration.check_groups(step.source.shape[1])
     step.chunks.rows(

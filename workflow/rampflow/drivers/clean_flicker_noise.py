@@ -1,6 +1,10 @@
 """clean_flicker_noise: flicker (1/f) noise is taken out of the ramps."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -10,10 +14,14 @@ from rampflow.steps import NotApplicable, NotUsable
 from rampflow.steps import clean_flicker_noise as flicker
 from rampflow.steps.clean_flicker_noise import automatic, light
 
+if TYPE_CHECKING:
+    from rampflow.io import files
+    from rampflow.jobs.step import Step
+
 log = logging.getLogger("rampflow")
 
 
-def run(step):
+def run(step: Step) -> None:
     """Take the noise out of every group, mostly but the first ones."""
     cleaning = _Cleaning(step)
     fit = cleaning.choose()
@@ -32,13 +40,14 @@ def run(step):
 class _Cleaning:
     """The cleaning of one exposure."""
 
-    def __init__(self, step):
+    def __init__(self, step: Step) -> None:
         self.step, self.source = step, step.source
         self.exp_type = step.source.text("EXP_TYPE")
         self.background = Background(step, mask_word="mask", refuse=self.refuse)
-        self._noise = self._levels = None
+        self._noise: files.Array | None = None
+        self._levels: files.Array | None = None
 
-    def refuse(self, reason):
+    def refuse(self, reason: object) -> NoReturn:
         """Leave the exposure as it is, with the status that the release has for that."""
         kind = NotUsable if self.step.parameters["refused_as"] == NotUsable.status else NotApplicable
         raise kind(str(reason)) from None
@@ -46,11 +55,11 @@ class _Cleaning:
     # --- how it is fitted -----------------------------------------------------------------------------
 
     @property
-    def _automatic(self):
+    def _automatic(self) -> bool:
         """Whether parameters follow from what the exposure looks like."""
         return bool(self.step.parameters.get("autoparam")) and self.exp_type in automatic.LIMITS
 
-    def choose(self, **chosen):
+    def choose(self, **chosen: Any) -> flicker.Fit:
         """Choose how the noise is fitted.
 
         Parameters
@@ -75,7 +84,7 @@ class _Cleaning:
         except NotApplicable as reason:
             self.refuse(reason)
 
-    def find_flat(self):
+    def find_flat(self) -> np.ndarray | None:
         """Read the flat, ready to divide by; None where it is not asked for or CRDS has none."""
         if not (self.step.parameters["apply_flat_field"] or self._automatic):
             return None
@@ -85,7 +94,7 @@ class _Cleaning:
             return None
         return flicker.fill_flat(reference.read())
 
-    def adapt(self, fit, flat):
+    def adapt(self, fit: flicker.Fit, flat: np.ndarray | None) -> flicker.Fit:
         """Adapt how the noise is fitted to what the exposure looks like, if that is asked for.
 
         Parameters
@@ -108,14 +117,14 @@ class _Cleaning:
 
     # --- the groups -----------------------------------------------------------------------------------
 
-    def begin_auxiliary(self):
+    def begin_auxiliary(self) -> None:
         """Begin the files with what is found, where parameters ask for them."""
         if self.step.parameters["save_background"]:
             self._levels = auxiliary(self.step, "flicker_bkg", "RampModel", self.source.shape)
         if self.step.parameters["save_noise"]:
             self._noise = auxiliary(self.step, "flicker_noise", "RampModel", self.source.shape)
 
-    def clean_differences(self, fit, masks, flat):
+    def clean_differences(self, fit: flicker.Fit, masks: Callable[[int], np.ndarray], flat: np.ndarray | None) -> None:
         """Clean the differences of successive groups, and add them up again.
 
         Parameters
@@ -129,13 +138,13 @@ class _Cleaning:
         """
         nints, ngroups, *_ = self.source.shape
 
-        def differences():
+        def differences() -> Iterator[tuple[int, int, np.ndarray]]:
             for integration in range(nints):
                 mask = masks(integration)
                 for group in range(1, ngroups):
                     yield integration, group, mask
 
-        def clean(where):
+        def clean(where: tuple[int, int, np.ndarray]) -> tuple[Any, ...]:
             integration, group, mask = where
             before, after = (self.source.read("SCI", integration, g) for g in (group - 1, group))
             groupdq = self.source.read("GROUPDQ", integration, group)
@@ -151,7 +160,9 @@ class _Cleaning:
             cleaned = cleaned + found.difference
             self._save(integration, group, sci, cleaned, found.background)
 
-    def _save(self, integration, group, sci, cleaned, background):
+    def _save(
+        self, integration: int, group: int, sci: np.ndarray, cleaned: np.ndarray, background: np.ndarray | float
+    ) -> None:
         """Write a cleaned group, and what was found in it where that is asked for."""
         if self._noise is not None:
             self._noise.write(cleaned - sci, integration, group)
@@ -160,7 +171,7 @@ class _Cleaning:
             level = np.broadcast_to(np.asarray(background, np.float32), sci.shape)
             self._levels.write(np.ascontiguousarray(level), integration, group)
 
-    def clean_groups(self, fit, masks, flat):
+    def clean_groups(self, fit: flicker.Fit, masks: Callable[[int], np.ndarray], flat: np.ndarray | None) -> None:
         """Clean every group, beside the median of all integrations; parameters as for `clean_differences`."""
         nints, ngroups, *_ = self.source.shape
         if self.step.parameters["user_mask"]:
@@ -171,13 +182,13 @@ class _Cleaning:
             self.refuse(reason)
         median = self._median_groups()
 
-        def groups():
+        def groups() -> Iterator[tuple[int, int, np.ndarray]]:
             for integration in range(nints):
                 mask = masks(integration)
                 for group in range(ngroups):
                     yield integration, group, mask
 
-        def clean(where):
+        def clean(where: tuple[int, int, np.ndarray]) -> tuple[Any, ...]:
             integration, group, mask = where
             sci = self.source.read("SCI", integration, group)
             # In double precision where the scale has it, and only then, as jwst does.
@@ -190,11 +201,11 @@ class _Cleaning:
             else:
                 self._save(integration, group, sci, cleaned, scaled)
 
-    def _median_groups(self):
+    def _median_groups(self) -> files.Array:
         """Make the median of all integrations of every group, in a file that does not stay."""
         array = scratch(self.step, "median", self.source.shape[1:])
 
-        def median(where):
+        def median(where: tuple[Any, slice, slice]) -> tuple[slice, np.ndarray]:
             integrations, block, _ = where
             return block, flicker.median_ramp(self.step.chunks.read_rows("SCI", integrations, block))
 
@@ -202,11 +213,11 @@ class _Cleaning:
             array.write(values, slice(None), block)
         return array
 
-    def _light(self, flat):
+    def _light(self, flat: np.ndarray | None) -> np.ndarray:
         """Find how bright every integration is."""
         draft = self.background.rateints()
 
-        def rates():
+        def rates() -> Iterator[np.ndarray]:
             return (divided(draft.read(integration), flat) for integration in range(self.source.shape[0]))
 
         kind = light.kind_of_light(self.exp_type, self.source.keyword("TSOVISIT") is True)
@@ -219,7 +230,7 @@ class _Cleaning:
             middle[block] = flicker.median_ramp(draft.read(slice(None), block))
         return light.summed_spectra(rates(), divided(middle, flat))
 
-    def _aperture_light(self, rates):
+    def _aperture_light(self, rates: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
         place = [self.source["SCI"].header.get(key) for key in ("XREF_SCI", "YREF_SCI")]
         if None in place:
             self.refuse("the SCI header has no XREF_SCI and YREF_SCI, where median_image looks for the source")

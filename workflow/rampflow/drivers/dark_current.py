@@ -1,15 +1,22 @@
 """dark_current: the dark signal is subtracted, group by group."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rampflow.io import layout
 from rampflow.steps import dark_current
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
+
 log = logging.getLogger("rampflow")
 
 
-def run(step):
+def run(step: Step) -> None:
     """Subtract the dark from an exposure, and write the one that was used."""
     source, reference = step.source, step.references.open("dark", cut=False)
     average = dark_current.average_dark_current(
@@ -37,7 +44,7 @@ def run(step):
         _write_dark(step, reference.header, *dark.product(flags, source.instrument))
 
 
-def _write_dark(step, header, images, keywords):
+def _write_dark(step: Step, header: Any, images: Mapping[str, Any], keywords: Mapping[str, Any]) -> None:
     """Write the dark as it was used, a file that ``dark_output`` names."""
     plans = [layout.image(key, shape, dtype) for key, (shape, dtype, _) in images.items()]
     new = step.auxiliary.begin(step.parameters["dark_output"], plans, header=header, **keywords)

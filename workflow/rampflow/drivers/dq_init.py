@@ -1,9 +1,18 @@
 """dq_init: the detector's known bad pixels are flagged."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rampflow.steps import dq_init
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def run(step):
+    from rampflow.jobs.step import Step
+
+
+def run(step: Step) -> None:
     """Flag the bad pixels of an exposure."""
     mask_dq = step.references.open("mask").read_dq()
     user_dq = step.user_image("user_supplied_dq")
@@ -16,5 +25,5 @@ def run(step):
     step.chunks.groups(_flag_groups, reads=reads, writes=("GROUPDQ",), at=at)
 
 
-def _flag_groups(*arrays, mask_dq):
+def _flag_groups(*arrays: np.ndarray, mask_dq: np.ndarray) -> np.ndarray:
     return dq_init.flag_groups(arrays[-1], mask_dq)

@@ -1,9 +1,16 @@
 """Products under their final names: copies of those of the last step, or of the one before the fit."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rampflow.io import files, keywords, layout
 
+if TYPE_CHECKING:
+    from rampflow.jobs.job import Job
 
-def run(job):
+
+def run(job: Job) -> None:
     """Copy every input of a job to the output of the same name, with a FILENAME that says so.
 
     Steps that are left out between the product and the fit are SKIPPED in the ramp.

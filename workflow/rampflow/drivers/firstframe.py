@@ -1,9 +1,16 @@
 """firstframe: the first group of every MIRI integration is flagged."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rampflow.steps import firstframe
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Flag the first groups of an exposure."""
     nints, ngroups, *_ = step.source.shape
     firstframe.check_groups(ngroups)

@@ -4,18 +4,24 @@ Jumps are searched for in the exposure as it came; snowballs and showers in the 
 the new product.
 """
 
+from __future__ import annotations
+
 import warnings
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rampflow.steps import jump
 
-_FLAGS = {"reads": ("GROUPDQ",), "updated": ("GROUPDQ",)}
-_RAMPS = {"reads": ("SCI", "GROUPDQ"), "updated": ("GROUPDQ",)}
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
+
+_FLAGS: dict[str, Any] = {"reads": ("GROUPDQ",), "updated": ("GROUPDQ",)}
+_RAMPS: dict[str, Any] = {"reads": ("SCI", "GROUPDQ"), "updated": ("GROUPDQ",)}
 
 
-def run(step):
+def run(step: Step) -> None:
     """Flag jumps, then what the parameters ask for: snowballs, showers."""
     nints, ngroups, *_ = step.source.shape
     algorithm = jump.choose_algorithm(step.parameters["algorithm"], nints)
@@ -28,7 +34,7 @@ def run(step):
         step.stamp.set("EXTNCRS", rates[1], "Extended events per 1e6 pixels and second")
 
 
-def _flag(step, gain, readnoise, algorithm):
+def _flag(step: Step, gain: np.ndarray, readnoise: np.ndarray, algorithm: str) -> tuple[float, float] | None:
     """Flag all that is looked for; return `~rampflow.steps.jump.event_rates` of the exposure."""
     pace = jump.sampling(step.source.read_times, step.source.needed("TGROUP")["tgroup"])
     unused = step.chunks.survey(jump.all_dnu_planes, reads=("GROUPDQ",), combine=np.logical_and)
@@ -55,7 +61,9 @@ def _flag(step, gain, readnoise, algorithm):
     return jump.event_rates(count, events, dnu_planes=unused, npixels=gain.size, tgroup=pace.tgroup)
 
 
-def _flag_events(step, gain, readnoise, unused, pace):
+def _flag_events(
+    step: Step, gain: np.ndarray, readnoise: np.ndarray, unused: np.ndarray, pace: Any
+) -> tuple[int, np.ndarray]:
     """Flag large events; return their number, and the planes that are still unusable.
 
     The number is that of showers only, if they are looked for, as in jwst. Cores of snowballs take DO_NOT_USE from
@@ -74,12 +82,12 @@ def _flag_events(step, gain, readnoise, unused, pace):
     return count, unused
 
 
-def _flag_snowballs(step, tgroup):
+def _flag_snowballs(step: Step, tgroup: float) -> int:
     options = {"ngroups": step.source.shape[1], "tgroup": tgroup} | step.options_of(jump.expand_snowballs)
     return step.chunks.sequence(jump.expand_snowballs, **_FLAGS, writes=("GROUPDQ",), **options)
 
 
-def _flag_showers(step, gain, readnoise, tgroup):
+def _flag_showers(step: Step, gain: np.ndarray, readnoise: np.ndarray, tgroup: float) -> int:
     images = {"gain": gain, "readnoise": readnoise}
     options = {"nframes": step.source.keyword("NFRAMES")} | step.options("minimum_sigclip_groups")
     blocks = step.chunks.rows(jump.typical_differences, **_RAMPS, writes=(), along=images, **options)

@@ -1,9 +1,16 @@
 """lastframe: the last group of every MIRI integration is flagged."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rampflow.steps import lastframe
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Flag the last groups of an exposure."""
     nints, ngroups, *_ = step.source.shape
     lastframe.check_groups(ngroups)

@@ -5,10 +5,13 @@ it is the edge between two exposures in the graph. Where the step does not run, 
 passed on.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rampflow.drivers import _traps, _windows
 from rampflow.errors import FileProblem
@@ -16,10 +19,13 @@ from rampflow.jobs.job import write_json
 from rampflow.jobs.provenance import sha256_of
 from rampflow.steps import NotApplicable
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
+
 log = logging.getLogger("rampflow")
 
 
-def run(step):
+def run(step: Step) -> None:
     """Correct an exposure, and keep what it leaves."""
     before = _left_before(step)
     if before is not None:
@@ -33,7 +39,7 @@ def run(step):
     _hand_on(step, left)
 
 
-def _left_before(step):
+def _left_before(step: Step) -> Path | None:
     """Return the file that the exposure before has left, or the configuration names; None without either."""
     left = _handed_on(step) if step.parameters["chain"] else None
     if left is None:
@@ -42,7 +48,7 @@ def _left_before(step):
     return left
 
 
-def _handed_on(step):
+def _handed_on(step: Step) -> Path | None:
     """Return the file that the exposure before names, once it is sure to be the one that it wrote."""
     given = step.spec.inputs.get("carried")
     if given is None or not given.endswith(".json"):
@@ -60,14 +66,14 @@ def _handed_on(step):
     return path
 
 
-def _hand_on(step, left):
+def _hand_on(step: Step, left: Path | None) -> None:
     """Say what the exposure leaves behind, once the auxiliary products have their names: a file, or None."""
     path = step.spec.outputs.get("carried")
     if path is None:
         return
 
-    def write():
-        content = {"file": None, "sha256": None}
+    def write() -> None:
+        content: dict[str, str | None] = {"file": None, "sha256": None}
         if step.parameters["chain"] and left is not None:
             content = {"file": os.path.relpath(left, Path(path).parent), "sha256": sha256_of(left)}
         write_json(path, content)

@@ -1,10 +1,18 @@
 """picture_frame: what NIRSpec's detectors show as their temperature drifts is taken out of the ramps."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
 from rampflow.drivers._background import Background, auxiliary, warn_of
 from rampflow.steps import NotApplicable, picture_frame
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Take the picture frame out of every group but the first ones."""
     source = step.source
     picture_frame.check_exposure(source.instrument, source.text("SUBARRAY"), source.shape)
@@ -14,7 +22,7 @@ def run(step):
     if step.parameters["save_correction"]:
         correction = auxiliary(step, "pctfrm_correction", "RampModel", source.shape)
 
-    def groups():
+    def groups() -> Iterator[tuple[Any, ...]]:
         mask = None
         for integration in range(source.shape[0]):
             before, mask = mask, masks(integration)
@@ -24,7 +32,7 @@ def run(step):
             for group in range(1, source.shape[1]):
                 yield integration, group, first, levels, mask
 
-    def correct(where):
+    def correct(where: tuple[Any, ...]) -> tuple[Any, ...]:
         integration, group, first, levels, mask = where
         sci = source.read("SCI", integration, group)
         return integration, group, sci, picture_frame.subtract_frame(sci, first, frame, levels, mask)
@@ -39,6 +47,6 @@ def run(step):
         step.product.write("SCI", corrected, integration, group)
 
 
-def _refuse(reason):
+def _refuse(reason: object) -> NoReturn:
     """Leave the exposure as it is."""
     raise NotApplicable(str(reason)) from None

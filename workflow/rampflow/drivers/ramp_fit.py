@@ -1,12 +1,20 @@
 """ramp_fit: slopes are fitted to the ramps, count rates of the exposure and of each integration with their errors."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from rampflow.io import layout
 from rampflow.steps import ramp_fit
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Fit the ramps of an exposure."""
     gain, readnoise = step.references.open("gain"), step.references.open("readnoise")
     if gain.header.get("GAINFACT") is not None:
@@ -20,7 +28,7 @@ def run(step):
         _fit_lines(step, images)
 
 
-def _fit_likely(step, images, read_times):
+def _fit_likely(step: Step, images: dict[str, Any], read_times: list[Any] | None) -> None:
     """Fit by maximum likelihood; ``save_opt`` asks for the image of chi-squared."""
     step.product.lay_out()
     chisq = None
@@ -33,7 +41,7 @@ def _fit_likely(step, images, read_times):
     _fit(step, ramp_fit.fit_likely, images | {"pixeldq": step.pixeldq}, options, chisq)
 
 
-def _fit_lines(step, images):
+def _fit_lines(step: Step, images: dict[str, Any]) -> None:
     """Fit straight lines (OLS_C), and write the optional product where it is asked for.
 
     Parameters
@@ -56,7 +64,13 @@ def _fit_lines(step, images):
         _fit_optional(step, images, rules, common)
 
 
-def _fit(step, function, images, options, chisq=None):
+def _fit(
+    step: Step,
+    function: Callable[..., Any],
+    images: dict[str, Any],
+    options: Mapping[str, Any],
+    chisq: layout.NewProduct | None = None,
+) -> None:
     """Run a fit over blocks of rows and write what it returns.
 
     Parameters
@@ -75,7 +89,7 @@ def _fit(step, function, images, options, chisq=None):
         Where chi-squared goes.
     """
 
-    def fit(where):
+    def fit(where: tuple[Any, slice, slice]) -> None:
         integrations, block, _ = where
         sci, groupdq, cut = step.chunks.read_ramps(integrations, block, images)
         rate, rateints, *more = function(sci, groupdq, **cut, **options)
@@ -86,7 +100,7 @@ def _fit(step, function, images, options, chisq=None):
     step.chunks.over_rows(fit)
 
 
-def _fit_optional(step, images, rules, options):
+def _fit_optional(step: Step, images: dict[str, Any], rules: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Write the optional product, ``<exposure>_fitopt.fits`` beside the rates, which are there already.
 
     Parameters
@@ -99,7 +113,7 @@ def _fit_optional(step, images, rules, options):
         What `~rampflow.steps.ramp_fit.count_segments` needs to know, and what `fit_optional` does beside.
     """
 
-    def most(where):
+    def most(where: tuple[Any, slice, slice]) -> tuple[int, ...]:
         integrations, block, _ = where
         _, groupdq, cut = step.chunks.read_ramps(integrations, block, {})
         return ramp_fit.count_segments(groupdq, **cut, **rules)

@@ -4,16 +4,23 @@ IRS2 frames take two passes before the one that corrects: what is wrong with int
 together, and the mean of an integration is set aside before the Fourier transform.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from operator import add
+from typing import TYPE_CHECKING
 
 from rampflow.steps import refpix
 from rampflow.steps.refpix import irs2, sirs
 
+if TYPE_CHECKING:
+    from rampflow.io.references import Reference
+    from rampflow.jobs.step import Step
+
 _IMAGES = {"reads": ("SCI",), "writes": ("SCI",)}
 
 
-def run(step):
+def run(step: Step) -> None:
     """Correct an exposure. Superstripes are put together in the product."""
     if step.source.normal_rows is None:
         _correct(step)
@@ -21,7 +28,7 @@ def run(step):
         _correct_interleaved(step, step.references.open("refpix", cut=False))
 
 
-def _correct(step):
+def _correct(step: Step) -> None:
     """Correct groups, and zero frames, with the reference pixels around or among them."""
     source = step.source
     place = source.keywords("DETECTOR", "SUBARRAY", "NOUTPUTS", "FASTAXIS", "SLOWAXIS")
@@ -46,7 +53,7 @@ def _correct(step):
     step.chunks.zeroframes(refpix.correct_zeroframes, at={"plan": plan})
 
 
-def _correct_interleaved(step, reference):
+def _correct_interleaved(step: Step, reference: Reference) -> None:
     """Correct IRS2 frames with the reference reads between their pixels, which the product then does without."""
     detector = step.source.keyword("DETECTOR")
     rows = irs2.reference_blocks()

@@ -1,11 +1,17 @@
 """reset: the reset anomaly of the MIRI detectors is subtracted."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rampflow.steps import reset
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Subtract the anomaly from the first groups of an exposure."""
     reference = step.references.open("reset", cut=False)
     step.pixeldq |= reference.read_dq()

@@ -1,9 +1,16 @@
 """rscd: the groups that the reset switch charge decay of MIRI spoils are flagged."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rampflow.steps import firstframe, rscd
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Flag the first groups of integrations after the first."""
     source = step.source
     skips = rscd.find_skips(

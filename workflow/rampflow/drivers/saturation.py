@@ -1,10 +1,17 @@
 """saturation: groups at full well, or at the floor of the converter, are flagged."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rampflow.detector import irs2
 from rampflow.steps import saturation
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Flag the saturated groups of an exposure, and of its zero frames."""
     superbias = step.references.optional("superbias")
     reference = step.references.open("saturation")

@@ -1,9 +1,16 @@
 """superbias: the bias pattern of the detector is subtracted from every group."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rampflow.steps import superbias
 
+if TYPE_CHECKING:
+    from rampflow.jobs.step import Step
 
-def run(step):
+
+def run(step: Step) -> None:
     """Subtract the bias from an exposure, and from its zero frames."""
     reference = step.references.open("superbias")
     bias = superbias.usable_bias(reference.read())

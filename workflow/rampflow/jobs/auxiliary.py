@@ -1,11 +1,18 @@
 """Auxiliary products: files that a parameter asks for beside the product of a step."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rampflow.io import layout, trees
 from rampflow.io.keywords import set_keyword
+
+if TYPE_CHECKING:
+    from rampflow.io import files
 
 log = logging.getLogger("rampflow")
 
@@ -24,12 +31,15 @@ class Auxiliary:
         Those that have their names.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
-        self._begun, self._scratch = [], []
-        self.paths = []
+        self._begun: list[Any] = []
+        self._scratch: list[layout.NewProduct] = []
+        self.paths: list[Path] = []
 
-    def begin(self, name, plans, *, header, model=None, **keywords):
+    def begin(
+        self, name: str, plans: Sequence[layout.Extension], *, header: Any, model: str | None = None, **keywords: Any
+    ) -> layout.NewProduct:
         """Begin a FITS file.
 
         Parameters
@@ -52,11 +62,19 @@ class Auxiliary:
         """
         return self._new(self._begun, name, plans, header, model, keywords)
 
-    def scratch(self, name, plan, *, header):
+    def scratch(self, name: str, plan: layout.Extension, *, header: Any) -> files.Array:
         """Begin a FITS file with one array that does not stay; return the array."""
         return self._new(self._scratch, name, [plan], header, None, {})[plan.name]
 
-    def _new(self, kept, name, plans, header, model, keywords):
+    def _new(
+        self,
+        kept: list[Any],
+        name: str,
+        plans: Sequence[layout.Extension],
+        header: Any,
+        model: str | None,
+        keywords: Mapping[str, Any],
+    ) -> layout.NewProduct:
         path = self._folder / name
         header = header.copy()
         if model is not None:
@@ -67,17 +85,17 @@ class Auxiliary:
         kept.append(layout.NewProduct(path, header, plans))
         return kept[-1]
 
-    def add_tree(self, name, tree):
+    def add_tree(self, name: str, tree: dict[str, Any]) -> trees.NewTree:
         """Write an ASDF file; it gets its name when the others do."""
         self._begun.append(trees.NewTree(self._folder / name, tree))
         return self._begun[-1]
 
-    def leave_out(self, product):
+    def leave_out(self, product: layout.NewProduct | trees.NewTree) -> None:
         """Remove one that was begun after all."""
         self._begun.remove(product)
         product.discard()
 
-    def commit(self):
+    def commit(self) -> None:
         """Give the files their names."""
         for product in self._begun:
             product.commit()
@@ -86,13 +104,13 @@ class Auxiliary:
         self._begun = []
         self._discard(self._scratch)
 
-    def discard(self):
+    def discard(self) -> None:
         """Remove what has no name yet."""
         self._discard(self._begun)
         self._discard(self._scratch)
 
     @staticmethod
-    def _discard(products):
+    def _discard(products: list[Any]) -> None:
         for product in products:
             with contextlib.suppress(OSError):
                 product.discard()

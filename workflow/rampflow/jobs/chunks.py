@@ -5,23 +5,38 @@ the exposure. A function sees one chunk and knows of no other, unless the way sa
 the number of threads or on how the exposure was cut.
 """
 
+from __future__ import annotations
+
 import threading
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rampflow.jobs.not_a_number import flag_nan
 
+if TYPE_CHECKING:
+    from rampflow.jobs.products import RampProduct
+    from rampflow.jobs.source import Source
 
-def cut_rows(along, rows):
+#: Names of extensions; what is called with chunks; arguments that depend on the place, by callables, and those that are
+#: cut to the rows, by arrays.
+Names = tuple[str, ...]
+Function = Callable[..., Any]
+At = Mapping[str, Function] | None
+Along = Mapping[str, Any] | None
+
+
+def cut_rows(along: Along, rows: slice) -> dict[str, Any]:
     """Cut arrays to rows; None, an array that the exposure does without, stays None."""
     arrays = (along or {}).items()
     return {key: None if array is None else np.ascontiguousarray(array[..., rows, :]) for key, array in arrays}
 
 
-def _flagged(names, arrays):
+def _flagged(names: Sequence[str], arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """Give arrays of these names on, flags of counts that are not a number among them; as a tuple."""
     if "SCI" in names and "GROUPDQ" in names:
         flag_nan(arrays[names.index("SCI")], arrays[names.index("GROUPDQ")])
@@ -43,20 +58,22 @@ class Chunks:
         Bytes of a chunk. 0: single rows or groups.
     """
 
-    def __init__(self, source, product, threads, size):
+    def __init__(self, source: Source, product: RampProduct, threads: int, size: int) -> None:
         self.source, self.product = source, product
         self.shape = source.shape
         self._threads, self._size = threads, size
 
     # --- reading ----------------------------------------------------------------------------------------
 
-    def read_rows(self, name, integrations, rows, updated=()):
+    def read_rows(self, name: str, integrations: int | slice, rows: slice, updated: Names = ()) -> np.ndarray:
         """Read rows of an array with all its groups; the zero frames have none."""
         if name == "ZEROFRAME":
             return self.source.read(name, integrations, rows)
         return self._latest(name, updated, integrations, slice(None), rows)
 
-    def read_ramps(self, integrations, rows, along):
+    def read_ramps(
+        self, integrations: int | slice, rows: slice, along: Along
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Read what a fit of ramps needs of rows: SCI, GROUPDQ, and ``along`` cut to them, zero frames included."""
         cut = cut_rows(along, rows)
         if self.source.has_zeroframes:
@@ -67,20 +84,20 @@ class Chunks:
             np.nan_to_num(sci, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
         return sci, groupdq, cut
 
-    def _latest(self, name, updated, *index):
+    def _latest(self, name: str, updated: Names, *index: Any) -> np.ndarray:
         """Read a chunk of an array: of the new product if an earlier pass wrote it there, else of the ramp."""
         return self.product.read(name, *index) if name in updated else self.source.read(name, *index)
 
     @staticmethod
-    def place(integration, groups):
+    def place(integration: int, groups: slice) -> tuple[int, slice]:
         """Tell a step's function where its groups are: (integration, slice of groups), for `groups`."""
         return integration, groups
 
-    def first_group(self, integration, _groups):
+    def first_group(self, integration: int, _groups: slice) -> np.ndarray:
         """Read the first group of an integration, for `groups`."""
         return self.source.read("SCI", integration, 0)
 
-    def group_means(self, function, **options):
+    def group_means(self, function: Function, **options: Any) -> Callable[[int, slice], np.ndarray]:
         """Make the means over the groups of an integration available to `groups`.
 
         Parameters
@@ -96,16 +113,17 @@ class Chunks:
             once for all chunks of an integration and not to be changed.
         """
 
-        def mean(integration):
+        def mean(integration: int) -> np.ndarray:
             total = np.zeros(self.shape[-2:])
             for group in range(self.shape[1]):
                 total += function(self.source.read("SCI", integration, slice(group, group + 1)), **options)[0]
             total /= self.shape[1]
             return total
 
-        lock, made = threading.Lock(), {}
+        lock = threading.Lock()
+        made: dict[int, np.ndarray] = {}
 
-        def give(integration, _groups):
+        def give(integration: int, _groups: slice) -> np.ndarray:
             with lock:
                 if integration not in made:
                     # Chunks come in order, so integrations that are further back are done with.
@@ -116,7 +134,7 @@ class Chunks:
 
         return give
 
-    def groups(self, function, *, reads, writes, at=None, **options):
+    def groups(self, function: Function, *, reads: Names, writes: Names, at: At = None, **options: Any) -> None:
         """Run a function over runs of whole groups of one integration and write what it returns.
 
         Parameters
@@ -135,20 +153,27 @@ class Chunks:
         chunks = [slice(g, min(g + step, ngroups)) for g in range(0, ngroups, step)]
         self.product.begin(*writes)
 
-        def made(integration, chunk):
+        def made(integration: int, chunk: slice) -> tuple[Any, ...]:
             arrays = _flagged(reads, [self.source.read(name, integration, chunk) for name in reads])
             place = {key: give(integration, chunk) for key, give in (at or {}).items()}
             result = function(*arrays, **place, **options)
             return result if isinstance(result, tuple) else (result,)
 
-        def run(integration, chunk):
+        def run(integration: int, chunk: slice) -> None:
             results = [made(source, chunk) for source in self.product.frames.sources(integration)]
             joined = tuple(map(self.product.frames.join_groups, zip(*results, strict=True)))
             self.product.store(joined, writes, (integration, self.product.frames.groups(chunk)))
 
         self._over([(run, i, chunk) for i in range(nints // together) for chunk in chunks])
 
-    def by_group(self, function, *, plane, reference, argument):
+    def by_group(
+        self,
+        function: Function,
+        *,
+        plane: Callable[[int], int],
+        reference: Callable[[int, int], np.ndarray],
+        argument: str,
+    ) -> None:
         """Subtract, group by group, a reference that is read or made one group at a time.
 
         A task is one group of all integrations, so that what is made for a group is made once for all integrations
@@ -167,7 +192,7 @@ class Chunks:
         """
         self.product.begin("SCI")
 
-        def run(group):
+        def run(group: int) -> None:
             place = slice(group, group + 1)
             current = values = None
             for integration in range(self.shape[0]):
@@ -179,7 +204,9 @@ class Chunks:
 
         self._over([(run, group) for group in range(self.shape[1])])
 
-    def sequence(self, function, *, reads, writes=(), updated=(), **options):
+    def sequence(
+        self, function: Function, *, reads: Names, writes: Names = (), updated: Names = (), **options: Any
+    ) -> Any:
         """Run a generator function over all groups of all integrations in order, one group at a time.
 
         For what depends on the groups before. It holds as many frames as the function keeps.
@@ -216,18 +243,18 @@ class Chunks:
 
     def rows(
         self,
-        function,
+        function: Function,
         *,
-        reads,
-        writes,
-        updated=(),
-        along=None,
-        halo=0,
-        tell_halo=False,
-        by_integration=False,
-        tell_place=False,
-        **options,
-    ):
+        reads: Names,
+        writes: Names,
+        updated: Names = (),
+        along: Along = None,
+        halo: int = 0,
+        tell_halo: bool = False,
+        by_integration: bool = False,
+        tell_place: bool = False,
+        **options: Any,
+    ) -> list[Any]:
         """Run a function over blocks of rows with all their groups and write what it returns.
 
         Parameters
@@ -258,7 +285,7 @@ class Chunks:
         """
         self.product.begin(*writes)
 
-        def run(integrations, block, wide):
+        def run(integrations: int | slice, block: slice, wide: slice) -> Any:
             arrays = _flagged(reads, [self.read_rows(name, integrations, wide, updated) for name in reads])
             cut = cut_rows(self._of_integration(along, integrations), wide)
             before = block.start - wide.start
@@ -275,7 +302,7 @@ class Chunks:
 
         return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
 
-    def _of_integration(self, along, integration):
+    def _of_integration(self, along: Along, integration: Any) -> Along:
         """Choose from arrays with a position for each superstripe those of an integration."""
         if not self.source.window.positions:
             return along
@@ -284,7 +311,16 @@ class Chunks:
             for key, array in (along or {}).items()
         }
 
-    def survey(self, function, *, reads, combine, updated=(), rows=None, **options):
+    def survey(
+        self,
+        function: Function,
+        *,
+        reads: Names,
+        combine: Callable[[Any, Any], Any],
+        updated: Names = (),
+        rows: Any = None,
+        **options: Any,
+    ) -> Any:
         """Gather a property of the whole exposure from blocks of rows.
 
         Parameters
@@ -301,7 +337,7 @@ class Chunks:
             Blocks of rows to look at, integration by integration; by default all rows of all integrations.
         """
 
-        def run(integrations, block, _):
+        def run(integrations: int | slice, block: slice, _: slice) -> Any:
             return function(*(self.read_rows(name, integrations, block, updated) for name in reads), **options)
 
         blocks = self.row_blocks(itemsize=1 if reads == ("GROUPDQ",) else 4)
@@ -309,7 +345,7 @@ class Chunks:
             blocks = [(slice(i, i + 1), block, block) for i in range(self.shape[0]) for block in rows]
         return reduce(combine, self._over([(run, *where) for where in blocks]))
 
-    def blocks(self, integration):
+    def blocks(self, integration: int) -> Iterator[Any]:
         """Read an integration in blocks of rows, in order, for steps that go through the exposure themselves.
 
         Yields
@@ -325,7 +361,7 @@ class Chunks:
             rows = slice(r, min(r + step, ny))
             yield rows, self.read_rows("SCI", integration, rows)
 
-    def each(self, function, items):
+    def each(self, function: Function, items: Iterable[Any]) -> Iterator[Any]:
         """Call a function with each item, in the job's threads; yields the results in order.
 
         At most one result more than there are threads waits to be taken.
@@ -334,7 +370,7 @@ class Chunks:
             yield from map(function, items)
             return
         with ThreadPoolExecutor(self._threads) as pool:
-            waiting = deque()
+            waiting: deque[Future[Any]] = deque()
             for item in items:
                 if len(waiting) > self._threads:
                     yield waiting.popleft().result()
@@ -343,11 +379,11 @@ class Chunks:
                 yield waiting.popleft().result()
 
     @property
-    def room(self):
+    def room(self) -> int:
         """Bytes that a step may gather from the whole exposure."""
         return 2 * self._size
 
-    def zeroframes(self, function, *, at=None, **options):
+    def zeroframes(self, function: Function, *, at: At = None, **options: Any) -> None:
         """Run a function over the zero frames, shape (1, rows, columns) each, where ZEROFRAM is true.
 
         ``at`` is as for `groups`, with None for the groups.
@@ -362,7 +398,9 @@ class Chunks:
                 frames.append(function(self.source.read("ZEROFRAME", slice(source, source + 1)), **place, **options))
             self.product.store(self.product.frames.join(frames), ("ZEROFRAME",), (slice(integration, integration + 1),))
 
-    def row_blocks(self, *, halo=0, by_integration=False, itemsize=4):
+    def row_blocks(
+        self, *, halo: int = 0, by_integration: bool = False, itemsize: int = 4
+    ) -> list[tuple[Any, slice, slice]]:
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo).
 
         ``itemsize`` is the bytes of a pixel in a group. Blocks of all integrations with a halo are twice as large: they
@@ -378,7 +416,7 @@ class Chunks:
                 blocks.append((integration, block, slice(max(0, r - halo), min(ny, block.stop + halo))))
         return blocks
 
-    def over_rows(self, function):
+    def over_rows(self, function: Function) -> list[Any]:
         """Call a function with each of the `row_blocks` of all integrations, in the job's threads; return what it does.
 
         Parameters
@@ -388,16 +426,17 @@ class Chunks:
         """
         return self._over([(function, where) for where in self.row_blocks()])
 
-    def _rows_at_once(self, planes, size, itemsize=4):
+    def _rows_at_once(self, planes: int, size: int, itemsize: int = 4) -> int:
         _, _, ny, nx = self.shape
         return max(1, min(ny, size // (planes * nx * itemsize)))
 
-    def _over(self, tasks):
+    def _over(self, tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run tasks in the job's threads, in order, at most one more than there are threads in flight."""
         if self._threads == 1 or len(tasks) == 1:
             return [task(*arguments) for task, *arguments in tasks]
         with ThreadPoolExecutor(self._threads) as pool:
-            futures, waiting = [], set()
+            futures: list[Future[Any]] = []
+            waiting: set[Future[Any]] = set()
             for task, *arguments in tasks:
                 if len(waiting) > self._threads:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)

@@ -1,5 +1,7 @@
 """A job of the workflow: its log, its one clear line when it fails, its record."""
 
+from __future__ import annotations
+
 import json
 import logging
 import platform
@@ -9,7 +11,9 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +22,9 @@ from rampflow.io import room
 from rampflow.io.shared_files import replace
 from rampflow.jobs import provenance
 from rampflow.steps import NotApplicable
+
+if TYPE_CHECKING:
+    from rampflow.jobs.spec import JobSpec
 
 log = logging.getLogger("rampflow")
 
@@ -36,13 +43,13 @@ class Job:
         What the job has counted, for its record.
     """
 
-    def __init__(self, spec):
+    def __init__(self, spec: JobSpec) -> None:
         self.spec = spec
-        self.counts = {}
-        self._inputs = None
+        self.counts: dict[str, Any] = {}
+        self._inputs: Any = None
         self._started = time.time(), time.monotonic()
 
-    def run(self, function):
+    def run(self, function: Callable[[Any], object]) -> None:
         """Do the work, or end with status 1 and one line; the traceback is in the log.
 
         Parameters
@@ -61,7 +68,7 @@ class Job:
             print(f"rampflow: {place}: {text} (traceback: {self.spec.log or 'no log'})", file=sys.stderr)
             raise SystemExit(1) from None
 
-    def work(self, function):
+    def work(self, function: Callable[[Any], object]) -> None:
         """Open what the job works on, call the function with the job, complete the outputs, keep the record.
 
         Nothing half-written is left if that fails.
@@ -84,10 +91,10 @@ class Job:
                 self._inputs.close()
             raise
 
-    def open(self):
+    def open(self) -> None:
         """Open what the job works on."""
 
-    def finish(self, status, reason):
+    def finish(self, status: str, reason: str | None) -> None:
         """Complete the outputs.
 
         Parameters
@@ -98,15 +105,15 @@ class Job:
             Why it does.
         """
 
-    def discard(self):
+    def discard(self) -> None:
         """Remove what was written so far."""
 
     @property
-    def also_written(self):
+    def also_written(self) -> list[Path]:
         """Files that were written beside the outputs that the rule names."""
         return []
 
-    def told(self, error):
+    def told(self, error: BaseException) -> str:
         """Say in one line what went wrong, and what to do where the disk is full."""
         if isinstance(error, OSError) and error.strerror:
             folder = next(Path(path).parent for path in self.spec.outputs.values())
@@ -118,21 +125,21 @@ class Job:
         return str(error) if isinstance(error, RampflowError) else f"{type(error).__name__}: {error}"
 
     @property
-    def _folder(self):
+    def _folder(self) -> Any:
         """Folder of the exposure, to which the record belongs; None for a job without a record."""
         path = self.spec.outputs.get("record")
         return None if path is None else Path(path).parents[1]
 
-    def made_of(self):
+    def made_of(self) -> dict[str, Any]:
         """Return what the products follow from, beside code and files: parameters, references, the steps left out."""
         return {"skipped": list(self.spec.skipped)}
 
-    def _is_hashed(self, path):
+    def _is_hashed(self, path: Path) -> bool:
         """Whether a file's checksum is taken: products on the way are not worth the time unless it is asked for."""
         final = "parameters" not in self.spec.outputs or path in self.also_written
         return final or path.suffix == ".json" or self.spec.checksums_of_all
 
-    def _record(self, status, skipped):
+    def _record(self, status: str, skipped: str | None) -> None:
         """Keep what the job took, measured where it ran, and what it was made of."""
         path = self.spec.outputs.get("record")
         if path is None:
@@ -166,7 +173,7 @@ class Job:
         )
 
 
-def _write_log_to(path):
+def _write_log_to(path: str | Path) -> None:
     """Let the log of this process, and its warnings, go to a file."""
     for handler in list(log.handlers):
         log.removeHandler(handler)
@@ -182,12 +189,12 @@ def _write_log_to(path):
     warnings.showwarning = lambda message, category, *_, **__: log.warning("%s: %s", category.__name__, message)
 
 
-def _processor():
+def _processor() -> str:
     """Name what numpy finds in the processor: the one thing outside the recipe that its sums might depend on."""
     found = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return " ".join([platform.machine(), *found.get("found", [])[-1:]])
 
 
-def write_json(path, content):
+def write_json(path: str | Path, content: object) -> None:
     """Write JSON under its final name only when complete."""
     replace(Path(path), json.dumps(content, indent=1) + "\n")

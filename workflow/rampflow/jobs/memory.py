@@ -10,17 +10,17 @@ _IMAGES = 30
 _COPIES = 6
 
 
-def _fixed(shape):
+def _fixed(shape: tuple[int, ...]) -> int:
     return _BASE + _IMAGES * shape[-2] * shape[-1] * 4
 
 
-def needed(size, shape, threads):
+def needed(size: int, shape: tuple[int, ...], threads: int) -> int:
     """Return the memory to ask for (MB) for an exposure of so many bytes as float32 and of that shape."""
     chunks = min(size, CHUNK) * _COPIES * (threads + 1)
     return -(-(_fixed(shape) + chunks) >> 20)
 
 
-def chunk_size(budget, shape, threads):
+def chunk_size(budget: int, shape: tuple[int, ...], threads: int) -> int:
     """Return the bytes of a chunk with which a job stays within its budget (MB).
 
     0 if the budget is less than what the job needs anyway: chunks are then single rows or frames.

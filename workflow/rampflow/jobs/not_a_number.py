@@ -5,7 +5,7 @@ import numpy as np
 from rampflow.detector import dq
 
 
-def has_nan(values):
+def has_nan(values: np.ndarray) -> bool:
     """Return whether any of these float32 values is NaN; as fast as they can be read."""
     # A sum needs no array of its own; infinities of both signs make it NaN, too.
     with np.errstate(invalid="ignore", over="ignore"):
@@ -13,7 +13,7 @@ def has_nan(values):
     return bool(np.isnan(total)) and bool(np.isnan(values).any())
 
 
-def flag_nan(values, flags):
+def flag_nan(values: np.ndarray, flags: np.ndarray) -> bool:
     """Set DO_NOT_USE, in place, where values are NaN and are not flagged yet.
 
     Parameters

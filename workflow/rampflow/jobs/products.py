@@ -1,7 +1,10 @@
 """The products of a step: a ramp, or count rates; laid out at full size, filled chunk by chunk, named when complete."""
 
+from __future__ import annotations
+
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +15,12 @@ from rampflow.io import files, keywords, layout
 from rampflow.io.keywords import STATUS_KEYWORDS
 from rampflow.jobs.frames import JoinedSuperstripes, KeptRows, SameFrames
 from rampflow.jobs.not_a_number import has_nan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rampflow.jobs.source import Source
+    from rampflow.jobs.spec import JobSpec
 
 #: The arrays of a ramp and their types.
 _RAMP = {"SCI": np.float32, "PIXELDQ": np.uint32, "GROUPDQ": np.uint8}
@@ -31,27 +40,27 @@ class Stamp:
         Resolved values by jwst's names.
     """
 
-    def __init__(self, spec, header, parameters):
+    def __init__(self, spec: JobSpec, header: Any, parameters: Mapping[str, Any]) -> None:
         self.spec, self.header, self.parameters = spec, header.copy(), parameters
-        self._set = []
+        self._set: list[tuple[str, Any, str]] = []
 
-    def set(self, key, value, comment=""):
+    def set(self, key: str, value: Any, comment: str = "") -> None:
         """Set a keyword of the product; the header has room for a few that come late."""
         keywords.set_keyword(self.header, key, value, comment)
         self._set.append((key, value, comment))
 
     @property
-    def status_keyword(self):
+    def status_keyword(self) -> str:
         """The keyword that records the outcome of the step."""
         return STATUS_KEYWORDS[self.spec.name][0]
 
     @property
-    def note(self):
+    def note(self) -> str:
         """The step and its parameters in one line, for the product's history."""
         values = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
         return f"{self.spec.name}: {values}" if values else f"{self.spec.name}: no parameters"
 
-    def put(self, path):
+    def put(self, path: str | Path) -> None:
         """Put into the header what the step says of itself, and of those that were skipped before it."""
         for step in self.spec.skipped:
             keyword, comment = STATUS_KEYWORDS[step]
@@ -62,7 +71,7 @@ class Stamp:
         keywords.set_keyword(self.header, "FILENAME", Path(path).name, "Name of the file")
         self.header.add_history(self.note)
 
-    def repeat(self, header):
+    def repeat(self, header: Any) -> None:
         """Say the same in the header of another product."""
         for keyword in self._set:
             keywords.set_keyword(header, *keyword)
@@ -89,20 +98,22 @@ class RampProduct:
         Arrays that the step writes itself.
     """
 
-    def __init__(self, spec, source, stamp):
+    def __init__(self, spec: JobSpec, source: Source, stamp: Stamp) -> None:
         self.path, self.source, self.stamp = Path(spec.outputs["ramp"]), source, stamp
-        self.frames = SameFrames(source)
-        self.written = set()
-        self._extra, self._pixeldq, self._new = [], None, None
+        self.frames: SameFrames = SameFrames(source)
+        self.written: set[str] = set()
+        self._extra: list[tuple[str, np.ndarray]] = []
+        self._pixeldq: np.ndarray | None = None
+        self._new: Any = None
         self._lock = threading.Lock()
 
     @property
-    def header(self):
+    def header(self) -> Any:
         """Primary header of the product."""
         return self.stamp.header
 
     @property
-    def pixeldq(self):
+    def pixeldq(self) -> np.ndarray:
         """PIXELDQ of the source, uint32; what is done to it goes into the product."""
         if self._pixeldq is None:
             if "PIXELDQ" in self.source:
@@ -112,12 +123,12 @@ class RampProduct:
         return self._pixeldq
 
     @pixeldq.setter
-    def pixeldq(self, value):
+    def pixeldq(self, value: np.ndarray) -> None:
         self._pixeldq = value
 
     # --- before the exposure is worked on ---------------------------------------------------------------
 
-    def keep_rows(self, rows):
+    def keep_rows(self, rows: np.ndarray) -> None:
         """Leave all rows but these out of the product; functions then return chunks without them.
 
         Parameters
@@ -133,7 +144,7 @@ class RampProduct:
         self._not_yet("keep_rows")
         self.frames = KeptRows(self.source, rows)
 
-    def join_superstripes(self):
+    def join_superstripes(self) -> None:
         """Put superstripes together in the product. Of exposures without superstripes nothing changes.
 
         The step still works on superstripes; what its functions return is written where it belongs.
@@ -143,18 +154,18 @@ class RampProduct:
             self.frames = JoinedSuperstripes(self.source)
             self.frames.describe(self.header)
 
-    def add(self, name, values):
+    def add(self, name: str, values: np.ndarray) -> None:
         """Add a small image extension."""
         self._not_yet("add")
         self._extra.append((name, values))
 
-    def _not_yet(self, what):
+    def _not_yet(self, what: str) -> None:
         if self._new is not None:
             raise OutOfOrder(f"{self.path}: {what} comes too late, the product is laid out already")
 
     # --- while it is worked on ----------------------------------------------------------------------------
 
-    def lay_out(self):
+    def lay_out(self) -> None:
         """Begin the file: every extension of the source, those of a ramp, what the step adds."""
         if self._new is not None:
             return
@@ -179,7 +190,7 @@ class RampProduct:
         self.header["DATAMODL"] = (model, "Type of data model")
         self._new = layout.NewProduct(self.path, self.header, plans)
 
-    def read(self, name, *index):
+    def read(self, name: str, *index: Any) -> np.ndarray:
         """Read a chunk of an array as the step has written it.
 
         Raises
@@ -191,7 +202,7 @@ class RampProduct:
             raise OutOfOrder(f"{self.path}: {name} has not been written, it cannot be read")
         return self._new[name].read(*index)
 
-    def write(self, name, values, *index):
+    def write(self, name: str, values: np.ndarray, *index: Any) -> None:
         """Write a chunk of an array; what is never written stays as it was in the source."""
         self.lay_out()
         if name not in self.written:
@@ -199,18 +210,18 @@ class RampProduct:
             self.written.add(name)
         self._put(name, values, index)
 
-    def begin(self, *names):
+    def begin(self, *names: str) -> None:
         """Lay the product out for arrays that will be written whole, by `store`."""
         self.lay_out()
         self.written.update(names)
 
-    def store(self, result, names, index):
+    def store(self, result: Any, names: tuple[str, ...], index: Any) -> None:
         """Write chunks of arrays that were begun, in the order of their names; one array need not be in a tuple."""
         result = result if isinstance(result, tuple) else (result,)
         for name, values in zip(names, result, strict=True):
             self._put(name, values, index)
 
-    def _put(self, name, values, index):
+    def _put(self, name: str, values: np.ndarray, index: Any) -> None:
         """Write a chunk of an array; samples that are not a number are flagged in GROUPDQ."""
         if name == "SCI" and not self.frames.unread_is_nan and has_nan(values):
             with self._lock:
@@ -223,7 +234,7 @@ class RampProduct:
                 self._new["GROUPDQ"].write(groupdq, *index)
         self._new[name].write(values, *index)
 
-    def _carry(self, name):
+    def _carry(self, name: str) -> None:
         """Copy an array of the source into the product as it is, converted to the product's type."""
         if name not in self.source:
             return  # absent flags are zero, and zero bytes are what an unwritten array reads as
@@ -241,7 +252,7 @@ class RampProduct:
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    def finish(self, status, reason=None):  # noqa: ARG002
+    def finish(self, status: str, reason: str | None = None) -> None:  # noqa: ARG002
         """Write what the step left untouched, and the keywords, and give the product its name."""
         if status != "COMPLETE":
             if self._new is not None:
@@ -259,7 +270,7 @@ class RampProduct:
                 self._carry(plan.name)
         self._new.commit()
 
-    def discard(self):
+    def discard(self) -> None:
         """Remove what was written so far."""
         if self._new is not None:
             self._new.discard()

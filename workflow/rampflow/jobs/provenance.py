@@ -13,15 +13,19 @@ and the same context of CRDS by another name is none either.
 Imports the standard library alone, as the workflow's own process reads it at every start.
 """
 
+from __future__ import annotations
+
 import ast
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rampflow import __version__
 from rampflow.io.shared_files import read_json
@@ -35,7 +39,7 @@ PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "astropy", "a
 
 
 @cache
-def _imports(path):
+def _imports(path: Path) -> set[Path]:
     """Files of the package that a file imports, directly."""
     found = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
@@ -54,19 +58,19 @@ def _imports(path):
     return found
 
 
-def script_of(step):
+def script_of(step: str) -> Path:
     """Return the script of a rule."""
     return HOME / "scripts" / f"{step}.py"
 
 
-def _name_of(file):
+def _name_of(file: Path) -> str:
     """Path of a file in a clone, whether it is there or in an installed package: the same code has one digest."""
     if file.is_relative_to(PACKAGE) and not file.is_relative_to(HOME):
         return f"workflow/rampflow/{os.path.relpath(file, PACKAGE)}"
     return os.path.relpath(file, HOME)
 
 
-def code_files(script):
+def code_files(script: Path) -> dict[str, str]:
     """Return the checksums of a script and of the package's modules that it runs: path from the clone to sha256."""
     files, todo = set(), [Path(script)]
     while todo:
@@ -77,7 +81,7 @@ def code_files(script):
     return {_name_of(file): sha256_of(file) for file in sorted(files)}
 
 
-def code_digest(script):
+def code_digest(script: Path) -> str:
     """Digest of a script and of the package's modules that it runs.
 
     Parameters
@@ -93,23 +97,23 @@ def code_digest(script):
     return digest(code_files(script))[:16]
 
 
-def digest(content):
+def digest(content: object) -> str:
     """Return the sha256 of what JSON can hold, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def sha256_of(path):
+def sha256_of(path: str | Path) -> str:
     """Return the sha256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def facts(pointer):
+def facts(pointer: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a recipe knows of a reference file: its name, as headers have it, and its content."""
     return {key: pointer[key] for key in ("name", "crds_uri", "sha256")}
 
 
-def deciding(made_of):
+def deciding(made_of: Mapping[str, Any]) -> dict[str, Any]:
     """Return that part of what a product is made of by which it stands or has to be made anew.
 
     Parameters
@@ -125,7 +129,7 @@ def deciding(made_of):
     return kept
 
 
-def recipe(made_of, inputs):
+def recipe(made_of: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
     """Return the recipe of a product.
 
     Parameters
@@ -139,13 +143,13 @@ def recipe(made_of, inputs):
 
 
 @cache
-def versions():
+def versions() -> dict[str, Any]:
     """Return the versions of this workflow, of Python, and of the packages that results pass through."""
     found = {"rampflow": __version__, "python": platform.python_version()}
     return found | {name: version_of(name) for name in PACKAGES}
 
 
-def version_of(package):
+def version_of(package: str) -> str | None:
     """Return the version of an installed package; None without it."""
     try:
         return importlib.metadata.version(package)
@@ -167,11 +171,11 @@ class Inputs:
         Folder of the exposure, from which the record's paths start.
     """
 
-    def __init__(self, named, folder):
+    def __init__(self, named: Iterable[tuple[str, str]], folder: str | Path) -> None:
         self._pool = ThreadPoolExecutor(1)
         self._entries = {name: self._entry(Path(path), folder) for name, path in named}
 
-    def _entry(self, path, folder):
+    def _entry(self, path: Path, folder: str | Path) -> dict[str, Any]:
         status = path.stat()
         entry = {"file": place(path, folder), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
         made = made_by(path)
@@ -180,7 +184,7 @@ class Inputs:
             return entry | {"sha256": own["sha256"], "recipe": made["recipe"]}
         return entry | {"sha256": self._pool.submit(sha256_of, path), "recipe": None}
 
-    def entries(self):
+    def entries(self) -> dict[str, dict[str, Any]]:
         """Return {name: {"file", "size", "mtime_ns", "sha256", "recipe"}}, once all of it is known."""
         for entry in self._entries.values():
             if not isinstance(entry["sha256"], str | None):
@@ -188,17 +192,17 @@ class Inputs:
         self.close()
         return self._entries
 
-    def close(self):
+    def close(self) -> None:
         """End the thread; what is not yet hashed never will be."""
         self._pool.shutdown(cancel_futures=True)
 
 
-def place(path, folder):
+def place(path: str | Path, folder: str | Path) -> str:
     """Return where a file is: from the exposure's folder if the path was relative, so that results can be moved."""
     return str(path) if os.path.isabs(path) else os.path.relpath(path, folder)
 
 
-def made_by(product):
+def made_by(product: Path) -> dict[str, Any] | None:
     """Return the record of the job that made a product; None where there is none."""
     folder = _folder_of(product)
     step = product.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
@@ -207,12 +211,12 @@ def made_by(product):
     return record if made else None
 
 
-def _folder_of(product):
+def _folder_of(product: Path) -> Path:
     """Return the folder of the exposure to which a product belongs: what it leaves for the next one lies deeper."""
     return product.parent.parent if product.parent.name == "carried" else product.parent
 
 
-def outputs(paths, folder, hashed):
+def outputs(paths: Iterable[Path], folder: str | Path, hashed: Callable[[Path], bool]) -> dict[str, dict[str, Any]]:
     """Describe what a job has written.
 
     Parameters

@@ -1,12 +1,20 @@
 """The products with count rates: those that the fit makes, and those that a step on rates makes of them."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rampflow.errors import FileProblem
 from rampflow.io import files, keywords, layout, trees
 from rampflow.jobs.not_a_number import flag_nan
+
+if TYPE_CHECKING:
+    from rampflow.jobs.products import Stamp
+    from rampflow.jobs.source import Source
+    from rampflow.jobs.spec import JobSpec
 
 #: Extensions of a rate product in file order: type, unit if it has one, and the name that the fit gives it.
 ARRAYS = {
@@ -18,7 +26,7 @@ ARRAYS = {
 }
 
 
-def is_ifu(header):
+def is_ifu(header: Any) -> bool:
     """Whether the rate image of an exposure is that of an integral-field spectrograph."""
     kind = str(header.get("EXP_TYPE", "")).strip()
     return kind in ("NRS_IFU", "MIR_MRS") or (
@@ -39,13 +47,14 @@ class FittedRates:
         What the headers say.
     """
 
-    def __init__(self, spec, source, stamp):
+    def __init__(self, spec: JobSpec, source: Source, stamp: Stamp) -> None:
         self.paths = spec.outputs["rate"], spec.outputs["rateints"]
         self.source, self.stamp = source, stamp
         self.pixeldq = source["PIXELDQ"].read() if "PIXELDQ" in source else np.zeros(source.window.shape, np.uint32)
-        self._rate = self._rateints = None
+        self._rate: Any = None
+        self._rateints: Any = None
 
-    def lay_out(self):
+    def lay_out(self) -> None:
         """Begin both files."""
         if self._rate is not None:
             return
@@ -56,14 +65,14 @@ class FittedRates:
         tree = trees.metadata_tree(self.source, read_times=None if self.source.read_times is None else [])
         tree = [tree] if tree is not None else []
 
-        def images(shape):
+        def images(shape: tuple[int, ...]) -> list[layout.Extension]:
             return [
                 layout.image(name, shape, kind, unit=unit, like=like if name == "SCI" else None)
                 for name, (kind, unit, _) in ARRAYS.items()
             ]
 
-        times = ("INT_TIMES", "INT_TIMES_STRIPE")
-        times = [layout.copy_of(self.source, name) for name in times if name in self.source]
+        tables = ("INT_TIMES", "INT_TIMES_STRIPE")
+        times = [layout.copy_of(self.source, name) for name in tables if name in self.source]
         header, ints = self.stamp.header.copy(), self.stamp.header.copy()
         header["DATAMODL"] = ("IFUImageModel" if is_ifu(header) else "ImageModel", "Type of data model")
         ints["DATAMODL"] = ("CubeModel", "Type of data model")
@@ -74,12 +83,12 @@ class FittedRates:
         self._rateints = layout.NewProduct(self.paths[1], ints, cube[:3] + times + cube[3:] + tree)
 
     @property
-    def header(self):
+    def header(self) -> Any:
         """Primary header of the rate image."""
         self.lay_out()
         return self._rate.header
 
-    def write(self, rate, rateints, rows):
+    def write(self, rate: Any, rateints: Any, rows: slice) -> None:
         """Write rows of both products; slopes that are not a number are flagged.
 
         Parameters
@@ -96,11 +105,11 @@ class FittedRates:
             self._rate[name].write(getattr(rate, word), rows)
             self._rateints[name].write(getattr(rateints, word), slice(None), rows)
 
-    def read_slopes(self, integrations, rows):
+    def read_slopes(self, integrations: int | slice, rows: slice) -> np.ndarray:
         """Read the slopes of integrations (DN/s) as they were written."""
         return self._rateints["SCI"].read(integrations, rows)
 
-    def finish(self, status, reason=None):
+    def finish(self, status: str, reason: str | None = None) -> None:
         """Give both products their names."""
         if status != "COMPLETE":
             raise FileProblem(f"ramp_fit cannot be skipped, there would be no count rates: {reason}")
@@ -108,7 +117,7 @@ class FittedRates:
         for new in (self._rate, self._rateints):
             new.commit()
 
-    def discard(self):
+    def discard(self) -> None:
         """Remove what was written so far."""
         for new in (self._rate, self._rateints):
             if new is not None:
@@ -124,13 +133,13 @@ class RescaledRates:
         As for `FittedRates`; the source is the rate image.
     """
 
-    def __init__(self, spec, source, stamp):
+    def __init__(self, spec: JobSpec, source: Source, stamp: Stamp) -> None:
         self.sources = source, files.Product(spec.inputs["rateints"])
         self.paths = spec.outputs["rate"], spec.outputs["rateints"]
         self.stamp = stamp
-        self._new = []
+        self._new: list[layout.NewProduct] = []
 
-    def lay_out(self):
+    def lay_out(self) -> None:
         """Begin both files as copies under headers of their own."""
         if self._new:
             return
@@ -141,12 +150,12 @@ class RescaledRates:
             self._new.append(layout.copied(source, path, header))
 
     @property
-    def pairs(self):
+    def pairs(self) -> list[tuple[files.Product, layout.NewProduct]]:
         """The products that are read and those that are written, one by one."""
         self.lay_out()
         return list(zip(self.sources, self._new, strict=True))
 
-    def finish(self, status, reason=None):  # noqa: ARG002
+    def finish(self, status: str, reason: str | None = None) -> None:  # noqa: ARG002
         """Write the keywords and give both products their names."""
         self.lay_out()
         for new in self._new:
@@ -154,7 +163,7 @@ class RescaledRates:
                 new.header[self.stamp.status_keyword] = status
             new.commit()
 
-    def discard(self):
+    def discard(self) -> None:
         """Remove what was written so far."""
         for new in self._new:
             new.discard()

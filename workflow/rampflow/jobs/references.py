@@ -1,9 +1,13 @@
 """The reference files of a step: opened by their type, checked, cut to the exposure, named in the product's header."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import logging
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rampflow.crds.pointers import check, load_pointer
 from rampflow.errors import FileProblem
@@ -11,6 +15,11 @@ from rampflow.io import trees
 from rampflow.io.keywords import REFERENCE_KEYWORDS
 from rampflow.io.references import Reference
 from rampflow.steps import NotApplicable
+
+if TYPE_CHECKING:
+    from rampflow.detector.subarray import Window
+    from rampflow.jobs.products import Stamp
+    from rampflow.jobs.spec import JobSpec
 
 log = logging.getLogger("rampflow")
 
@@ -33,20 +42,22 @@ class References:
         Types and files that have been opened.
     """
 
-    def __init__(self, spec):
+    def __init__(self, spec: JobSpec) -> None:
         self.pointers = {
             kind: given if isinstance(given, dict) else load_pointer(given) for kind, given in spec.references.items()
         }
         self._asked = spec.asked
-        self._window = self._stamp = None
-        self._open = []
-        self.crds, self.used = None, []
+        self._window: Window | None = None
+        self._stamp: Any = None
+        self._open: list[Reference] = []
+        self.crds: dict[str, str] | None = None
+        self.used: list[str] = []
 
-    def attach(self, window, stamp):
+    def attach(self, window: Window, stamp: Stamp) -> None:
         """Say where the exposure is on the detector, and whose header names what is used."""
         self._window, self._stamp = window, stamp
 
-    def open(self, kind, *, cut=True):
+    def open(self, kind: str, *, cut: bool = True) -> Reference:
         """Open a reference file, cut to the exposure.
 
         Parameters
@@ -67,13 +78,13 @@ class References:
         """
         return _there(kind, self.optional(kind, cut=cut))
 
-    def open_all(self, *kinds, uncut=()):
+    def open_all(self, *kinds: str, uncut: Collection[str] = ()) -> list[Any]:
         """Open reference files as `open` does, those of ``uncut`` as they are; the header names all of them."""
         found = [self.optional(kind, cut=kind not in uncut) for kind in kinds]
         _there(", ".join(kind for kind, each in zip(kinds, found, strict=True) if each is None), all(found) or None)
         return found
 
-    def optional(self, kind, *, cut=True):
+    def optional(self, kind: str, *, cut: bool = True) -> Reference | None:
         """Open a reference file as `open` does, or None where CRDS has none."""
         path = self._path(kind)
         if path is None:
@@ -82,16 +93,16 @@ class References:
         self._open.append(Reference(path, self._window if cut else None, frame))
         return self._open[-1]
 
-    def tree(self, kind):
+    def tree(self, kind: str) -> dict[str, Any]:
         """Read a reference that is an ASDF file, as dictionaries, lists and arrays; raises as `open` does."""
         return _there(kind, self.optional_tree(kind))
 
-    def optional_tree(self, kind):
+    def optional_tree(self, kind: str) -> dict[str, Any] | None:
         """Read a reference that is an ASDF file, or None where CRDS has none."""
         path = self._path(kind)
         return None if path is None else trees.read_tree(path)
 
-    def _path(self, kind):
+    def _path(self, kind: str) -> str | None:
         """Note a reference in the header, check the file, and return its path; None where CRDS has none."""
         pointer = self.pointers.get(kind)
         if pointer is None:
@@ -104,7 +115,7 @@ class References:
         self.used.append(f"{kind} {pointer['file']}")
         return pointer["file"]
 
-    def _note(self, kind, pointer):
+    def _note(self, kind: str, pointer: Mapping[str, Any]) -> None:
         if kind in REFERENCE_KEYWORDS:
             self._stamp.set(REFERENCE_KEYWORDS[kind], pointer["crds_uri"], f"{kind} reference file name")
         asked = self._asked
@@ -115,13 +126,13 @@ class References:
             self._stamp.set("CRDS_VER", self.crds["version"], "Version of CRDS file selection software")
             self._stamp.set("CRDS_CTX", self.crds["context"], "CRDS context (.pmap) used to select ref files")
 
-    def made_of(self):
+    def made_of(self) -> dict[str, Any]:
         """Return the references by their checksums, and the context that chose them, for the record."""
         kept = ("name", "file", "crds_uri", "sha256")
         references = {kind: {key: pointer[key] for key in kept} for kind, pointer in self.pointers.items()}
         return {"references": references, "crds": self.crds}
 
-    def close(self):
+    def close(self) -> None:
         """Close what is open."""
         for reference in self._open:
             with contextlib.suppress(OSError):
@@ -129,7 +140,7 @@ class References:
         self._open = []
 
 
-def _there(kind, reference):
+def _there(kind: str, reference: Any) -> Any:
     if reference is None:
         raise NotApplicable(f"CRDS has no {kind} reference for this exposure (N/A)")
     return reference

@@ -1,5 +1,11 @@
 """What a step works on: the product of the step before, and what its header says of the exposure."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from rampflow.detector import irs2
@@ -36,7 +42,7 @@ class Source(files.Product):
         The file is missing, truncated, or not what is due.
     """
 
-    def __init__(self, path, step, *, rates=False):
+    def __init__(self, path: str | Path, step: str, *, rates: bool = False) -> None:
         super().__init__(path)
         self.step = step
         self.shape = self["SCI"].shape
@@ -49,7 +55,7 @@ class Source(files.Product):
             )
         self.window = Window.of(self.header, self.shape, self.path).split(self.stripes)
 
-    def _check(self, rates):
+    def _check(self, rates: bool) -> None:
         if rates and "ERR" not in self:
             raise FileProblem(f"{self.path}: not a product of ramp_fit (it has no ERR)")
         if not rates and len(self.shape) != 4:
@@ -60,15 +66,15 @@ class Source(files.Product):
 
     # --- keywords -------------------------------------------------------------------------------------
 
-    def keyword(self, name, default=None):
+    def keyword(self, name: str, default: Any = None) -> Any:
         """Return a keyword of the primary header."""
         return self.header.get(name, default)
 
-    def keywords(self, *names):
+    def keywords(self, *names: str) -> dict[str, Any]:
         """Return keywords of the primary header by their names in lower case, None where absent."""
         return {name.lower(): self.keyword(name) for name in names}
 
-    def needed(self, *names):
+    def needed(self, *names: str) -> dict[str, Any]:
         """Return keywords as `keywords` does.
 
         Raises
@@ -83,37 +89,37 @@ class Source(files.Product):
             )
         return self.keywords(*names)
 
-    def text(self, name):
+    def text(self, name: str) -> str:
         """Return a keyword as text without blanks around it; ``"None"`` where it is absent."""
         return str(self.keyword(name)).strip()
 
     @property
-    def instrument(self):
+    def instrument(self) -> str:
         """Name of the instrument, upper case."""
         return self.text("INSTRUME").upper()
 
     @property
-    def read_times(self):
+    def read_times(self) -> list[Any] | None:
         """For each group the times of its reads (s), where the groups are uneven and the product says so; else None."""
         return trees.read_times(self, self.shape[1])
 
     @property
-    def normal_rows(self):
+    def normal_rows(self) -> np.ndarray | None:
         """Mask of the rows of normal pixels in IRS2 frames; None for frames without interleaved rows."""
         return irs2.normal_rows(self.keyword("DETECTOR")) if irs2.is_interleaved(self.shape) else None
 
     @property
-    def has_zeroframes(self):
+    def has_zeroframes(self) -> bool:
         """Whether the steps have to treat zero frames: ZEROFRAM is true and the array is there."""
         return bool(self.keyword("ZEROFRAM", False)) and "ZEROFRAME" in self
 
     # --- arrays ---------------------------------------------------------------------------------------
 
-    def image(self, name):
+    def image(self, name: str) -> np.ndarray | None:
         """Read an optional image, such as AVDRKCUR; None where there is none."""
         return self[name].read() if name in self else None
 
-    def read(self, name, *index):
+    def read(self, name: str, *index: Any) -> np.ndarray:
         """Read a chunk of an array of the ramp; SCI and the zero frames as float32, absent flags as 0."""
         if name not in self:
             if name != "GROUPDQ":
@@ -125,7 +131,7 @@ class Source(files.Product):
 
     # --- superstripes ---------------------------------------------------------------------------------
 
-    def at_position(self, values):
+    def at_position(self, values: Any) -> Callable[[int, Any], Any]:
         """Give values of superstripes, one for each position, to what works integration by integration.
 
         Returns
@@ -137,7 +143,7 @@ class Source(files.Product):
             return lambda _integration, _groups: values
         return lambda integration, _groups: values[integration % self.window.positions]
 
-    def each_position(self, function, values):
+    def each_position(self, function: Callable[..., Any], values: Any) -> Callable[[int, Any], Any]:
         """Call a function with values, or with those of each position of superstripes; return as `at_position` does.
 
         Parameters

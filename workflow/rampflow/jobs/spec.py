@@ -56,7 +56,7 @@ class JobSpec:
     outputs: Mapping[str, str] = field(default_factory=dict)
     references: Mapping[str, str | dict] = field(default_factory=dict)
     asked: str | dict | None = None
-    settings: Mapping[str, dict] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     code: str | None = None
     threads: int = 1

@@ -1,9 +1,14 @@
 """A detector step of one exposure, put together of its parts; what it does with them is in `rampflow.drivers`."""
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from rampflow.crds.pointers import ReferenceProblem
 from rampflow.errors import FileProblem
@@ -17,6 +22,11 @@ from rampflow.jobs.rates import FittedRates, RescaledRates
 from rampflow.jobs.references import References
 from rampflow.jobs.source import Source
 from rampflow.settings.parameters import merge_parameters
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rampflow.jobs.spec import JobSpec
 
 log = logging.getLogger("rampflow")
 
@@ -42,12 +52,19 @@ class Step(Job):
         Ways over the exposure, chunk by chunk.
     """
 
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.source = self.product = self.auxiliary = self.references = None
-        self._at_end = []
+    source: Source
+    references: References
+    # Which of the three follows from the step, and a driver knows its own.
+    product: Any
+    auxiliary: Auxiliary
 
-    def open(self):
+    def __init__(self, spec: JobSpec) -> None:
+        super().__init__(spec)
+        # They are there once it is open.
+        self.source = self.product = self.auxiliary = self.references = None  # type: ignore[assignment]
+        self._at_end: list[Callable[[], object]] = []
+
+    def open(self) -> None:
         """Open the product of the step before and resolve references and parameters."""
         spec = self.spec
         rates = "rate" in spec.inputs
@@ -56,16 +73,16 @@ class Step(Job):
         self.parameters = self._resolve_parameters()
         self.stamp = Stamp(spec, self.source.header, self.parameters)
         self.references.attach(self.source.window, self.stamp)
-        kind = RescaledRates if rates else FittedRates if "rate" in spec.outputs else RampProduct
+        kind: Any = RescaledRates if rates else FittedRates if "rate" in spec.outputs else RampProduct
         self.product = kind(spec, self.source, self.stamp)
         self.auxiliary = Auxiliary(Path(spec.outputs.get("rate") or spec.outputs["ramp"]).parent)
         self.chunks = Chunks(self.source, self.product, spec.threads, self._chunk_size())
 
-    def _chunk_size(self):
+    def _chunk_size(self) -> int:
         shape, positions = self.source.shape, max(1, self.source.window.positions)
         return memory.chunk_size(self.spec.memory_mb, (shape[-2] * positions, shape[-1]), self.spec.threads)
 
-    def _resolve_parameters(self):
+    def _resolve_parameters(self) -> dict[str, Any]:
         resolved, notes = merge_parameters(self.spec.settings, self.references.pointers, self.spec.name)
         for note in notes:
             log.warning("%s", note)
@@ -74,11 +91,11 @@ class Step(Job):
             write_json(path, resolved)
         return {name: entry["value"] for name, entry in resolved.items()}
 
-    def options(self, *names):
+    def options(self, *names: str) -> dict[str, Any]:
         """Return the named parameters, as keyword arguments for a step's function."""
         return {name: self.parameters[name] for name in names}
 
-    def options_of(self, function, *without):
+    def options_of(self, function: Callable[..., Any], *without: str) -> dict[str, Any]:
         """Return the parameters that a step's function takes: those of its keyword-only arguments that there are.
 
         Parameters
@@ -93,33 +110,33 @@ class Step(Job):
         return self.options(*(name for name in names if name in self.parameters))
 
     @property
-    def exposure(self):
+    def exposure(self) -> str | None:
         """Name of the exposure."""
         return self.spec.exposure
 
     @property
-    def pixeldq(self):
+    def pixeldq(self) -> np.ndarray:
         """PIXELDQ of the exposure, an image of its pixels; what is done to it goes into the product."""
         return self.product.pixeldq
 
     @pixeldq.setter
-    def pixeldq(self, value):
+    def pixeldq(self, value: np.ndarray) -> None:
         self.product.pixeldq = value
 
-    def user_image(self, parameter):
+    def user_image(self, parameter: str) -> Any:
         """Read the first image of the file that a parameter names, uncut; None where it names none."""
         if not self.parameters[parameter]:
             return None
         with files.Product(self.parameters[parameter]) as product:
             return product.first_image().read()
 
-    def at_end(self, function):
+    def at_end(self, function: Callable[[], object]) -> None:
         """Have a function called when the products have their names."""
         self._at_end.append(function)
 
     # --- the job --------------------------------------------------------------------------------------
 
-    def finish(self, status, reason):
+    def finish(self, status: str, reason: str | None) -> None:
         """Give the products their names; auxiliary ones only where the step has run."""
         if status != "COMPLETE":
             self.auxiliary.discard()
@@ -133,7 +150,7 @@ class Step(Job):
                 source.release()
         self.references.close()
 
-    def discard(self):
+    def discard(self) -> None:
         """Remove what was written so far."""
         for part in (self.product, self.auxiliary):
             if part is not None:
@@ -142,22 +159,22 @@ class Step(Job):
             self.references.close()
 
     @property
-    def also_written(self):
+    def also_written(self) -> list[Path]:
         """Auxiliary products."""
         return self.auxiliary.paths
 
-    def told(self, error):
+    def told(self, error: BaseException) -> str:
         """Add what the step has read, where the error does not name a file itself."""
         text = super().told(error)
         if not isinstance(error, FileProblem | ReferenceProblem | OSError) and self.references and self.references.used:
             text += f" (it has read {', '.join(self.references.used)})"
         return text
 
-    def made_of(self):
+    def made_of(self) -> dict[str, Any]:
         """Return parameters, references by their checksums, the context that chose them, and the steps left out."""
         return super().made_of() | {"parameters": self.parameters} | self.references.made_of()
 
 
-def driver(step):
+def driver(step: str) -> ModuleType:
     """Return the module of `rampflow.drivers` that is a step's."""
     return importlib.import_module(f"rampflow.drivers.{step}")

@@ -1,7 +1,9 @@
 """Everything that can be known before anything runs, found in one pass: a problem does not hide the next one."""
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rampflow.planning.exposures import Survey, survey
 from rampflow.planning.plan import Plan
@@ -9,7 +11,7 @@ from rampflow.settings.configuration import ConfigError, check_config
 from rampflow.settings.paths import named_files
 
 
-def prepare(config, directory="."):
+def prepare(config: Mapping[str, Any], directory: str | Path = ".") -> tuple[dict[str, Any], Plan, list[str]]:
     """Check a configuration and the exposures that it asks for, and make the plan.
 
     Parameters
@@ -34,7 +36,8 @@ def prepare(config, directory="."):
         With a line for each problem: of the configuration, of the exposures, and of what the one asks of the other.
     """
     config, problems, wrong = usable(config)
-    found, plan = Survey([], [], [], []), None
+    found = Survey([], [], [], [])
+    plan: Any = None
     if "exposures" not in wrong:
         found = survey(config, directory)
     problems += found.problems
@@ -49,7 +52,7 @@ def prepare(config, directory="."):
     return config, plan, [*found.notices, *plan.notices]
 
 
-def usable(config):
+def usable(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str], set[str]]:
     """Check a configuration, and return what can be used of it beside the problems.
 
     Parameters
@@ -82,7 +85,7 @@ def usable(config):
     return check_config(good), problems, wrong
 
 
-def _is_usable(config):
+def _is_usable(config: Mapping[str, Any]) -> bool:
     try:
         check_config(config)
     except ConfigError:
@@ -90,7 +93,7 @@ def _is_usable(config):
     return True
 
 
-def _path_problems(config, directory):
+def _path_problems(config: Mapping[str, Any], directory: Path) -> Iterator[str]:
     """Find files and folders of the configuration that are not what they should be."""
     results = config["results"]
     if "{" in results or "}" in results:

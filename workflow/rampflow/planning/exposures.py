@@ -8,17 +8,20 @@ import math
 import os
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rampflow.detector.multistripe import Stripes
 from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem
+from rampflow.io.raw_headers import Raw
 from rampflow.planning.header_cache import read_all
-from rampflow.settings.configuration import ConfigError, check_config, schema, steps, suggestion
+from rampflow.settings.configuration import ConfigError, check_config, schema, suggestion
 from rampflow.settings.paths import expanded
+from rampflow.settings.product_names import split_name
 from rampflow.settings.tables import read_table
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
@@ -64,7 +67,7 @@ class Exposure:
     placeholder: bool = False  #: stands for a mode of which there is no file, to draw its graph
 
 
-def placeholder(instrument, tso):
+def placeholder(instrument: str, tso: bool) -> Exposure:
     """Return an exposure that stands for a mode: it has a chain of steps, but no file."""
     root = f"{instrument}_{'tso' if tso else 'plain'}"
     header = {"INSTRUME": instrument, "TSOVISIT": tso}
@@ -92,13 +95,13 @@ def placeholder(instrument, tso):
 class Survey(NamedTuple):
     """What there is of the exposures that a configuration asks for."""
 
-    exposures: list  #: those that can be used (`Exposure`), sorted by root
-    problems: list  #: one line for each that cannot be used, or for what there is not
-    notices: list  #: what to say of those that can
-    names: list  #: roots of all that were asked for
+    exposures: list[Exposure]  #: those that can be used (`Exposure`), sorted by root
+    problems: list[str]  #: one line for each that cannot be used, or for what there is not
+    notices: list[str]  #: what to say of those that can
+    names: list[str]  #: roots of all that were asked for
 
 
-def find_exposures(config, directory="."):
+def find_exposures(config: Mapping[str, Any], directory: str | Path = ".") -> tuple[list[Exposure], list[str]]:
     """Find the run's exposures and read what they are.
 
     Parameters
@@ -128,7 +131,7 @@ def find_exposures(config, directory="."):
     return found.exposures, found.notices
 
 
-def survey(config, directory="."):
+def survey(config: Mapping[str, Any], directory: str | Path = ".") -> Survey:
     """Find the run's exposures as `find_exposures` does, and return the problems instead of raising them."""
     config = check_config(config)
     directory = Path(directory)
@@ -143,7 +146,8 @@ def survey(config, directory="."):
         return Survey([mode], [], problems or [f"exposures: no file {entry['uncal']!r}" for entry in given], names)
     found, unreadable = read_all(given, directory)
     problems += unreadable
-    exposures, notices = [], []
+    exposures: list[Exposure] = []
+    lines: list[tuple[str, str]] = []
     for entry, facts in found:
         try:
             exposure = _exposure(entry, facts)
@@ -153,13 +157,13 @@ def survey(config, directory="."):
         except BadExposure as problem:
             problems.append(f"{entry['uncal']}: {problem}")
         else:
-            notices += [(line, exposure.path) for line in _disagreements(exposure, facts["raw"])]
+            lines += [(line, exposure.path) for line in _disagreements(exposure, facts["raw"])]
     count = Counter(exposure.root for exposure in exposures)
     for root in [root for root in count if count[root] > 1]:
         paths = " and ".join(exposure.path for exposure in exposures if exposure.root == root)
         problems.append(f"{paths}: one name, {root!r}, for {count[root]} files; name each in a table")
     exposures = sorted((one for one in exposures if count[one.root] == 1), key=lambda one: one.root)
-    notices = _gathered(notices)
+    notices = _gathered(lines)
     if config["skip_bad"] and exposures:
         return Survey(exposures, [], [f"left out: {problem}" for problem in problems] + notices, names)
     if problems and exposures:
@@ -167,35 +171,33 @@ def survey(config, directory="."):
     return Survey(exposures, problems, notices, names)
 
 
-def _gathered(notices):
+def _gathered(notices: Iterable[tuple[str, str]]) -> list[str]:
     """Say what holds for several exposures once."""
-    paths = {}
+    paths: dict[str, list[str]] = {}
     for line, path in notices:
         paths.setdefault(line, []).append(path)
     more = {line: f" and {len(of) - _NAMED} more" if len(of) > _NAMED else "" for line, of in paths.items()}
     return [f"{', '.join(of[:_NAMED])}{more[line]}: {line}" for line, of in paths.items()]
 
 
-def root_name(path):
+def root_name(path: str | Path) -> str:
     """Return the name of an exposure: that of its file without ``.fits`` and the suffix of a product.
 
     For ``data/jw00793001001_01101_00001_nis_uncal.fits`` it is ``jw00793001001_01101_00001_nis``. Unknown
     suffixes stay.
     """
-    stem = re.sub(r"\.fits$", "", os.path.basename(path), flags=re.IGNORECASE)
-    known = ["uncal", "ramp", "rate", "rateints", "fitopt"]
-    known += [suffix for step in steps() for suffix in (step, step.replace("_", "") + "step")]
-    return re.sub(rf"_({'|'.join(known)})$", "", stem)
+    return split_name(path)[0]
 
 
 # --- which files --------------------------------------------------------------------------------------
 
 
-def _listed(exposures, directory):
+def _listed(exposures: str | list[str], directory: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Return rows of a table of exposures: exposure, uncal, and perhaps instrument and tso."""
     if isinstance(exposures, str) and re.search(r"\.(tsv|csv)$", exposures, flags=re.IGNORECASE):
         return _listed_in_table(exposures, directory)
-    paths, problems = {}, []
+    paths: dict[str, None] = {}
+    problems: list[str] = []
     for entry in [exposures] if isinstance(exposures, str) else exposures:
         pattern = _pattern(entry, directory)
         if pattern:
@@ -214,7 +216,7 @@ def _listed(exposures, directory):
     return [{"exposure": root_name(path), "uncal": path} for path in paths], problems
 
 
-def _pattern(entry, directory):
+def _pattern(entry: str, directory: Path) -> str | None:
     """Return what an entry matches files by; None where it is a path. Files and folders of such names come first."""
     if not _MAGIC.search(entry):
         return None
@@ -227,9 +229,9 @@ def _pattern(entry, directory):
     return os.path.join(*parts) if matches else None
 
 
-def _listed_in_table(table, directory):
+def _listed_in_table(table: str, directory: Path) -> tuple[list[dict[str, Any]], list[str]]:
     try:
-        rows = read_table(directory / table, schema("exposures"), name=table)
+        rows: list[Any] = read_table(directory / table, schema("exposures"), name=table)
     except OSError as error:
         where = os.path.abspath(directory)
         raise ConfigError([f"exposures: no table {table!r} in {where} ({error.strerror})"]) from None
@@ -242,7 +244,7 @@ def _listed_in_table(table, directory):
     return rows, [] if rows else [f"exposures: {table}: the table has no rows"]
 
 
-def _exposure(entry, facts):
+def _exposure(entry: Mapping[str, Any], facts: Mapping[str, Any]) -> Exposure:
     """Make an exposure of a header, or say why it cannot be one."""
     header, shape = facts["raw"].header, facts["raw"].shape
     needed = ("INSTRUME", "DETECTOR", "EXP_TYPE", *_COUNTS, *_TIMES)
@@ -310,7 +312,7 @@ def _exposure(entry, facts):
     )
 
 
-def _check_numbers(header):
+def _check_numbers(header: Mapping[str, Any]) -> None:
     """Refuse numbers that no step could calculate with."""
     optional = {key: least for key, least in _OPTIONAL_COUNTS.items() if header.get(key) is not None}
     wrong = [
@@ -331,11 +333,11 @@ def _check_numbers(header):
         raise BadExposure(f"{'; '.join(wrong)}: correct the primary header, or leave the exposure out")
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _disagreements(exposure, raw):
+def _disagreements(exposure: Exposure, raw: Raw) -> Iterator[str]:
     """Say where keywords and arrays disagree and the arrays are followed."""
     header, (integrations, _, rows, columns) = raw.header, exposure.shape
     first, last = header.get("INTSTART"), header.get("INTEND")
@@ -356,14 +358,14 @@ def _disagreements(exposure, raw):
             yield f"SUBSIZE{axis} is {size} where SCI has {length} {what}; the array is followed"
 
 
-def _expect(what, value, known):
+def _expect(what: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         near = suggestion(value, known) if len(known) > 5 else ""
         advice = near or f"; known are {', '.join(known)}"
         raise BadExposure(f"unknown {what} {value!r}{advice}")
 
 
-def _agree(exposure, wanted, who):
+def _agree(exposure: Exposure, wanted: Mapping[str, Any], who: str) -> None:
     instrument, tso = wanted.get("instrument"), wanted.get("tso")
     if instrument not in (None, exposure.instrument):
         raise BadExposure(f"INSTRUME is {exposure.instrument} where {who} instrument: {instrument}")

@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rampflow.errors import BadExposure
 from rampflow.io.raw_headers import Raw, Unreadable, examine, why_unreadable
@@ -15,7 +17,9 @@ CACHE = Path(".rampflow") / "headers.json"
 _CACHE_FORMAT = 3
 
 
-def read_all(entries, directory):
+def read_all(
+    entries: Iterable[Mapping[str, Any]], directory: Path
+) -> tuple[list[tuple[Mapping[str, Any], dict[str, Any]]], list[str]]:
     """Read the headers of raw files, or take them from the cache.
 
     Parameters
@@ -66,7 +70,7 @@ def read_all(entries, directory):
     return found, problems
 
 
-def _load_cache(path):
+def _load_cache(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
         files = content["files"] if content["format"] == _CACHE_FORMAT else {}
@@ -75,14 +79,14 @@ def _load_cache(path):
         return {}
 
 
-def _is_sound(facts):
+def _is_sound(facts: Any) -> bool:
     """Whether the cache holds what was put there."""
     known = isinstance(facts, dict) and {"size", "mtime_ns"} < facts.keys()
     raw = facts.get("raw") if known else None
     return known and ("problem" in facts or (isinstance(raw, list) and len(raw) == len(Raw._fields)))
 
 
-def _save_cache(path, files):
+def _save_cache(path: Path, files: Mapping[str, Any]) -> None:
     # A cache that cannot be written (a read-only folder) costs time and nothing else.
     with contextlib.suppress(OSError):
         replace(path, json.dumps({"format": _CACHE_FORMAT, "files": files}))

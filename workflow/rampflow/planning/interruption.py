@@ -9,6 +9,11 @@ import contextlib
 import os
 import signal
 import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 _DEFAULT = {
     signal.SIGINT: signal.default_int_handler,
@@ -26,12 +31,13 @@ class Interruption:
         Name of the first signal, such as "SIGINT"; None for a run that nobody interrupts.
     """
 
-    def __init__(self):
-        self.by = None
-        self._scheduler, self._local = None, True
-        self._spared = set()
+    def __init__(self) -> None:
+        self.by: str | None = None
+        self._scheduler: Any = None
+        self._local = True
+        self._spared: set[int] = set()
 
-    def watch(self):
+    def watch(self) -> None:
         """End the process in order when a signal comes before jobs run; only in the main thread.
 
         A signal that is ignored, as the hang-up is under nohup, stays so.
@@ -42,7 +48,7 @@ class Interruption:
             if signal.getsignal(number) == default:
                 signal.signal(number, self._received)
 
-    def let_end(self, scheduler, local):
+    def let_end(self, scheduler: Any, local: bool) -> None:
         """From now on let Snakemake come to its end when a signal comes; jobs run.
 
         Parameters
@@ -62,12 +68,12 @@ class Interruption:
             signal.signal(signal.SIGTERM, self._received)
         self._scheduler = scheduler
 
-    def spare(self, process):
+    def spare(self, process: "subprocess.Popen | None") -> None:
         """Do not end this process (`~subprocess.Popen` or None) with the jobs: it is none."""
         if process is not None:
             self._spared.add(process.pid)
 
-    def _received(self, number, _frame):
+    def _received(self, number: int, _frame: FrameType | None) -> None:
         first, self.by = self.by is None, self.by or signal.Signals(number).name
         if self._scheduler is None:
             raise SystemExit(f"rampflow: interrupted ({self.by}) before anything has run")
@@ -80,7 +86,7 @@ class Interruption:
         elif self._local:
             threading.Thread(target=self._end_jobs, daemon=True).start()
 
-    def _end_jobs(self):
+    def _end_jobs(self) -> None:
         import psutil
 
         for process in psutil.Process().children(recursive=True):
@@ -89,7 +95,7 @@ class Interruption:
                     process.terminate()
 
 
-def _say(text):
+def _say(text: str) -> None:
     """Write a line from within a signal's handler; the terminal may be gone."""
     with contextlib.suppress(OSError):
         os.write(2, f"rampflow: {text}\n".encode())

@@ -9,7 +9,7 @@ from rampflow.jobs.provenance import PACKAGE
 VARIABLE = "NUMBA_CACHE_DIR"
 
 
-def choose(state):
+def choose(state: str | Path) -> None:
     """Have kernels kept in the run's own folder where numba would find no place for them; else leave it to numba.
 
     Numba keeps what it has compiled beside the code or, where that cannot be written, in the user's own cache; where
@@ -27,7 +27,7 @@ def choose(state):
         os.environ[VARIABLE] = os.path.abspath(Path(state, "kernels"))
 
 
-def _can_write(folder):
+def _can_write(folder: Path) -> bool:
     try:
         # As numba does; beside the code there may be a folder for what is compiled, or none yet.
         folder = folder / "__pycache__" if (folder / "__pycache__").exists() else folder

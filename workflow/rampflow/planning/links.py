@@ -9,7 +9,7 @@ from pathlib import Path
 LINKS = Path(".rampflow") / "links"
 
 
-def plain(path):
+def plain(path: str) -> str:
     """Return a path without braces by which a file can be had: its own, or that of a link to it.
 
     Parameters

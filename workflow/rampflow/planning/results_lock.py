@@ -12,7 +12,9 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rampflow.io import owners
 from rampflow.io.shared_files import exclusive
@@ -37,12 +39,12 @@ class ResultsLock:
         When the run was started; its record has this name.
     """
 
-    def __init__(self, results, since):
+    def __init__(self, results: str | Path, since: str) -> None:
         self.results, self.since = results, since
         self.path = Path(results, NAME)
-        self._own = None
+        self._own: str | None = None
 
-    def take(self):
+    def take(self) -> Mapping[str, Any] | None:
         """Take the lock; nothing happens where this process has it already.
 
         Returns
@@ -63,7 +65,7 @@ class ResultsLock:
         with _alone(self.path):
             return self._take()
 
-    def _take(self):
+    def _take(self) -> Mapping[str, Any] | None:
         dead = None
         while not self._create():
             holder, content = self._read()
@@ -75,14 +77,14 @@ class ResultsLock:
                 dead = holder
         return dead
 
-    def release(self):
+    def release(self) -> None:
         """Give the lock back, if this process has it; a lock that is another's by now stays."""
         own, self._own = self._own, None
         with contextlib.suppress(OSError):
             if own is not None and self.path.read_text() == own:
                 self.path.unlink()
 
-    def dead_holder(self):
+    def dead_holder(self) -> Mapping[str, Any] | None:
         """Return what the lock says, if the run that took it has ended on this host; else None."""
         try:
             holder, _ = self._read()
@@ -90,7 +92,7 @@ class ResultsLock:
             return None
         return holder if holder and is_dead(holder) else None
 
-    def _create(self):
+    def _create(self) -> bool:
         """Write the lock unless there is one: it appears complete, for two hosts that try at once likewise."""
         content = json.dumps(_description(self.since), indent=1) + "\n"
         temporary = owners.temporary(self.path)
@@ -115,7 +117,7 @@ class ResultsLock:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
 
-    def _read(self):
+    def _read(self) -> tuple[Mapping[str, Any] | None, str | None]:
         """Read the lock: what it says, and all of its text; None where it is gone."""
         try:
             age = time.time() - self.path.stat().st_mtime
@@ -131,7 +133,7 @@ class ResultsLock:
             return None, None
         return {}, content
 
-    def _remove(self, content):
+    def _remove(self, content: str | None) -> bool:
         """Remove the lock that was read, and no other; whether it was there still."""
         aside = owners.temporary(self.path)
         try:
@@ -148,7 +150,7 @@ class ResultsLock:
 
 
 @contextlib.contextmanager
-def _alone(path):
+def _alone(path: Path) -> Iterator[None]:
     """Let one run at a time look at the lock, where files can be locked; elsewhere its creation has to do."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
@@ -156,7 +158,7 @@ def _alone(path):
         yield
 
 
-def _description(since):
+def _description(since: str) -> dict[str, Any]:
     process = os.getpid()
     return {
         "host": os.uname().nodename,
@@ -172,14 +174,14 @@ def _description(since):
     }
 
 
-def _machine():
+def _machine() -> str | None:
     """Return what this machine is called since it was installed; None where it has no such name."""
     with contextlib.suppress(OSError):
         return hashlib.sha256(Path("/etc/machine-id").read_bytes()).hexdigest()[:16]
     return None
 
 
-def is_dead(holder):
+def is_dead(holder: Mapping[str, Any]) -> bool:
     """Whether the run that a lock names has ended; False, too, where that cannot be seen from here."""
     if holder.get("place") != owners.place():
         # What ran before this machine was started has ended; names alone are given to many machines.
@@ -190,7 +192,7 @@ def is_dead(holder):
     return start is None or start != holder.get("start")
 
 
-def _who(holder, path):
+def _who(holder: Mapping[str, Any], path: Path) -> str:
     """Say in a line who has a lock, and what to do."""
     if not holder:
         return f"{path} is not a lock that a run has written; see that nothing works on these results, and remove it"

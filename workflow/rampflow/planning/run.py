@@ -12,8 +12,10 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rampflow.crds.asked import answers_hold
 from rampflow.io import owners, room
@@ -23,13 +25,16 @@ from rampflow.jobs.provenance import code_digest, code_files, digest, script_of,
 from rampflow.planning import kernels_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
+from rampflow.planning.exposures import Exposure
+from rampflow.planning.folders import unusable
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
+from rampflow.settings.chain import Chain, Terms
 from rampflow.settings.configuration import ConfigError
-from rampflow.settings.parameters import PIPELINE, is_crds, merge_parameters, parameter_type
+from rampflow.settings.parameters import PIPELINE, Settings, is_crds, merge_parameters, parameter_type
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
@@ -60,7 +65,7 @@ class Run:
         With one line for each problem of the configuration and the exposures: nothing has run yet.
     """
 
-    def __init__(self, config, home, interruption=None):
+    def __init__(self, config: Mapping[str, Any], home: str | Path, interruption: Interruption | None = None) -> None:
         self.interruption = interruption or Interruption()
         # Jobs find the package as this process does.
         path = [str(Path(home) / "workflow"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
@@ -74,20 +79,29 @@ class Run:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self.answers = Answers(self.plan, self.results)
-        self._facts, self._told, self._disagreements = {}, None, []
+        self._facts: dict[str, Any] = {}
+        self._told: tuple[int, int] | None = None
+        self._disagreements: list[str] = []
         self._started = _now()
         self._lock = ResultsLock(self.results, self._started)
-        self._standing = None
+        self._standing: Any = None
         self._check_place()
         if interruption is not None:
             self._succeed_dead_run()
 
-    def _check_place(self):
+    def _check_place(self) -> None:
         """Refuse a run that Snakemake itself could not do, in one line instead of many."""
         if full := room.is_full("."):
             raise SystemExit(f"rampflow: {os.getcwd()}: {full}, nothing can run there; make room")
+        self.without_place = unusable(self.results, self.plan.exposures)
+        lines = [f"{root}: {why}" for root, why in self.without_place.items()]
+        if lines and len(lines) == len(self.plan.exposures):
+            raise SystemExit("\n".join(f"rampflow: {line}" for line in lines))
+        self.notices += [f"{line}; this exposure is left out" for line in lines]
+        for root in self.without_place:
+            del self.plan.exposures[root]
 
-    def _succeed_dead_run(self):
+    def _succeed_dead_run(self) -> None:
         """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
         holder = self._lock.dead_holder()
         if holder is None:
@@ -101,7 +115,7 @@ class Run:
                 for path in own:
                     path.unlink(missing_ok=True)
 
-    def _take_lock(self):
+    def _take_lock(self) -> None:
         """Let no other run work on the results, and say so of the one before if it was killed."""
         dead = self._lock.take()
         atexit.register(self._lock.release)
@@ -112,7 +126,7 @@ class Run:
             if isinstance(facts := read_json(path), dict) and facts.get("outcome") is None:
                 replace(path, json.dumps(facts | {"outcome": "killed"}, indent=1) + "\n")
 
-    def begin(self, workflow):
+    def begin(self, workflow: Any) -> None:
         """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
 
         Parameters
@@ -148,7 +162,7 @@ class Run:
             workflow.scheduler.job_rate_limiter = None
         kernels_place.choose(STATE)
 
-    def end(self, answers, outcome, unfinished):
+    def end(self, answers: str | Path, outcome: str, unfinished: Callable[..., Iterable[str]]) -> None:
         """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
 
         Timers of Snakemake's scheduler would hold it for another second.
@@ -166,6 +180,9 @@ class Run:
         with contextlib.suppress(OSError, ValueError):
             if failed := json.loads(Path(answers).read_text())["failed"]:
                 Path(answers).unlink()
+        if self.without_place:
+            outcome = "failed"
+            failed |= self.without_place
         if outcome != "complete" and self.interruption.by:
             outcome = "interrupted"
         # On a full disk the run was killed, as far as its record can tell.
@@ -174,6 +191,7 @@ class Run:
         if outcome != "complete":
             self._sweep()
             tell(unfinished(self.results, self.plan.exposures, self.interruption.by))
+            tell(f"{root}: {why}" for root, why in self.without_place.items())
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
@@ -181,7 +199,7 @@ class Run:
         # The interpreter looks once more through all objects before it ends.
         gc.freeze()
 
-    def _sweep(self):
+    def _sweep(self) -> None:
         """Remove what jobs that were killed had begun to write; what a living process writes stays."""
         now = time.time()
         owners.sweep(self.results, now)
@@ -193,15 +211,15 @@ class Run:
                     if entry.is_dir(follow_symlinks=False):
                         owners.sweep(entry.path, now)
 
-    def _note(self, **facts):
+    def _note(self, **facts: Any) -> None:
         """Keep what is to be known of this run, in a file of its own among the results."""
         self._facts |= facts
         replace(self._run_file(self._started), json.dumps(self._facts, indent=1) + "\n")
 
-    def _run_file(self, started):
+    def _run_file(self, started: str) -> Path:
         return Path(self.results) / "runs" / f"{started.replace('-', '').replace(':', '')}.json"
 
-    def _description(self):
+    def _description(self) -> dict[str, Any]:
         """Describe the run before anything has run: an outcome of None is that of a run that was killed."""
         code = {step: code_files(script_of(step)) for step in [*self.plan.possible_steps, "rate", "ramp"]}
         return {
@@ -217,7 +235,7 @@ class Run:
             **self._decided(),
         }
 
-    def _facts_of(self, exposure):
+    def _facts_of(self, exposure: Exposure) -> dict[str, Any]:
         kept = ("path", "instrument", "detector", "exp_type", "subarray", "readpatt", "tso", "nints", "ngroups")
         chain = self.answers.chain(exposure.root)
         eligible, skips = self.plan.eligible(exposure), chain.skips
@@ -233,7 +251,7 @@ class Run:
             },
         }
 
-    def answered(self):
+    def answered(self) -> None:
         """Say, once for each answer of CRDS, where it decides otherwise than the step tables; note the chains."""
         if self._told == self.answers.version:
             return
@@ -243,7 +261,7 @@ class Run:
         if self._facts:
             self._note(**self._decided())
 
-    def _decided(self):
+    def _decided(self) -> dict[str, Any]:
         """Describe what CRDS may decide about, as far as it has."""
         return {
             "notices": [*self.notices, *self._disagreements],
@@ -251,7 +269,7 @@ class Run:
         }
 
     @property
-    def products(self):
+    def products(self) -> list[str]:
         """Final products of the run: count rates; the ramp where it is asked for, or where nothing is fitted."""
         paths = []
         for root in self.plan.exposures:
@@ -262,16 +280,16 @@ class Run:
             paths += [f"{self.results}/{root}/{root}_{kind}.fits" for kind in kinds]
         return paths
 
-    def keeps(self, step):
+    def keeps(self, step: str) -> bool:
         """Whether the products of a step stay after the run."""
         keep = self.config["keep"]
         return keep == "all" or (keep != "none" and step in keep)
 
-    def chain(self, exposure):
+    def chain(self, exposure: str) -> Chain:
         """Return the `Chain` of an exposure: settled, once CRDS has answered."""
         return self.answers.chain(exposure)
 
-    def settings(self, step, exposure):
+    def settings(self, step: str, exposure: str) -> Settings:
         """Return the parameters of a step, CRDS's among them once it has answered."""
         try:
             return self.plan.settings(step, exposure, self.chain(exposure))
@@ -279,7 +297,7 @@ class Run:
             # The job comes upon it, too, and fails with its message: that is one exposure and not the run.
             return self.plan.settings(step, exposure)
 
-    def reference_types(self, step, exposure):
+    def reference_types(self, step: str, exposure: str) -> list[str]:
         """CRDS types that a step of an exposure reads: reference files and parameter files."""
         chain = self.chain(exposure)
         if step not in chain.steps:
@@ -288,7 +306,7 @@ class Run:
         parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
         return self.plan.reference_types(step, exposure, chain) + parameters
 
-    def reference_request(self, exposure):
+    def reference_request(self, exposure: str) -> dict[str, Any]:
         """Return what CRDS is asked for an exposure.
 
         Its file and header, the types of parameter files, the user's files, and which of `reference_terms` say what
@@ -310,36 +328,36 @@ class Run:
         }
 
     @functools.cached_property
-    def reference_terms(self):
+    def reference_terms(self) -> list[Terms]:
         """The different terms by which the chains of the run's exposures are settled, as a list."""
         return list({id(terms): terms for terms in map(self.plan.terms, self.plan.exposures)}.values())
 
     @functools.cached_property
-    def _numbers(self):
+    def _numbers(self) -> dict[int, int]:
         return {id(terms): number for number, terms in enumerate(self.reference_terms)}
 
     @functools.cached_property
-    def _digests(self):
+    def _digests(self) -> list[str]:
         return [digest(terms) for terms in self.reference_terms]
 
     @functools.cached_property
-    def _possible_types(self):
+    def _possible_types(self) -> list[list[str]]:
         types = [{kind for kinds in terms["types"].values() for kind, _ in kinds} for terms in self.reference_terms]
         return [sorted(each) for each in types]
 
-    def raw(self, exposure):
+    def raw(self, exposure: str) -> str | None:
         """Return the raw file of an exposure, by a name that Snakemake takes as it is; None where there is no file."""
         path = self.plan.exposures[exposure].path
         return plain(path) if path else None
 
-    def user_file(self, step, parameter, exposure):
+    def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names, by such a name; None where it names none."""
         path = self.settings(step, exposure)[parameter]["value"]
         return plain(path) if path else None
 
     # --- what stands ----------------------------------------------------------------------------------
 
-    def let_records_decide(self, workflow):
+    def let_records_decide(self, workflow: Any) -> None:
         """Take from Snakemake the decision what is up to date, before it makes any (`rampflow.planning.standing`).
 
         Snakemake goes by the times of files and by what it remembers of their paths. What is missing is made, what a
@@ -351,60 +369,59 @@ class Run:
             if os.path.exists(self.answers.file) and not all(map(self._answers_hold, self.plan.exposures)):
                 workflow.dag.forcefiles.add(self.answers.file)
 
-    def _answers_hold(self, exposure):
+    def _answers_hold(self, exposure: str) -> bool:
         """Whether what CRDS has answered for an exposure is an answer to what would be asked now."""
         folder = Path(self.results, exposure, "references")
         return answers_hold(folder, self.reference_request(exposure), self.config["crds"], self.config["lock"])[0]
 
-    def judge(self, workflow, step, exposure):
+    def judge(self, workflow: Any, step: str, exposure: str) -> bool:
         """Return whether a job stands; those of its exposure that do not are done anew."""
         stale = self._standing.stale(exposure)
         workflow.dag.forcefiles.update(f"{self.results}/{exposure}/record/{each}.json" for each in stale)
         return step not in stale
 
-    def pointers(self, step, exposure):
+    def pointers(self, step: str, exposure: str) -> dict[str, Any] | None:
         """Read what CRDS has answered for a step: type to pointer; None where an answer is missing."""
         folder = Path(self.results, exposure, "references")
         found = {kind: read_json(folder / f"{kind}.json") for kind in self.reference_types(step, exposure)}
         return found if all(isinstance(pointer, dict) for pointer in found.values()) else None
 
-    def resolved(self, step, exposure, pointers):
+    def resolved(self, step: str, exposure: str, pointers: Mapping[str, Any]) -> Settings | None:
         """Return the parameters of a step as its job would resolve them; None where it could not."""
         try:
             return merge_parameters(self.plan.settings(step, exposure), pointers, step)[0]
         except ConfigError:
             return None
 
-    def other_inputs(self, step, exposure):
+    def other_inputs(self, step: str, exposure: str) -> dict[str, str]:
         """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
         settings = self.settings(step, exposure)
-        named = {"user": settings.get(USER_FILES.get(step), {}).get("value")}
+        named = {"user": settings.get(USER_FILES.get(step, ""), {}).get("value")}
         if step == "persistence" and not self.answers.chained_after(exposure):
             named["carried"] = self.carried_file(exposure)
         return {word: path for word, path in named.items() if path}
 
-    def carried_file(self, exposure):
+    def carried_file(self, exposure: str) -> str | None:
         """Return the file with what the exposure before has left, where the configuration names one; or None."""
         traps = self.settings("persistence", exposure)["algorithm"]["value"] == "traps"
         return self.user_file("persistence", "input_trapsfilled" if traps else "persistence_array_file", exposure)
 
-    def _bytes(self, exposure):
-        exposure = self.plan.exposures[exposure]
+    def _bytes(self, exposure: str) -> int:
         size = 4
-        for length in exposure.shape:
+        for length in self.plan.exposures[exposure].shape:
             size *= length
         return size
 
-    def threads(self, exposure):
+    def threads(self, exposure: str) -> int:
         """Threads that a job of an exposure can keep busy; Snakemake lowers it to the cores there are."""
         return max(1, min(MAX_THREADS, self._bytes(exposure) // BYTES_PER_THREAD + 1))
 
-    def memory(self, exposure, threads):
+    def memory(self, exposure: str, threads: int) -> int:
         """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
         *_, ny, nx = self.plan.exposures[exposure].shape
         pictures = max(1, self.plan.exposures[exposure].superstripes)
         return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
 
 
-def _now():
+def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -7,7 +7,9 @@ changed, that file.
 """
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rampflow.io.shared_files import read_json
 from rampflow.jobs import provenance
@@ -36,11 +38,12 @@ class Standing:
         Takes a rule and returns the digest of its code.
     """
 
-    def __init__(self, run, code):
+    def __init__(self, run: Any, code: Callable[[str], str]) -> None:
         self._run, self._plan, self._results, self._code = run, run.plan, Path(run.results), code
-        self._recipes, self._stale = {}, {}
+        self._recipes: dict[tuple[str, str], str | None] = {}
+        self._stale: dict[str, dict[str, str]] = {}
 
-    def stale(self, exposure):
+    def stale(self, exposure: str) -> dict[str, str]:
         """Return the jobs of an exposure whose products do not stand, in the order of the chain: {rule: why}.
 
         Jobs that have left nothing are not among them: that their products are missing is plain.
@@ -52,12 +55,12 @@ class Standing:
                     self._stale[exposure][step] = why
         return self._stale[exposure]
 
-    def _jobs(self, exposure):
+    def _jobs(self, exposure: str) -> list[str]:
         chain = self._run.chain(exposure).steps
         final = [rule for rule in FINAL if rule == "ramp" or "ramp_fit" in chain]
         return [*chain, *final]
 
-    def _why(self, step, exposure):
+    def _why(self, step: str, exposure: str) -> str | None:
         """Say why the products of a job do not stand; None where they do, or are not there."""
         record = self._record(step, exposure)
         folder = self._results / exposure
@@ -72,12 +75,12 @@ class Standing:
         return None
 
     @staticmethod
-    def _products(step, exposure, folder):
+    def _products(step: str, exposure: str, folder: Path) -> bool:
         """Whether anything is there under the names of a job's products."""
         kinds = FINAL.get(step, (step, f"{step}ints"))
         return any((folder / f"{exposure}_{kind}.fits").exists() for kind in kinds)
 
-    def recipe(self, step, exposure):
+    def recipe(self, step: str, exposure: str) -> str | None:
         """Return the recipe that a job would write now; None where it cannot be told."""
         if (step, exposure) not in self._recipes:
             # An exposure that is chained to itself would ask for ever.
@@ -85,14 +88,14 @@ class Standing:
             self._recipes[step, exposure] = self._recipe(step, exposure)
         return self._recipes[step, exposure]
 
-    def _recipe(self, step, exposure):
+    def _recipe(self, step: str, exposure: str) -> str | None:
         made_of = self._made_of(step, exposure)
         inputs = None if made_of is None else self._inputs(step, exposure)
-        if inputs is None or None in inputs.values():
+        if made_of is None or inputs is None or None in inputs.values():
             return None
         return provenance.recipe(made_of, inputs)
 
-    def _made_of(self, step, exposure):
+    def _made_of(self, step: str, exposure: str) -> dict[str, Any] | None:
         """Return what a job's products would follow from beside its inputs; None where a pointer is missing."""
         made_of = {"step": step, "exposure": exposure, "code": self._code(step)}
         if step in FINAL:
@@ -110,7 +113,7 @@ class Standing:
             "references": pointers,
         }
 
-    def _inputs(self, step, exposure):
+    def _inputs(self, step: str, exposure: str) -> dict[str, str | None]:
         """Return what a job reads: by its words the recipe of the job that makes it, or the checksum of the file."""
         chain = self._run.chain(exposure)
         if step == "rate":
@@ -123,14 +126,14 @@ class Standing:
         else:
             made_from = self.recipe(before, exposure)
         takes_rates = before is not None and "ramp_fit" in chain.steps[: chain.steps.index(step)]
-        inputs = dict.fromkeys(("rate", "rateints") if takes_rates else ("ramp",), made_from)
+        inputs: dict[str, str | None] = dict.fromkeys(("rate", "rateints") if takes_rates else ("ramp",), made_from)
         for name, path in self._run.other_inputs(step, exposure).items():
             inputs[name] = self._checksum(path, step, exposure, name)
         if step == "persistence" and (other := self._run.answers.chained_after(exposure)):
             inputs["carried"] = self.recipe("persistence", other)
         return inputs
 
-    def _checksum(self, path, step, exposure, name):
+    def _checksum(self, path: str | Path, step: str, exposure: str, name: str) -> str | None:
         """Return the checksum of a file that no job makes, from the record if the file has its size and time."""
         try:
             status = os.stat(path)
@@ -140,11 +143,11 @@ class Standing:
         same = (entry.get("size"), entry.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
         return entry["sha256"] if same and entry.get("sha256") else provenance.sha256_of(path)
 
-    def _record(self, step, exposure):
+    def _record(self, step: str, exposure: str) -> dict[str, Any] | None:
         record = read_json(self._results / exposure / "record" / f"{step}.json")
         return record if isinstance(record, dict) else None
 
-    def _difference(self, record, step, exposure):
+    def _difference(self, record: Mapping[str, Any], step: str, exposure: str) -> str:
         """Say what differs between a record and what is asked for now, the first thing that does."""
         made_of = self._made_of(step, exposure)
         if made_of is None:
@@ -161,7 +164,7 @@ class Standing:
         return "what it is made from"
 
 
-def _size(path):
+def _size(path: Path) -> int | None:
     try:
         return path.stat().st_size
     except OSError:

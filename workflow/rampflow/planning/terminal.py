@@ -2,9 +2,10 @@
 
 import contextlib
 import sys
+from collections.abc import Iterable
 
 
-def tell(lines):
+def tell(lines: Iterable[str]) -> None:
     """Write lines to the terminal, which may have been closed."""
     with contextlib.suppress(OSError):
         for line in lines:

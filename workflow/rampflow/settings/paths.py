@@ -4,6 +4,8 @@
 """
 
 import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 #: Parameters of steps that name a file to read.
 READ = ("user_supplied_dq", "input_trapsfilled", "persistence_array_file", "user_mask")
@@ -11,12 +13,12 @@ READ = ("user_supplied_dq", "input_trapsfilled", "persistence_array_file", "user
 WRITTEN = ("dark_output", "save_persistence")
 
 
-def expanded(path):
+def expanded(path: Any) -> Any:
     """Return a path with the home folder that it begins with written out; what is no text stays as it is."""
     return os.path.expanduser(path) if isinstance(path, str) else path
 
 
-def with_homes(config):
+def with_homes(config: dict[str, Any]) -> dict[str, Any]:
     """Write out the home folders in every path of a configuration.
 
     Parameters
@@ -39,7 +41,7 @@ def with_homes(config):
     }
 
 
-def named_files(steps, where="config: steps"):
+def named_files(steps: Mapping[str, Any], where: str = "config: steps") -> Iterator[tuple[str, str]]:
     """Go through the files to read that a block of parameters names: place for messages and path."""
     for name, value in steps.items():
         if isinstance(value, dict):
@@ -48,7 +50,7 @@ def named_files(steps, where="config: steps"):
             yield f"{where}: {name}", value
 
 
-def _each(block, change):
+def _each(block: Mapping[str, Any], change: Callable[[str, Any], Any]) -> dict[str, Any]:
     return {
         name: _each(value, change) if isinstance(value, dict) else change(name, value) for name, value in block.items()
     }

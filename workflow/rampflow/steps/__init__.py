@@ -1,6 +1,8 @@
 """The detector steps: functions on arrays, one module or package per step, and here what several of them share."""
 
+from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 
 class NotApplicable(Exception):
@@ -18,7 +20,7 @@ class NotUsable(NotApplicable):
     status = "FAILED"
 
 
-def at_least(fewest, message):
+def at_least(fewest: int, message: str) -> Callable[[int], None]:
     """Make the check of a step that needs so many groups.
 
     Parameters
@@ -34,14 +36,14 @@ def at_least(fewest, message):
         Called with the groups per integration, whatever their flags; raises `NotApplicable`.
     """
 
-    def check_groups(ngroups):
+    def check_groups(ngroups: int) -> None:
         if ngroups < fewest:
             raise NotApplicable(message.format(ngroups))
 
     return check_groups
 
 
-def keeping_zeros(correct):
+def keeping_zeros(correct: Callable[..., object]) -> Callable[..., Any]:
     """Let a correction of zero frames, in place, leave alone what is exactly 0: it means "no measurement" there.
 
     Parameters
@@ -51,7 +53,7 @@ def keeping_zeros(correct):
     """
 
     @wraps(correct)
-    def corrected(zeroframes, *arguments, **options):
+    def corrected(zeroframes: Any, *arguments: Any, **options: Any) -> Any:
         unusable = zeroframes == 0
         correct(zeroframes, *arguments, **options)
         zeroframes[unusable] = 0

@@ -28,7 +28,7 @@ _DNU = np.uint8(dq.DO_NOT_USE)
 _CHARGELOSS = np.uint8(dq.CHARGELOSS | dq.DO_NOT_USE)
 
 
-def flag_charge_migration(sci, groupdq, *, signal_threshold):
+def flag_charge_migration(sci: np.ndarray, groupdq: np.ndarray, *, signal_threshold: float) -> np.ndarray:
     """Flag the groups of one integration from the onset of charge migration on, in place.
 
     Works on blocks of rows with `HALO` more rows on each side, where the frame has them. The flags of these

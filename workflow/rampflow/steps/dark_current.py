@@ -24,7 +24,8 @@ No frame is then read twice, but for the last two of a dark that has to be conti
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/dark_current/description.html
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class ReadPattern(NamedTuple):
     groupgap: int
 
     @classmethod
-    def of(cls, keywords, ngroups):
+    def of(cls, keywords: Mapping[str, Any], ngroups: int) -> Self:
         """Take NFRAMES and GROUPGAP from a header (a mapping) and the groups from the array that goes with it."""
         if missing := [name for name in ("NFRAMES", "GROUPGAP") if keywords.get(name) is None]:
             raise StepError(
@@ -52,12 +53,12 @@ class ReadPattern(NamedTuple):
             )
         return cls(ngroups, keywords["NFRAMES"], keywords["GROUPGAP"])
 
-    def keywords(self):
+    def keywords(self) -> dict[str, int]:
         """Return the header's words for it."""
         return {"NGROUPS": self.ngroups, "NFRAMES": self.nframes, "GROUPGAP": self.groupgap}
 
     @property
-    def frames(self):
+    def frames(self) -> int:
         """Frames from the first to the last that was averaged, with the dropped ones between."""
         return self.ngroups * (self.nframes + self.groupgap) - self.groupgap
 
@@ -215,35 +216,37 @@ class Dark:
         As `plan_dark` and `ReadPattern.of` do.
     """
 
-    def __init__(self, read, header, shape, pattern):
+    def __init__(
+        self, read: Callable[..., np.ndarray], header: Mapping[str, Any], shape: tuple[int, ...], pattern: ReadPattern
+    ) -> None:
         *self.planes, ngroups, _, _ = shape
         self.pattern = pattern
         self._read = read
         self._plan = plan_dark(pattern, ReadPattern.of(header, ngroups))
 
     @property
-    def available(self):
+    def available(self) -> int:
         """Groups of the reference."""
         return self._plan.available
 
     @property
-    def extrapolated(self):
+    def extrapolated(self) -> int:
         """Groups of the reference that it would have to have beyond those; they follow from its last two."""
         return max(0, self._plan.groups[-1].stop - self._plan.available)
 
-    def plane(self, integration, *, intstart):
+    def plane(self, integration: int, *, intstart: int | None) -> int:
         """Say which integration of the reference serves one of the exposure, as `dark_plane` does."""
         return dark_plane(integration, intstart=intstart, n_reference=self.planes[0] if self.planes else 1)
 
-    def group(self, plane, group):
+    def group(self, plane: int, group: int) -> np.ndarray:
         """Make the dark (DN) of a group of the exposure, as `averaged_dark` does."""
 
-        def read_dark(plane, group):
+        def read_dark(plane: int, group: int) -> np.ndarray:
             return self._read("SCI", *((plane, group) if self.planes else (group,)))
 
         return averaged_dark(read_dark, self._plan, plane=plane, group=group)
 
-    def chunks(self):
+    def chunks(self) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
         """Give the dark chunk by chunk, for a file of its own.
 
         Yields
@@ -254,17 +257,17 @@ class Dark:
             Dark (DN).
         """
         for *plane, group in np.ndindex(*self.planes, self.pattern.ngroups):
-            dark = self.group(*(plane or [0]), group)
+            dark = self.group(*(plane or [0]), group)  # type: ignore[call-arg]
             yield (*plane, group), dark.astype(np.float32, copy=False)
 
-    def product(self, flags, instrument):
+    def product(self, flags: np.ndarray, instrument: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Say what a file of the dark holds, for `rampflow.jobs.step.Step.save_beside`: (images, keywords)."""
         shape = (*self.planes, self.pattern.ngroups, *flags.shape[-2:])
         images = {"SCI": (shape, "f4", self.chunks()), "DQ": (flags.shape, "u4", [((), flags)])}
         return images, self.pattern.keywords() | {"DATAMODL": MODELS.get(instrument, "DarkModel")}
 
 
-def subtract_dark(sci, dark):
+def subtract_dark(sci: np.ndarray, dark: np.ndarray) -> np.ndarray:
     """Subtract the dark from groups, in place.
 
     Parameters
@@ -292,7 +295,7 @@ def subtract_dark(sci, dark):
     return np.subtract(sci, dark, out=sci, casting="same_kind")
 
 
-def combine_dark_dq(dq):
+def combine_dark_dq(dq: np.ndarray) -> np.ndarray:
     """Join the flags of a dark into one image.
 
     Parameters
@@ -308,7 +311,14 @@ def combine_dark_dq(dq):
     return dq if dq.ndim == 2 else np.bitwise_or.reduce(dq[:, 0], axis=0)
 
 
-def average_dark_current(shape, *, image, keyword, average_dark_current, use_average_image=True):
+def average_dark_current(
+    shape: tuple[int, ...],
+    *,
+    image: np.ndarray | None,
+    keyword: float | None,
+    average_dark_current: float | None,
+    use_average_image: bool = True,
+) -> np.ndarray | None:
     """Choose the mean dark current that ramp fitting adds to the photon noise.
 
     Parameters

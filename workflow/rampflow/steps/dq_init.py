@@ -14,7 +14,7 @@ from rampflow.detector import dq
 from rampflow.errors import StepError
 
 
-def add_user_flags(mask_dq, user_dq):
+def add_user_flags(mask_dq: np.ndarray, user_dq: np.ndarray) -> np.ndarray:
     """Add flags that the user supplies to those of the mask.
 
     Parameters
@@ -42,7 +42,7 @@ def add_user_flags(mask_dq, user_dq):
     return mask_dq | user_dq.astype(np.uint32)
 
 
-def combine_pixel_dq(pixeldq, mask_dq):
+def combine_pixel_dq(pixeldq: np.ndarray, mask_dq: np.ndarray) -> np.ndarray:
     """Add the flags of the mask to those of the exposure, in place.
 
     Parameters
@@ -67,7 +67,7 @@ def combine_pixel_dq(pixeldq, mask_dq):
     return pixeldq
 
 
-def flag_groups(groupdq, mask_dq):
+def flag_groups(groupdq: np.ndarray, mask_dq: np.ndarray) -> np.ndarray:
     """Mark the pixels that the mask forbids as DO_NOT_USE in every group, in place.
 
     Parameters

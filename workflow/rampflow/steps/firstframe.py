@@ -22,7 +22,7 @@ from rampflow.steps import at_least
 check_groups = at_least(4, "{} groups per integration; more than 3 are needed to leave out the first")
 
 
-def flag_first_group(first, third, *, bright_use_group1):
+def flag_first_group(first: np.ndarray, third: np.ndarray, *, bright_use_group1: bool) -> np.ndarray:
     """Mark the first group of one integration as DO_NOT_USE, in place.
 
     Needs only two groups of the integration, so the rest of GROUPDQ need not be read. Call `check_groups`
@@ -57,7 +57,7 @@ def flag_first_group(first, third, *, bright_use_group1):
     return kept
 
 
-def flag_flux_estimated(pixeldq, kept):
+def flag_flux_estimated(pixeldq: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Mark pixels whose flux rests on a first group that is normally left out, in place.
 
     Parameters

@@ -14,7 +14,7 @@ import numpy as np
 from rampflow.steps import NotApplicable
 
 
-def gain_factor(exposure_factor, reference_factor):
+def gain_factor(exposure_factor: float | None, reference_factor: float | None) -> float:
     """Say which factor applies to an exposure.
 
     Parameters
@@ -40,7 +40,9 @@ def gain_factor(exposure_factor, reference_factor):
     return float(factor)
 
 
-def scale(slope, err, var_poisson, var_rnoise, *, factor):
+def scale(
+    slope: np.ndarray, err: np.ndarray, var_poisson: np.ndarray, var_rnoise: np.ndarray, *, factor: float
+) -> tuple[np.ndarray, ...]:
     """Multiply slopes and errors by the factor and variances by its square, in place.
 
     Parameters

@@ -15,7 +15,7 @@ from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
 
 
-def scale_factor(nframes, frame_divisor):
+def scale_factor(nframes: int | None, frame_divisor: int | None) -> float:
     """Factor that turns the on-board average into the true one.
 
     Parameters
@@ -50,7 +50,7 @@ def scale_factor(nframes, frame_divisor):
     return frame_divisor / nframes
 
 
-def scale_groups(sci, *, factor):
+def scale_groups(sci: np.ndarray, *, factor: float) -> np.ndarray:
     """Multiply groups by a factor, in place.
 
     Parameters

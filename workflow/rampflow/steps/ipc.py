@@ -11,6 +11,7 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/ipc/description.html
 Moore, Ninkov & Forrest 2004, Proc. SPIE 5167, 204.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ def _margin(start, size, detector_size):
     return max(0, 5 - start), max(0, start - 1 + size - (detector_size - 4))
 
 
-def with_margins(blocks, instrument):
+def with_margins(blocks: Sequence[tuple], instrument: str) -> list[tuple]:
     """Tell of each rectangle of the detector that a frame is made of where its reference pixels are.
 
     Parameters
@@ -77,7 +78,9 @@ def with_margins(blocks, instrument):
     return [(rows, columns, reference_pixel_margins(instrument, **w.keywords())) for rows, columns, w in blocks]
 
 
-def convolve_parts(sci, kernel, *, parts, normal=None):
+def convolve_parts(
+    sci: np.ndarray, kernel: np.ndarray, *, parts: Sequence[tuple], normal: np.ndarray | None = None
+) -> np.ndarray:
     """Convolve every group with the kernel, in place: `convolve_ipc` of each rectangle of a frame.
 
     The stripes of multistripe frames are not neighbours on the detector; each is taken on its own, as if nothing

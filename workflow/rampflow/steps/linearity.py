@@ -30,7 +30,7 @@ _READ_BLOCK = 128
 _SATURATED = np.uint8(bits.SATURATED)
 
 
-def usable_coefficients(coefficients, dq):
+def usable_coefficients(coefficients: np.ndarray, dq: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give pixels without a valid polynomial one that changes nothing, in place.
 
     Not valid are pixels that the reference flags NO_LIN_CORR, that have a NaN among the coefficients, or
@@ -70,7 +70,7 @@ def usable_coefficients(coefficients, dq):
     return coefficients, dq
 
 
-def linearize(sci, groupdq, coefficients):
+def linearize(sci: np.ndarray, groupdq: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Apply the polynomial to every group that is not saturated, in place.
 
     Parameters
@@ -97,12 +97,14 @@ def linearize(sci, groupdq, coefficients):
     return sci
 
 
-def has_reads(nframes, ngroups):
+def has_reads(nframes: int, ngroups: int) -> bool:
     """Say whether single reads can be told apart: groups average several, and two groups give a rate."""
     return nframes > 1 and ngroups > 1
 
 
-def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
+def linearize_reads(
+    sci: np.ndarray, groupdq: np.ndarray, *, coefficients: np.ndarray, inverse: np.ndarray, nframes: int
+) -> np.ndarray:
     """Correct the reads that unsaturated groups of an integration average, in place.
 
     The rate of a pixel is that between its first group and the last but one before saturation (or the second
@@ -142,7 +144,7 @@ def linearize_reads(sci, groupdq, *, coefficients, inverse, nframes):
 
 
 @keeping_zeros
-def linearize_zeroframe(zeroframe, coefficients):
+def linearize_zeroframe(zeroframe: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Apply the polynomial to zero frames, in place, except where they hold no measurement.
 
     Parameters

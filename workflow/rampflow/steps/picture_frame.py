@@ -26,7 +26,7 @@ _CENTRE = np.s_[76:1984, 76:1984]
 _EDGE = np.s_[4:75, 4:2043], np.s_[1985:2043, 4:2043], np.s_[75:1985, 4:75], np.s_[75:1985, 1985:2043]
 
 
-def check_exposure(instrument, subarray, shape):
+def check_exposure(instrument: str, subarray: str, shape: tuple[int, ...]) -> None:
     """Refuse exposures that are none of this step's.
 
     Parameters
@@ -87,7 +87,7 @@ def measure(image, mask):
     return FrameLevels(*found)
 
 
-def measure_reference(frame, mask):
+def measure_reference(frame: np.ndarray, mask: np.ndarray) -> FrameLevels:
     """Measure the reference on the background of an exposure.
 
     Parameters
@@ -118,7 +118,9 @@ def measure_reference(frame, mask):
     return levels
 
 
-def subtract_frame(sci, first, frame, levels, mask):
+def subtract_frame(
+    sci: np.ndarray, first: np.ndarray, frame: np.ndarray, levels: FrameLevels, mask: np.ndarray
+) -> np.ndarray | None:
     """Subtract the picture frame of a group.
 
     Parameters

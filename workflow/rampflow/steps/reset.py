@@ -10,12 +10,14 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/reset/description.ht
 Morrison et al. 2023, PASP 135, 075004.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from rampflow.errors import StepError
 
 
-def used_part(shape, *, nints, ngroups):
+def used_part(shape: tuple[int, ...], *, nints: int | None, ngroups: int | None) -> tuple[int, int]:
     """Say how much of the reference is used.
 
     Parameters
@@ -33,7 +35,7 @@ def used_part(shape, *, nints, ngroups):
     return min(nints or shape[0], shape[0]), min(ngroups or shape[1], shape[1])
 
 
-def reset_plane(integration, *, intstart, n_reference):
+def reset_plane(integration: int, *, intstart: int | None, n_reference: int) -> int:
     """Say which integration of the reference serves an integration of the exposure.
 
     Parameters
@@ -53,7 +55,7 @@ def reset_plane(integration, *, intstart, n_reference):
     return min(integration + (intstart or 1) - 1, n_reference - 1)
 
 
-def reader(read, *, n_groups):
+def reader(read: Callable[..., np.ndarray], *, n_groups: int) -> Callable[[int, int], np.ndarray]:
     """Say how to get the reset signal of one group, for a caller that goes group by group.
 
     Parameters
@@ -91,7 +93,7 @@ def usable_reset(reset):
     return np.where(np.isnan(reset), 0, reset).astype(np.float32, copy=False)
 
 
-def subtract_reset(sci, reset):
+def subtract_reset(sci: np.ndarray, reset: np.ndarray) -> np.ndarray:
     """Subtract the reset signal from groups of one integration, in place.
 
     Parameters

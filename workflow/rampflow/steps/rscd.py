@@ -17,7 +17,9 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/rscd/description.htm
 Morrison et al. 2023, PASP 135, 075004.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +72,7 @@ class Skips:
         return longest + 2 if self.back_off else longest
 
 
-def find_skips(table, *, subarray, readpatt, ngroups, algorithm):
+def find_skips(table: np.ndarray, *, subarray: str, readpatt: str, ngroups: int, algorithm: str) -> Skips:
     """Look up how many groups to leave out.
 
     Parameters
@@ -110,7 +112,7 @@ def find_skips(table, *, subarray, readpatt, ngroups, algorithm):
         return Skips(0, later, back_off=False)
     if ngroups < GROUPS_LEFT:
         raise NotApplicable(f"{ngroups} groups per integration; {GROUPS_LEFT} have to remain")
-    first = int(row["group_skip1"]) if "group_skip1" in table.dtype.names else 1
+    first = int(row["group_skip1"]) if "group_skip1" in (table.dtype.names or ()) else 1
     first, later = (1, 1) if ngroups <= FEW_GROUPS else (1 if first < 0 else first, later)
     return Skips(min(first, ngroups - GROUPS_LEFT), min(later, ngroups - GROUPS_LEFT), back_off=True)
 
@@ -160,14 +162,14 @@ class Flagger:
     first: Tally | None = field(default=None, init=False)
     later: Tally | None = field(default=None, init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Begin the counts, for the kinds of integrations that file and exposure have."""
         if (self.intstart or 1) == 1:
             self.first = Tally.empty(self.skips.first, self.shape)
         if self.nints > 1:
             self.later = Tally.empty(self.skips.later, self.shape)
 
-    def flag(self, groupdq, integration):
+    def flag(self, groupdq: np.ndarray, integration: int) -> np.ndarray:
         """Mark the affected groups of an integration as DO_NOT_USE, in place.
 
         Parameters
@@ -190,7 +192,7 @@ class Flagger:
         per_pixel = np.maximum(skip - lost, 0)
         for group in range(skip):
             np.bitwise_or(groupdq[group], dq.DO_NOT_USE, out=groupdq[group], where=per_pixel > group)
-        tally = self.first if self.first is not None and integration == 0 else self.later
+        tally: Any = self.first if self.first is not None and integration == 0 else self.later
         if lost.any():
             # Of integrations too short to lose a group jwst counts all pixels, once a single one saturates early.
             tally.kept_first |= per_pixel == 0
@@ -198,12 +200,12 @@ class Flagger:
         return groupdq
 
     @property
-    def flux_estimated(self):
+    def flux_estimated(self) -> np.ndarray:
         """Pixels that keep groups which are normally left out, in any integration."""
         tallies = [tally.backed_off for tally in (self.first, self.later) if tally is not None]
         return np.logical_or.reduce(tallies)
 
-    def keywords(self):
+    def keywords(self) -> Iterator[tuple[str, Any, str]]:
         """Return what the header says of it, as (keyword, value, comment); nothing for the baseline."""
         tallies = {"INT1": ("Int 1-", self.first), "INT2": ("Int 2+-", self.later)} if self.skips.back_off else {}
         for prefix, (text, tally) in tallies.items():

@@ -39,7 +39,7 @@ _SATURATED = np.uint8(bits.SATURATED)
 _FLOOR = np.uint8(bits.AD_FLOOR | bits.DO_NOT_USE)
 
 
-def prepare_threshold(threshold, dq):
+def prepare_threshold(threshold: np.ndarray, dq: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Make the saturation reference safe to compare with.
 
     Parameters
@@ -75,7 +75,9 @@ def prepare_threshold(threshold, dq):
     return threshold, dq, unchecked
 
 
-def interleaved(threshold, unchecked, normal):
+def interleaved(
+    threshold: np.ndarray, unchecked: np.ndarray, normal: np.ndarray | None
+) -> dict[str, np.ndarray | None]:
     """Give images of normal pixels the interleaved rows of IRS2 frames, in which nothing is checked.
 
     Parameters
@@ -97,7 +99,7 @@ def interleaved(threshold, unchecked, normal):
     }
 
 
-def halo(n_pix_grow_sat):
+def halo(n_pix_grow_sat: int) -> int:
     """Rows to add on each side of a block so that its own rows come out as in the whole frame.
 
     Growth acts twice. What saturates spreads by so many pixels; a pixel reached in this way may then count as
@@ -107,7 +109,18 @@ def halo(n_pix_grow_sat):
     return 2 * n_pix_grow_sat + irs2.REFERENCE
 
 
-def flag_saturation(sci, groupdq, threshold, bias, unchecked, normal=None, *, n_pix_grow_sat, use_readpatt, nframes):
+def flag_saturation(
+    sci: np.ndarray,
+    groupdq: np.ndarray,
+    threshold: np.ndarray,
+    bias: np.ndarray | None,
+    unchecked: np.ndarray,
+    normal: np.ndarray | None = None,
+    *,
+    n_pix_grow_sat: int,
+    use_readpatt: bool,
+    nframes: int,
+) -> np.ndarray:
     """Flag the saturated groups and the A/D floor of one integration.
 
     Works on blocks of rows. All arrays must hold ``halo(n_pix_grow_sat)`` more rows on each side, where
@@ -175,7 +188,7 @@ def flag_saturation(sci, groupdq, threshold, bias, unchecked, normal=None, *, n_
     return groupdq
 
 
-def flag_zeroframe(zeroframe, threshold, *, n_pix_grow_sat):
+def flag_zeroframe(zeroframe: np.ndarray, threshold: np.ndarray, *, n_pix_grow_sat: int) -> np.ndarray:
     """Set to zero the pixels of a zero frame that cannot be used.
 
     The zero frame is the first frame of an integration, kept apart; zero is its mark for "no measurement"

@@ -16,7 +16,7 @@ from rampflow.errors import StepError
 from rampflow.steps import keeping_zeros
 
 
-def usable_bias(bias):
+def usable_bias(bias: np.ndarray) -> np.ndarray:
     """Replace unknown bias values by zero.
 
     Parameters
@@ -32,7 +32,7 @@ def usable_bias(bias):
     return np.where(np.isnan(bias), 0, bias).astype(np.float32, copy=False)
 
 
-def subtract_superbias(sci, bias):
+def subtract_superbias(sci: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Subtract the bias from every group, in place.
 
     Parameters
@@ -62,7 +62,7 @@ def subtract_superbias(sci, bias):
 
 
 @keeping_zeros
-def subtract_from_zeroframe(zeroframe, bias):
+def subtract_from_zeroframe(zeroframe: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Subtract the bias from zero frames, in place, except where they hold no measurement.
 
     Parameters

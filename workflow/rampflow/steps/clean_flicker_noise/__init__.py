@@ -57,24 +57,24 @@ class Fit(NamedTuple):
     passed_below: tuple | None = None
 
     @property
-    def median_image(self):
+    def median_image(self) -> bool:
         """Whether the median of all integrations is the background."""
         return self.background_method == "median_image"
 
 
 def choose_fit(
     *,
-    exp_type,
-    slowaxis,
-    subarray,
-    detector,
-    frame,
-    fit_method,
-    fit_by_channel,
-    background_method,
-    background_box_size,
-    n_sigma,
-):
+    exp_type: str,
+    slowaxis: int,
+    subarray: str,
+    detector: str,
+    frame: tuple[int, ...],
+    fit_method: str,
+    fit_by_channel: bool,
+    background_method: str | None,
+    background_box_size: list[int] | None,
+    n_sigma: float,
+) -> Fit:
     """Choose how the noise of an exposure is fitted.
 
     Parameters
@@ -111,7 +111,7 @@ def choose_fit(
     return Fit(axis, by_channel, background_method, background_box_size, n_sigma, waves_of, passed_below)
 
 
-def fill_flat(flat):
+def fill_flat(flat: np.ndarray) -> np.ndarray:
     """Replace values of a flat that cannot be divided by, with a model of those around them.
 
     Parameters
@@ -141,7 +141,14 @@ class Cleaned(NamedTuple):
     background: np.ndarray
 
 
-def clean_difference(before, after, groupdq, mask, fit, flat=None):
+def clean_difference(
+    before: np.ndarray,
+    after: np.ndarray,
+    groupdq: np.ndarray,
+    mask: np.ndarray,
+    fit: Fit,
+    flat: np.ndarray | None = None,
+) -> Cleaned | None:
     """Take the flicker noise out of the difference of two successive groups.
 
     Parameters
@@ -210,7 +217,7 @@ def fit_noise(image, mask, fit):
     return lines.fit_lines(image, mask, axis=fit.axis, by_channel=fit.by_channel)
 
 
-def median_ramp(values):
+def median_ramp(values: np.ndarray) -> np.ndarray:
     """Return the median of all integrations, float32; NaN where no integration has a value.
 
     Parameters
@@ -225,7 +232,9 @@ def median_ramp(values):
     return (low + high) / np.float32(2)
 
 
-def clean_group(sci, scaled, mask, fit, flat=None):
+def clean_group(
+    sci: np.ndarray, scaled: np.ndarray, mask: np.ndarray, fit: Fit, flat: np.ndarray | None = None
+) -> np.ndarray | None:
     """Take the flicker noise out of a group, beside the median of all integrations of that group.
 
     Parameters

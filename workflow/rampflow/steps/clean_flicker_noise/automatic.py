@@ -8,7 +8,7 @@ Sources: https://github.com/spacetelescope/jwst/pull/9759 for the idea; the orde
 that were seen in what jwst 3.0.0 does.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.stats import sigma_clipped_stats
@@ -118,7 +118,7 @@ def _largest_offset(values):
     return np.abs(np.diff(means)).max()
 
 
-def look(rate, axis, exp_type):
+def look(rate: np.ndarray, axis: int, exp_type: str) -> Seen:
     """See what tells how the noise of an image is to be fitted.
 
     Parameters
@@ -145,7 +145,7 @@ def look(rate, axis, exp_type):
     return Seen(masked, offset, steep, ratio, scatter)
 
 
-def choose_parameters(seen, limits):
+def choose_parameters(seen: Seen, limits: Limits) -> dict[str, Any]:
     """Choose parameters by what is seen in an image.
 
     Parameters

@@ -7,6 +7,7 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/tso_photometry/descr
 """
 
 import warnings
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -21,7 +22,7 @@ _APERTURE, _EXPECTED, _BOXES = 3.0, 4.0, (41, 11)
 _ABOVE = 2.0
 
 
-def kind_of_light(exp_type, tso):
+def kind_of_light(exp_type: str, tso: bool) -> str:
     """Tell how the brightness of an exposure is measured: "aperture", "spectrum" or "median".
 
     Parameters
@@ -36,12 +37,12 @@ def kind_of_light(exp_type, tso):
     return "spectrum" if exp_type in _SPECTRA else "median"
 
 
-def medians(rates):
+def medians(rates: Iterable[np.ndarray]) -> np.ndarray:
     """Return the median of every image."""
     return np.array([np.nanmedian(rate) if np.isfinite(rate).any() else np.nan for rate in rates], np.float32)
 
 
-def summed_spectra(rates, middle):
+def summed_spectra(rates: Iterable[np.ndarray], middle: np.ndarray) -> np.ndarray:
     """Return the light of the spectrum in every image.
 
     Parameters
@@ -120,7 +121,9 @@ def find_source(make_images, planned, bad=None):
     return around
 
 
-def aperture_light(make_images, planned, bad=None):
+def aperture_light(
+    make_images: Callable[[], Iterable[np.ndarray]], planned: tuple[float, ...], bad: np.ndarray | None = None
+) -> np.ndarray:
     """Return the light in an aperture around the source in every image.
 
     Parameters
@@ -146,7 +149,7 @@ def aperture_light(make_images, planned, bad=None):
     return np.array(found)
 
 
-def scales(light):
+def scales(light: np.ndarray) -> np.ndarray:
     """Return what to multiply the median of all integrations by, to have each of them.
 
     Parameters

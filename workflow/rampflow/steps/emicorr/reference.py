@@ -3,7 +3,8 @@
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/emicorr/description.html
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Case(NamedTuple):
     frameclocks: int
 
 
-def check_exposure(*, instrument, readpatt):
+def check_exposure(*, instrument: str, readpatt: str) -> None:
     """Say whether an exposure can be corrected, apart from its length.
 
     Raises
@@ -79,7 +80,7 @@ def _speed(readpatt):
     return "FAST" if "FAST" in readpatt else "SLOW"
 
 
-def known_waves(tree, *, subarray, readpatt, detector):
+def known_waves(tree: Mapping[str, Any], *, subarray: str, readpatt: str, detector: str) -> Case:
     """Waves that an exposure shows according to the reference.
 
     Parameters
@@ -116,7 +117,7 @@ def known_waves(tree, *, subarray, readpatt, detector):
     return Case(tuple(waves), case["rowclocks"], case["frameclocks"])
 
 
-def unknown_waves(frequencies, *, subarray, readpatt):
+def unknown_waves(frequencies: Sequence[float], *, subarray: str, readpatt: str) -> Case:
     """Waves to be measured on the fly.
 
     Parameters
@@ -155,7 +156,9 @@ def known_clock(*, subarray, readpatt, nsamples, ngroups, rows):
     )
 
 
-def measured_reference(case, correction, *, subarray, readpatt, detector, date):
+def measured_reference(
+    case: Case, correction: Any, *, subarray: str, readpatt: str, detector: str, date: str
+) -> dict[str, Any]:
     """Put the waves that were measured into the form of a reference file.
 
     Parameters

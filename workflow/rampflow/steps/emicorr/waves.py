@@ -3,13 +3,18 @@
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/emicorr/description.html
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from rampflow.steps.emicorr import joint, sequential
 from rampflow.steps.emicorr.clock import Clock, period_of
+
+if TYPE_CHECKING:
+    from rampflow.steps.emicorr.reference import Case
 
 
 class Ramp(NamedTuple):
@@ -63,20 +68,20 @@ class Correction(NamedTuple):
 
 
 def fit_waves(
-    ramp,
-    case,
+    ramp: Ramp,
+    case: Case,
     *,
-    pixeldq,
-    readpatt,
-    nsamples,
-    xstart,
-    algorithm,
-    nints_to_phase,
-    nbins,
-    scale_reference,
-    use_n_cycles,
-    fit_ints_separately,
-):
+    pixeldq: np.ndarray,
+    readpatt: str,
+    nsamples: int,
+    xstart: int,
+    algorithm: str,
+    nints_to_phase: int | None,
+    nbins: int | None,
+    scale_reference: bool,
+    use_n_cycles: int | None,
+    fit_ints_separately: bool,
+) -> Correction:
     """Measure the waves of an exposure.
 
     Parameters
@@ -141,7 +146,7 @@ def fit_waves(
     return found
 
 
-def subtract_waves(sci, *, place, correction):
+def subtract_waves(sci: np.ndarray, *, place: tuple[int, slice], correction: Correction) -> np.ndarray:
     """Subtract the waves from groups of an integration, in place.
 
     Parameters

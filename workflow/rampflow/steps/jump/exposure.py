@@ -36,7 +36,7 @@ class Pace(NamedTuple):
     tgroup: float
 
 
-def sampling(read_times, tgroup):
+def sampling(read_times: list[list[float]] | None, tgroup: float) -> Pace:
     """Tell how the groups of an exposure follow each other.
 
     Parameters
@@ -69,7 +69,7 @@ def sampling(read_times, tgroup):
     return Pace(samples, float(steps.mean()))
 
 
-def check_groups(ngroups, algorithm="two_point"):
+def check_groups(ngroups: int, algorithm: Algorithm = "two_point") -> None:
     """Raise `~rampflow.steps.NotApplicable` if the ramps are too short to show a jump.
 
     Parameters
@@ -83,7 +83,7 @@ def check_groups(ngroups, algorithm="two_point"):
     at_least(fewest, f"jump detection needs at least {fewest} groups per integration, found {{}}")(ngroups)
 
 
-def choose_algorithm(algorithm, nints) -> Algorithm:
+def choose_algorithm(algorithm: Algorithm, nints: int) -> Algorithm:
     """Return the algorithm, or what is left of it for an exposure of few integrations.
 
     Parameters
@@ -107,7 +107,7 @@ def choose_algorithm(algorithm, nints) -> Algorithm:
     return "two_point"
 
 
-def all_dnu_planes(groupdq):
+def all_dnu_planes(groupdq: np.ndarray) -> np.ndarray:
     """Tell which groups of which integrations are DO_NOT_USE in every pixel.
 
     Parameters
@@ -122,7 +122,7 @@ def all_dnu_planes(groupdq):
     return np.bitwise_and.reduce(groupdq, axis=(2, 3)) & tiles.DNU != 0
 
 
-def median_gain(gain):
+def median_gain(gain: np.ndarray) -> np.float32:
     """Return the median of the whole gain image (electrons/DN) as float32, NaN ignored.
 
     Pixels of zero or negative gain count: so does jwst.
@@ -131,7 +131,9 @@ def median_gain(gain):
     return np.float32(np.median(finite)) if finite.size else np.float32(np.nan)
 
 
-def choose_mode(dnu_planes, *, min_diffs_single_pass, minimum_sigclip_groups, only_use_ints) -> Mode:
+def choose_mode(
+    dnu_planes: np.ndarray, *, min_diffs_single_pass: int, minimum_sigclip_groups: int, only_use_ints: bool
+) -> Mode:
     """Choose how an exposure is searched.
 
     Parameters
@@ -166,7 +168,7 @@ def choose_mode(dnu_planes, *, min_diffs_single_pass, minimum_sigclip_groups, on
     return "single_pass" if usable_groups - 1 >= min_diffs_single_pass else "iterative"
 
 
-def flag_bad_gain(pixeldq, gain):
+def flag_bad_gain(pixeldq: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Flag pixels without a usable gain as NO_GAIN_VALUE and DO_NOT_USE.
 
     Parameters
@@ -185,7 +187,9 @@ def flag_bad_gain(pixeldq, gain):
     return pixeldq
 
 
-def event_rates(n_primary, n_extended, *, dnu_planes, npixels, tgroup):
+def event_rates(
+    n_primary: int, n_extended: int, *, dnu_planes: np.ndarray, npixels: int, tgroup: float
+) -> tuple[float, float] | None:
     """Return the values of the keywords PRIMECRS and EXTNCRS.
 
     Parameters

@@ -3,13 +3,19 @@
 Source: Anderson & Gordon 2011, PASP 123, 1237; https://jwst-pipeline.readthedocs.io, "Jump Detection".
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from rampflow.errors import StepError
 from rampflow.steps.jump import flags, sigma_clip, tiles, time_domain, two_point
 from rampflow.steps.sorting import network
+
+if TYPE_CHECKING:
+    from rampflow.steps.jump.exposure import Algorithm, Mode
 
 #: What jwst reports as the number of cosmic rays in mode "none"; it makes the rate negative.
 NOT_SEARCHED = -99
@@ -39,33 +45,33 @@ class Jumps(NamedTuple):
 
 
 def detect_jumps(
-    sci,
-    groupdq,
-    gain,
-    readnoise,
+    sci: np.ndarray,
+    groupdq: np.ndarray,
+    gain: np.ndarray,
+    readnoise: np.ndarray,
     *,
-    mode,
-    nframes,
-    tgroup,
-    median_gain,
-    rejection_threshold,
-    three_group_rejection_threshold,
-    four_group_rejection_threshold,
-    flag_4_neighbors,
-    max_jump_to_flag_neighbors,
-    min_jump_to_flag_neighbors,
-    after_jump_flag_dn1,
-    after_jump_flag_time1,
-    after_jump_flag_dn2,
-    after_jump_flag_time2,
-    only_use_ints,
-    algorithm="two_point",
-    time_rejection_threshold=5.0,
-    time_window=11,
-    halo=(0, 0),
-    samples=1,
-    reset_planes=None,
-):
+    mode: Mode,
+    nframes: int,
+    tgroup: float,
+    median_gain: float,
+    rejection_threshold: float,
+    three_group_rejection_threshold: float,
+    four_group_rejection_threshold: float,
+    flag_4_neighbors: bool,
+    max_jump_to_flag_neighbors: float,
+    min_jump_to_flag_neighbors: float,
+    after_jump_flag_dn1: float,
+    after_jump_flag_time1: float,
+    after_jump_flag_dn2: float,
+    after_jump_flag_time2: float,
+    only_use_ints: bool,
+    algorithm: Algorithm = "two_point",
+    time_rejection_threshold: float = 5.0,
+    time_window: int = 11,
+    halo: tuple[int, int] = (0, 0),
+    samples: int = 1,
+    reset_planes: np.ndarray | None = None,
+) -> Jumps:
     """Flag the jumps of a block of rows, their neighbours and the groups after them.
 
     The neighbours reach one row: give one halo row on each side that is not an edge of the image. The rows
@@ -214,7 +220,7 @@ def _find_by_duration(find, sci, groupdq, planes, samples):
     yield ((integration * frames + frame + 1) * samples) * rows * nx + pixel % (rows * nx)
 
 
-def join_blocks(found, dnu_planes):
+def join_blocks(found: Iterable[tuple[int, np.ndarray]], dnu_planes: np.ndarray) -> tuple[int, np.ndarray]:
     """Join what :func:`detect_jumps` found in the blocks of an exposure.
 
     Parameters

@@ -10,7 +10,8 @@ groups; :func:`flag_showers` by blocks of rows of an integration.
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/jump/description.html
 """
 
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,13 +51,21 @@ class Shower(NamedTuple):
     ellipse: Ellipse
 
 
-def enough_for_showers(dnu_planes):
+def enough_for_showers(dnu_planes: np.ndarray) -> bool:
     """Tell whether an exposure has differences enough for showers, from `~rampflow.steps.jump.all_dnu_planes`."""
     nints, ngroups = dnu_planes.shape
     return nints * (ngroups - 1) - np.count_nonzero(dnu_planes) >= MIN_DIFFERENCES
 
 
-def typical_differences(sci, groupdq, gain, readnoise, *, nframes, minimum_sigclip_groups):
+def typical_differences(
+    sci: np.ndarray,
+    groupdq: np.ndarray,
+    gain: np.ndarray,
+    readnoise: np.ndarray,
+    *,
+    nframes: int,
+    minimum_sigclip_groups: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the typical difference of every pixel of a block of rows, and its noise.
 
     Parameters
@@ -94,18 +103,18 @@ def typical_differences(sci, groupdq, gain, readnoise, *, nframes, minimum_sigcl
 
 
 def find_showers(
-    frames,
+    frames: Iterable[Any],
     *,
-    ngroups,
-    median,
-    noise,
-    gain,
-    pixeldq,
-    extend_snr_threshold,
-    extend_min_area,
-    extend_inner_radius,
-    extend_outer_radius,
-):
+    ngroups: int,
+    median: np.ndarray,
+    noise: np.ndarray,
+    gain: np.ndarray,
+    pixeldq: np.ndarray,
+    extend_snr_threshold: float,
+    extend_min_area: float,
+    extend_inner_radius: float,
+    extend_outer_radius: float,
+) -> Generator[None, None, list[Shower]]:
     """Find showers, group by group.
 
     A generator that takes the frames of one group after the other, holding two at a time, and has nothing to give
@@ -162,19 +171,19 @@ def find_showers(
 
 
 def flag_showers(
-    sci,
-    groupdq,
-    gain,
-    pixeldq,
+    sci: np.ndarray,
+    groupdq: np.ndarray,
+    gain: np.ndarray,
+    pixeldq: np.ndarray,
     *,
-    place,
-    showers,
-    ny,
-    tgroup,
-    extend_ellipse_expand_ratio,
-    time_masked_after_shower,
-    max_extended_radius,
-):
+    place: tuple[int, slice],
+    showers: Sequence[Shower],
+    ny: int,
+    tgroup: float,
+    extend_ellipse_expand_ratio: float,
+    time_masked_after_shower: float,
+    max_extended_radius: float,
+) -> np.ndarray:
     """Flag the showers of an integration in a block of its rows.
 
     Parameters

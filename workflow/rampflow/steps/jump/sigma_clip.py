@@ -70,7 +70,7 @@ class SeriesColumns(NamedTuple):
     enclosing_low: np.ndarray
     enclosing_high: np.ndarray
     median: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]
     special: np.ndarray
     may_clip: np.ndarray
     odd: np.ndarray

@@ -6,6 +6,7 @@ saturated cores too, from which charge spills (https://jwst-docs.stsci.edu, "Sho
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/jump/description.html
 """
 
+from collections.abc import Generator, Iterable
 from itertools import chain, islice
 
 import numpy as np
@@ -18,21 +19,21 @@ _JUMP = np.uint8(dq.JUMP_DET)
 
 
 def expand_snowballs(
-    frames,
+    frames: Iterable[np.ndarray],
     *,
-    ngroups,
-    tgroup,
-    min_sat_area,
-    min_jump_area,
-    expand_factor,
-    sat_required_snowball,
-    min_sat_radius_extend,
-    sat_expand,
-    edge_size,
-    mask_snowball_core_next_int,
-    snowball_time_masked_next_int,
-    max_extended_radius,
-):
+    ngroups: int,
+    tgroup: float,
+    min_sat_area: float,
+    min_jump_area: float,
+    expand_factor: float,
+    sat_required_snowball: bool,
+    min_sat_radius_extend: float,
+    sat_expand: float,
+    edge_size: float,
+    mask_snowball_core_next_int: bool,
+    snowball_time_masked_next_int: float,
+    max_extended_radius: float,
+) -> Generator[np.ndarray, None, int]:
     """Flag the surroundings of snowballs, group by group.
 
     A generator: it takes the flags of one group after the other and gives them back in the same order, holding

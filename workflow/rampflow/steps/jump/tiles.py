@@ -59,7 +59,7 @@ class Tile(NamedTuple):
     differences: np.ndarray
     ascending: np.ndarray
     jumps: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]
 
 
 @kernel(int64(int64, int64))

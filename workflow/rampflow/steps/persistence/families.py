@@ -5,6 +5,7 @@ SPIE 7021, 70210J (traps in the depletion region); Regan et al. 2012, Proc. SPIE
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -31,12 +32,12 @@ class Families:
     decay: np.ndarray
 
     @classmethod
-    def of(cls, table):
+    def of(cls, table: np.ndarray) -> Self:
         """Read the columns of the reference's table, which are float32."""
         names = ("capture0", "capture1", "capture2", "decay_param")
         return cls(*(np.asarray(table[name]).astype(np.float32).astype(np.float64) for name in names))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.decay)
 
     def released(self, seconds):
@@ -94,12 +95,12 @@ class Timing:
         resets = self.resets_at_start if at_start else self.resets
         return ngroups * self.group + resets * self.frame - saturated * self.group
 
-    def whole(self, nints, ngroups):
+    def whole(self, nints: int, ngroups: int) -> float:
         """Return the time for which traps empty during the integrations of a file (s)."""
         return nints * ngroups * self.group + (nints - 1) * self.resets * self.frame
 
 
-def decayed(filled, seconds, families):
+def decayed(filled: np.ndarray, seconds: float, families: Families) -> np.ndarray:
     """Let filled traps empty for a time, in place; unknown ones (NaN) count as empty.
 
     Parameters

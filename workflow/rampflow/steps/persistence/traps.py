@@ -4,6 +4,10 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/persistence/descript
 SPIE 7021, 70210J (traps in the depletion region); Regan et al. 2012, Proc. SPIE 8442, 84424W.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numba import float32, float64, uint32, void
 
@@ -24,12 +28,15 @@ from rampflow.kernels import (
 )
 from rampflow.steps.persistence.families import capture_tables
 
+if TYPE_CHECKING:
+    from rampflow.steps.persistence.families import Families, Timing
+
 _JUMP, _SATURATED, _PERSISTENCE = (np.uint8(bit) for bit in (dq.JUMP_DET, dq.SATURATED, dq.PERSISTENCE))
 #: Persistence saturation where the reference has none (DN): no signal exceeds it.
 NO_LIMIT = 1e7
 
 
-def usable_density(density, flags):
+def usable_density(density: np.ndarray, flags: np.ndarray) -> np.ndarray:
     """Replace unknown trap densities by 0.
 
     Parameters
@@ -48,7 +55,7 @@ def usable_density(density, flags):
     return np.where(known, density, 0).astype(np.float32, copy=False)
 
 
-def usable_saturation(level, flags):
+def usable_saturation(level: np.ndarray, flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Prepare the persistence saturation, the signal at which all traps of a pixel are open.
 
     Parameters
@@ -70,8 +77,18 @@ def usable_saturation(level, flags):
 
 
 def subtract_traps(
-    sci, groupdq, filled, density, level, blind, *, families, timing, flag_pers_cutoff, save_persistence=False
-):
+    sci: np.ndarray,
+    groupdq: np.ndarray,
+    filled: np.ndarray,
+    density: np.ndarray,
+    level: np.ndarray,
+    blind: np.ndarray,
+    *,
+    families: Families,
+    timing: Timing,
+    flag_pers_cutoff: float,
+    save_persistence: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """Subtract what traps release, group by group, and follow how they empty and fill; in place.
 
     Parameters

@@ -4,6 +4,8 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/persistence/descript
 SPIE 7021, 70210J (traps in the depletion region); Regan et al. 2012, Proc. SPIE 8442, 84424W.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import float64, uint8, void
 
@@ -15,7 +17,14 @@ from rampflow.steps import NotUsable
 _SATURATED, _DO_NOT_USE, _PERSISTENCE = (np.uint8(bit) for bit in (dq.SATURATED, dq.DO_NOT_USE, dq.PERSISTENCE))
 
 
-def integration_starts(*, expstart, effinttm, nints, intstart=None, int_times=None):
+def integration_starts(
+    *,
+    expstart: float,
+    effinttm: float,
+    nints: int,
+    intstart: int | None = None,
+    int_times: Sequence[float] | None = None,
+) -> np.ndarray:
     """Return when the integrations of a file start.
 
     Parameters
@@ -46,7 +55,7 @@ def unix_time(mjd):
     return (mjd - 40587.0) * 86400.0
 
 
-def check_window(persistence_time):
+def check_window(persistence_time: int) -> None:
     """Refuse a window without length.
 
     Raises
@@ -59,8 +68,16 @@ def check_window(persistence_time):
 
 
 def flag_windows(
-    groupdq, sci=None, *, until, starts, tgroup, persistence_time, dn_threshold=None, persistence_dnu=False
-):
+    groupdq: np.ndarray,
+    sci: np.ndarray | None = None,
+    *,
+    until: np.ndarray,
+    starts: np.ndarray,
+    tgroup: float,
+    persistence_time: int,
+    dn_threshold: float | None = None,
+    persistence_dnu: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
     """Flag groups for a time after their pixel saturated, in place.
 
     A window opens with the first saturated group of an integration, and with a group above ``dn_threshold`` where
@@ -98,7 +115,9 @@ def flag_windows(
     StepError
         If the shapes disagree.
     """
-    if until.shape != groupdq.shape[-2:] or (dn_threshold is not None and sci.shape != groupdq.shape):
+    if until.shape != groupdq.shape[-2:] or (
+        dn_threshold is not None and sci.shape != groupdq.shape  # type: ignore[union-attr]
+    ):
         raise StepError(f"Persistence: GROUPDQ {groupdq.shape} and windows {until.shape} disagree; cut them alike.")
     bits = np.uint8(_PERSISTENCE | (_DO_NOT_USE if persistence_dnu else 0))
     times = np.asarray(starts)[:, np.newaxis] + np.arange(1, groupdq.shape[1] + 1) * float(tgroup)

@@ -46,7 +46,7 @@ class Groups(NamedTuple):
 GROUPS = fields(Groups, int64, int64, int64, int64)
 
 
-def takes_likely(algorithm, ngroups, read_times):
+def takes_likely(algorithm: str, ngroups: int, read_times: list[list[float]] | None) -> bool:
     """Tell whether ramps are fitted by LIKELY.
 
     Parameters
@@ -73,7 +73,14 @@ def wanted(ngroups, firstgroup, lastgroup):
     return (min(first, ngroups), min(last, ngroups - 1)) if first < last else (0, ngroups - 1)
 
 
-def survey(groupdq, *, suppress_one_group, ignore_persistence, firstgroup, lastgroup):
+def survey(
+    groupdq: np.ndarray,
+    *,
+    suppress_one_group: bool,
+    ignore_persistence: bool,
+    firstgroup: int | None,
+    lastgroup: int | None,
+) -> Planes:
     """Find the groups that are flagged in every pixel of a block of rows.
 
     Parameters
@@ -99,12 +106,12 @@ def survey(groupdq, *, suppress_one_group, ignore_persistence, firstgroup, lastg
     return planes
 
 
-def join(planes, others):
+def join(planes: Planes, others: Planes) -> Planes:
     """Join the `Planes` of two blocks."""
     return Planes(planes.unused & others.unused, planes.saturated & others.saturated)
 
 
-def choose_groups(planes, *, trim, firstgroup, lastgroup):
+def choose_groups(planes: Planes, *, trim: bool, firstgroup: int | None, lastgroup: int | None) -> Groups:
     """Choose the groups of an exposure that are fitted.
 
     Parameters

@@ -4,8 +4,10 @@ Source: Brandt 2024, PASP 136, 045004 and 045005;
 https://jwst-pipeline.readthedocs.io/en/stable/jwst/ramp_fitting/description.html
 """
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import boolean, float32, float64, int64, uint8, uint32, void
@@ -44,6 +46,9 @@ from rampflow.steps.ramp_fit.covariance import (
 from rampflow.steps.ramp_fit.groups import wanted
 from rampflow.steps.ramp_fit.mean_rates import combine, room_for_means, store_means
 from rampflow.steps.ramp_fit.resultants import RESULTANTS, find_differences, room_for_resultants
+
+if TYPE_CHECKING:
+    from rampflow.steps.ramp_fit.arrays import Slopes
 
 DNU = dq.DO_NOT_USE
 SAT = dq.SATURATED
@@ -103,23 +108,23 @@ TOTALS = fields(Totals, U32_1, U32_1, F64_1)
 
 
 def fit_likely(
-    sci,
-    groupdq,
-    pixeldq,
-    gain,
-    readnoise,
-    dark_rate=None,
-    zeroframe=None,
+    sci: np.ndarray,
+    groupdq: np.ndarray,
+    pixeldq: np.ndarray,
+    gain: np.ndarray,
+    readnoise: np.ndarray,
+    dark_rate: np.ndarray | None = None,
+    zeroframe: np.ndarray | None = None,
     *,
-    firstgroup,
-    lastgroup,
-    tframe,
-    nframes,
-    groupgap,
-    flag_saturated,
-    flag_chisq_pvalue,
-    read_times=None,
-):
+    firstgroup: int | None,
+    lastgroup: int | None,
+    tframe: float,
+    nframes: int,
+    groupgap: int,
+    flag_saturated: str,
+    flag_chisq_pvalue: float | None,
+    read_times: list[list[float]] | None = None,
+) -> tuple[Slopes, Slopes, np.ndarray]:
     """Fit the ramps of a block of rows by maximum likelihood (LIKELY).
 
     The differences of successive groups are fitted by one rate, by generalised least squares with their full

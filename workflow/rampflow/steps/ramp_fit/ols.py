@@ -5,7 +5,10 @@ What most ramps have, no flag at all, is done for all columns of a block side by
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/ramp_fitting/description.html
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import boolean, float32, float64, int64, void
@@ -60,29 +63,33 @@ from rampflow.steps.ramp_fit.segments import (
     slopes_of_clean,
 )
 
+if TYPE_CHECKING:
+    from rampflow.steps.ramp_fit.arrays import Slopes
+    from rampflow.steps.ramp_fit.groups import Groups
+
 CHARGELOSS = dq.CHARGELOSS
 #: What charge_migration sets.
 LOST = CHARGELOSS | DNU
 
 
 def fit_ramps(
-    sci,
-    groupdq,
-    pixeldq,
-    gain,
-    readnoise,
-    dark_rate=None,
-    zeroframe=None,
+    sci: np.ndarray,
+    groupdq: np.ndarray,
+    pixeldq: np.ndarray,
+    gain: np.ndarray,
+    readnoise: np.ndarray,
+    dark_rate: np.ndarray | None = None,
+    zeroframe: np.ndarray | None = None,
     *,
-    groups,
-    tgroup,
-    tframe,
-    nframes,
-    suppress_one_group,
-    ignore_persistence,
-    slope_weights,
-    flag_saturated,
-):
+    groups: Groups,
+    tgroup: float,
+    tframe: float,
+    nframes: int,
+    suppress_one_group: bool,
+    ignore_persistence: bool,
+    slope_weights: str,
+    flag_saturated: str,
+) -> tuple[Slopes, Slopes]:
     """Fit the ramps of a block of rows.
 
     Parameters

@@ -3,7 +3,10 @@
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/ramp_fitting/description.html
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import float32, float64, int64, void
@@ -47,8 +50,18 @@ from rampflow.steps.ramp_fit.segments import (
     weight_of_group,
 )
 
+if TYPE_CHECKING:
+    from rampflow.steps.ramp_fit.groups import Groups
 
-def count_segments(groupdq, zeroframe=None, *, groups, suppress_one_group, ignore_persistence):
+
+def count_segments(
+    groupdq: np.ndarray,
+    zeroframe: np.ndarray | None = None,
+    *,
+    groups: Groups,
+    suppress_one_group: bool,
+    ignore_persistence: bool,
+) -> tuple[int, ...]:
     """Count the segments and the jumps of the integration that has most: the size of the optional product.
 
     Parameters
@@ -67,25 +80,25 @@ def count_segments(groupdq, zeroframe=None, *, groups, suppress_one_group, ignor
 
 
 def fit_optional(
-    sci,
-    groupdq,
-    gain,
-    readnoise,
-    slope,
-    dark_rate=None,
-    zeroframe=None,
+    sci: np.ndarray,
+    groupdq: np.ndarray,
+    gain: np.ndarray,
+    readnoise: np.ndarray,
+    slope: np.ndarray,
+    dark_rate: np.ndarray | None = None,
+    zeroframe: np.ndarray | None = None,
     *,
-    counts,
-    groups,
-    tgroup,
-    tframe,
-    nframes,
-    groupgap,
-    dropped,
-    suppress_one_group,
-    ignore_persistence,
-    slope_weights,
-):
+    counts: tuple[int, ...],
+    groups: Groups,
+    tgroup: float,
+    tframe: float,
+    nframes: int,
+    groupgap: int,
+    dropped: int,
+    suppress_one_group: bool,
+    ignore_persistence: bool,
+    slope_weights: str,
+) -> Optional:
     """Describe every segment of a block of rows.
 
     Parameters

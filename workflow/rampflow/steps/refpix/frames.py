@@ -4,7 +4,10 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.h
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise).
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +17,13 @@ from rampflow.steps.refpix import sirs
 from rampflow.steps.refpix.geometry import AMPLIFIERS, BORDER
 from rampflow.steps.refpix.levels import measure_levels, subtract_levels
 
+if TYPE_CHECKING:
+    from rampflow.steps.refpix.geometry import LevelPlan
 
-def correct_frames(sci, plan, *, first_group=None, place=None):
+
+def correct_frames(
+    sci: np.ndarray, plan: LevelPlan, *, first_group: np.ndarray | None = None, place: tuple[int, slice] | None = None
+) -> np.ndarray:
     """Subtract the drift from frames, each one on its own.
 
     Parameters
@@ -49,7 +57,7 @@ def correct_frames(sci, plan, *, first_group=None, place=None):
     if not plan.acts:
         return sci
     if plan.from_first_group:
-        first_group = first_group.copy()
+        first_group = first_group.copy()  # type: ignore[union-attr]
         sci -= first_group
     has_first = place is not None and place[0] == 0 and place[1].start == 0
     for number, frame in enumerate(sci):
@@ -98,7 +106,7 @@ def _without_templates(frame, level, plan, precision):
 
 
 @keeping_zeros
-def correct_zeroframes(zeroframes, plan):
+def correct_zeroframes(zeroframes: np.ndarray, plan: LevelPlan) -> np.ndarray:
     """Subtract the drift from zero frames (near infrared), of which zero marks the unusable pixels.
 
     Parameters

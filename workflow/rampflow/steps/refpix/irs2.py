@@ -92,8 +92,16 @@ class InterleavedPlan:
 
 
 def plan_correction(
-    pixeldq, table, dq_table, *, detector, preserve_irs2_refpix, irs2_mean_subtraction, odd_even_columns, siglimit
-):
+    pixeldq: np.ndarray,
+    table: np.ndarray,
+    dq_table: np.ndarray | None,
+    *,
+    detector: str,
+    preserve_irs2_refpix: bool,
+    irs2_mean_subtraction: bool,
+    odd_even_columns: bool,
+    siglimit: float,
+) -> InterleavedPlan:
     """Settle how the frames of an exposure are corrected.
 
     Parameters
@@ -183,7 +191,7 @@ def _plan_levels(pixeldq, orientation, odd_even_columns, siglimit):
     return geometry.plan_columns(levels, level_of_column, pixeldq.shape, orientation, siglimit)
 
 
-def prepare_frames(sci, plan):
+def prepare_frames(sci: np.ndarray, plan: InterleavedPlan) -> np.ndarray:
     """Subtract mean levels, if wanted, and replace bad reference reads, in place.
 
     Parameters
@@ -206,7 +214,7 @@ def prepare_frames(sci, plan):
     return sci
 
 
-def correct_frames(sci, *, mean, plan):
+def correct_frames(sci: np.ndarray, *, mean: np.ndarray, plan: InterleavedPlan) -> np.ndarray:
     """Subtract the drift from groups of one integration.
 
     Parameters

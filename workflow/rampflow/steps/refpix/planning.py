@@ -4,7 +4,10 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.h
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise).
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,41 +26,44 @@ from rampflow.steps.refpix.geometry import (
     plan_stripes,
 )
 
+if TYPE_CHECKING:
+    from rampflow.steps.refpix.geometry import LevelPlan
+
 # These NIRSpec subarrays have no reference pixels; their first and last columns (science frame) stand in.
 _NIRSPEC_EDGES_AS_REFERENCE = ("SUB512", "SUB512S", "SUB32")
 
 
-def wants_kernels(instrument, subarray, refpix_algorithm):
+def wants_kernels(instrument: str, subarray: str, refpix_algorithm: str) -> bool:
     """Tell whether an exposure is to be corrected with the kernels of the sirskernel reference."""
     return refpix_algorithm == "sirs" and instrument != "MIRI" and "FULL" in subarray
 
 
 def plan_correction(
-    pixeldq,
+    pixeldq: np.ndarray,
     *,
-    instrument,
-    detector,
-    subarray,
-    noutputs,
-    xstart,
-    ystart,
-    fastaxis=None,
-    slowaxis=None,
-    odd_even_columns,
-    use_side_ref_pixels,
-    side_smoothing_length,
-    side_gain,
-    odd_even_rows,
-    refpix_algorithm="median",
-    sirs_coefficients=None,
-    sigreject=4.0,
-    gaussmooth=1.0,
-    halfwidth=30,
-    siglimit=3.0,
-    striped=False,
-    stripe_side_columns=True,
-    orientation="header",
-):
+    instrument: str,
+    detector: str,
+    subarray: str,
+    noutputs: int | None,
+    xstart: int,
+    ystart: int,
+    fastaxis: int | None = None,
+    slowaxis: int | None = None,
+    odd_even_columns: bool,
+    use_side_ref_pixels: bool,
+    side_smoothing_length: int,
+    side_gain: float,
+    odd_even_rows: bool,
+    refpix_algorithm: str = "median",
+    sirs_coefficients: tuple[np.ndarray, ...] | None = None,
+    sigreject: float = 4.0,
+    gaussmooth: float = 1.0,
+    halfwidth: int = 30,
+    siglimit: float = 3.0,
+    striped: bool = False,
+    stripe_side_columns: bool = True,
+    orientation: str = "header",
+) -> LevelPlan:
     """Decide from PIXELDQ and the header how an exposure is corrected.
 
     Parameters
@@ -122,14 +128,14 @@ def plan_correction(
     if max(shape) > NIR_SIZE:
         raise StepError(f"Refpix: frames of {shape[0]} x {shape[1]} pixels are larger than the detector.")
     if orientation == "detector" or fastaxis is None or slowaxis is None:
-        orientation = Orientation.from_detector(detector)
+        placed = Orientation.from_detector(detector)
     else:
-        orientation = Orientation.from_axes(fastaxis, slowaxis)
-    corner = orientation.corner_in_detector((ystart - 1, xstart - 1), shape, NIR_SIZE)
+        placed = Orientation.from_axes(fastaxis, slowaxis)
+    corner = placed.corner_in_detector((ystart - 1, xstart - 1), shape, NIR_SIZE)
 
     if striped:
         good = usable & ((pixeldq & np.uint32(bits.REFERENCE_PIXEL)) != 0)
-        return plan_stripes(good, orientation, corner[1], odd_even_columns, stripe_side_columns, siglimit)
+        return plan_stripes(good, placed, corner[1], odd_even_columns, stripe_side_columns, siglimit)
     if xstart < 1 or ystart < 1 or xstart + shape[1] > NIR_SIZE + 1 or ystart + shape[0] > NIR_SIZE + 1:
         raise NotApplicable(
             f"the subarray starts at x={xstart}, y={ystart} and has {shape[1]} x {shape[0]} pixels: "
@@ -139,7 +145,7 @@ def plan_correction(
         reference = (pixeldq & np.uint32(bits.REFERENCE_PIXEL)) != 0
         if instrument == "NIRSPEC" and subarray in _NIRSPEC_EDGES_AS_REFERENCE:
             reference[:, :BORDER] = reference[:, -BORDER:] = True
-        plan = plan_single_amplifier(reference & usable, orientation, odd_even_columns, siglimit)
+        plan = plan_single_amplifier(reference & usable, placed, odd_even_columns, siglimit)
         return replace(plan, single=True)
 
     if refpix_algorithm not in ("median", "sirs"):
@@ -149,7 +155,7 @@ def plan_correction(
     window = side_smoothing_length if use_side_ref_pixels else 0
     if window and wants_kernels(instrument, subarray, refpix_algorithm) and sirs_coefficients is not None:
         kernels = sirs.make_kernels(*sirs_coefficients, gaussmooth=gaussmooth, halfwidth=halfwidth)
-        plan = plan_four_amplifiers(usable, orientation, corner, odd_even_columns, 0, side_gain, siglimit)
+        plan = plan_four_amplifiers(usable, placed, corner, odd_even_columns, 0, side_gain, siglimit)
         return replace(plan, kernels=kernels, sigreject=sigreject)
-    plan = plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, side_gain, siglimit)
+    plan = plan_four_amplifiers(usable, placed, corner, odd_even_columns, window, side_gain, siglimit)
     return replace(plan, single=not use_side_ref_pixels)

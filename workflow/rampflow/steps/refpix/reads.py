@@ -3,6 +3,8 @@
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rampflow.detector import dq as bits
@@ -11,13 +13,13 @@ from rampflow.detector import irs2
 _CLIP_ITERATIONS = 5
 
 
-def reference_blocks():
+def reference_blocks() -> list[slice]:
     """Rows of each block of reference reads in the frame, as slices; those of the reference output included."""
     starts = np.flatnonzero(np.tile(irs2.section_references(), irs2.SECTIONS))[:: irs2.REFERENCE]
     return [slice(int(start), int(start) + irs2.REFERENCE) for start in starts]
 
 
-def read_statistics(sci):
+def read_statistics(sci: np.ndarray) -> list[np.ndarray]:
     """Measure how the two pairs of reads of a block behave.
 
     Parameters
@@ -36,7 +38,9 @@ def read_statistics(sci):
     return [np.stack([differences.mean(axis=(0, 2)), pairs.mean(axis=(0, 2, 3)), pairs.std(axis=(0, 2, 3))], axis=1)]
 
 
-def flag_reads(pixeldq, statistics, *, detector, ovr_corr_mitigation_ftr):
+def flag_reads(
+    pixeldq: np.ndarray, statistics: Sequence[np.ndarray], *, detector: str, ovr_corr_mitigation_ftr: float
+) -> np.ndarray:
     """Flag the rows of bad reference reads, in place.
 
     A pair of reads is bad if one of its statistics is above the mean of those of its section by more than

@@ -7,6 +7,9 @@ gamma for the left and zeta for the right side, for each amplifier.
 Source: Rauscher et al. 2022 (SIRS, arXiv:2201.04641); https://jwst-pipeline.readthedocs.io, "refpix" step.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from rampflow.errors import StepError
@@ -15,7 +18,7 @@ from rampflow.errors import StepError
 _MAD = 1.48
 
 
-def coefficients(tree, detector):
+def coefficients(tree: Mapping[str, Any] | None, detector: str) -> tuple[np.ndarray, ...] | None:
     """Pick the coefficients of a detector out of a sirskernel reference.
 
     Parameters

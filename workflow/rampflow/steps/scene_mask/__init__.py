@@ -14,7 +14,9 @@ from rampflow.steps.scene_mask import clip
 _BELOW = 3.0
 
 
-def scene_mask(rate, *, n_sigma, fit_histogram, science=None):
+def scene_mask(
+    rate: np.ndarray, *, n_sigma: float, fit_histogram: bool, science: np.ndarray | None = None
+) -> np.ndarray:
     """Find the pixels of an image that see background only.
 
     Parameters
@@ -41,7 +43,7 @@ def scene_mask(rate, *, n_sigma, fit_histogram, science=None):
     return mask
 
 
-def user_mask(image, shape):
+def user_mask(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Take the user's image for a mask.
 
     Parameters
@@ -66,7 +68,7 @@ def user_mask(image, shape):
     return image != 0
 
 
-def check_science_regions(instrument, exp_type):
+def check_science_regions(instrument: str, exp_type: str) -> None:
     """Refuse to mask the science regions of exposures whose regions follow from a model of the optics.
 
     Raises
@@ -82,6 +84,6 @@ def check_science_regions(instrument, exp_type):
         )
 
 
-def science_regions(flat_dq):
+def science_regions(flat_dq: np.ndarray) -> np.ndarray:
     """Find the regions of a MIRI image that are not illuminated like the sky; True for those."""
     return (flat_dq & np.uint32(dq.DO_NOT_USE | dq.NON_SCIENCE)) != 0
