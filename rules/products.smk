@@ -33,5 +33,6 @@ rule ramp:
         "../envs/rampflow.yaml"
     params:
         code=code("ramp"),
+        skipped=skipped("ramp"),
     script:
         "../scripts/ramp.py"

@@ -10,6 +10,9 @@ interchange
 end to end
     The workflow, by Snakemake, and the oracle's whole pipeline in one go; rate and rateints are compared.
 
+A programme whose context has the parameter files of operations is compared end to end alone, the ramps, too, and
+nobody but the context says which steps run: neither side is told any step or parameter.
+
 Prints a table and writes it as ``parity.json`` and ``parity.tsv``; the exit status is 1 when anything is
 beyond the standard (``standard.py``) that ``accepted.tsv`` does not explain.
 """
@@ -35,7 +38,7 @@ import differences  # noqa: E402
 import environment  # noqa: E402
 import likely  # noqa: E402
 import standard  # noqa: E402
-from ours import RATES, Workflow, project_environment  # noqa: E402
+from ours import COUNTED, RATES, Workflow, project_environment  # noqa: E402
 from table import Row, report  # noqa: E402
 
 from rampflow.detector.subarray import Window  # noqa: E402
@@ -47,8 +50,6 @@ SMALL = (("MIRI", False), ("NIRCAM", False), ("NIRSPEC", False), ("NIRISS", True
 PARTS = ("run", "ours")
 #: What the oracle's side, and ours, say of an exposure that has no slopes.
 NO_PRODUCT, NO_SLOPE = "gave no product", "there is no slope to fit"
-#: How the line ends in which the workflow counts what it has not finished.
-COUNTED = " exposures are not finished"
 #: Exposures whose products go to the oracle's next step.
 EXCHANGED = 3
 
@@ -67,15 +68,16 @@ def main(arguments=None):
     say(start, f"{len(exposures)} exposures: {', '.join(root_of(path) for path in exposures)}")
 
     ours = Workflow(folder / "run", programme, exposures, options)
-    tasks = oracle_tasks(ours, folder / "oracle")
-    say(start, f"the oracle ({environment.requirements(options.release)[0]}): step by step, and in one go")
-    results = oracle_results(python, tasks, programme["crds"], folder / "oracle", options)
     say(start, "the workflow")
     failure = ours.run()
     if failure:
         say(start, failure)
+    tasks = oracle_tasks(ours, folder / "oracle")
+    whole = "in one go" if ours.as_operated else "step by step, and in one go"
+    say(start, f"the oracle ({environment.requirements(options.release)[0]}): {whole}")
+    results = oracle_results(python, tasks, programme["crds"], folder / "oracle", options)
 
-    say(start, "our scripts, one by one, on the oracle's products")
+    say(start, "the products" if ours.as_operated else "our scripts, one by one, on the oracle's products")
     comparison = Comparison(ours, folder, options)
     for task, result in zip(tasks, results, strict=True):
         if task["kind"] == "chain":
@@ -86,7 +88,7 @@ def main(arguments=None):
         say(start, "the oracle's steps on our products")
         comparison.interchange(python, programme["crds"])
     rows = sorted(comparison.rows, key=comparison.order)
-    if only_without_slopes(ours.problems):
+    if only_without_slopes(ours.problems) or (ours.as_operated and ours.problems):
         failure = None  # every exposure has a row that says whether that is right
     report(rows, folder, options, failure)
     say(start, f"tables: {folder / 'parity.tsv'}, {folder / 'parity.json'}")
@@ -106,7 +108,11 @@ def parse(arguments):
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="compare.py", description=__doc__.splitlines()[0])
     parser.add_argument("--release", default="1.19", choices=environment.releases())
-    parser.add_argument("--programme", default="parity", help="one of tests/programmes")
+    parser.add_argument(
+        "--programme",
+        default="parity",
+        help="one of tests/programmes; a .tsv of that name has what is accepted in it alone",
+    )
     parser.add_argument("--exposures", default="*", metavar="PATTERN", help="root names to compare, a glob")
     parser.add_argument("--small", action="store_true", help=f"only {len(SMALL)} small exposures")
     parser.add_argument("--seed", type=int, help="seed of the mock; by default the programme's own")
@@ -155,6 +161,7 @@ def make_programme(options):
         "exposures": [each | {"uncal": folder / each["uncal"]} for each in made["exposures"]],
         "crds": {"path": str(folder / made["crds_path"]), "context": made["context"]},
         "steps": steps_of(made, options.exposures),
+        "as_operated": made["as_operated"],
     }
 
 
@@ -184,15 +191,17 @@ def choose(programme, options):
 
 
 def oracle_tasks(ours, folder):
-    """Tasks of the oracle: each exposure by steps and in one go, the same steps as the workflow's plan."""
+    """Tasks of the oracle: each exposure by steps and in one go, the same steps as the workflow's.
+
+    Where both sides go by the context alone: in one go, told nothing.
+    """
     tasks = []
     for exposure in ours.plan.exposures:
-        steps = list(ours.plan.chain(exposure))
-        common = {
-            "input": str(ours.uncal(exposure)),
-            "steps": steps,
-            "parameters": user_parameters(ours, exposure),
-        }
+        common = {"input": str(ours.uncal(exposure))}
+        if ours.as_operated:
+            tasks.append(common | {"kind": "pipeline", "folder": str(folder / exposure)})
+            continue
+        common |= {"steps": ours.chain(exposure), "parameters": user_parameters(ours, exposure)}
         tasks.append(common | {"kind": "chain", "folder": str(folder / exposure)})
         tasks.append(common | {"kind": "pipeline", "folder": str(folder / exposure / "pipeline")})
     return tasks
@@ -218,7 +227,7 @@ def user_parameters(ours, exposure):
             for name, entry in ours.plan.settings(step, exposure).items()
             if entry["source"].startswith("config") and name != "skip"
         }
-        for step in ours.plan.chain(exposure)
+        for step in ours.chain(exposure)
     }
 
 
@@ -241,13 +250,15 @@ class Comparison:
     def __init__(self, ours, folder, options):
         self.ours, self.folder, self.options = ours, folder, options
         self.accepted = standard.read_accepted()
-        if options.configfile and options.configfile.with_suffix(".tsv").exists():
-            self.accepted += standard.read_accepted(options.configfile.with_suffix(".tsv"))
+        tables = [Path(__file__).with_name(f"{options.programme}.tsv")]
+        tables += [options.configfile.with_suffix(".tsv")] if options.configfile else []
+        for path in filter(Path.exists, tables):
+            self.accepted += standard.read_accepted(path)
         self.rows, self.exchange = [], []
 
     def order(self, row):
         """Key that sorts rows by exposure and place in the chain."""
-        chain = [*self.ours.plan.chain(row.exposure), "rate", "rateints"]
+        chain = [*self.ours.chain(row.exposure), "ramp", "rate", "rateints"]
         checks = ("step", "interchange", "end to end")
         return row.exposure, checks.index(row.check), chain.index(row.step.removesuffix(" ints")), row.step
 
@@ -277,7 +288,7 @@ class Comparison:
     def end_to_end(self, task, result):
         """The workflow's final products beside those of the oracle's whole pipeline."""
         exposure, theirs = root_of(task["input"]), Path(task["folder"])
-        for kind in ("rate", "rateints"):
+        for kind in ("rate", "rateints", "ramp") if self.ours.as_operated else ("rate", "rateints"):
             made = self.ours.results / exposure / f"{exposure}_{kind}.fits"
             expected = theirs / f"{exposure}_{kind}.fits"
             if not expected.exists():
@@ -287,7 +298,7 @@ class Comparison:
             elif not made.exists():
                 self.fail(exposure, "end to end", kind, "product", "the workflow has made none")
             else:
-                self.compare(exposure, "end to end", kind, made, expected)
+                self.compare(exposure, "end to end", kind, made, expected, [task["input"]] if kind == "ramp" else [])
 
     def interchange(self, python, crds):
         """The oracle's step after each of ours, on our product and on the oracle's own."""
@@ -295,7 +306,7 @@ class Comparison:
         chosen = chosen[:: max(1, len(chosen) // EXCHANGED)][:EXCHANGED]
         tasks, meant = [], []
         for exposure, step, source, made in self.exchange:
-            chain = self.ours.plan.chain(exposure)
+            chain = self.ours.chain(exposure)
             following = chain[chain.index(step) + 1 :][:1]
             if exposure not in chosen or not following:
                 continue
@@ -328,6 +339,8 @@ class Comparison:
             if key:
                 ours_status, status = ours[0].header.get(key), theirs[0].header.get(key)
                 row.status = str(status) if ours_status == status else f"{ours_status}/{status}"
+            elif self.ours.as_operated:
+                row.status = status_text(ours[0].header, theirs[0].header)
         self.judge(row, standard.findings(row.difference, allowed))
 
     def jump_search(self, exposure, step, made, expected):
@@ -336,7 +349,7 @@ class Comparison:
         settings = {name: each["value"] for name, each in self.ours.plan.settings("ramp_fit", exposure).items()}
         if word not in (*RATES, "rate") or settings["algorithm"] != "LIKELY":
             return None
-        chain = list(self.ours.plan.chain(exposure))
+        chain = self.ours.chain(exposure)
         (ramp,) = products(self.folder / "oracle" / exposure, exposure, chain[chain.index("ramp_fit") - 1])
         header, shape = fits.getheader(ramp), fits.getdata(ramp, "SCI").shape
         window = Window.of(header, shape, ramp)
@@ -407,6 +420,13 @@ def status_keyword(step):
     from rampflow.io.keywords import STATUS_KEYWORDS
 
     return STATUS_KEYWORDS.get(step.removesuffix(" ints"), (None,))[0]
+
+
+def status_text(ours, theirs):
+    """Say of how many steps two primary headers have the same outcome, and where not."""
+    keys = {key for header in (ours, theirs) for key in header if key.startswith("S_")}
+    other = [f"{key}={ours.get(key)}/{theirs.get(key)}" for key in sorted(keys) if ours.get(key) != theirs.get(key)]
+    return " ".join([f"{len(keys) - len(other)} of {len(keys)}", *other])
 
 
 def scales_of(theirs, check, before):

@@ -18,12 +18,13 @@ The request is ``{"crds": {"path": …, "context": …}, "tasks": [task, …]}``
     side), ``parameters``.
 ``pipeline``
     ``Detector1Pipeline.call`` as its users do: ``input``, ``folder``, ``steps`` (those to run; the others are
-    skipped), ``parameters``. Adds ``seconds``.
+    skipped), ``parameters``; without ``steps``, with nothing but what the CRDS cache says. Writes the ramp, too.
+    Adds ``seconds``.
 ``timed``
     As ``chain``, but in memory from step to step and nothing is written. Adds ``seconds``.
 
 Parameters in ``pars-*`` files of the CRDS cache are merged by jwst as always, those of the pipeline's own
-file included; only whether a step runs is what the request says.
+file included; only whether a step runs is what the request says, if it says so.
 """
 
 import json
@@ -131,11 +132,14 @@ def pipeline(task):
     from jwst.pipeline import Detector1Pipeline
 
     Path(task["folder"]).mkdir(parents=True, exist_ok=True)
-    steps = {name: {"skip": name not in task["steps"]} for name in Detector1Pipeline.step_defs}
-    for name, values in task.get("parameters", {}).items():
-        steps[name].update(values)
+    options = {"save_results": True, "save_calibrated_ramp": True, "output_dir": str(task["folder"])}
+    if "steps" in task:
+        steps = {name: {"skip": name not in task["steps"]} for name in Detector1Pipeline.step_defs}
+        for name, values in task.get("parameters", {}).items():
+            steps[name].update(values)
+        options["steps"] = steps
     start = time.perf_counter()
-    result = Detector1Pipeline.call(task["input"], steps=steps, save_results=True, output_dir=str(task["folder"]))
+    result = Detector1Pipeline.call(task["input"], **options)
     if result is None:
         raise RuntimeError(f"jwst's pipeline gave no product for {task['input']}")
     result.close()

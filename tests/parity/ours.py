@@ -16,6 +16,8 @@ from rampflow.planning.run import Run
 
 ROOT = Path(__file__).parents[2]
 RATES = ("ramp_fit", "gain_scale")
+#: How the line ends in which the workflow counts what it has not finished.
+COUNTED = " exposures are not finished"
 
 
 def project_environment():
@@ -41,6 +43,7 @@ class Workflow:
 
     def __init__(self, folder, programme, exposures, options):
         self.folder, self.cores = folder, options.cores
+        self.as_operated = programme["as_operated"]
         self.config = {"steps": programme["steps"]}
         if options.configfile:
             self.config |= yaml.safe_load(options.configfile.read_text())
@@ -49,17 +52,22 @@ class Workflow:
             "exposures": [str(path) for path in exposures],
             "crds": programme["crds"] | {"offline": True},
             "results": "results",
+            "save_calibrated_ramp": self.as_operated,
         }
         folder.mkdir(parents=True)
         self.configfile = folder / "config.yaml"
         self.configfile.write_text(yaml.safe_dump(self.config))
         with contextlib.chdir(folder):
-            self.plan = Run(self.config, ROOT).plan
+            self._run = Run(self.config, ROOT)
+        self.plan = self._run.plan
         self.results = folder / "results"
         self.problems = []
 
     def run(self):
-        """Run the workflow; return what to say if it failed. `problems` has the lines in which it said why."""
+        """Run the workflow; return what to say if it failed. `problems` has the lines in which it said why.
+
+        Those about exposures, that is, and the one that counts them.
+        """
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(self.folder), "--configfile", str(self.configfile)]
         command += ["--cores", str(self.cores), "--keep-going", "--quiet", "rules", "progress"]
@@ -70,9 +78,16 @@ class Workflow:
             )
         if status == 0:
             return None
-        self.problems = [line for line in log.read_text().splitlines() if line.startswith("rampflow:")]
+        said = [line for line in log.read_text().splitlines() if line.startswith("rampflow:")]
+        starts = tuple(f"rampflow: {name}: " for name in self.plan.exposures)
+        self.problems = list(dict.fromkeys(line for line in said if line.startswith(starts) or line.endswith(COUNTED)))
         tail = self.problems or log.read_text().splitlines()[-25:]
         return f"the workflow ended with status {status} ({log}):\n  " + "\n  ".join(tail)
+
+    def chain(self, exposure):
+        """Steps of an exposure in order: as CRDS settles them, once the workflow has run."""
+        with contextlib.chdir(self.folder):
+            return list(self._run.chain(exposure).steps)
 
     def uncal(self, exposure):
         """Raw file of an exposure."""

@@ -18,7 +18,8 @@ class Row:
     exposure, check, step : str
         ``check`` is "step", "interchange" or "end to end"; ``step`` names the product.
     status : str
-        Ours and, where it differs, the oracle's: "COMPLETE", "COMPLETE/SKIPPED".
+        Ours and, where it differs, the oracle's: "COMPLETE", "COMPLETE/SKIPPED". Of a whole pipeline that goes by the
+        context alone: of how many steps it is the same, and those where it is not.
     difference : `differences.Difference` or None
         None where there is nothing to compare.
     findings : list of tuple

@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parents[2] / "parity"))
 
 import environment
 import likely
-from compare import only_without_slopes, steps_of
+from compare import only_without_slopes, oracle_tasks, status_text, steps_of
 from differences import compare_flags, compare_products, compare_tables, compare_values
 from standard import acceptance, findings, read_accepted
 
@@ -136,6 +136,25 @@ def test_a_status_must_agree_and_other_keywords_are_remarked():
         "S_JUMP='SKIPPED' (oracle 'COMPLETE')",
     ]
     assert found.remarks == ["FILTER='F115W' (oracle 'F200W')"]
+
+
+def test_outcomes_of_a_pipeline_are_counted_and_those_that_differ_are_named():
+    ours = fits.Header({"S_JUMP": "COMPLETE", "S_IPC": "SKIPPED", "FILTER": "F200W"})
+    assert status_text(ours, ours) == "2 of 2"
+    theirs = fits.Header({"S_JUMP": "COMPLETE", "S_IPC": "COMPLETE", "S_PERSIS": "SKIPPED"})
+    assert status_text(ours, theirs) == "1 of 3 S_IPC=SKIPPED/COMPLETE S_PERSIS=None/SKIPPED"
+
+
+def test_where_the_context_alone_decides_the_oracle_is_told_nothing():
+    class Ours:
+        as_operated = True
+        plan = type("Plan", (), {"exposures": {"jw1_nis": None}})
+
+        def uncal(self, exposure):
+            return Path(f"data/{exposure}_uncal.fits")
+
+    (task,) = oracle_tasks(Ours(), Path("there"))
+    assert task == {"kind": "pipeline", "input": "data/jw1_nis_uncal.fits", "folder": "there/jw1_nis"}
 
 
 def test_numbers_in_the_header_have_the_tolerance():
@@ -424,16 +443,17 @@ def test_a_run_whose_exposures_have_no_slopes_has_not_failed():
 
 @pytest.fixture(scope="module")
 def described():
-    """Every id of docs/differences.md: the section, the versions of jwst, and the table that has lines of it."""
+    """Every id of docs/differences.md: the section, the versions of jwst, and the tables that have lines of it."""
     text = (ROOT / "docs" / "differences.md").read_text()
     found = {}
     for section in re.split(r"^## ", text, flags=re.M)[1:]:
         step, _, body = section.partition("\n")
         for name, rest in re.findall(r"^### (.+)\n\n(.*\n)", body, re.M):
-            facts = re.fullmatch(r"Beside jwst ([\d., ]+)\.(?: Lines in `(accepted|events)\.tsv`\.)?\n", rest)
+            facts = re.fullmatch(r"Beside jwst ([\d., ]+)\.(?: Lines in (`.+`)\.)?\n", rest)
             assert facts, f"{name}: {rest!r} does not say beside which jwst"
             assert name not in found, f"{name} is there twice"
-            found[name] = (step, set(facts[1].split(", ")), facts[2])
+            tables = set(re.findall(r"`(\w+)\.tsv`", facts[2] or ""))
+            found[name] = (step, set(facts[1].split(", ")), tables)
     return found
 
 
@@ -442,13 +462,13 @@ def test_every_difference_is_in_the_section_of_its_step(described):
     assert all(name.startswith(f"{step}-") for name, (step, _, _) in described.items())
 
 
-@pytest.mark.parametrize("table", ["accepted", "events"])
+@pytest.mark.parametrize("table", ["accepted", "events", "operations"])
 def test_what_a_table_accepts_is_described_and_what_is_described_as_accepted_has_a_line(described, table):
     rows = read_accepted(ROOT / "tests" / "parity" / f"{table}.tsv")
-    assert {row["id"] for row in rows} == {name for name, (_, _, lines) in described.items() if lines == table}
+    assert {row["id"] for row in rows} == {name for name, (_, _, tables) in described.items() if table in tables}
 
 
-@pytest.mark.parametrize("table", ["accepted", "events"])
+@pytest.mark.parametrize("table", ["accepted", "events", "operations"])
 def test_a_line_is_of_a_release_whose_jwst_is_described_and_its_note_is_short(described, table):
     versions = {name: environment.requirements(name)[0].removeprefix("jwst==") for name in environment.releases()}
     for row in read_accepted(ROOT / "tests" / "parity" / f"{table}.tsv"):

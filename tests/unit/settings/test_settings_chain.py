@@ -148,8 +148,20 @@ def test_a_step_says_skipped_where_jwst_calls_it():
     assert chain.skipped_before("dark_current") == {"persistence": "release 1.19 has no persistence for NIRCAM tso"}
     chain = Plan({}, [MIRI_TSO]).expected(MIRI_TSO)
     assert list(chain.skipped_before("reset")) == ["ipc", "firstframe", "lastframe"]
-    # In its table MIRI does not have it at all.
-    assert chain.skipped_before("jump") == {}
+    # In its table MIRI does not have it at all; jwst calls it, and it says SKIPPED.
+    assert list(chain.skipped_before("jump")) == ["charge_migration"]
+
+
+def test_the_calibrated_ramp_says_skipped_of_what_is_left_out_before_the_fit():
+    plan = Plan({"release": "3.0"}, [NRC_TSO])
+    chain = plan.expected(NRC_TSO)
+    left_out = ["picture_frame", "clean_flicker_noise", "persistence"]
+    assert chain.before_fit == "jump" and list(chain.skipped_before("ramp")) == left_out
+    chain = plan.settle(NRC_TSO, own("clean_flicker_noise", skip=False))
+    assert chain.before_fit == "clean_flicker_noise" and list(chain.skipped_before("ramp")) == ["persistence"]
+    # Where nothing is fitted the last step says it.
+    chain = Plan({"steps": {"ramp_fit": {"skip": True}}}, [NRC_TSO]).expected(NRC_TSO)
+    assert chain.skipped_before("ramp") == {} and "clean_flicker_noise" in chain.skipped_before("jump")
 
 
 def test_terms_are_plain_data_and_shared_by_exposures_of_a_kind():

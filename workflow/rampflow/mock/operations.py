@@ -144,7 +144,7 @@ TABLES = {
                 ("N/A", "T"): skipping("ipc", "firstframe", "lastframe", "rscd"),
             },
         ),
-        "emicorr": (("EXP_TYPE",), {("MIR_IMAGE|MIR_MRS",): {"skip": "False"}, ("N/A",): None}),
+        "emicorr": (("EXP_TYPE",), {("MIR_IMAGE|MIR_MRS",): {"skip": "False"}, ("N/A",): {"skip": True}}),
         "jump": (
             ("DETECTOR", "FILTER", "SUBARRAY", "TSOVISIT"),
             {

@@ -265,6 +265,7 @@ def make(name, output, seed=1, report=print, known=None):
         "context": context,
         "crds_path": "crds",
         "crds_server_url": crds_cache.SERVERLESS,
+        "as_operated": chosen.as_operated,
         "steps": _with_flags(chosen, output),
         "exposures": listing,
     }

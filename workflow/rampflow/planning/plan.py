@@ -266,7 +266,6 @@ class Plan:
 
     def _terms_of(self, exposure: "Exposure") -> Terms:
         order = self.release.order[_mode(exposure)]
-        called = {step for tso in (False, True) for step in self.release.cells.get((exposure.instrument, tso), {})}
         kept = {"ramp_fit": _NO_RATES} | ({"refpix": _NOT_COLLATED} if exposure.superstripes else {})
         types = {step: self.release.conditional_types(step, exposure.instrument, irs2=exposure.irs2) for step in order}
         values: dict[str, Settings] = {}
@@ -277,7 +276,6 @@ class Plan:
         return {
             "skips": {step: self._skip(step, exposure) for step in order},
             "kept": kept,
-            "called": [step for step in order if step in called],
             "types": types,
             "values": values,
         }

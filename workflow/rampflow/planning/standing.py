@@ -99,7 +99,8 @@ class Standing:
         """Return what a job's products would follow from beside its inputs; None where a pointer is missing."""
         made_of = {"step": step, "exposure": exposure, "code": self._code(step)}
         if step in FINAL:
-            return made_of | {"skipped": []}
+            chain = self._run.chain(exposure)
+            return made_of | {"skipped": list(chain.skipped_before(step)) if step == "ramp" else []}
         pointers = self._run.pointers(step, exposure)
         if pointers is None:
             return None

@@ -18,7 +18,6 @@ class Terms(TypedDict):
 
     skips: Settings  #: step to ``{"value": ..., "source": ...}``, in the order in which jwst calls the steps
     kept: dict[str, str]  #: steps that CRDS cannot turn off here, and why
-    called: list[str]  #: steps whose keyword says SKIPPED where they do not run
     types: dict[str, list[tuple[str, str]]]  #: step to its CRDS types, each with a condition on a parameter or ""
     values: dict[str, Settings]  #: step to the parameters that the conditions are about
 
@@ -28,8 +27,7 @@ class Chain:
     """The steps of an exposure in execution order, with who decided of each."""
 
     steps: list[str]
-    skips: Settings  #: of every step that there could be, in order
-    called: list[str]
+    skips: Settings  #: of every step that jwst calls, in order
     pars: Mapping[str, Any] = field(default_factory=dict)  #: CRDS's parameter files, as `settle` was given them
     kept: dict[str, str] = field(default_factory=dict)  #: steps that CRDS turns off in vain: why
 
@@ -59,14 +57,18 @@ class Chain:
     def skipped_before(self, step: str) -> dict[str, str]:
         """Return the steps that are left out between a step and the one before it, and who says so.
 
-        Those that jwst calls to skip them. With the chain's last step also those after it.
+        With the chain's last step also those after it. Those of the calibrated ramp, for ``"ramp"``, are left out
+        after the step that makes it, where a fit comes then.
         """
         rows = list(self.skips)
+        if step == "ramp":
+            if "ramp_fit" not in self.steps:
+                return {}
+            step = "ramp_fit"
         before = self.previous(step)
         start = rows.index(before) + 1 if before else 0
         stop = rows.index(step) if step != self.final else len(rows)
-        left_out = [row for row in rows[start:stop] if row in self.called and row not in self.steps]
-        return {row: self.skips[row]["source"] for row in left_out}
+        return {row: self.skips[row]["source"] for row in rows[start:stop] if row not in self.steps}
 
 
 def settle(terms: Terms, pars: Mapping[str, Any]) -> Chain:
@@ -95,7 +97,7 @@ def settle(terms: Terms, pars: Mapping[str, Any]) -> Chain:
         # Without a ramp fit there is no slope to scale.
         skips["gain_scale"] = {"value": True, "source": "ramp_fit is skipped"}
     steps = [step for step, entry in skips.items() if not entry["value"]]
-    return Chain(steps, skips, terms["called"], pars, kept)
+    return Chain(steps, skips, pars, kept)
 
 
 def reference_types(terms: Terms, pars: Mapping[str, Any]) -> dict[str, list[str]]:
