@@ -44,7 +44,6 @@ if INTERRUPTION is not None:
     INTERRUPTION.watch()
 
 from rampflow.crds.lock import named
-from rampflow.crds.asked import failures
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
@@ -153,7 +152,7 @@ def references(step):
         if workflow.is_main_process:
             RUN.answered()
         kinds = RUN.reference_types(step, wildcards.exposure)
-        if kinds and wildcards.exposure in failures(answers()):
+        if kinds and wildcards.exposure in RUN.answers.failed():
             workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
             return f"{FOLDER}/references/answered"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]

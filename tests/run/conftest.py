@@ -135,9 +135,9 @@ class Run:
         ran = [(rule, re.search(r"wildcards: exposure=(\S+)", body)) for rule, body in found]
         return {(rule, match.group(1).split("_")[-1]) for rule, match in ran if match}
 
-    def planned(self):
+    def planned(self, *arguments):
         """The jobs that a dry run names."""
-        text = self("-n")
+        text = self("-n", *arguments)
         if "Nothing to be done" in text:
             return set()
         found = re.findall(r"^(?:rule|checkpoint) (\w+):$(.*?)(?=^\[|^Job stats)", text, re.S | re.M)

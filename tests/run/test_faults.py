@@ -116,7 +116,7 @@ def test_a_reference_that_cannot_be_used_is_named_and_the_others_finish(new_run,
         text = run(status=1)
     finally:
         dark.write_bytes(content)
-    (line,) = lines_of(text, "(?:group_scale|dark_current)")
+    (line,) = lines_of(text, "(?:references|dark_current)")
     assert f"{root_of(programme, 'nis')}: " in line and str(dark) in line
     log = line.split("(traceback: ")[1].rstrip(")")
     assert "Traceback" in (run.folder / log).read_text()

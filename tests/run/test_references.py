@@ -42,7 +42,7 @@ def test_a_bad_parameter_file_stops_its_exposure_every_time_and_no_other(new_run
     products, told = run.products(), pointers(run)
     for _ in range(2):
         text = run(status=1, references=bad)
-        (line, *_) = [line for line in lines_of(text) if line.startswith(f"rampflow: {root}: unanswered: ")]
+        (line, *_) = [line for line in lines_of(text) if line.startswith(f"rampflow: {root}: references: ")]
         assert "odd.asdf is not a parameter file: steps: found nothing, expected a list of steps" in line
         assert (run.products(), pointers(run)) == (products, told)
     (last, *_) = sorted((run.folder / "results/runs").glob("*.json"), reverse=True)

@@ -140,9 +140,7 @@ def test_an_exposure_without_references_says_why(new_run, programme, reported):
         aside.rename(dark)
     page, said = reported(run)
     assert "(1 complete, 1 failed)" in said
-    assert re.search(
-        r"_nrs1 : group_scale: references: CRDS context \S+ selects files that are not in the cache", page.text
-    )
+    assert re.search(r"_nrs1 : references: CRDS context \S+ selects files that are not in the cache", page.text)
 
 
 def test_without_intermediate_products_there_are_pictures_and_no_fractions_of_groups(new_run, reported):

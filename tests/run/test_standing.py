@@ -97,3 +97,24 @@ def test_a_product_that_was_replaced_is_made_again(again):
     (product,) = again.folder.glob("results/*_nrcb1/*_jump.fits")
     product.write_bytes(product.read_bytes()[:-2880])
     assert ("jump", "nrcb1") in again.planned()
+
+
+def test_a_run_that_has_something_to_do_again_does_what_is_missing_elsewhere_too(again):
+    """Of one exposure a job in the middle does not stand and all that follows is gone; of another the rates are gone."""
+    for pattern in ("ramp_fit*", "gain_scale*", "rate*"):
+        for path in again.folder.glob(f"results/*_nrcb1/*_{pattern}.fits"):
+            path.unlink()
+        for path in again.folder.glob(f"results/*_nrcb1/record/{pattern}.json"):
+            path.unlink()
+    (record,) = again.folder.glob("results/*_nrcb1/record/jump.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"recipe": "0" * 64}))
+    for path in again.folder.glob("results/*_nis/*_rate*.fits"):
+        path.unlink()
+    assert again.planned() == {(step, "nrcb1") for step in REST} | {("rate", "nis")}
+    again()
+    assert again.planned() == set()
+    assert len(list(again.folder.glob("results/*/*_rate.fits"))) == 6
+
+
+def test_what_is_forced_is_done_with_what_follows(again):
+    assert rules(again.planned("--forcerun", "jump")) == REST

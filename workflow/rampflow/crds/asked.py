@@ -92,7 +92,7 @@ def _why_not(folder, asked):
         sha256 = known["files"].get(kind, {}).get("sha256")
         if (pointer.get("name"), pointer.get("sha256")) != (name, sha256):
             return f"{kind}: the pointer is not that of {name}"
-        if pointer["file"] and _changed(pointer["file"], pointer["size"], seen.get(kind)):
+        if pointer["file"] and _changed(pointer, seen.get(kind)):
             return f"{kind}: {pointer['file']} has changed"
     for name, mapping in known["mappings"].items():
         if (now := sha1_of(mapping["file"])) not in (None, mapping["sha1"]):
@@ -100,12 +100,18 @@ def _why_not(folder, asked):
     return ""
 
 
-def _changed(path, size, mtime_ns):
+def _changed(pointer, mtime_ns):
+    """Whether a file is not what it was; where its time alone is another one, its content tells."""
     try:
-        now = os.stat(path)
+        now = os.stat(pointer["file"])
+        if now.st_size != pointer["size"]:
+            return True
+        if now.st_mtime_ns == mtime_ns:
+            return False
+        with open(pointer["file"], "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() != pointer["sha256"]
     except OSError:
         return False
-    return (now.st_size, now.st_mtime_ns) != (size, mtime_ns)
 
 
 #: Path, time and size of mappings to their sha1: exposures share most of them.

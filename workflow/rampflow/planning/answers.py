@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rampflow.crds.asked import failures
 from rampflow.io.shared_files import read_json
 from rampflow.planning.plan import Plan
 from rampflow.planning.selectors import mode_of
@@ -38,6 +39,7 @@ class Answers:
         self._seen: tuple[int, int] | None = None
         self._chains: dict[str, Chain] = {}
         self._links: dict[str, str] | None = None
+        self._failed: Collection[str] | None = None
 
     @property
     def version(self) -> tuple[int, int] | None:
@@ -82,6 +84,13 @@ class Answers:
             self._links = self._plan.links(self.chain)
         return self._links.get(root)
 
+    def failed(self) -> Collection[str]:
+        """Return the exposures for which CRDS has no answer."""
+        self._look()
+        if self._failed is None:
+            self._failed = failures(self.file)
+        return self._failed
+
     def parameter_files(self, root: str) -> dict[str, Any]:
         """Read CRDS's parameter files for an exposure: type to what its file holds, of the types that have one."""
         folder = self._results / root / "references"
@@ -98,7 +107,7 @@ class Answers:
         except OSError:
             seen = None
         if seen != self._seen:
-            self._seen, self._chains, self._links = seen, {}, None
+            self._seen, self._chains, self._links, self._failed = seen, {}, None, None
 
 
 def _counted(exposures: "Collection[Exposure]") -> str:

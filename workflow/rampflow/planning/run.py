@@ -27,6 +27,7 @@ from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.exposures import Exposure
 from rampflow.planning.folders import unusable
+from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
@@ -85,6 +86,7 @@ class Run:
         self._started = _now()
         self._lock = ResultsLock(self.results, self._started)
         self._standing: Any = None
+        self._forced = Forced(self.results)
         self._check_place()
         if interruption is not None:
             self._succeed_dead_run()
@@ -375,10 +377,15 @@ class Run:
         return answers_hold(folder, self.reference_request(exposure), self.config["crds"], self.config["lock"])[0]
 
     def judge(self, workflow: Any, step: str, exposure: str) -> bool:
-        """Return whether a job stands; those of its exposure that do not are done anew."""
-        stale = self._standing.stale(exposure)
-        workflow.dag.forcefiles.update(f"{self.results}/{exposure}/record/{each}.json" for each in stale)
-        return step not in stale
+        """Return whether a job stands; those of its exposure that do not are done anew.
+
+        A job that follows one that is done anew does not stand, either: Snakemake has to find its way from there to
+        the end, where it looks for what is missing of other exposures.
+        """
+        self._forced.add(workflow.dag, exposure, self._standing.stale(exposure))
+        anew = self._forced.jobs(workflow.dag, exposure)
+        follows = anew & {step, *self._standing.before(step, exposure)}
+        return self._standing.is_done(step, exposure) and not follows and exposure not in self.answers.failed()
 
     def pointers(self, step: str, exposure: str) -> dict[str, Any] | None:
         """Read what CRDS has answered for a step: type to pointer; None where an answer is missing."""

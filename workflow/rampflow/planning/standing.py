@@ -55,6 +55,17 @@ class Standing:
                     self._stale[exposure][step] = why
         return self._stale[exposure]
 
+    def is_done(self, step: str, exposure: str) -> bool:
+        """Whether a job has left a record, and what it has made stands."""
+        return step not in self.stale(exposure) and self._record(step, exposure) is not None
+
+    def before(self, step: str, exposure: str) -> list[str]:
+        """Return the jobs on the way to one, in the order of the chain."""
+        if step == "ramp":
+            return self.before(self._run.chain(exposure).before_fit, exposure) + [self._run.chain(exposure).before_fit]
+        jobs = [job for job in self._jobs(exposure) if job != "ramp"]
+        return jobs[: jobs.index(step)] if step in jobs else []
+
     def _jobs(self, exposure: str) -> list[str]:
         chain = self._run.chain(exposure).steps
         final = [rule for rule in FINAL if rule == "ramp" or "ramp_fit" in chain]
