@@ -100,7 +100,7 @@ def test_a_product_that_was_replaced_is_made_again(again):
 
 
 def test_a_run_that_has_something_to_do_again_does_what_is_missing_elsewhere_too(again):
-    """Of one exposure a job in the middle does not stand and all that follows is gone; of another the rates are gone."""
+    """Of one exposure a job in the middle does not stand and what follows is gone; of another the rates are gone."""
     for pattern in ("ramp_fit*", "gain_scale*", "rate*"):
         for path in again.folder.glob(f"results/*_nrcb1/*_{pattern}.fits"):
             path.unlink()
