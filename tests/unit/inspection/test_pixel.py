@@ -433,7 +433,7 @@ def test_it_starts_without_what_takes_long_to_import(place):
 def test_the_commands_of_the_manual_run(place, tmp_path, monkeypatch, capsys):
     results, root = place
     manual = (Path(__file__).parents[3] / "config/README.md").read_text()
-    section = manual[manual.index("## Looking inside") : manual.index("## Without the warm start")]
+    section = manual[manual.index("## Looking inside") :].split("\n## ")[0]
     commands = re.findall(r"```python\n(.*?)```", section, re.S)
     assert len(commands) == 3
     (tmp_path / "results").symlink_to(results)

@@ -95,12 +95,12 @@ class Comparison:
 
     def _made_by(self, path):
         """Return the record of the job that made a product, of this or of another exposure; None without one."""
-        root = path.parent.name
-        step = path.stem.removeprefix(f"{root}_").removesuffix("ints")
-        inside = path.parent.parent == self.results.folder
-        there = path.parent / "record" / f"{step}.json"
-        record = self.results.records.get(root, {}).get(step) if inside else read(there, RECORD)[0]
-        return record if record and path.name in record["outputs"] else None
+        folder = provenance.folder_of(path)
+        step = path.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
+        inside = folder.parent == self.results.folder
+        there = folder / "record" / f"{step}.json"
+        record = self.results.records.get(folder.name, {}).get(step) if inside else read(there, RECORD)[0]
+        return record if record and os.path.relpath(path, folder) in record["outputs"] else None
 
     def _references(self, exposure, step, record):
         for kind, used in record.get("references", {}).items():

@@ -180,7 +180,7 @@ class Inputs:
         entry = {"file": place(path, folder), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
         made = made_by(path)
         if made is not None:
-            own = made["outputs"][os.path.relpath(path, _folder_of(path))]
+            own = made["outputs"][os.path.relpath(path, folder_of(path))]
             return entry | {"sha256": own["sha256"], "recipe": made["recipe"]}
         return entry | {"sha256": self._pool.submit(sha256_of, path), "recipe": None}
 
@@ -204,14 +204,14 @@ def place(path: str | Path, folder: str | Path) -> str:
 
 def made_by(product: Path) -> dict[str, Any] | None:
     """Return the record of the job that made a product; None where there is none."""
-    folder = _folder_of(product)
+    folder = folder_of(product)
     step = product.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
     record = read_json(folder / "record" / f"{step}.json")
     made = isinstance(record, dict) and os.path.relpath(product, folder) in (record.get("outputs") or {})
     return record if made else None
 
 
-def _folder_of(product: Path) -> Path:
+def folder_of(product: Path) -> Path:
     """Return the folder of the exposure to which a product belongs: what it leaves for the next one lies deeper."""
     return product.parent.parent if product.parent.name == "carried" else product.parent
 
