@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 from rampflow.crds import resolve
+from rampflow.io.raw_headers import read_header
 from rampflow.mock import (
     SERVERLESS,
     Effects,
@@ -19,7 +20,6 @@ from rampflow.mock import (
     write_exposure,
     write_references,
 )
-from rampflow.planning import exposures
 
 DATA = Path(__file__).parents[3] / "shared/data"
 RAMP = DATA / "ramps/jw00793001001_01101_00001_nis_uncal.fits"
@@ -46,7 +46,7 @@ def selected(path, types=TYPES):
     """Names of the files that the real context selects for an exposure."""
     import crds
 
-    parameters = resolve.crds_parameters(exposures.read_header(path))
+    parameters = resolve.crds_parameters(read_header(path))
     return crds.getrecommendations(parameters, reftypes=list(types), context=CONTEXT, observatory="jwst")
 
 
@@ -54,7 +54,7 @@ def test_the_simulators_ramp_is_calibrated_with_what_the_real_context_selects(ca
     names = selected(RAMP, TYPES + TRAPS)
     place = cache / "references/jwst/niriss"
     place.mkdir(parents=True)
-    write_references(exposures.read_header(RAMP), names, place)
+    write_references(read_header(RAMP), names, place)
     run = new_run("none")
     run(exposures=str(RAMP), crds={"path": str(cache), "context": CONTEXT, "offline": True})
     (result,) = run.folder.glob("results/jw*")
@@ -97,7 +97,7 @@ def test_a_ramp_built_on_the_real_superbias_and_dark_gives_its_truth_back(cache,
         assert names[kind] == path.name
         (place / path.name).write_bytes(path.read_bytes())
     others = {kind: name for kind, name in names.items() if kind not in real}
-    write_references(exposures.read_header(uncal), others, place, effects=exposure.effects)
+    write_references(read_header(uncal), others, place, effects=exposure.effects)
     run = new_run("none")
     run(exposures=str(uncal), crds={"path": str(cache), "context": CONTEXT, "offline": True})
     (rateints,) = run.folder.glob("results/*/*_rateints.fits")

@@ -87,7 +87,7 @@ class Comparison:
             if made is None or made["recipe"] != entry["recipe"]:
                 who = "no record says by what" if made is None else f"by {made['step']}"
                 self._say(f"{path} was made anew ({who}) after {step} has read it; run the workflow again")
-            elif made["outputs"][path.name]["sha256"] is None and os.path.isfile(path):
+            elif made["outputs"][_name_in_record(path)]["sha256"] is None and os.path.isfile(path):
                 same = path.stat().st_mtime_ns == entry["mtime_ns"]
                 self.timed += same
                 if not same and made["step"] not in self._touched[exposure]:
@@ -100,7 +100,7 @@ class Comparison:
         inside = folder.parent == self.results.folder
         there = folder / "record" / f"{step}.json"
         record = self.results.records.get(folder.name, {}).get(step) if inside else read(there, RECORD)[0]
-        return record if record and os.path.relpath(path, folder) in record["outputs"] else None
+        return record if record and _name_in_record(path) in record["outputs"] else None
 
     def _references(self, exposure, step, record):
         for kind, used in record.get("references", {}).items():
@@ -179,3 +179,8 @@ def _some(exposures):
     """Name some of the exposures."""
     names = sorted(exposures)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _name_in_record(path):
+    """Return by which name the record of a job has a product of it."""
+    return os.path.relpath(path, provenance.folder_of(path))
