@@ -36,10 +36,10 @@ def test_results_stand_wherever_they_came_from(again, how):
 def test_results_stand_without_snakemakes_memory(again):
     shutil.rmtree(again.folder / ".snakemake")
     assert again.planned() == set()
-    again.config["steps"] = {"linearity": {"skip": True}}
-    planned = again.planned()
-    assert {("dark_current", "nrcb1"), ("rate", "nrcb1")} <= planned
-    assert not rules(planned) & {"dq_init", "saturation", "superbias", "linearity"}
+    # Which steps run decides what CRDS is asked, so this is known once it has answered.
+    ran = again.jobs(steps={"linearity": {"skip": True}})
+    assert {("dark_current", "nrcb1"), ("rate", "nrcb1")} <= ran
+    assert not rules(ran) & {"dq_init", "saturation", "superbias", "linearity"}
 
 
 def test_times_of_files_say_nothing(again):
@@ -54,7 +54,8 @@ def test_what_was_asked_for_last_decides_and_not_what_was_run_last(again):
     # The jumps are new, the rates are not: no run that is asked for either configuration may say that all is well.
     assert rules(again.planned()) == {"ramp_fit", "gain_scale", "rate"}
     again.config["steps"] = {}
-    assert rules(again.planned()) == {"jump"}
+    # The rates would stand as they are; what follows a job that is done anew is done with it.
+    assert rules(again.planned()) == REST
     before = {path: path.read_bytes() for path in again.folder.glob("results/*/*_rate*.fits")}
     again()
     assert before == {path: path.read_bytes() for path in again.folder.glob("results/*/*_rate*.fits")}
