@@ -41,6 +41,8 @@ class Standing:
     def __init__(self, run: Any, code: Callable[[str], str]) -> None:
         self._run, self._plan, self._results, self._code = run, run.plan, Path(run.results), code
         self._recipes: dict[tuple[str, str], str | None] = {}
+        # Asked for once for each input of a job.
+        self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
         self._stale: dict[str, dict[str, str]] = {}
 
     def stale(self, exposure: str) -> dict[str, str]:
@@ -155,8 +157,10 @@ class Standing:
         return entry["sha256"] if same and entry.get("sha256") else provenance.sha256_of(path)
 
     def _record(self, step: str, exposure: str) -> dict[str, Any] | None:
-        record = read_json(self._results / exposure / "record" / f"{step}.json")
-        return record if isinstance(record, dict) else None
+        if (step, exposure) not in self._records:
+            record = read_json(self._results / exposure / "record" / f"{step}.json")
+            self._records[step, exposure] = record if isinstance(record, dict) else None
+        return self._records[step, exposure]
 
     def _difference(self, record: Mapping[str, Any], step: str, exposure: str) -> str:
         """Say what differs between a record and what is asked for now, the first thing that does."""
