@@ -108,25 +108,42 @@ def test_without_links_the_lock_is_taken_all_the_same(lock, monkeypatch):
     assert os.listdir(lock.results) == []
 
 
-def test_a_lock_that_another_run_has_taken_over_meanwhile_is_put_back(lock):
+def test_a_lock_that_another_run_has_taken_over_meanwhile_is_left_alone(lock):
     change(lock, process=dead_process(), place=owners.place())
     _, content = lock._read()
     other = again(lock)
     other.take()
-    assert lock._remove(content) is False
+    assert lock._succeed(content) is False
     assert json.loads(lock.path.read_text())["process"] == os.getpid()
     with pytest.raises(ResultsInUse):
         lock.take()
+    assert os.listdir(lock.results) == [".lock"]
 
 
-@pytest.mark.parametrize("locks", [True, False], ids=["flock", "no flock"])
-def test_of_many_that_find_a_dead_lock_one_takes_it(tmp_path, locks):
+def test_who_ended_while_it_took_over_a_dead_lock_is_succeeded(lock, monkeypatch):
+    change(lock, process=dead_process(), place=owners.place())
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    monkeypatch.setattr(ResultsLock, "release", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        lock.take()
+    monkeypatch.undo()
+    (right,) = lock.results.glob(".lock-*")
+    right.write_text(right.read_text().replace(f'"process": {os.getpid()}', f'"process": {dead_process()}'))
+    other = again(lock)
+    other.take()
+    assert json.loads(lock.path.read_text())["process"] == os.getpid()
+    assert not list(lock.results.glob(".lock-*"))
+
+
+def test_of_many_that_find_a_dead_lock_one_takes_it(tmp_path):
     """Eight processes at once, some rounds; each holds what it has got until all have tried."""
-    text = f"""
-import contextlib, sys, time
+    text = """
+import sys
 from rampflow.planning import results_lock
-if not {locks}:
-    results_lock._alone = lambda _: contextlib.nullcontext()
 lock = results_lock.ResultsLock(sys.argv[1], "now")
 sys.stdin.readline()
 try:

@@ -12,12 +12,11 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rampflow.io import owners
-from rampflow.io.shared_files import exclusive
 
 NAME = ".lock"
 #: Seconds for which a lock may be empty: its run writes it just now.
@@ -62,20 +61,22 @@ class ResultsLock:
         if self._own is not None:
             return None
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(self.path):
-            return self._take()
-
-    def _take(self) -> Mapping[str, Any] | None:
-        dead = None
+        end = time.monotonic() + _WRITING
         while not self._create():
             holder, content = self._read()
-            if holder is None:
+            if holder is None or content is None:
                 continue
             if not is_dead(holder):
                 raise ResultsInUse(f"{self.results}: {_who(holder, self.path)}")
-            if self._remove(content):
-                dead = holder
-        return dead
+            try:
+                if self._succeed(content):
+                    return holder
+            except ResultsInUse:
+                # Another run is at it, and will have the lock in a moment.
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+        return None
 
     def release(self) -> None:
         """Give the lock back, if this process has it; a lock that is another's by now stays."""
@@ -94,7 +95,7 @@ class ResultsLock:
 
     def _create(self) -> bool:
         """Write the lock unless there is one: it appears complete, for two hosts that try at once likewise."""
-        content = json.dumps(_description(self.since), indent=1) + "\n"
+        content = _content(self.since)
         temporary = owners.temporary(self.path)
         try:
             with open(temporary, "x") as file:
@@ -133,29 +134,32 @@ class ResultsLock:
             return None, None
         return {}, content
 
-    def _remove(self, content: str | None) -> bool:
-        """Remove the lock that was read, and no other; whether it was there still."""
-        aside = owners.temporary(self.path)
+    def _succeed(self, content: str) -> bool:
+        """Put this run's lock in the place of the dead one that was read; whether that was there still.
+
+        Removing the dead lock first would leave a moment in which the next run's new one is taken for it. So each dead
+        lock has a lock of its own, named by what it says, and only who holds that may replace it.
+        """
+        digest = hashlib.sha256(content.encode(errors="replace")).hexdigest()[:16]
+        right = ResultsLock(self.results, self.since)
+        right.path = self.path.with_name(f"{NAME}-{digest}")
+        right.take()
         try:
-            os.rename(self.path, aside)
-        except FileNotFoundError:
-            return False
-        # Not the number of the file tells, which the next one is given again.
-        if Path(aside).read_text(errors="replace") == content:
-            os.unlink(aside)
+            if self._read()[1] != content:
+                return False
+            own = _content(self.since)
+            temporary = owners.temporary(self.path)
+            with open(temporary, "x") as file:
+                file.write(own)
+            os.replace(temporary, self.path)
+            self._own = own
             return True
-        # Another run was faster, and this is its lock.
-        os.rename(aside, self.path)
-        return False
+        finally:
+            right.release()
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one run at a time look at the lock, where files can be locked; elsewhere its creation has to do."""
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
-            stack.enter_context(exclusive(path))
-        yield
+def _content(since: str) -> str:
+    return json.dumps(_description(since), indent=1) + "\n"
 
 
 def _description(since: str) -> dict[str, Any]:
