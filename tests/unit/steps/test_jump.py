@@ -522,7 +522,7 @@ def test_the_buffer_of_flags_is_changed_in_place():
 
 
 def test_flags_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"GROUPDQ \(1, 5, 1, 1\); both must be"):
+    with pytest.raises(ValueError, match=r"GROUPDQ has shape \(1, 5, 1, 1\), SCI \(1, 4, 1, 1\)"):
         search(ramps([0, 0, 0]), np.zeros((1, 5, 1, 1), np.uint8))
 
 

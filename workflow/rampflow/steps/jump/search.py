@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rampflow.errors import StepError
+from rampflow.steps.agreement import SAME_ROWS, check_shape
 from rampflow.steps.jump import flags, sigma_clip, tiles, time_domain, two_point
 from rampflow.steps.sorting import network
 
@@ -250,14 +251,10 @@ def _check_choices(mode, algorithm):
 
 
 def _check_shapes(sci, groupdq, gain, readnoise, halo):
-    if sci.ndim != 4 or groupdq.shape != sci.shape:
-        raise StepError(
-            f"SCI has shape {sci.shape} and GROUPDQ {groupdq.shape}; both must be (nints, ngroups, rows, nx)"
-        )
+    if sci.ndim != 4:
+        raise StepError(f"SCI has shape {sci.shape}; it must be (nints, ngroups, rows, nx)")
+    check_shape("GROUPDQ", groupdq.shape, "SCI", sci.shape, SAME_ROWS)
     for name, image in (("gain", gain), ("readnoise", readnoise)):
-        if image.shape != sci.shape[2:]:
-            raise StepError(
-                f"{name} has shape {image.shape}, ramps {sci.shape[2:]}; cut the reference to the same rows"
-            )
+        check_shape(name, image.shape, "ramps", sci.shape[2:])
     if min(halo) < 0 or sum(halo) >= sci.shape[2]:
         raise StepError(f"halo {halo} leaves none of the {sci.shape[2]} rows of the block")
