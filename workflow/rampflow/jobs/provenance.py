@@ -37,7 +37,8 @@ from rampflow.places import HOME, PACKAGE
 PRODUCT_ROOMS = {"errors", "kernels", "detector", "io", "steps", "drivers", "jobs"}
 #: Packages that numbers and files pass through.
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "astropy", "asdf", "stdatamodels")
-
+#: What of a pointer to a reference file decides whether a product stands.
+FACTS = ("name", "crds_uri", "sha256")
 
 #: A line that may be an import, with all of its parentheses.
 _IMPORT = re.compile(
@@ -129,7 +130,7 @@ def sha256_of(path: str | Path) -> str:
 
 def facts(pointer: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a recipe knows of a reference file: its name, as headers have it, and its content."""
-    return {key: pointer[key] for key in ("name", "crds_uri", "sha256")}
+    return {key: pointer[key] for key in FACTS}
 
 
 def deciding(made_of: Mapping[str, Any]) -> dict[str, Any]:
