@@ -47,13 +47,13 @@ def used_pixels(pixeldq: np.ndarray) -> np.ndarray:
     return used.reshape(-1, *used.shape[-2:])
 
 
-def compare_groups(before: np.ndarray, after: np.ndarray, used: np.ndarray, first: int = 0) -> np.ndarray:
+def compare_groups(before: np.ndarray | None, after: np.ndarray, used: np.ndarray, first: int = 0) -> np.ndarray:
     """Count flags of groups.
 
     Parameters
     ----------
     before, after : uint8 `~numpy.ndarray`
-        GROUPDQ before and after a step, of shape (integrations, groups, rows, columns).
+        GROUPDQ before and after a step, of shape (integrations, groups, rows, columns); None where there were no flags.
     used : uint8 `~numpy.ndarray`
         From `used_pixels`, cut to these rows; integration ``n`` has position ``n % positions``.
     first : int
@@ -65,7 +65,10 @@ def compare_groups(before: np.ndarray, after: np.ndarray, used: np.ndarray, firs
         Numbers of shape (integrations, 3, 8): of each of `KINDS` and each bit.
     """
     found = np.zeros((after.shape[0], len(KINDS), 8), np.int64)
-    _compare_words(_words(before), _words(after), _words(used), first, found)
+    words = _words(after)
+    _compare_words(words if before is None else _words(before), words, _words(used), first, found)
+    if before is None:
+        found[:, KINDS.index("set")] = found[:, KINDS.index("total")]
     return found
 
 

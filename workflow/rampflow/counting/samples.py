@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 #: Largest sample of a correction: integrations, groups of each, rows of each, columns of each.
-INTEGRATIONS, GROUPS, ROWS, COLUMNS = 3, 4, 16, 256
+INTEGRATIONS, GROUPS, ROWS, COLUMNS = 2, 3, 16, 256
 #: Largest sample of lines: blocks of successive lines, and lines in a block.
 BLOCKS, LINES = 4, 128
 #: Fewest pixels of a line, and lines of an amplifier, that are measured.

@@ -259,7 +259,8 @@ class RampProduct:
         elif name == "GROUPDQ":
             values = np.ascontiguousarray(values, np.uint8)
             if type(self.frames) is SameFrames:
-                self._groups.add(self.source.read(name, *index), values, index, self._flags_of_pixels)
+                before = self.source.read(name, *index) if name in self.source else None
+                self._groups.add(before, values, index, self._flags_of_pixels)
             else:
                 self._groups.doubtful = True
         self._new[name].write(values, *index)
@@ -352,7 +353,7 @@ class RampProduct:
         self._tally.begin()
         for index in np.ndindex(self.shape[:2]):
             after = self._new["GROUPDQ"].read(*index)
-            before = self.from_source("GROUPDQ", *index) if "GROUPDQ" in self.source else np.zeros_like(after)
+            before = self.from_source("GROUPDQ", *index) if "GROUPDQ" in self.source else None
             self._tally.add(before, after, index, self._flags_of_pixels)
 
     def discard(self) -> None:

@@ -53,13 +53,13 @@ class GroupTally:
         self.whole = True
         self._numbers[:] = 0
 
-    def add(self, before: np.ndarray, after: np.ndarray, index: tuple[Any, ...], pixeldq: Any) -> None:
+    def add(self, before: np.ndarray | None, after: np.ndarray, index: tuple[Any, ...], pixeldq: Any) -> None:
         """Count a chunk.
 
         Parameters
         ----------
         before, after : uint8 `~numpy.ndarray`
-            Flags that the groups had, and have now.
+            Flags that the groups had, and have now; None where there were none.
         index : tuple
             Integration, or slice of them; group, or slice; if not all rows, a slice of them.
         pixeldq : callable
@@ -72,7 +72,8 @@ class GroupTally:
                 self.used = flags.used_pixels(pixeldq())
         shape = (np.size(which), -1, *after.shape[-2:])
         first = int(np.min(which, initial=len(self._numbers)))
-        found = flags.compare_groups(before.reshape(shape), after.reshape(shape), self.used[:, rows], first)
+        before = None if before is None else before.reshape(shape)
+        found = flags.compare_groups(before, after.reshape(shape), self.used[:, rows], first)
         with self._lock:
             self._numbers[first : first + len(found)] += found
 
