@@ -8,7 +8,7 @@ does not depend on chunks, so they are the same whatever the memory and the thre
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,10 +18,35 @@ from rampflow.detector.subarray import Window
 from rampflow.jobs.frames import JoinedSuperstripes, SameFrames
 
 if TYPE_CHECKING:
-    from rampflow.jobs.products import RampProduct
+    from pathlib import Path
+
+    from rampflow.io import files
+    from rampflow.jobs.source import Source
 
 #: Flags whose number in each integration is kept, where a step has set them.
 _BY_INTEGRATION = ("SATURATED", "JUMP_DET")
+
+
+class FilledRamp(Protocol):
+    """What is asked of a product: `~rampflow.jobs.products.RampProduct` has it."""
+
+    source: Source
+    frames: SameFrames
+    path: Path
+
+    @property
+    def header(self) -> Any:
+        """Primary header."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of SCI."""
+
+    def array(self, name: str) -> files.Array:
+        """Return an array of the product."""
+
+    def from_source(self, name: str, integration: int, *group: int) -> np.ndarray:
+        """Read a frame of the source as the product would have it."""
 
 
 class GroupTally:
@@ -158,12 +183,12 @@ def pixel_counts(before: np.ndarray, after: np.ndarray) -> tuple[dict[str, Any],
     return {"of": of} | dict(zip(flags.KINDS, map(flags.named, numbers), strict=True)), changed
 
 
-def change(product: RampProduct, pixeldq: np.ndarray) -> dict[str, Any]:
+def change(product: FilledRamp, pixeldq: np.ndarray) -> dict[str, Any]:
     """Measure what a step has subtracted from SCI, on a sample of the product.
 
     Parameters
     ----------
-    product : `~rampflow.jobs.products.RampProduct`
+    product : FilledRamp
         The product, complete but for its name.
     pixeldq : uint32 `~numpy.ndarray`
         Its PIXELDQ.
@@ -185,14 +210,14 @@ def change(product: RampProduct, pixeldq: np.ndarray) -> dict[str, Any]:
     return samples.describe(np.concatenate(found))
 
 
-def line_noise(product: RampProduct, pixeldq: np.ndarray) -> dict[str, Any] | None:
+def line_noise(product: FilledRamp, pixeldq: np.ndarray) -> dict[str, Any] | None:
     """Measure the noise of lines before and after a step, amplifier by amplifier; None of ramps of a single group.
 
     It is looked for in the difference of the two groups in the middle of the integration in the middle.
 
     Parameters
     ----------
-    product : `~rampflow.jobs.products.RampProduct`
+    product : FilledRamp
         The product, complete but for its name.
     pixeldq : uint32 `~numpy.ndarray`
         Its PIXELDQ.
@@ -242,7 +267,7 @@ def _usable(pixeldq: np.ndarray) -> np.ndarray:
     return good.reshape(-1, *good.shape[-2:])
 
 
-def _places(product: RampProduct) -> tuple[np.ndarray, np.ndarray]:
+def _places(product: FilledRamp) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the detector that the product's frames have."""
     if isinstance(product.frames, JoinedSuperstripes):
         return Window.of(product.header, product.shape, product.path).places
@@ -250,7 +275,7 @@ def _places(product: RampProduct) -> tuple[np.ndarray, np.ndarray]:
     return (window if type(product.frames) is SameFrames else window.of_normal_pixels()).places
 
 
-def _rows(product: RampProduct, integration: int, group: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rows(product: FilledRamp, integration: int, group: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Read rows of a group before and after the step."""
     target = product.array("SCI")
     after = np.concatenate([target.read(integration, group, slice(y, y + 1)) for y in rows.tolist()])
@@ -261,7 +286,7 @@ def _rows(product: RampProduct, integration: int, group: int, rows: np.ndarray) 
     return np.concatenate([source.read("SCI", integration, group, slice(y, y + 1)) for y in there.tolist()]), after
 
 
-def _blocks(product: RampProduct, integration: int, group: int, where: Any) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(product: FilledRamp, integration: int, group: int, where: Any) -> tuple[np.ndarray, np.ndarray]:
     """Read a rectangle of a group before and after the step."""
     after = product.array("SCI").read(integration, group, *where)
     if type(product.frames) is SameFrames:
