@@ -184,11 +184,11 @@ def calibrated_ramp(wildcards):
 
 
 def reference_requests(wildcards):
-    return {exposure: RUN.reference_request(exposure) for exposure in PLAN.exposures}
+    return {exposure: RUN.requests.of(exposure) for exposure in PLAN.exposures}
 
 
 def reference_terms(wildcards):
-    return RUN.reference_terms
+    return RUN.requests.terms
 
 
 def crds_settings(wildcards):

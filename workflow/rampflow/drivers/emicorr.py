@@ -24,7 +24,7 @@ def run(step: Step) -> None:
     else:
         case = emicorr.known_waves(reference, detector=source.keyword("DETECTOR"), **place)
     ramp = emicorr.Ramp(
-        source.shape, step.chunks.blocks, partial(source.read, "SCI"), step.chunks.each, step.chunks.room
+        source.shape, step.chunks.blocks, partial(source.read, "SCI"), step.threads.each, step.chunks.room
     )
     correction = emicorr.fit_waves(
         ramp,

@@ -28,5 +28,5 @@ def run(step: Step) -> None:
             for name, values in zip(_SCALED, gain_scale.scale(*arrays, factor=factor), strict=True):
                 new[name].write(values, *index)
 
-        for _ in step.chunks.each(scale, np.ndindex(source["SCI"].shape[:-2])):
+        for _ in step.threads.each(scale, np.ndindex(source["SCI"].shape[:-2])):
             pass

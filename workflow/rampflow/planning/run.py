@@ -2,13 +2,9 @@
 
 import atexit
 import contextlib
-import functools
 import gc
 import json
 import os
-import platform
-import shlex
-import socket
 import sys
 import threading
 import time
@@ -19,23 +15,24 @@ from typing import Any
 
 from rampflow.crds.asked import answers_hold
 from rampflow.io import owners, room
-from rampflow.io.shared_files import private_folder, read_json, replace
+from rampflow.io.shared_files import private_folder, read_json
 from rampflow.jobs import memory
-from rampflow.jobs.provenance import code_digest, code_files, digest, script_of, version_of, versions
+from rampflow.jobs.provenance import code_digest, script_of
 from rampflow.planning import kernels_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
-from rampflow.planning.exposures import Exposure
 from rampflow.planning.folders import unusable
 from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
+from rampflow.planning.reference_requests import ReferenceRequests
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
+from rampflow.planning.run_file import RunFile
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
-from rampflow.settings.chain import Chain, Terms
+from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
-from rampflow.settings.parameters import PIPELINE, Settings, is_crds, merge_parameters, parameter_type
+from rampflow.settings.parameters import PIPELINE, Settings, merge_parameters, parameter_type
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
@@ -44,8 +41,6 @@ MAX_THREADS = 8
 STATE = ".rampflow"
 #: Parameters that name a file of the user's, which is an input of the step's rule.
 USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
-#: Keywords that say what the light of an exposure has passed through.
-_OPTICS = ("FILTER", "PUPIL", "GRATING", "CHANNEL", "BAND", "CORONMSK")
 
 
 class Run:
@@ -80,11 +75,11 @@ class Run:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self.answers = Answers(self.plan, self.results)
-        self._facts: dict[str, Any] = {}
         self._told: tuple[int, int] | None = None
         self._disagreements: list[str] = []
-        self._started = _now()
-        self._lock = ResultsLock(self.results, self._started)
+        self.requests = ReferenceRequests(self.plan)
+        self._file = RunFile(self.results, self.config, self.plan, self.answers)
+        self._lock = ResultsLock(self.results, self._file.started)
         self._standing: Any = None
         self._forced = Forced(self.results)
         self._check_place()
@@ -124,9 +119,7 @@ class Run:
         if dead is not None:
             since = dead.get("since", "?")
             self.notices.append(f"the run of {since} was killed; this one goes on where it ended")
-            path = self._run_file(since)
-            if isinstance(facts := read_json(path), dict) and facts.get("outcome") is None:
-                replace(path, json.dumps(facts | {"outcome": "killed"}, indent=1) + "\n")
+            self._file.end_killed(since)
 
     def begin(self, workflow: Any) -> None:
         """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
@@ -147,7 +140,7 @@ class Run:
         try:
             self._take_lock()
             tell(self.notices)
-            self._note(started=self._started, **self._description())
+            self._file.begin(self._all_notices())
             self._sweep()
         except ResultsInUse as problem:
             raise SystemExit(f"rampflow: {problem}") from None
@@ -189,7 +182,7 @@ class Run:
             outcome = "interrupted"
         # On a full disk the run was killed, as far as its record can tell.
         with contextlib.suppress(OSError):
-            self._note(ended=_now(), outcome=outcome, signal=self.interruption.by, without_references=failed)
+            self._file.end(outcome, signal=self.interruption.by, without_references=failed)
         if outcome != "complete":
             self._sweep()
             tell(unfinished(self.results, self.plan.exposures, self.interruption.by))
@@ -213,46 +206,6 @@ class Run:
                     if entry.is_dir(follow_symlinks=False):
                         owners.sweep(entry.path, now)
 
-    def _note(self, **facts: Any) -> None:
-        """Keep what is to be known of this run, in a file of its own among the results."""
-        self._facts |= facts
-        replace(self._run_file(self._started), json.dumps(self._facts, indent=1) + "\n")
-
-    def _run_file(self, started: str) -> Path:
-        return Path(self.results) / "runs" / f"{started.replace('-', '').replace(':', '')}.json"
-
-    def _description(self) -> dict[str, Any]:
-        """Describe the run before anything has run: an outcome of None is that of a run that was killed."""
-        code = {step: code_files(script_of(step)) for step in [*self.plan.possible_steps, "rate", "ramp"]}
-        return {
-            "outcome": None,
-            "folder": os.getcwd(),
-            "command": shlex.join(sys.argv),
-            "config": self.config,
-            "versions": versions() | {name: version_of(name) for name in ("crds", "snakemake")},
-            "host": socket.gethostname(),
-            "platform": platform.platform(),
-            "code": {digest(files)[:16]: list(files) for files in code.values()},
-            "files": {path: checksum for files in code.values() for path, checksum in files.items()},
-            **self._decided(),
-        }
-
-    def _facts_of(self, exposure: Exposure) -> dict[str, Any]:
-        kept = ("path", "instrument", "detector", "exp_type", "subarray", "readpatt", "tso", "nints", "ngroups")
-        chain = self.answers.chain(exposure.root)
-        eligible, skips = self.plan.eligible(exposure), chain.skips
-        return {key: getattr(exposure, key) for key in kept} | {
-            "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
-            "shape": list(exposure.shape),
-            "chain": chain.steps,
-            "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
-            "off": {
-                step: entry["source"]
-                for step, entry in skips.items()
-                if step not in chain.steps and (step in eligible or is_crds(entry))
-            },
-        }
-
     def answered(self) -> None:
         """Say, once for each answer of CRDS, where it decides otherwise than the step tables; note the chains."""
         if self._told == self.answers.version:
@@ -260,15 +213,10 @@ class Run:
         self._told, self._disagreements = self.answers.version, self.answers.disagreements()
         for line in self._disagreements:
             print(f"rampflow: {line}", file=sys.stderr)
-        if self._facts:
-            self._note(**self._decided())
+        self._file.update(self._all_notices())
 
-    def _decided(self) -> dict[str, Any]:
-        """Describe what CRDS may decide about, as far as it has."""
-        return {
-            "notices": [*self.notices, *self._disagreements],
-            "exposures": {root: self._facts_of(exposure) for root, exposure in self.plan.exposures.items()},
-        }
+    def _all_notices(self) -> list[str]:
+        return [*self.notices, *self._disagreements]
 
     @property
     def products(self) -> list[str]:
@@ -308,45 +256,6 @@ class Run:
         parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
         return self.plan.reference_types(step, exposure, chain) + parameters
 
-    def reference_request(self, exposure: str) -> dict[str, Any]:
-        """Return what CRDS is asked for an exposure.
-
-        Its file and header, the types of parameter files, the user's files, and which of `reference_terms` say what
-        else is needed once the parameter files are known, with their digest, and all that this might be.
-        """
-        number = self._numbers[id(self.plan.terms(exposure))]
-        overrides = {
-            kind: path if path == "N/A" else os.path.abspath(path)
-            for kind, path in self.plan.overrides(exposure).items()
-        }
-        return {
-            "uncal": str(self.plan.exposures[exposure].path),
-            "header": self.plan.exposures[exposure].digest,
-            "types": self.plan.parameter_types(exposure),
-            "overrides": overrides,
-            "terms": number,
-            "decides": self._digests[number],
-            "further": self._possible_types[number],
-        }
-
-    @functools.cached_property
-    def reference_terms(self) -> list[Terms]:
-        """The different terms by which the chains of the run's exposures are settled, as a list."""
-        return list({id(terms): terms for terms in map(self.plan.terms, self.plan.exposures)}.values())
-
-    @functools.cached_property
-    def _numbers(self) -> dict[int, int]:
-        return {id(terms): number for number, terms in enumerate(self.reference_terms)}
-
-    @functools.cached_property
-    def _digests(self) -> list[str]:
-        return [digest(terms) for terms in self.reference_terms]
-
-    @functools.cached_property
-    def _possible_types(self) -> list[list[str]]:
-        types = [{kind for kinds in terms["types"].values() for kind, _ in kinds} for terms in self.reference_terms]
-        return [sorted(each) for each in types]
-
     def raw(self, exposure: str) -> str | None:
         """Return the raw file of an exposure, by a name that Snakemake takes as it is; None where there is no file."""
         path = self.plan.exposures[exposure].path
@@ -374,7 +283,7 @@ class Run:
     def _answers_hold(self, exposure: str) -> bool:
         """Whether what CRDS has answered for an exposure is an answer to what would be asked now."""
         folder = Path(self.results, exposure, "references")
-        return answers_hold(folder, self.reference_request(exposure), self.config["crds"], self.config["lock"])[0]
+        return answers_hold(folder, self.requests.of(exposure), self.config["crds"], self.config["lock"])[0]
 
     def judge(self, workflow: Any, step: str, exposure: str) -> bool:
         """Return whether a job stands; those of its exposure that do not are done anew.
@@ -428,7 +337,3 @@ class Run:
         *_, ny, nx = self.plan.exposures[exposure].shape
         pictures = max(1, self.plan.exposures[exposure].superstripes)
         return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
