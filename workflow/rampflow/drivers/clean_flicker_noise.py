@@ -23,6 +23,7 @@ log = logging.getLogger("rampflow")
 
 def run(step: Step) -> None:
     """Take the noise out of every group, mostly but the first ones."""
+    step.product.measure_line_noise()
     cleaning = _Cleaning(step)
     fit = cleaning.choose()
     flat = cleaning.find_flat()

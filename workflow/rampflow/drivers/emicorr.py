@@ -35,6 +35,7 @@ def run(step: Step) -> None:
         xstart=source.window.keywords()["xstart"],
         **step.options_of(emicorr.fit_waves),
     )
+    step.counts["waves"] = correction.amplitudes(case)
     at = {"place": step.chunks.place}
     step.chunks.groups(emicorr.subtract_waves, reads=("SCI",), writes=("SCI",), at=at, correction=correction)
     if frequencies and step.parameters["save_intermediate_results"]:

@@ -23,6 +23,7 @@ _IMAGES = {"reads": ("SCI",), "writes": ("SCI",)}
 
 def run(step: Step) -> None:
     """Correct an exposure. Superstripes are put together in the product."""
+    step.product.measure_line_noise()
     if step.source.normal_rows is None:
         _correct(step)
     else:

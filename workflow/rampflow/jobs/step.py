@@ -145,6 +145,8 @@ class Step(Job):
         if status != "COMPLETE":
             self.auxiliary.discard()
         self.product.finish(status, reason)
+        # A step that leaves the exposure as it is has done nothing that could be counted.
+        self.counts = self.counts | self.product.counts if status == "COMPLETE" else {}
         self.auxiliary.commit()
         for function in self._at_end:
             function()
