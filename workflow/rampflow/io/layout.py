@@ -43,7 +43,7 @@ class Extension:
 
 
 class NewProduct:
-    """A FITS file being made: full size from the start, filled piece by piece, final when committed.
+    """A FITS file being made: full size from the start, filled chunk by chunk, final when committed.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def copied(source, path, header):
     Returns
     -------
     NewProduct
-        Complete but for `NewProduct.commit`; pieces may be written over before that.
+        Complete but for `NewProduct.commit`; chunks may be written over before that.
     """
     set_keyword(header, "FILENAME", Path(path).name, "Name of the file")
     return NewProduct(path, header, [copy_of(source, hdu.name) for hdu in source.hdus[1:]])

@@ -333,7 +333,7 @@ class Run:
         return max(1, min(MAX_THREADS, self._bytes(exposure) // BYTES_PER_THREAD + 1))
 
     def memory(self, exposure: str, threads: int) -> int:
-        """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
+        """Memory for a job (MB): the interpreter, images and coefficients of one frame, chunks in work."""
         *_, ny, nx = self.plan.exposures[exposure].shape
         pictures = max(1, self.plan.exposures[exposure].superstripes)
         return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
