@@ -169,7 +169,7 @@ def copied(source, path, header):
 
 
 def image(name, shape, dtype, *, like=None, unit=None):
-    """Extension an image extension to be filled.
+    """Plan an image extension that is to be filled.
 
     Parameters
     ----------
@@ -212,12 +212,12 @@ def image(name, shape, dtype, *, like=None, unit=None):
 
 
 def copy_of(source, name):
-    """Extension an extension as a copy, byte for byte, of one of an open product."""
+    """Plan an extension that is a copy, byte for byte, of one of an open product."""
     hdu = source.hdu(name)
     return Extension(name, hdu.header.copy(), source=hdu, descriptor=source.descriptor)
 
 
 def table(name, rows):
-    """Extension a binary table with the rows of a structured array."""
+    """Plan a binary table with the rows of a structured array."""
     header = fits.BinTableHDU(rows, name=name).header
     return Extension(name, header, payload=rows.astype(rows.dtype.newbyteorder(">")).tobytes())

@@ -35,7 +35,7 @@ def cut_rows(along: Along, rows: slice) -> dict[str, Any]:
 
 
 def _flagged(names: Sequence[str], arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Give arrays of these names on, flags of counts that are not a number among them; as a tuple."""
+    """Return arrays as a tuple; where SCI and GROUPDQ are among them, samples that are not a number are flagged."""
     if "SCI" in names and "GROUPDQ" in names:
         flag_nan(arrays[names.index("SCI")], arrays[names.index("GROUPDQ")])
     return tuple(arrays)

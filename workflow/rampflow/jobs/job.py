@@ -30,7 +30,7 @@ log = logging.getLogger("rampflow")
 
 
 class Job:
-    """A job: `run` it as a script does, or have it `work` and take its errors.
+    """A job: `run` ends the process with a line where it fails, as a script does; `work` raises.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a job is, in plain data.
+"""What a job is to do, in plain data: files, parameters, references, threads and memory.
 
 The only module that knows the ``snakemake`` object which Snakemake gives to scripts.
 """

@@ -43,7 +43,7 @@ class Answers:
 
     @property
     def version(self) -> tuple[int, int] | None:
-        """What is not the same for two answers; None while there is none."""
+        """Something by which an answer can be told from a later one; None while there is no answer."""
         self._look()
         return self._seen
 
