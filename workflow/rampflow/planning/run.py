@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import functools
 import gc
 import json
 import os
@@ -13,18 +12,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rampflow.crds.asked import answers_hold
 from rampflow.io import owners, room
 from rampflow.io.shared_files import private_folder, read_json, replace
 from rampflow.jobs import memory
-from rampflow.jobs.provenance import code_digest, code_files, digest, script_of, version_of, versions
+from rampflow.jobs.provenance import code_files, digest, script_of, version_of, versions
 from rampflow.planning import kernels_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
+from rampflow.planning.demand import Demand
 from rampflow.planning.exposures import Exposure
 from rampflow.planning.folders import unusable
 from rampflow.planning.forced import Forced
@@ -33,17 +31,14 @@ from rampflow.planning.links import plain
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
-from rampflow.settings.chain import Chain, Terms
 from rampflow.settings.configuration import ConfigError
-from rampflow.settings.parameters import PIPELINE, Settings, is_crds, merge_parameters, parameter_type
+from rampflow.settings.parameters import is_crds
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
 #: Where a run keeps what is neither product nor record, in its own folder; only its owner may look there.
 STATE = ".rampflow"
-#: Parameters that name a file of the user's, which is an input of the step's rule.
-USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
 #: Keywords that say what the light of an exposure has passed through.
 _OPTICS = ("FILTER", "PUPIL", "GRATING", "CHANNEL", "BAND", "CORONMSK")
 
@@ -80,8 +75,9 @@ class Run:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self.answers = Answers(self.plan, self.results)
+        self.demand = Demand(self.plan, self.answers)
         self._facts: dict[str, Any] = {}
-        self._told: tuple[int, int] | None = None
+        self._told: object = None
         self._disagreements: list[str] = []
         self._started = _now()
         self._lock = ResultsLock(self.results, self._started)
@@ -270,92 +266,19 @@ class Run:
             "exposures": {root: self._facts_of(exposure) for root, exposure in self.plan.exposures.items()},
         }
 
-    @property
-    def products(self) -> list[str]:
-        """Final products of the run: count rates; the ramp where it is asked for, or where nothing is fitted."""
-        paths = []
-        for root in self.plan.exposures:
-            fitted = "ramp_fit" in self.plan.chain(root)
-            kinds = ["rate", "rateints"] if fitted else []
-            if self.config["save_calibrated_ramp"] or not fitted:
-                kinds.append("ramp")
-            paths += [f"{self.results}/{root}/{root}_{kind}.fits" for kind in kinds]
-        return paths
-
-    def keeps(self, step: str) -> bool:
-        """Whether the products of a step stay after the run."""
-        keep = self.config["keep"]
-        return keep == "all" or (keep != "none" and step in keep)
-
-    def chain(self, exposure: str) -> Chain:
-        """Return the `Chain` of an exposure: settled, once CRDS has answered."""
-        return self.answers.chain(exposure)
-
-    def settings(self, step: str, exposure: str) -> Settings:
-        """Return the parameters of a step, CRDS's among them once it has answered."""
-        try:
-            return self.plan.settings(step, exposure, self.chain(exposure))
-        except ConfigError:
-            # The job comes upon it, too, and fails with its message: that is one exposure and not the run.
-            return self.plan.settings(step, exposure)
-
-    def reference_types(self, step: str, exposure: str) -> list[str]:
-        """CRDS types that a step of an exposure reads: reference files and parameter files."""
-        chain = self.chain(exposure)
-        if step not in chain.steps:
-            return []
-        own = (parameter_type(step), PIPELINE)
-        parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
-        return self.plan.reference_types(step, exposure, chain) + parameters
-
-    def reference_request(self, exposure: str) -> dict[str, Any]:
-        """Return what CRDS is asked for an exposure.
-
-        Its file and header, the types of parameter files, the user's files, and which of `reference_terms` say what
-        else is needed once the parameter files are known, with their digest, and all that this might be.
-        """
-        number = self._numbers[id(self.plan.terms(exposure))]
-        overrides = {
-            kind: path if path == "N/A" else os.path.abspath(path)
-            for kind, path in self.plan.overrides(exposure).items()
-        }
-        return {
-            "uncal": str(self.plan.exposures[exposure].path),
-            "header": self.plan.exposures[exposure].digest,
-            "types": self.plan.parameter_types(exposure),
-            "overrides": overrides,
-            "terms": number,
-            "decides": self._digests[number],
-            "further": self._possible_types[number],
-        }
-
-    @functools.cached_property
-    def reference_terms(self) -> list[Terms]:
-        """The different terms by which the chains of the run's exposures are settled, as a list."""
-        return list({id(terms): terms for terms in map(self.plan.terms, self.plan.exposures)}.values())
-
-    @functools.cached_property
-    def _numbers(self) -> dict[int, int]:
-        return {id(terms): number for number, terms in enumerate(self.reference_terms)}
-
-    @functools.cached_property
-    def _digests(self) -> list[str]:
-        return [digest(terms) for terms in self.reference_terms]
-
-    @functools.cached_property
-    def _possible_types(self) -> list[list[str]]:
-        types = [{kind for kinds in terms["types"].values() for kind, _ in kinds} for terms in self.reference_terms]
-        return [sorted(each) for each in types]
+    # --- files by names that Snakemake takes as they are ------------------------------------------------
 
     def raw(self, exposure: str) -> str | None:
-        """Return the raw file of an exposure, by a name that Snakemake takes as it is; None where there is no file."""
-        path = self.plan.exposures[exposure].path
-        return plain(path) if path else None
+        """Return the raw file of an exposure; None where there is no file."""
+        return _plain(self.plan.exposures[exposure].path)
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
-        """Return the file that a parameter of the configuration names, by such a name; None where it names none."""
-        path = self.settings(step, exposure)[parameter]["value"]
-        return plain(path) if path else None
+        """Return the file that a parameter of the configuration names; None where it names none."""
+        return _plain(self.demand.user_file(step, parameter, exposure))
+
+    def carried_file(self, exposure: str) -> str | None:
+        """Return the file with what the exposure before has left, where the configuration names one; or None."""
+        return _plain(self.demand.carried_file(exposure))
 
     # --- what stands ----------------------------------------------------------------------------------
 
@@ -366,15 +289,10 @@ class Run:
         user forces is done, what does not stand is done by `judge`, and nothing else.
         """
         if self._standing is None:
-            self._standing = Standing(self, cache(lambda rule: code_digest(script_of(rule))))
+            self._standing = Standing(self.demand)
             workflow.dag_settings.rerun_triggers = frozenset()
-            if os.path.exists(self.answers.file) and not all(map(self._answers_hold, self.plan.exposures)):
+            if os.path.exists(self.answers.file) and not self.demand.answers_hold:
                 workflow.dag.forcefiles.add(self.answers.file)
-
-    def _answers_hold(self, exposure: str) -> bool:
-        """Whether what CRDS has answered for an exposure is an answer to what would be asked now."""
-        folder = Path(self.results, exposure, "references")
-        return answers_hold(folder, self.reference_request(exposure), self.config["crds"], self.config["lock"])[0]
 
     def judge(self, workflow: Any, step: str, exposure: str) -> bool:
         """Return whether a job stands; those of its exposure that do not are done anew.
@@ -384,34 +302,7 @@ class Run:
         """
         self._forced.add(workflow.dag, exposure, self._standing.stale(exposure))
         anew = self._forced.jobs(workflow.dag, exposure)
-        follows = anew & {step, *self._standing.before(step, exposure)}
-        return self._standing.is_done(step, exposure) and not follows and exposure not in self.answers.failed()
-
-    def pointers(self, step: str, exposure: str) -> dict[str, Any] | None:
-        """Read what CRDS has answered for a step: type to pointer; None where an answer is missing."""
-        folder = Path(self.results, exposure, "references")
-        found = {kind: read_json(folder / f"{kind}.json") for kind in self.reference_types(step, exposure)}
-        return found if all(isinstance(pointer, dict) for pointer in found.values()) else None
-
-    def resolved(self, step: str, exposure: str, pointers: Mapping[str, Any]) -> Settings | None:
-        """Return the parameters of a step as its job would resolve them; None where it could not."""
-        try:
-            return merge_parameters(self.plan.settings(step, exposure), pointers, step)[0]
-        except ConfigError:
-            return None
-
-    def other_inputs(self, step: str, exposure: str) -> dict[str, str]:
-        """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
-        settings = self.settings(step, exposure)
-        named = {"user": settings.get(USER_FILES.get(step, ""), {}).get("value")}
-        if step == "persistence" and not self.answers.chained_after(exposure):
-            named["carried"] = self.carried_file(exposure)
-        return {word: path for word, path in named.items() if path}
-
-    def carried_file(self, exposure: str) -> str | None:
-        """Return the file with what the exposure before has left, where the configuration names one; or None."""
-        traps = self.settings("persistence", exposure)["algorithm"]["value"] == "traps"
-        return self.user_file("persistence", "input_trapsfilled" if traps else "persistence_array_file", exposure)
+        return self._standing.stands(step, exposure, anew)
 
     def _bytes(self, exposure: str) -> int:
         size = 4
@@ -428,6 +319,10 @@ class Run:
         *_, ny, nx = self.plan.exposures[exposure].shape
         pictures = max(1, self.plan.exposures[exposure].superstripes)
         return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
+
+
+def _plain(path: str | None) -> str | None:
+    return plain(path) if path else None
 
 
 def _now() -> str:
