@@ -135,9 +135,9 @@ def find(
             said.update(context=chosen.context, server=settings.server, mappings=mappings)
             for kind in asked:
                 name, path = chosen.names[kind], paths.get(kind)
-                found[kind] = (present and _unread(exposure, kind, path, state, present(kind))) or _answered(
-                    exposure, kind, name, path, header, state
-                )
+                # A lock is held against checksums.
+                unread = present and not held_to and _unread(exposure, kind, path, state, present(kind))
+                found[kind] = unread or _answered(exposure, kind, name, path, header, state)
 
     ask(types)
     if further is not None:

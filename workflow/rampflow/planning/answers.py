@@ -53,7 +53,11 @@ class Kept:
 
     def names(self, root: str) -> dict[str, str]:
         """Return the file, or "N/A", of every type that was asked for an exposure."""
-        return (read_json(self._results / root / "references" / "asked.json") or {}).get("references", {})
+        return self.summary(root).get("references", {})
+
+    def summary(self, root: str) -> dict[str, Any]:
+        """Return what is kept of all that was asked for an exposure; empty where nothing is."""
+        return read_json(self._results / root / "references" / "asked.json") or {}
 
     def pointer(self, root: str, kind: str) -> Any:
         """Read what was answered for a type; None where there is nothing to read."""

@@ -20,6 +20,8 @@ from rampflow.planning.demand import Demand
 FINAL = {"rate": ("rate", "rateints"), "ramp": ("ramp",)}
 
 
+#: Why a job is done again whose own code, parameters and references are what they were.
+MADE_FROM = "what it is made from"
 #: What is compared of a record, in this order, and what it is called.
 _WORDS = {
     "code": "the code of the step",
@@ -193,7 +195,7 @@ class Standing:
                 return words
             names = {*wanted[key], *found[key]}
             return f"{words}: {', '.join(sorted(n for n in names if wanted[key].get(n) != found[key].get(n)))}"
-        return "what it is made from"
+        return MADE_FROM
 
 
 def _size(path: Path) -> int | None:
