@@ -19,6 +19,8 @@ from rampflow.planning.beginning import prepare
 from rampflow.planning.demand import Demand
 from rampflow.planning.folders import unusable
 from rampflow.planning.foresight import Foresight
+from rampflow.planning.results_lock import NAME as LOCK
+from rampflow.planning.results_lock import ResultsLock
 from rampflow.planning.standing import Standing
 
 #: What the job `references` keeps in the run's own folder, and reads there.
@@ -100,6 +102,8 @@ def look_ahead(config: Mapping[str, Any], fetches: str = NOTHING) -> Outlook:
     for root in left_out:
         del plan.exposures[root]
     source = Kept(results)
+    if (results / LOCK).exists() and ResultsLock(results, "").dead_holder() is None:
+        notices.append(f"a run works on {results}: what is said here holds for this moment")
     demand = Demand(plan, Answers(plan, results, source))
     failed = (read_json(results / ANSWERED) or {}).get("failed") or {}
     if asks := not demand.answers_hold:

@@ -191,6 +191,8 @@ class Standing:
         for key, words in _WORDS.items():
             if wanted.get(key) == found.get(key):
                 continue
+            if key == "skipped" and isinstance(found.get(key), list):
+                return f"{words}: {', '.join(sorted({*wanted[key]} ^ {*map(str, found[key])}))}"
             if not isinstance(wanted.get(key), dict) or not isinstance(found.get(key), dict):
                 return words
             names = {*wanted[key], *found[key]}
