@@ -41,6 +41,9 @@ def verified(path, state, *, parameters=False, promised=None):
     FileProblem
         The file is not whole, or not what was promised.
     """
+    # What is known is read without waiting for others.
+    if state is not None and (known := remembered(path, state, parameters=parameters)):
+        return known
     record = None if state is None else _record_of(path, state)
     with exclusive(record) if record else contextlib.nullcontext():
         before = path.stat()

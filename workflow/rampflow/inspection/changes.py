@@ -155,13 +155,15 @@ class _Exposure:
         after = self.demand.resolved(step, self.exposure, pointers)
         if after is None:
             return
-        told, _ = read(self.results / self.exposure / "parameters" / f"{step}.json", PARAMETERS)
+        told = None
         for name in dict.fromkeys([*before, *after]):
             values = [before.get(name, _NONE), after[name]["value"] if name in after else _NONE]
             if values[0] == values[1] and (name in before) == (name in after):
                 continue
             source = after[name]["source"] if name in after else ""
-            was = (told or {}).get(name, {"value": None, "source": ""})
+            if told is None:
+                told = read(self.results / self.exposure / "parameters" / f"{step}.json", PARAMETERS)[0] or {}
+            was = told.get(name, {"value": None, "source": ""})
             was = was["source"] if was["value"] == values[0] else ""
             yield self._change("parameter", step, name, *(word(value) for value in values), source, was)
 

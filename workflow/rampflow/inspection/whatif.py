@@ -19,7 +19,6 @@ import csv
 import json
 import os
 import sys
-from collections import Counter, defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,27 +26,16 @@ import yaml
 
 from rampflow.crds.settings import NOTHING, RULES
 from rampflow.errors import RampflowError
-from rampflow.inspection.changes import Change, changes
+from rampflow.inspection.changes import changes
 from rampflow.inspection.durations import Durations, makespan
 from rampflow.inspection.results import RUN, read
+from rampflow.inspection.whatif_text import CORES, summary, text
 from rampflow.planning.foresight import UNANSWERED
 from rampflow.planning.outlook import look_ahead
-from rampflow.planning.selectors import mode_of
-from rampflow.planning.standing import MADE_FROM
 from rampflow.settings.configuration import ConfigError, read_yaml
 
 #: Columns of the table in TSV: rows of what changes, and, of kind "job", of what would run.
 COLUMNS = ("exposure", "kind", "step", "name", "before", "after", "source", "source_before", "why", "wall_s", "cpu_s")
-#: Numbers of cores for which the time of a run is told.
-_CORES = (1, 2, 4, 8, 16)
-_KINDS = {
-    "reference": "reference files",
-    "parameter file": "parameter files of CRDS",
-    "step": "steps",
-    "parameter": "parameters",
-    "code": "code of steps",
-    "mapping": "rules of CRDS that differ, and choose the same files",
-}
 _LARGEST_RUN = 1 << 28
 
 
@@ -130,7 +118,7 @@ class WhatIf:
             "jobs_of_unknown_time": sum(len(jobs) for jobs in self.durations.values()) - len(known),
             "wall_s": round(sum(took.wall for took in known), 3),
             "cpu_s": round(sum(took.cpu for took in known), 3),
-            "by_cores_s": {str(cores): round(self.seconds(cores), 3) for cores in _CORES},
+            "by_cores_s": {str(cores): round(self.seconds(cores), 3) for cores in CORES},
         }
 
 
@@ -224,112 +212,42 @@ def _set(config, setting):
         raise ConfigError([f"{setting!r}: {value!r} is not a value in YAML"]) from None
 
 
-# --- on the terminal ---------------------------------------------------------------------------------------
-
-
-def text(found, each=False):
-    """Write what would be for the terminal.
+def whatif(where="results", *settings, config=None, context=None, release=None, mappings=False):
+    """Say what a run of another context or configuration would do to results; nothing is touched.
 
     Parameters
     ----------
-    found : WhatIf
-        What would be.
-    each : bool, optional
-        Name the exposures instead of counting them.
+    where : path-like, optional
+        A folder of results, or a configuration.
+    *settings : str
+        KEY=VALUE, keys inside blocks after points, values as in YAML.
+    config : path-like, optional
+        Another configuration for the results.
+    context, release : str, optional
+        Another CRDS context, another calibration release.
+    mappings : bool, optional
+        Also say which rules of CRDS differ while the files that they choose do not.
 
     Returns
     -------
-    list of str
-        Lines.
+    `~pandas.DataFrame`
+        A row for each thing that changes (``kind`` is that of `rampflow.inspection.changes.Change`), and for each job
+        that would run (``kind`` is "job"): why, and the time (s) that it takes, NaN where no record says it.
+
+    Raises
+    ------
+    ConfigError, ReferenceProblem
+        The run would not begin, or it cannot be told what it would do.
     """
-    lines = []
-    for kind, title in _KINDS.items():
-        grouped = defaultdict(list)
-        for change in found.changes:
-            if change.kind == kind:
-                was, now = _by(change.before, change.source_before), _by(change.after, change.source)
-                grouped[_what(change), was, "→", now].append(change.exposure)
-        lines += _table(found, title, grouped, each)
-    grouped = defaultdict(list)
-    for exposure, jobs in found.outlook.jobs.items():
-        previous = None
-        for job, why in jobs.items():
-            shown = f"follows {previous}" if why == MADE_FROM and previous else why
-            previous = previous if why == MADE_FROM and previous else job
-            if job != UNANSWERED:
-                grouped[job, shown].append(exposure)
-    order = list(dict.fromkeys(job for jobs in found.outlook.jobs.values() for job in jobs))
-    lines += _table(found, "jobs", dict(sorted(grouped.items(), key=lambda item: order.index(item[0][0]))), each, True)
-    stopped = defaultdict(list)
-    for exposure, why in found.outlook.failed.items():
-        stopped[(why,)].append(exposure)
-    return lines + _table(found, "exposures that would stop, since CRDS has no answer", stopped, each)
+    import pandas as pd
+
+    given = [*settings, *_as_settings(context, release)]
+    asked, folder = configuration(where, config, given)
+    return pd.DataFrame(WhatIf(asked, folder, mappings).rows(), columns=list(COLUMNS))
 
 
-def _what(change: Change):
-    return f"{change.step}: {change.name}" if change.kind == "parameter" else change.name
-
-
-def _by(value, source):
-    return f"{value} by {source}" if source else value
-
-
-def _table(found, title, grouped, each, timed=False):
-    """Return lines: a title and a row for each group, with its exposures, and for jobs the time that they take."""
-    if not grouped:
-        return []
-    rows = []
-    for cells, exposures in grouped.items():
-        exposures = list(dict.fromkeys(exposures))
-        for names in [[exposure] for exposure in exposures] if each else [exposures]:
-            row = [*cells, names[0] if each else _counted(found, names)]
-            if timed:
-                took = [found.durations[name][cells[0]] for name in names]
-                row.append(_time(sum(one.wall for one in took if one)) if any(took) else "time not known")
-            rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    body = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return [f"{title}:", *(f"  {line}" for line in body), ""]
-
-
-def _counted(found, names):
-    """Return how many exposures there are, and of which modes."""
-    of = found.outlook.demand.plan.exposures
-    if len(names) == len(of) > 1:
-        return f"all {len(of)} exposures"
-    modes = Counter(mode_of(of[name]) for name in names)
-    return f"{len(names)} exposure{'s' * (len(names) != 1)} ({', '.join(sorted(modes))})"
-
-
-def _time(seconds):
-    """Return a time as people say it."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.1f} min"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def summary(found):
-    """Return the last lines: how much would run, and how long it would take."""
-    total, jobs = len(found.outlook.demand.plan.exposures), found.outlook.jobs
-    number = sum(len(each.keys() - {UNANSWERED}) for each in jobs.values())
-    if not jobs:
-        again = "CRDS would be asked again, and " if found.outlook.asks else ""
-        return [f"{again}nothing would run: all {total} exposures stand as they are"]
-    concerned = sum(bool(each.keys() - {UNANSWERED}) for each in jobs.values())
-    first = "CRDS would be asked again; " if found.outlook.asks else ""
-    lines = [f"{first}{number} jobs of {concerned} of {total} exposures would run"]
-    known = [took for each in found.durations.values() for took in each.values() if took]
-    if known:
-        by_cores = ", ".join(f"{_time(found.seconds(cores))} with {cores}" for cores in _CORES)
-        wall, cpu = (_time(sum(getattr(took, name) for took in known)) for name in ("wall", "cpu"))
-        lines.append(f"by the times of the records {wall} of jobs ({cpu} of processors); by cores: {by_cores}")
-        lines.append("Snakemake's own time, and that of CRDS, is not in it")
-    if unknown := number - len(known):
-        lines.append(f"{unknown} of the jobs are not in these times: no record says how long such a job takes")
-    return lines
+def _as_settings(context, release):
+    return [f"crds.context={context}"] * bool(context) + [f'release="{release}"'] * bool(release)
 
 
 # --- the command -------------------------------------------------------------------------------------------
@@ -355,9 +273,7 @@ def main(arguments=None):
     if "=" in options.where and not os.path.exists(options.where):
         options.settings.insert(0, options.where)
         options.where = "results"
-    settings = [*options.settings]
-    settings += [f"crds.context={options.context}"] if options.context else []
-    settings += [f'release="{options.release}"'] if options.release else []
+    settings = [*options.settings, *_as_settings(options.context, options.release)]
     try:
         config, folder = configuration(options.where, options.config, settings)
         found = WhatIf(config, folder, options.rmap, RULES if options.fetch else NOTHING)

@@ -136,4 +136,4 @@ class Foresight:
         return (self._results / exposure / f"{exposure}_{kind}.fits").exists()
 
     def _missing(self, exposure: str, job: str) -> str:
-        return "its product is not there" if self._standing.record(job, exposure) else "has not run"
+        return "has not run" if self._standing.record(job, exposure) is None else "its product is not there"
