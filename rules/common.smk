@@ -185,11 +185,11 @@ def calibrated_ramp(wildcards):
 
 
 def reference_requests(wildcards):
-    return {exposure: DEMAND.reference_request(exposure) for exposure in PLAN.exposures}
+    return {exposure: DEMAND.requests.of(exposure) for exposure in PLAN.exposures}
 
 
 def reference_terms(wildcards):
-    return DEMAND.reference_terms
+    return DEMAND.requests.terms
 
 
 def crds_settings(wildcards):

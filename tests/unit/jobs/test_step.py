@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 
 from rampflow.errors import OutOfOrder, RampflowError
+from rampflow.jobs.group_means import GroupMeans
 from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step
 from rampflow.steps import NotApplicable
@@ -54,7 +55,7 @@ def keep(sci, mean):
 def run(ramp, **settings):
     def subtract_mean(step):
         step.product.keep_rows(ROWS)
-        mean = step.chunks.group_means(lambda group: 2 * group)
+        mean = GroupMeans(step.source, step.threads, lambda group: 2 * group)
         step.chunks.groups(keep, reads=("SCI",), writes=("SCI",), at={"mean": mean})
 
     job = a_job(ramp, **settings)

@@ -508,7 +508,7 @@ def test_impossible_parameters_are_refused(options, match):
 
 def test_frames_of_another_shape_are_refused():
     plan = plan_correction(np.zeros((8, 9), np.uint32), **NIRCAM, **PARAMETERS, xstart=1, ystart=1)
-    with pytest.raises(ValueError, match=r"shape \(9, 8\), but PIXELDQ has \(8, 9\)"):
+    with pytest.raises(ValueError, match=r"a frame has shape \(9, 8\), PIXELDQ \(8, 9\)"):
         correct_frames(np.zeros((1, 9, 8), np.float32), plan)
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rampflow.crds.asked import answers_hold
-from rampflow.jobs.provenance import digest
 from rampflow.planning.answers import Answers
 from rampflow.planning.plan import Plan
-from rampflow.settings.chain import Chain, Terms
+from rampflow.planning.reference_requests import ReferenceRequests
+from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import PIPELINE, Settings, merge_parameters, parameter_type
 
@@ -35,11 +35,14 @@ class Demand:
     ----------
     results : str
         Folder of the results.
+    requests : ReferenceRequests
+        What CRDS is asked.
     """
 
     def __init__(self, plan: Plan, answers: Answers) -> None:
         self.plan, self.answers = plan, answers
         self.config = plan.config
+        self.requests = ReferenceRequests(plan)
         self.results = self.config["results"].rstrip("/")
 
     def products_of(self, exposure: str) -> list[str]:
@@ -85,47 +88,6 @@ class Demand:
         parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
         return self.plan.reference_types(step, exposure, chain) + parameters
 
-    # --- what CRDS is asked ---------------------------------------------------------------------------
-
-    def reference_request(self, exposure: str) -> dict[str, Any]:
-        """Return what CRDS is asked for an exposure.
-
-        Its file and header, the types of parameter files, the user's files, and which of `reference_terms` say what
-        else is needed once the parameter files are known, with their digest, and all that this might be.
-        """
-        number = self._numbers[id(self.plan.terms(exposure))]
-        overrides = {
-            kind: path if path == "N/A" else os.path.abspath(path)
-            for kind, path in self.plan.overrides(exposure).items()
-        }
-        return {
-            "uncal": str(self.plan.exposures[exposure].path),
-            "header": self.plan.exposures[exposure].digest,
-            "types": self.plan.parameter_types(exposure),
-            "overrides": overrides,
-            "terms": number,
-            "decides": self._digests[number],
-            "further": self._possible_types[number],
-        }
-
-    @functools.cached_property
-    def reference_terms(self) -> list[Terms]:
-        """The different terms by which the chains of the run's exposures are settled, as a list."""
-        return list({id(terms): terms for terms in map(self.plan.terms, self.plan.exposures)}.values())
-
-    @functools.cached_property
-    def _numbers(self) -> dict[int, int]:
-        return {id(terms): number for number, terms in enumerate(self.reference_terms)}
-
-    @functools.cached_property
-    def _digests(self) -> list[str]:
-        return [digest(terms) for terms in self.reference_terms]
-
-    @functools.cached_property
-    def _possible_types(self) -> list[list[str]]:
-        types = [{kind for kinds in terms["types"].values() for kind, _ in kinds} for terms in self.reference_terms]
-        return [sorted(each) for each in types]
-
     @functools.cached_property
     def answers_hold(self) -> bool:
         """Whether what CRDS has answered, for all exposures, are answers to what would be asked now."""
@@ -133,7 +95,7 @@ class Demand:
 
     def _answers_hold(self, exposure: str) -> bool:
         folder = Path(self.results, exposure, "references")
-        return answers_hold(folder, self.reference_request(exposure), self.config["crds"], self.config["lock"])[0]
+        return answers_hold(folder, self.requests.of(exposure), self.config["crds"], self.config["lock"])[0]
 
     # --- what a product follows from ------------------------------------------------------------------
 

@@ -131,11 +131,11 @@ def _ask(demand: Demand, kept: Kept, fetches: str) -> tuple[dict[str, Any], dict
             elif (_STATE / name).is_file():
                 shutil.copy(_STATE / name, folder)
         failed = find_all(
-            {exposure: demand.reference_request(exposure) for exposure in demand.plan.exposures},
+            {exposure: demand.requests.of(exposure) for exposure in demand.plan.exposures},
             use,
             crds=demand.config["crds"],
             state=folder,
-            terms=demand.reference_terms,
+            terms=demand.requests.terms,
             locked=named(demand.config["lock"]),
             fetches=fetches,
             present=kept.pointer,

@@ -5,9 +5,6 @@ import contextlib
 import gc
 import json
 import os
-import platform
-import shlex
-import socket
 import sys
 import threading
 import time
@@ -16,31 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from rampflow.io import owners, room
-from rampflow.io.shared_files import private_folder, read_json, replace
+from rampflow.io.shared_files import private_folder
 from rampflow.jobs import memory
-from rampflow.jobs.provenance import code_files, digest, script_of, version_of, versions
 from rampflow.planning import kernels_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.demand import Demand
-from rampflow.planning.exposures import Exposure
 from rampflow.planning.folders import unusable
 from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
+from rampflow.planning.run_file import RunFile
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
 from rampflow.settings.configuration import ConfigError
-from rampflow.settings.parameters import is_crds
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
 #: Where a run keeps what is neither product nor record, in its own folder; only its owner may look there.
 STATE = ".rampflow"
-#: Keywords that say what the light of an exposure has passed through.
-_OPTICS = ("FILTER", "PUPIL", "GRATING", "CHANNEL", "BAND", "CORONMSK")
 
 
 class Run:
@@ -76,11 +69,10 @@ class Run:
         self.results = self.config["results"].rstrip("/")
         self.answers = Answers(self.plan, self.results)
         self.demand = Demand(self.plan, self.answers)
-        self._facts: dict[str, Any] = {}
         self._told: object = None
         self._disagreements: list[str] = []
-        self._started = _now()
-        self._lock = ResultsLock(self.results, self._started)
+        self._file = RunFile(self.results, self.config, self.plan, self.answers)
+        self._lock = ResultsLock(self.results, self._file.started)
         self._standing: Any = None
         self._forced = Forced(self.results)
         self._check_place()
@@ -120,9 +112,7 @@ class Run:
         if dead is not None:
             since = dead.get("since", "?")
             self.notices.append(f"the run of {since} was killed; this one goes on where it ended")
-            path = self._run_file(since)
-            if isinstance(facts := read_json(path), dict) and facts.get("outcome") is None:
-                replace(path, json.dumps(facts | {"outcome": "killed"}, indent=1) + "\n")
+            self._file.end_killed(since)
 
     def begin(self, workflow: Any) -> None:
         """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
@@ -143,7 +133,7 @@ class Run:
         try:
             self._take_lock()
             tell(self.notices)
-            self._note(started=self._started, **self._description())
+            self._file.begin(self._all_notices())
             self._sweep()
         except ResultsInUse as problem:
             raise SystemExit(f"rampflow: {problem}") from None
@@ -185,7 +175,7 @@ class Run:
             outcome = "interrupted"
         # On a full disk the run was killed, as far as its record can tell.
         with contextlib.suppress(OSError):
-            self._note(ended=_now(), outcome=outcome, signal=self.interruption.by, without_references=failed)
+            self._file.end(outcome, signal=self.interruption.by, without_references=failed)
         if outcome != "complete":
             self._sweep()
             tell(unfinished(self.results, self.plan.exposures, self.interruption.by))
@@ -209,46 +199,6 @@ class Run:
                     if entry.is_dir(follow_symlinks=False):
                         owners.sweep(entry.path, now)
 
-    def _note(self, **facts: Any) -> None:
-        """Keep what is to be known of this run, in a file of its own among the results."""
-        self._facts |= facts
-        replace(self._run_file(self._started), json.dumps(self._facts, indent=1) + "\n")
-
-    def _run_file(self, started: str) -> Path:
-        return Path(self.results) / "runs" / f"{started.replace('-', '').replace(':', '')}.json"
-
-    def _description(self) -> dict[str, Any]:
-        """Describe the run before anything has run: an outcome of None is that of a run that was killed."""
-        code = {step: code_files(script_of(step)) for step in [*self.plan.possible_steps, "rate", "ramp"]}
-        return {
-            "outcome": None,
-            "folder": os.getcwd(),
-            "command": shlex.join(sys.argv),
-            "config": self.config,
-            "versions": versions() | {name: version_of(name) for name in ("crds", "snakemake")},
-            "host": socket.gethostname(),
-            "platform": platform.platform(),
-            "code": {digest(files)[:16]: list(files) for files in code.values()},
-            "files": {path: checksum for files in code.values() for path, checksum in files.items()},
-            **self._decided(),
-        }
-
-    def _facts_of(self, exposure: Exposure) -> dict[str, Any]:
-        kept = ("path", "instrument", "detector", "exp_type", "subarray", "readpatt", "tso", "nints", "ngroups")
-        chain = self.answers.chain(exposure.root)
-        eligible, skips = self.plan.eligible(exposure), chain.skips
-        return {key: getattr(exposure, key) for key in kept} | {
-            "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
-            "shape": list(exposure.shape),
-            "chain": chain.steps,
-            "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
-            "off": {
-                step: entry["source"]
-                for step, entry in skips.items()
-                if step not in chain.steps and (step in eligible or is_crds(entry))
-            },
-        }
-
     def answered(self) -> None:
         """Say, once for each answer of CRDS, where it decides otherwise than the step tables; note the chains."""
         if self._told == self.answers.version:
@@ -256,15 +206,10 @@ class Run:
         self._told, self._disagreements = self.answers.version, self.answers.disagreements()
         for line in self._disagreements:
             print(f"rampflow: {line}", file=sys.stderr)
-        if self._facts:
-            self._note(**self._decided())
+        self._file.update(self._all_notices())
 
-    def _decided(self) -> dict[str, Any]:
-        """Describe what CRDS may decide about, as far as it has."""
-        return {
-            "notices": [*self.notices, *self._disagreements],
-            "exposures": {root: self._facts_of(exposure) for root, exposure in self.plan.exposures.items()},
-        }
+    def _all_notices(self) -> list[str]:
+        return [*self.notices, *self._disagreements]
 
     # --- files by names that Snakemake takes as they are ------------------------------------------------
 
@@ -323,7 +268,3 @@ class Run:
 
 def _plain(path: str | None) -> str | None:
     return plain(path) if path else None
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -39,6 +39,11 @@ class Release:
     defaults: dict[str, dict[str, Any]]  #: step to {parameter: value}
     references: list[dict[str, str]]  #: rows: step, type, instruments, when
 
+    @property
+    def types(self) -> list[str]:
+        """All CRDS types that the release asks for, each once."""
+        return list(dict.fromkeys(row["type"] for row in self.references))
+
     def reference_types(self, step: str, instrument: str, *, irs2: bool, parameters: Mapping[str, Any]) -> list[str]:
         """Return the CRDS types of the reference files that a step needs, as a list.
 

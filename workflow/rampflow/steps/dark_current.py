@@ -31,9 +31,11 @@ import numpy as np
 
 from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
+from rampflow.steps.agreement import check_shape
 
 #: Type of data model (DATAMODL) of a dark, for instruments with one of their own.
 MODELS = {"MIRI": "DarkMIRIModel", "NIRSPEC": "DarkNirspecModel"}
+_OWN_SUBARRAY = "darks are not cut out: use one that was made for the exposure's subarray"
 
 
 class ReadPattern(NamedTuple):
@@ -287,11 +289,8 @@ def subtract_dark(sci: np.ndarray, dark: np.ndarray) -> np.ndarray:
     StepError
         If the shapes do not fit.
     """
-    if dark.shape not in (sci.shape, sci.shape[1:]):
-        raise StepError(
-            f"The dark has shape {dark.shape} but the groups have {sci.shape}. Darks are not cut out: "
-            "use one that was made for the exposure's subarray."
-        )
+    due = sci.shape if dark.ndim == sci.ndim else sci.shape[1:]
+    check_shape("the dark", dark.shape, "the groups", due, _OWN_SUBARRAY)
     return np.subtract(sci, dark, out=sci, casting="same_kind")
 
 

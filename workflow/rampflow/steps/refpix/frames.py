@@ -13,6 +13,7 @@ import numpy as np
 
 from rampflow.errors import StepError
 from rampflow.steps import keeping_zeros
+from rampflow.steps.agreement import SAME_ROWS, check_shape
 from rampflow.steps.refpix import sirs
 from rampflow.steps.refpix.geometry import AMPLIFIERS, BORDER
 from rampflow.steps.refpix.levels import measure_levels, subtract_levels
@@ -50,8 +51,7 @@ def correct_frames(
     StepError
         If the frames do not have the shape of the plan, or ``first_group`` is missing.
     """
-    if sci.shape[1:] != plan.shape:
-        raise StepError(f"Refpix: frames of shape {sci.shape[1:]}, but PIXELDQ has {plan.shape}.")
+    check_shape("a frame", sci.shape[1:], "PIXELDQ", plan.shape, SAME_ROWS)
     if plan.from_first_group and first_group is None:
         raise StepError("Refpix: MIRI frames need the first group of their integration (first_group).")
     if not plan.acts:
