@@ -11,7 +11,7 @@ include: "rules/common.smk"
 
 rule all:
     input:
-        RUN.products,
+        DEMAND.products,
         answers(),
 
 

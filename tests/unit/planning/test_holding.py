@@ -2,7 +2,7 @@ from copy import deepcopy
 
 import pytest
 
-from rampflow.planning.holding import Asked, difference, is_record, source_of
+from rampflow.planning.holding import MADE_FROM, Asked, difference, is_record, source_of
 from rampflow.settings.chain import Chain
 
 GAIN = {"name": "gain_1.fits", "crds_uri": "crds://gain_1.fits", "sha256": "1"}
@@ -58,16 +58,29 @@ def test_what_is_made_of_what_is_asked_for_holds_with_and_without_its_recipe(tmp
     ],
 )
 def test_every_part_decides_and_what_is_not_known_does_not(tmp_path, key, value, said):
-    assert said in difference(RECORD, Asked(**ASKED | {key: value}), tmp_path)
-    assert said in difference(RECORD, Asked(**{key: value} | {"before": "dark_current"}), tmp_path)
+    assert said in difference(RECORD, Asked(**ASKED | {key: value}), tmp_path).told
+    assert said in difference(RECORD, Asked(**{key: value} | {"before": "dark_current"}), tmp_path).told
     assert difference(RECORD, Asked(**ASKED | {key: None}), tmp_path) is None
 
 
 def test_the_recipe_has_the_last_word(tmp_path):
     other = Asked(**ASKED, recipe="r3")
-    assert difference(RECORD, other, tmp_path) == "its recipe is another one"
+    assert difference(RECORD, other, tmp_path) == (MADE_FROM, "its recipe is another one")
     # A record that was edited, but for its recipe, is of the same product.
     assert difference(RECORD | {"code": "edited"}, Asked(**ASKED, recipe="r2"), tmp_path) is None
+
+
+def test_all_that_differs_in_a_part_is_named_without_values(tmp_path):
+    parameters = {name: {"value": 1, "source": "config"} for name in ("rejection_threshold", "new")}
+    asked = Asked(**ASKED | {"parameters": parameters, "skipped": ["dq_init"], "inputs": {"ramp": "r0"}})
+    assert difference(RECORD, asked, tmp_path).brief == "parameters: new, rejection_threshold"
+    asked = Asked(
+        skipped=["dq_init"], references={"gain": None, "mask": GAIN}, before="superbias", inputs={"ramp": "0"}
+    )
+    assert difference(RECORD, asked, tmp_path).brief == "steps that are skipped: dq_init, ipc"
+    asked = Asked(references={"gain": None, "mask": GAIN}, before="superbias", inputs={"ramp": "0"})
+    assert difference(RECORD, asked, tmp_path).brief == "references: gain, mask"
+    assert difference(RECORD, Asked(before="superbias", inputs={"ramp": "0"}), tmp_path).brief == MADE_FROM
 
 
 def test_a_raw_file_is_no_product_of_a_job(tmp_path):
@@ -76,13 +89,13 @@ def test_a_raw_file_is_no_product_of_a_job(tmp_path):
     raw = {"before": None, "inputs": {"ramp": "7"}}
     assert difference(record, Asked(**raw), tmp_path) is None
     changed = difference(record, Asked(**raw | {"inputs": {"ramp": "8"}}), tmp_path)
-    assert changed == "/data/x_uncal.fits has changed since it was read"
+    assert changed == (f"{MADE_FROM}: ramp", "/data/x_uncal.fits has changed since it was read")
 
 
 def test_products_that_are_there_have_the_size_that_the_record_says(tmp_path):
     (tmp_path / "x_jump.fits").write_text("four")
     said = "x_jump.fits has 4 bytes, its record says 3"
-    assert difference(RECORD, Asked(**ASKED, recipe="r2"), tmp_path) == said
+    assert difference(RECORD, Asked(**ASKED, recipe="r2"), tmp_path).told == said
     (tmp_path / "x_jump.fits").write_text("one")
     assert difference(RECORD, Asked(**ASKED, recipe="r2"), tmp_path) is None
 

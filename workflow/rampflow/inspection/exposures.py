@@ -181,8 +181,8 @@ class _LastRuns:
     def differs(self, exposure, step):
         """Say by what the products of a step are not what the run of the exposure asked for; None if they are."""
         record = exposure.records[step]
-        why = difference(record, self._asked(exposure, step, record), self.results.folder / exposure.root)
-        why = why or self._other_context(exposure, record)
+        found = difference(record, self._asked(exposure, step, record), self.results.folder / exposure.root)
+        why = found.told if found else self._other_context(exposure, record)
         return why and f"{step}: {why}"
 
     def _asked(self, exposure, step, record):

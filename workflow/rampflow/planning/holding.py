@@ -9,12 +9,14 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rampflow.jobs import provenance
 from rampflow.settings.chain import Chain
 from rampflow.settings.parameters import Settings
 
+#: Why a job is done again whose own code, parameters and references are what they were.
+MADE_FROM = "what it is made from"
 #: Jobs that give products their final names, and what these consist of.
 FINAL = {"rate": ("rate", "rateints"), "ramp": ("ramp",)}
 
@@ -53,7 +55,14 @@ def is_record(content: object) -> bool:
     return all(isinstance(entry, dict) for part in parts[:3] for entry in part.values())
 
 
-def difference(record: Mapping[str, Any], asked: Asked, folder: Path) -> str | None:
+class Difference(NamedTuple):
+    """What a job's products are not as asked for."""
+
+    brief: str  #: which part of what they are made of, and of that part what; no values, so that exposures share it
+    told: str  #: in a sentence, with values
+
+
+def difference(record: Mapping[str, Any], asked: Asked, folder: Path) -> Difference | None:
     """Say by what a job's products are not what is asked for: the first thing; None where they are.
 
     Parameters
@@ -67,57 +76,74 @@ def difference(record: Mapping[str, Any], asked: Asked, folder: Path) -> str | N
     """
     # Equal recipes are of equal parts; with thousands of exposures it pays not to look at each.
     same = asked.recipe is not None and record.get("recipe") == asked.recipe
-    return next(_changed(record, folder), None) or (None if same else next(_differences(record, asked), None))
+    found = None if same else next(_differences(record, asked), None)
+    return found or next(_changed(record, folder), None)
 
 
-def _changed(record: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def _differences(record: Mapping[str, Any], asked: Asked) -> Iterator[Difference]:
+    """Compare part by part: what is the job's own first, then what it has read."""
+    if asked.code is not None and record.get("code") is not None and record["code"] not in asked.code:
+        yield Difference("the code of the step", "made by other code")
+    if asked.parameters is not None:
+        yield from _other_parameters(record.get("parameters") or {}, asked.parameters)
+    before = list(record.get("skipped") or ())
+    if asked.skipped is not None and before != list(asked.skipped):
+        told = f"made after {_named(before)} was skipped, asked for is {_named(asked.skipped)}"
+        yield Difference(f"steps that are skipped: {_named({*before} ^ {*asked.skipped})}", told)
+    if asked.references is not None:
+        yield from _other_references(record.get("references") or {}, asked.references)
+    read = record.get("inputs") or {}
+    for word, wanted in (asked.inputs or {}).items():
+        entry = read.get(word) or {}
+        if (entry.get("recipe") or entry.get("sha256")) == wanted:
+            continue
+        if asked.before is not None and word in FINAL["rate"] + FINAL["ramp"]:
+            yield Difference(MADE_FROM, f"made from another product of {asked.before} than the one that is asked for")
+        else:
+            yield Difference(f"{MADE_FROM}: {word}", f"{entry.get('file', word)} has changed since it was read")
+    if asked.recipe is not None:
+        yield Difference(MADE_FROM, "its recipe is another one")
+
+
+def _other_parameters(made: Mapping[str, Any], wanted: Settings) -> Iterator[Difference]:
+    absent = object()
+    names = sorted(
+        name for name in {*made, *wanted} if name not in wanted or made.get(name, absent) != wanted[name]["value"]
+    )
+    if names:
+        name, entry = names[0], wanted.get(names[0])
+        now = f"asked for is {entry['value']} ({entry['source']})" if entry else "which is no parameter any more"
+        yield Difference(f"parameters: {', '.join(names)}", f"made with {name} = {made.get(name)}, {now}")
+
+
+def _other_references(
+    used: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mapping[str, Any] | None]
+) -> Iterator[Difference]:
+    """Say where reference files are others. What CRDS's parameter files say is among the parameters."""
+    told = {}
+    for kind in sorted(kind for kind in {*used, *wanted} if not kind.startswith("pars-")):
+        one, now = used.get(kind), wanted.get(kind)
+        if one is None:
+            told[kind] = f"made without the {kind} reference, now there is one"
+        elif now is None:
+            told[kind] = f"nothing says any more that {kind} is {one.get('name')}"
+        elif any(one.get(key) != now.get(key) for key in provenance.FACTS):
+            told[kind] = f"made with the {kind} reference {one.get('name')}, now it is {now.get('name')}"
+    if told:
+        yield Difference(f"references: {', '.join(told)}", next(iter(told.values())))
+
+
+def _changed(record: Mapping[str, Any], folder: Path) -> Iterator[Difference]:
+    """Compare the products that are there with what the record says of their size."""
     for name, entry in (record.get("outputs") or {}).items():
         try:
             size = os.stat(os.path.join(folder, name)).st_size
         except OSError:
             continue
         if size != entry.get("size"):
-            yield f"{name} has {size} bytes, its record says {entry.get('size')}"
+            told = f"{name} has {size} bytes, its record says {entry.get('size')}"
+            yield Difference(f"{name} has changed since it was made", told)
 
 
-def _differences(record: Mapping[str, Any], asked: Asked) -> Iterator[str]:
-    made_with, read = record.get("parameters") or {}, record.get("inputs") or {}
-    for word, wanted in (asked.inputs or {}).items():
-        entry = read.get(word) or {}
-        if (entry.get("recipe") or entry.get("sha256")) == wanted:
-            continue
-        if asked.before is not None and word in FINAL["rate"] + FINAL["ramp"]:
-            yield f"made from another product of {asked.before} than the one that is asked for"
-        else:
-            yield f"{entry.get('file', word)} has changed since it was read"
-    if asked.references is not None:
-        yield from _other_references(record.get("references") or {}, asked.references)
-    if asked.code is not None and record.get("code") is not None and record["code"] not in asked.code:
-        yield "made by other code"
-    for name, entry in (asked.parameters or {}).items():
-        if (made := made_with.get(name)) != entry["value"]:
-            yield f"made with {name} = {made}, asked for is {entry['value']} ({entry['source']})"
-    if asked.parameters is not None and (gone := sorted(made_with.keys() - asked.parameters.keys())):
-        yield f"made with {gone[0]} = {made_with[gone[0]]}, which is no parameter any more"
-    if asked.skipped is not None and list(record.get("skipped") or ()) != list(asked.skipped):
-        yield f"made after {_named(record.get('skipped'))} was skipped, asked for is {_named(asked.skipped)}"
-    if asked.recipe is not None:
-        yield "its recipe is another one"
-
-
-def _other_references(
-    used: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mapping[str, Any] | None]
-) -> Iterator[str]:
-    """Say where reference files are others. What CRDS's parameter files say is among the parameters."""
-    for kind in sorted(kind for kind in {*used, *wanted} if not kind.startswith("pars-")):
-        one, now = used.get(kind), wanted.get(kind)
-        if one is None:
-            yield f"made without the {kind} reference, now there is one"
-        elif now is None:
-            yield f"nothing says any more that {kind} is {one.get('name')}"
-        elif any(one.get(key) != now.get(key) for key in provenance.FACTS):
-            yield f"made with the {kind} reference {one.get('name')}, now it is {now.get('name')}"
-
-
-def _named(steps: Collection[str] | None) -> str:
-    return ", ".join(steps or ()) or "nothing"
+def _named(steps: Collection[str]) -> str:
+    return ", ".join(sorted(steps)) or "nothing"

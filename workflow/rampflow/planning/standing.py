@@ -7,13 +7,21 @@ changed, that file.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from rampflow.io.shared_files import read_json
 from rampflow.jobs import provenance
+from rampflow.planning.demand import Demand
 from rampflow.planning.holding import FINAL, Asked, difference, is_record, source_of
+
+
+@cache
+def code(rule: str) -> str:
+    """Return the digest of the code of a rule, as it is now."""
+    return provenance.code_digest(provenance.script_of(rule))
 
 
 class Standing:
@@ -21,14 +29,12 @@ class Standing:
 
     Parameters
     ----------
-    run : `~rampflow.planning.run.Run`
-        The run: its plan, its results, what it asks of CRDS.
-    code : callable
-        Takes a rule and returns the digest of its code.
+    demand : `~rampflow.planning.demand.Demand`
+        What is asked for.
     """
 
-    def __init__(self, run: Any, code: Callable[[str], str]) -> None:
-        self._run, self._plan, self._results, self._code = run, run.plan, Path(run.results), code
+    def __init__(self, demand: Demand) -> None:
+        self._demand, self._results = demand, Path(demand.results)
         self._asked: dict[tuple[str, str], Asked | None] = {}
         # Asked for once for each input of a job.
         self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
@@ -41,37 +47,48 @@ class Standing:
         """
         if exposure not in self._stale:
             self._stale[exposure] = {}
-            for step in self._jobs(exposure):
+            for step in self.jobs(exposure):
                 if (why := self._why(step, exposure)) is not None:
                     self._stale[exposure][step] = why
         return self._stale[exposure]
 
     def is_done(self, step: str, exposure: str) -> bool:
         """Whether a job has left a record, and what it has made stands."""
-        return step not in self.stale(exposure) and self._record(step, exposure) is not None
+        return step not in self.stale(exposure) and self.record(step, exposure) is not None
+
+    def stands(self, step: str, exposure: str, anew: Collection[str]) -> bool:
+        """Whether a job has nothing to do, where some jobs of its exposure are done anew.
+
+        A job that follows one that is done anew does not stand.
+        """
+        follows = {step, *self.before(step, exposure)} & {*anew}
+        return self.is_done(step, exposure) and not follows and exposure not in self._demand.answers.failed()
 
     def before(self, step: str, exposure: str) -> list[str]:
         """Return the jobs on the way to one, in the order of the chain."""
         if step == "ramp":
-            return self.before(self._run.chain(exposure).before_fit, exposure) + [self._run.chain(exposure).before_fit]
-        jobs = [job for job in self._jobs(exposure) if job != "ramp"]
+            last = self._demand.chain(exposure).before_fit
+            return [*self.before(last, exposure), last] if last else []
+        jobs = [job for job in self.jobs(exposure) if job != "ramp"]
         return jobs[: jobs.index(step)] if step in jobs else []
 
-    def _jobs(self, exposure: str) -> list[str]:
-        chain = self._run.chain(exposure).steps
+    def jobs(self, exposure: str) -> list[str]:
+        """Return the jobs that an exposure can have, in the order of its chain."""
+        chain = self._demand.chain(exposure).steps
         final = [rule for rule in FINAL if rule == "ramp" or "ramp_fit" in chain]
         return [*chain, *final]
 
     def _why(self, step: str, exposure: str) -> str | None:
         """Say why the products of a job do not stand; None where they do, or are not there."""
-        record = self._record(step, exposure)
+        record = self.record(step, exposure)
         folder = self._results / exposure
         if record is None:
             return "no record of what it is made of" if self._products(step, exposure, folder) else None
         asked = self._asked_for(step, exposure)
         if asked is None:
             return "its references, parameters or inputs cannot be told"
-        return difference(record, asked, folder)
+        found = difference(record, asked, folder)
+        return None if found is None else found.brief
 
     @staticmethod
     def _products(step: str, exposure: str, folder: Path) -> bool:
@@ -93,13 +110,13 @@ class Standing:
         return self._asked[step, exposure]
 
     def _ask(self, step: str, exposure: str) -> Asked | None:
-        chain = self._run.chain(exposure)
-        made_of: dict[str, Any] = {"step": step, "exposure": exposure, "code": self._code(step)}
+        chain = self._demand.chain(exposure)
+        made_of: dict[str, Any] = {"step": step, "exposure": exposure, "code": code(step)}
         made_of["skipped"] = list(chain.skipped_before(step)) if step != "rate" else []
         parameters = pointers = None
         if step not in FINAL:
-            pointers = self._run.pointers(step, exposure)
-            parameters = None if pointers is None else self._run.resolved(step, exposure, pointers)
+            pointers = self._demand.pointers(step, exposure)
+            parameters = None if pointers is None else self._demand.resolved(step, exposure, pointers)
             if parameters is None:
                 return None
             made_of["parameters"] = {name: entry["value"] for name, entry in parameters.items()}
@@ -113,16 +130,18 @@ class Standing:
 
     def _inputs(self, step: str, exposure: str) -> tuple[str | None, dict[str, str | None]]:
         """Return the job that a job follows, and what it reads: recipes of jobs, checksums of other files, by words."""
-        before, words = source_of(step, self._run.chain(exposure))
-        if before is None:
-            made_from = self._checksum(self._plan.exposures[exposure].path, step, exposure, "ramp")
-        else:
+        before, words = source_of(step, self._demand.chain(exposure))
+        if before is not None:
             made_from = self.recipe(before, exposure)
+        elif step in FINAL:
+            made_from = None
+        else:
+            made_from = self._checksum(self._demand.plan.exposures[exposure].path, step, exposure, "ramp")
         inputs: dict[str, str | None] = dict.fromkeys(words, made_from)
         if step not in FINAL:
-            for name, path in self._run.other_inputs(step, exposure).items():
+            for name, path in self._demand.other_inputs(step, exposure).items():
                 inputs[name] = self._checksum(path, step, exposure, name)
-        if step == "persistence" and (other := self._run.answers.chained_after(exposure)):
+        if step == "persistence" and (other := self._demand.answers.chained_after(exposure)):
             inputs["carried"] = self.recipe("persistence", other)
         return before, inputs
 
@@ -132,11 +151,12 @@ class Standing:
             status = os.stat(path)
         except OSError:
             return None
-        entry = ((self._record(step, exposure) or {}).get("inputs") or {}).get(name, {})
+        entry = ((self.record(step, exposure) or {}).get("inputs") or {}).get(name, {})
         same = (entry.get("size"), entry.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
         return entry["sha256"] if same and entry.get("sha256") else provenance.sha256_of(path)
 
-    def _record(self, step: str, exposure: str) -> dict[str, Any] | None:
+    def record(self, step: str, exposure: str) -> dict[str, Any] | None:
+        """Return the record of a job as it is; None where there is none."""
         if (step, exposure) not in self._records:
             record = read_json(self._results / exposure / "record" / f"{step}.json")
             self._records[step, exposure] = record if is_record(record) else None
