@@ -143,13 +143,14 @@ def test_an_exposure_without_references_says_why(new_run, programme, reported):
     assert re.search(r"_nrs1 : references: CRDS context \S+ selects files that are not in the cache", page.text)
 
 
-def test_without_intermediate_products_there_are_pictures_and_no_fractions_of_groups(new_run, reported):
+def test_without_intermediate_products_there_are_pictures_and_fractions_that_jobs_have_counted(new_run, reported):
     run = new_run("guider1")
     run(keep="none")
     page, _ = reported(run)
     assert page.count("count rate") == page.count("flags of the rate") == 1
     assert "not kept" in page.text and "–" in page.text
     assert not [link for link in page.links if link.endswith("_jump.fits")]
+    assert "DO_NOT_USE (groups)" in page.text and "Flags of groups: " in page.text
     run = Run(run.folder, HOME, run.config)
     run(save_calibrated_ramp=True)
     page, _ = reported(run)
