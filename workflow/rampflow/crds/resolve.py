@@ -24,16 +24,7 @@ from rampflow.crds import selection
 from rampflow.crds.asked import sha1_of
 from rampflow.crds.fetching import corrupt_mapping, fetching, incomplete_context, no_server, unusable_mappings
 from rampflow.crds.selectors import SELECTORS, crds_parameters, is_simple
-from rampflow.crds.settings import (
-    EVERYTHING,
-    NOTHING,
-    PUBLIC_SERVER,
-    RULES,
-    SERVERLESS,
-    TIMEOUT,
-    ReferenceProblem,
-    own_environment,
-)
+from rampflow.crds.settings import PUBLIC_SERVER, SERVERLESS, TIMEOUT, ReferenceProblem, own_environment
 from rampflow.crds.verify import one_line
 from rampflow.io.shared_files import exclusive, read_json, replace
 
@@ -235,7 +226,7 @@ def _with_mappings(who, context, settings, ask):
             return ask()
         except OSError as error:
             missing = error
-        if settings.server is not None and settings.fetches != NOTHING:
+        if settings.server is not None and settings.may_fetch():
             _log.info("%s: fetching the rules of CRDS context %s", who, context)
             with fetching(who, context, settings, Path(config.locate_mapping(context, "jwst"))):
                 api.dump_mappings(context)
@@ -365,10 +356,7 @@ def bring(exposure, chosen, settings):
     missing = {kind: path for kind, path in paths.items() if not path.exists()}
     if missing and settings.server is None:
         raise no_server(exposure, chosen.context, missing)
-    if settings.fetches != EVERYTHING:
-        rules = settings.fetches == RULES
-        missing = {kind: path for kind, path in missing.items() if rules and kind.startswith("pars-")}
-    for kind, path in missing.items():
+    for kind, path in ((kind, path) for kind, path in missing.items() if settings.may_fetch(kind)):
         with fetching(exposure, kind, settings, path):
             if not path.exists():
                 _log.info("%s: fetching %s", exposure, path.name)

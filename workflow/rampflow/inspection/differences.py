@@ -280,7 +280,7 @@ def _compare_tables(a, b, name):
     return found
 
 
-def difference_image(one, other, extension="SCI"):
+def difference_image(one, other, extension="SCI", in_errors=False):
     """Show where two products differ: one number for each pixel.
 
     Parameters
@@ -289,17 +289,20 @@ def difference_image(one, other, extension="SCI"):
         A and B.
     extension : str
         EXTNAME of an image.
+    in_errors : bool, optional
+        Whether differences of values are in units of B's ERR.
 
     Returns
     -------
     2D float64 `~numpy.ndarray`
         Of values, ``A - B`` (their unit), of all integrations and groups the one that is largest without its sign; NaN
-        where no two values are finite. Of flags, in how many integrations and groups they differ.
+        where no two values are finite, and in units of ERR where that is not above 0. Of flags, in how many
+        integrations and groups they differ.
 
     Raises
     ------
     FileProblem
-        A product cannot be read, lacks the extension, or has it in another shape.
+        A product cannot be read, lacks the extension, or has it in another shape; in units of ERR, B has none for it.
     """
     with files.Product(one) as a, files.Product(other) as b:
         left, right = a[extension], b[extension]
@@ -308,6 +311,9 @@ def difference_image(one, other, extension="SCI"):
                 f"{os.fspath(one)}: {extension} is of shape {left.shape}, and of shape {right.shape} in "
                 f"{os.fspath(other)}; images of one shape were expected"
             )
+        errors = _errors_for(b, extension, left.shape) if in_errors else None
+        if in_errors and errors is None:
+            raise FileProblem(f"{os.fspath(other)}: there is no ERR for {extension}")
         flags = extension in FLAGS
         image = np.full(left.shape[-2:], 0.0 if flags else np.nan)
         for lead in np.ndindex(left.shape[:-2]):
@@ -319,7 +325,43 @@ def difference_image(one, other, extension="SCI"):
                     continue
                 with np.errstate(invalid="ignore"):
                     difference = x.astype(np.float64) - y.astype(np.float64)
+                    if errors is not None:
+                        error = errors.read(*lead, *rows).astype(np.float64)
+                        difference /= np.where(error > 0, error, np.nan)
                 difference[~np.isfinite(difference)] = np.nan
                 larger = np.abs(difference) > np.nan_to_num(np.abs(part), nan=-1.0)
                 part[larger] = difference[larger]
         return image
+
+
+def side_images(one, other, extension):
+    """Show what only one of two products has: flags, or values that are NaN or infinite.
+
+    Parameters
+    ----------
+    one, other : path-like
+        A and B.
+    extension : str
+        EXTNAME of an image, of the same shape in both.
+
+    Returns
+    -------
+    tuple of 2D bool `~numpy.ndarray`
+        Pixels at which, in any integration and group, A has a flag that B lacks, or is not finite where B is; and the
+        other way round.
+    """
+    with files.Product(one) as a, files.Product(other) as b:
+        left, right = a[extension], b[extension]
+        found = np.zeros((2, *left.shape[-2:]), bool)
+        for lead in np.ndindex(left.shape[:-2]):
+            for rows in chunks(left.shape[-2:]):
+                x, y = left.read(*lead, *rows), right.read(*lead, *rows)
+                if extension in FLAGS:
+                    x, y = x.astype(np.uint32), y.astype(np.uint32)
+                    only = (x & ~y) != 0, (y & ~x) != 0
+                else:
+                    x, y = np.isfinite(x), np.isfinite(y)
+                    only = y & ~x, x & ~y
+                for image, part in zip(found, only, strict=True):
+                    image[rows] |= part
+        return tuple(found)
