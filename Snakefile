@@ -14,7 +14,7 @@ include: "rules/common.smk"
 
 rule all:
     input:
-        RUN.products,
+        DEMAND.products,
         answers(),
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from rampflow.crds import conformity, lock, resolve
 from rampflow.crds.asked import asked_for
 from rampflow.crds.pointers import pointer_to, summary, without, write
-from rampflow.crds.settings import ReferenceProblem, Settings
-from rampflow.crds.verify import one_line, verified
+from rampflow.crds.settings import EVERYTHING, ReferenceProblem, Settings
+from rampflow.crds.verify import one_line, remembered, verified
 from rampflow.errors import RampflowError
 from rampflow.io import files
 from rampflow.io.raw_headers import read_header
@@ -31,10 +31,45 @@ from rampflow.settings.chain import reference_types
 _log = logging.getLogger(__name__)
 
 
-def answer(
-    exposure, header, types, *, config, overrides=None, folder, state=None, held_to=None, further=None, noted=None
-):
+def answer(exposure, header, types, *, folder, **more):
     """Find, fetch and verify the reference files of one exposure, and write its pointer files.
+
+    Parameters
+    ----------
+    exposure, header, types, **more
+        As `find` takes them.
+    folder : path-like
+        Where ``<type>.json`` and ``asked.json`` are written. Files whose content would not change are
+        left alone.
+
+    Returns
+    -------
+    dict
+        Type to pointer, as `load_pointer` returns it.
+
+    Raises
+    ------
+    ReferenceProblem
+        Nothing is written then.
+    """
+    return write(Path(folder), *find(exposure, header, types, **more))
+
+
+def find(
+    exposure,
+    header,
+    types,
+    *,
+    config,
+    overrides=None,
+    state=None,
+    held_to=None,
+    further=None,
+    noted=None,
+    fetches=EVERYTHING,
+    present=None,
+):
+    """Find, fetch and verify the reference files of one exposure.
 
     Parameters
     ----------
@@ -51,9 +86,6 @@ def answer(
         never contacts a server.
     overrides : mapping, optional
         Type to the path of a file to use instead, or to ``"N/A"``.
-    folder : path-like
-        Where ``<type>.json`` and ``asked.json`` are written. Files whose content would not change are
-        left alone.
     state : path-like, optional
         Folder of the run in which exposures share checksums and the server's answer. Without it every
         exposure reads every file and asks the server.
@@ -63,17 +95,25 @@ def answer(
         Given the pointers to parameter files, by type, it returns the types that are needed beside: the parameter
         files say which steps run.
     noted : mapping, optional
-        What else `rampflow.crds.pointers.asked_for` keeps of the request.
+        What else `rampflow.crds.asked.asked_for` keeps of the request.
+    fetches : str
+        What may be fetched into the cache, of `rampflow.crds.settings`.
+    present : callable, optional
+        Given a type, it returns the pointer that the exposure has now, or None. With it, what is found is a forecast:
+        a file of CRDS that nobody has read yet is not read, and its pointer has no checksums, unless it is the one
+        that the exposure has now.
 
     Returns
     -------
-    dict
+    pointers : dict
         Type to pointer, as `load_pointer` returns it.
+    said : dict
+        What `rampflow.crds.pointers.summary` holds beside.
 
     Raises
     ------
     ReferenceProblem
-        Nothing is written then.
+        A file cannot be had or trusted.
     """
     types = {kind.lower() for kind in types}
     overrides = {kind.lower(): value for kind, value in (overrides or {}).items()}
@@ -87,14 +127,17 @@ def answer(
         )
         if not asked:
             return
-        settings = _settings(exposure, config, held_to)
+        settings = _settings(exposure, config, held_to, fetches)
         with resolve.session(settings):
             chosen = resolve.choose(exposure, header, asked, settings, state)
             paths = resolve.bring(exposure, chosen, settings)
             mappings = said["mappings"] | chosen.mappings
             said.update(context=chosen.context, server=settings.server, mappings=mappings)
             for kind in asked:
-                found[kind] = _answered(exposure, kind, chosen.names[kind], paths.get(kind), header, state)
+                name, path = chosen.names[kind], paths.get(kind)
+                # A lock is held against checksums.
+                unread = present and not held_to and _unread(exposure, kind, path, state, present(kind))
+                found[kind] = unread or _answered(exposure, kind, name, path, header, state)
 
     ask(types)
     if further is not None:
@@ -108,7 +151,7 @@ def answer(
         held_to.check(exposure, summary(pointers, said))
     for kind, pointer in pointers.items():
         _log.info("%s: %s: %s", exposure, kind, pointer["crds_uri"])
-    return write(Path(folder), pointers, said)
+    return pointers, said
 
 
 def answer_all(requests, *, crds, results, state, terms=(), locked=None):
@@ -142,40 +185,74 @@ def answer_all(requests, *, crds, results, state, terms=(), locked=None):
     ReferenceProblem
         No exposure can be answered, all for the same reason: it says so once.
     """
-    results, everyone = Path(results), _count(len(requests))
+    results, changes = Path(results), {}
+
+    def keep(exposure, pointers, said):
+        folder = results / exposure / "references"
+        before = read_json(folder / "asked.json")
+        write(folder, pointers, said)
+        changes[exposure] = lock.changed(before, read_json(folder / "asked.json"))
+
+    failed = find_all(requests, keep, crds=crds, state=state, terms=terms, locked=locked)
+    for line in lock.notices(changes):
+        _log.warning("%s", line)
+        print(f"rampflow: references: {line}", file=sys.stderr)
+    lock.write(results, requests)
+    replace(results / "references.json", json.dumps({"failed": failed}, indent=1) + "\n")
+    return failed
+
+
+def find_all(requests, use, *, crds, state, terms=(), locked=None, fetches=EVERYTHING, present=None):
+    """Find the reference files of the exposures of a run one after the other; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    requests, crds, state, terms, locked
+        As `answer_all` takes them.
+    use : callable
+        Called with each exposure and what `find` returns for it.
+    fetches : str
+        As `find` takes it.
+    present : callable, optional
+        Given an exposure and a type; see `find`.
+
+    Returns
+    -------
+    dict
+        Exposure to message, of those that failed.
+
+    Raises
+    ------
+    ReferenceProblem
+        No exposure can be answered, all for the same reason: it says so once.
+    """
+    everyone = _count(len(requests))
     held_to = lock.Lock(locked["path"]) if locked else None
-    failed = _fails_for_all(requests, everyone, crds, state, held_to)
-    changes = {}
+    failed = _fails_for_all(requests, everyone, crds, state, held_to, fetches)
     for exposure, request in requests.items():
         if exposure in failed:
             continue
-        folder = results / exposure / "references"
-        before = read_json(folder / "asked.json")
         try:
-            answer(
+            pointers, said = find(
                 exposure,
                 read_header(request["uncal"]),
                 request["types"],
                 config=crds,
                 overrides=request["overrides"],
-                folder=folder,
                 state=state,
                 held_to=held_to,
                 further=partial(_needed, terms[request["terms"]]) if "terms" in request else None,
                 noted={key: request.get(key) for key in ("header", "decides", "further") if key in request},
+                fetches=fetches,
+                present=present and partial(present, exposure),
             )
-            changes[exposure] = lock.changed(before, read_json(folder / "asked.json"))
+            use(exposure, pointers, said)
         # Whatever a library raises over a bad file, the other exposures have nothing to do with it.
         except Exception as error:
             failed[exposure] = _told(error).removeprefix(f"{exposure}: ")
             _log.error("%s: %s\n%s", exposure, failed[exposure], traceback.format_exc())
     if len(failed) == len(requests) > 1 and len(set(failed.values())) == 1:
         raise ReferenceProblem(f"{everyone}: {next(iter(failed.values()))}")
-    for line in lock.notices(changes):
-        _log.warning("%s", line)
-        print(f"rampflow: references: {line}", file=sys.stderr)
-    lock.write(results, requests)
-    replace(results / "references.json", json.dumps({"failed": failed}, indent=1) + "\n")
     return failed
 
 
@@ -201,15 +278,15 @@ def _count(number):
     return f"{number} exposure{'s' * (number != 1)}"
 
 
-def _settings(who, config, held_to):
+def _settings(who, config, held_to, fetches):
     """Return the settings; where no context is named, that of the lock, if there is one."""
-    settings = Settings.of(who, config)
+    settings = changed_in(Settings.of(who, config), fetches=fetches)
     if held_to and not settings.context and (context := held_to.context(who)):
         return changed_in(settings, context=context)
     return settings
 
 
-def _fails_for_all(requests, everyone, config, state, held_to):
+def _fails_for_all(requests, everyone, config, state, held_to, fetches):
     """Find out what no exposure could do without, before one is looked at.
 
     Returns
@@ -230,7 +307,7 @@ def _fails_for_all(requests, everyone, config, state, held_to):
     if not asking:
         return {}
     try:
-        settings = Settings.of(everyone, config)
+        settings = changed_in(Settings.of(everyone, config), fetches=fetches)
         if held_to and not settings.context:
             settings = changed_in(settings, context=held_to.context(asking[0]))
         with resolve.session(settings):
@@ -261,6 +338,29 @@ def _answered(exposure, kind, name, path, header, state):
     instead = f"Use another context, or name a file of your own (`references: {{{kind}: …}}`)"
     uri = f"crds://{name}"
     return _pointed_to(f"{exposure}: {kind}:", (cure, instead), kind, ("found", path, uri), header, state)
+
+
+def _unread(exposure, kind, path, state, now):
+    """Make the pointer to a file of CRDS as far as it can be told without reading it; None where it has to be read.
+
+    A file is known by its name. ``now`` is the pointer that the exposure has, or None.
+    """
+    if path is None or (state is not None and remembered(path, state, parameters=kind.startswith("pars-"))):
+        return None
+    uri = f"crds://{path.name}"
+    same = now is not None and now.get("crds_uri") == uri and now.get("sha256")
+    there = path.exists()
+    if there and (same or kind.startswith("pars-")):
+        return None
+    if not there and kind.startswith("pars-") and not same:
+        raise ReferenceProblem(
+            f"{exposure}: {kind}: {path.name} is not in the cache, so what it says of the steps is not known; a run "
+            f"would fetch it; fetch it beforehand (--fetch, or crds sync)"
+        )
+    if same:
+        return now
+    facts = dict.fromkeys(("size", "sha1", "sha256", "mtime_ns"))
+    return without(kind, "found") | {"file": str(path), "name": path.name, "crds_uri": uri} | facts
 
 
 def _overridden(exposure, kind, value, header, state):

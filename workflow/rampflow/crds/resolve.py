@@ -24,7 +24,16 @@ from rampflow.crds import selection
 from rampflow.crds.asked import sha1_of
 from rampflow.crds.fetching import fetching, how_to_fill, no_server
 from rampflow.crds.selectors import SELECTORS, crds_parameters, is_simple
-from rampflow.crds.settings import PUBLIC_SERVER, SERVERLESS, TIMEOUT, ReferenceProblem
+from rampflow.crds.settings import (
+    EVERYTHING,
+    NOTHING,
+    PUBLIC_SERVER,
+    RULES,
+    SERVERLESS,
+    TIMEOUT,
+    ReferenceProblem,
+    own_environment,
+)
 from rampflow.crds.verify import one_line
 from rampflow.io.shared_files import exclusive, read_json, replace
 
@@ -40,18 +49,10 @@ _SILENCE_HOLDS = 60
 
 #: Settings that the loaded crds has last worked with: what it keeps in memory belongs to them.
 _in_use = None
-
-
-@contextlib.contextmanager
-def _own_environment():
-    """Put crds's variables back afterwards: it writes its defaults into the environment, too."""
-    before = {key: value for key, value in os.environ.items() if key.startswith("CRDS_")}
-    try:
-        yield
-    finally:
-        for key in [key for key in os.environ if key.startswith("CRDS_")]:
-            del os.environ[key]
-        os.environ.update(before)
+#: What the rules of these settings have answered to which exposures; they ask alike where the keywords by which CRDS
+#: selects are the same, as in the segments of one exposure.
+_heard = {}
+_REMEMBERED = 5000
 
 
 @contextlib.contextmanager
@@ -59,7 +60,7 @@ def session(settings):
     """Let crds work with these settings, whatever the environment says and whatever it has done before."""
     global _in_use
     timeout = socket.getdefaulttimeout()
-    with _own_environment():
+    with own_environment():
         settings.enter_environment()
         # Downloads have no timeout in crds.
         socket.setdefaulttimeout(TIMEOUT)
@@ -69,6 +70,7 @@ def session(settings):
 
             _relay_messages()
             if _in_use != settings:
+                _heard.clear()
                 utils.clear_function_caches()
                 config.CRDS_REF_SUBDIR_MODE = "None"
                 api.set_crds_server(settings.server or SERVERLESS)
@@ -200,7 +202,13 @@ def _ask(exposure, header, types, context, settings):
         given = parameters
         if not wanted <= set(SELECTORS.values()):
             given = {key: value for key, value in header.items() if key and is_simple(value)} | parameters
-        answers = rmap.get_best_references(context, given, include=known) if known else {}
+        # 1 and True are equal, and not the same to CRDS.
+        key = (context, tuple(known), repr(sorted(given.items())))
+        if key not in _heard:
+            if len(_heard) >= _REMEMBERED:
+                _heard.clear()
+            _heard[key] = rmap.get_best_references(context, given, include=known) if known else {}
+        answers = _heard[key]
         used = {instrument: rules.basename} | {kind: _rules_name(rules, kind) for kind in known}
         return {kind: name for kind, name in used.items() if name}, {kind: answers.get(kind, "N/A") for kind in known}
 
@@ -227,7 +235,7 @@ def _with_mappings(who, context, settings, ask):
             return ask()
         except OSError as error:
             missing = error
-        if settings.server is not None:
+        if settings.server is not None and settings.fetches != NOTHING:
             _log.info("%s: fetching the rules of CRDS context %s", who, context)
             with fetching(who, context, settings, Path(config.locate_mapping(context, "jwst"))):
                 api.dump_mappings(context)
@@ -343,7 +351,7 @@ def _place(exposure, kind, name, chosen):
 
 
 def bring(exposure, chosen, settings):
-    """Return {type: path} of the files in the cache, fetching those that are missing; inside a `session`.
+    """Return {type: path} of the files in the cache, fetching those that are missing and may be; inside a `session`.
 
     Parameters
     ----------
@@ -367,6 +375,9 @@ def bring(exposure, chosen, settings):
     missing = {kind: path for kind, path in paths.items() if not path.exists()}
     if missing and settings.server is None:
         raise no_server(exposure, chosen.context, missing)
+    if settings.fetches != EVERYTHING:
+        rules = settings.fetches == RULES
+        missing = {kind: path for kind, path in missing.items() if rules and kind.startswith("pars-")}
     for kind, path in missing.items():
         with fetching(exposure, kind, settings, path):
             if not path.exists():

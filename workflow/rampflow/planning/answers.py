@@ -23,6 +23,47 @@ if TYPE_CHECKING:
     from rampflow.planning.exposures import Exposure
 
 
+#: The file among the results that is there when CRDS has answered for all exposures.
+ANSWERED = "references.json"
+
+
+class Kept:
+    """Answers that are kept among the results.
+
+    Parameters
+    ----------
+    results : path-like
+        Folder of the results.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+
+    def version(self) -> object:
+        """Return what is not the same for two answers; None while there is none."""
+        try:
+            found = os.stat(self._results / ANSWERED)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+    def failed(self) -> Collection[str]:
+        """Return the exposures for which CRDS has no answer."""
+        return failures(self._results / ANSWERED)
+
+    def names(self, root: str) -> dict[str, str]:
+        """Return the file, or "N/A", of every type that was asked for an exposure."""
+        return self.summary(root).get("references", {})
+
+    def summary(self, root: str) -> dict[str, Any]:
+        """Return what is kept of all that was asked for an exposure; empty where nothing is."""
+        return read_json(self._results / root / "references" / "asked.json") or {}
+
+    def pointer(self, root: str, kind: str) -> Any:
+        """Read what was answered for a type; None where there is nothing to read."""
+        return read_json(self._results / root / "references" / f"{kind}.json")
+
+
 class Answers:
     """The chains of a run, settled once per exposure and answer.
 
@@ -32,17 +73,20 @@ class Answers:
         The run's plan.
     results : path-like
         Folder of the results.
+    source : Kept, optional
+        Where the answers are; by default among the results.
     """
 
-    def __init__(self, plan: Plan, results: str | Path) -> None:
+    def __init__(self, plan: Plan, results: str | Path, source: "Kept | None" = None) -> None:
         self._plan, self._results = plan, Path(results)
-        self._seen: tuple[int, int] | None = None
+        self._source = source or Kept(self._results)
+        self._seen: object = None
         self._chains: dict[str, Chain] = {}
         self._links: dict[str, str] | None = None
         self._failed: Collection[str] | None = None
 
     @property
-    def version(self) -> tuple[int, int] | None:
+    def version(self) -> object:
         """What is not the same for two answers; None while there is none."""
         self._look()
         return self._seen
@@ -50,7 +94,7 @@ class Answers:
     @property
     def file(self) -> str:
         """The file that is there when CRDS has answered for all exposures."""
-        return f"{self._results}/references.json"
+        return str(self._results / ANSWERED)
 
     def chain(self, root: str) -> Chain:
         """Return the chain of an exposure: settled, or without an answer that of the step tables."""
@@ -88,24 +132,22 @@ class Answers:
         """Return the exposures for which CRDS has no answer."""
         self._look()
         if self._failed is None:
-            self._failed = failures(self.file)
+            self._failed = self._source.failed()
         return self._failed
+
+    def pointer(self, root: str, kind: str) -> Any:
+        """Return what CRDS has answered for a type; None where there is no answer."""
+        return self._source.pointer(root, kind)
 
     def parameter_files(self, root: str) -> dict[str, Any]:
         """Read CRDS's parameter files for an exposure: type to what its file holds, of the types that have one."""
-        folder = self._results / root / "references"
-        names = (read_json(folder / "asked.json") or {}).get("references", {})
-        kinds = [kind for kind, name in names.items() if kind.startswith("pars-") and name != "N/A"]
-        pointers = {kind: read_json(folder / f"{kind}.json") for kind in kinds}
+        kinds = [kind for kind, name in self._source.names(root).items() if kind.startswith("pars-") and name != "N/A"]
+        pointers = {kind: self.pointer(root, kind) for kind in kinds}
         return {kind: pointer for kind, pointer in pointers.items() if pointer and pointer.get("file")}
 
     def _look(self) -> None:
         """Forget what was settled when there is another answer, or none any more."""
-        try:
-            found = os.stat(self.file)
-            seen = found.st_mtime_ns, found.st_ino
-        except OSError:
-            seen = None
+        seen = self._source.version()
         if seen != self._seen:
             self._seen, self._chains, self._links, self._failed = seen, {}, None, None
 

@@ -7,17 +7,21 @@ changed, that file.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from rampflow.io.shared_files import read_json
 from rampflow.jobs import provenance
+from rampflow.planning.demand import Demand
 
 #: Jobs that give products their final names, and what these consist of.
 FINAL = {"rate": ("rate", "rateints"), "ramp": ("ramp",)}
 
 
+#: Why a job is done again whose own code, parameters and references are what they were.
+MADE_FROM = "what it is made from"
 #: What is compared of a record, in this order, and what it is called.
 _WORDS = {
     "code": "the code of the step",
@@ -27,19 +31,23 @@ _WORDS = {
 }
 
 
+@cache
+def code(rule: str) -> str:
+    """Return the digest of the code of a rule, as it is now."""
+    return provenance.code_digest(provenance.script_of(rule))
+
+
 class Standing:
     """Which jobs of the exposures have to be done anew.
 
     Parameters
     ----------
-    run : `~rampflow.planning.run.Run`
-        The run: its plan, its results, what it asks of CRDS.
-    code : callable
-        Takes a rule and returns the digest of its code.
+    demand : `~rampflow.planning.demand.Demand`
+        What is asked for.
     """
 
-    def __init__(self, run: Any, code: Callable[[str], str]) -> None:
-        self._run, self._plan, self._results, self._code = run, run.plan, Path(run.results), code
+    def __init__(self, demand: Demand) -> None:
+        self._demand, self._results = demand, Path(demand.results)
         self._recipes: dict[tuple[str, str], str | None] = {}
         # Asked for once for each input of a job.
         self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
@@ -52,30 +60,40 @@ class Standing:
         """
         if exposure not in self._stale:
             self._stale[exposure] = {}
-            for step in self._jobs(exposure):
+            for step in self.jobs(exposure):
                 if (why := self._why(step, exposure)) is not None:
                     self._stale[exposure][step] = why
         return self._stale[exposure]
 
     def is_done(self, step: str, exposure: str) -> bool:
         """Whether a job has left a record, and what it has made stands."""
-        return step not in self.stale(exposure) and self._record(step, exposure) is not None
+        return step not in self.stale(exposure) and self.record(step, exposure) is not None
+
+    def stands(self, step: str, exposure: str, anew: Collection[str]) -> bool:
+        """Whether a job has nothing to do, where some jobs of its exposure are done anew.
+
+        A job that follows one that is done anew does not stand.
+        """
+        follows = {step, *self.before(step, exposure)} & {*anew}
+        return self.is_done(step, exposure) and not follows and exposure not in self._demand.answers.failed()
 
     def before(self, step: str, exposure: str) -> list[str]:
         """Return the jobs on the way to one, in the order of the chain."""
         if step == "ramp":
-            return self.before(self._run.chain(exposure).before_fit, exposure) + [self._run.chain(exposure).before_fit]
-        jobs = [job for job in self._jobs(exposure) if job != "ramp"]
+            last = self._demand.chain(exposure).before_fit
+            return [*self.before(last, exposure), last] if last else []
+        jobs = [job for job in self.jobs(exposure) if job != "ramp"]
         return jobs[: jobs.index(step)] if step in jobs else []
 
-    def _jobs(self, exposure: str) -> list[str]:
-        chain = self._run.chain(exposure).steps
+    def jobs(self, exposure: str) -> list[str]:
+        """Return the jobs that an exposure can have, in the order of its chain."""
+        chain = self._demand.chain(exposure).steps
         final = [rule for rule in FINAL if rule == "ramp" or "ramp_fit" in chain]
         return [*chain, *final]
 
     def _why(self, step: str, exposure: str) -> str | None:
         """Say why the products of a job do not stand; None where they do, or are not there."""
-        record = self._record(step, exposure)
+        record = self.record(step, exposure)
         folder = self._results / exposure
         if record is None:
             return "no record of what it is made of" if self._products(step, exposure, folder) else None
@@ -110,39 +128,39 @@ class Standing:
 
     def _made_of(self, step: str, exposure: str) -> dict[str, Any] | None:
         """Return what a job's products would follow from beside its inputs; None where a pointer is missing."""
-        made_of = {"step": step, "exposure": exposure, "code": self._code(step)}
+        made_of = {"step": step, "exposure": exposure, "code": code(step)}
         if step in FINAL:
-            chain = self._run.chain(exposure)
+            chain = self._demand.chain(exposure)
             return made_of | {"skipped": list(chain.skipped_before(step)) if step == "ramp" else []}
-        pointers = self._run.pointers(step, exposure)
+        pointers = self._demand.pointers(step, exposure)
         if pointers is None:
             return None
-        resolved = self._run.resolved(step, exposure, pointers)
+        resolved = self._demand.resolved(step, exposure, pointers)
         if resolved is None:
             return None
         return made_of | {
-            "skipped": list(self._run.chain(exposure).skipped_before(step)),
+            "skipped": list(self._demand.chain(exposure).skipped_before(step)),
             "parameters": {name: entry["value"] for name, entry in resolved.items()},
             "references": pointers,
         }
 
     def _inputs(self, step: str, exposure: str) -> dict[str, str | None]:
         """Return what a job reads: by its words the recipe of the job that makes it, or the checksum of the file."""
-        chain = self._run.chain(exposure)
+        chain = self._demand.chain(exposure)
         if step == "rate":
             return dict.fromkeys(FINAL["rate"], self.recipe(chain.final, exposure))
         if step == "ramp":
-            return {"ramp": self.recipe(chain.before_fit, exposure)}
+            return {"ramp": self.recipe(chain.before_fit, exposure) if chain.before_fit else None}
         before = chain.previous(step)
         if before is None:
-            made_from = self._checksum(self._plan.exposures[exposure].path, step, exposure, "ramp")
+            made_from = self._checksum(self._demand.plan.exposures[exposure].path, step, exposure, "ramp")
         else:
             made_from = self.recipe(before, exposure)
         takes_rates = before is not None and "ramp_fit" in chain.steps[: chain.steps.index(step)]
         inputs: dict[str, str | None] = dict.fromkeys(("rate", "rateints") if takes_rates else ("ramp",), made_from)
-        for name, path in self._run.other_inputs(step, exposure).items():
+        for name, path in self._demand.other_inputs(step, exposure).items():
             inputs[name] = self._checksum(path, step, exposure, name)
-        if step == "persistence" and (other := self._run.answers.chained_after(exposure)):
+        if step == "persistence" and (other := self._demand.answers.chained_after(exposure)):
             inputs["carried"] = self.recipe("persistence", other)
         return inputs
 
@@ -152,11 +170,12 @@ class Standing:
             status = os.stat(path)
         except OSError:
             return None
-        entry = ((self._record(step, exposure) or {}).get("inputs") or {}).get(name, {})
+        entry = ((self.record(step, exposure) or {}).get("inputs") or {}).get(name, {})
         same = (entry.get("size"), entry.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
         return entry["sha256"] if same and entry.get("sha256") else provenance.sha256_of(path)
 
-    def _record(self, step: str, exposure: str) -> dict[str, Any] | None:
+    def record(self, step: str, exposure: str) -> dict[str, Any] | None:
+        """Return the record of a job as it is; None where there is none."""
         if (step, exposure) not in self._records:
             record = read_json(self._results / exposure / "record" / f"{step}.json")
             self._records[step, exposure] = record if isinstance(record, dict) else None
@@ -172,11 +191,13 @@ class Standing:
         for key, words in _WORDS.items():
             if wanted.get(key) == found.get(key):
                 continue
+            if key == "skipped" and isinstance(found.get(key), list):
+                return f"{words}: {', '.join(sorted({*wanted[key]} ^ {*map(str, found[key])}))}"
             if not isinstance(wanted.get(key), dict) or not isinstance(found.get(key), dict):
                 return words
             names = {*wanted[key], *found[key]}
             return f"{words}: {', '.join(sorted(n for n in names if wanted[key].get(n) != found[key].get(n)))}"
-        return "what it is made from"
+        return MADE_FROM
 
 
 def _size(path: Path) -> int | None:
