@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rampflow.inspection.results import PARAMETERS, RUN, read
+from rampflow.jobs.provenance import FACTS
 from rampflow.planning.answers import Kept
 from rampflow.planning.holding import FINAL
 from rampflow.planning.standing import code
@@ -139,7 +140,7 @@ class _Exposure:
             before, after = used.get(kind), pointers.get(kind)
             if kind.startswith("pars-") and {one and one["name"] for one in (before, after)} <= {None, "N/A"}:
                 continue
-            facts = [one and tuple(one.get(key) for key in ("name", "crds_uri", "sha256")) for one in (before, after)]
+            facts = [one and tuple(one.get(key) for key in FACTS) for one in (before, after)]
             if facts[0] == facts[1]:
                 continue
             names = [_NONE if one is None else one["name"] for one in (before, after)]
