@@ -185,12 +185,15 @@ def test_exposures_that_are_chained_one_that_is_new_and_one_that_crds_has_nothin
     assert again.jobs(status=1) == jobs
 
 
-def test_a_run_of_other_exposures_in_results_that_were_moved(again, whatif):
+def test_results_that_were_moved_and_the_configuration_that_is_written(again, whatif, tmp_path):
     (again.folder / "results").rename(again.folder / "moved")
-    found, jobs = whatif(again, "steps.jump.rejection_threshold=7", where="moved")
+    written = tmp_path / "new.yaml"
+    found, jobs = whatif(again, "steps.jump.rejection_threshold=7", "--output", written, where="moved")
     assert found["config"]["results"] == str(again.folder / "moved")
     again.config |= {"results": "moved", "steps": {"jump": {"rejection_threshold": 7}}}
     assert jobs == again.planned() and {job for job, _ in jobs} == {"jump", *AFTER_JUMP}
+    again.config = yaml.safe_load(written.read_text())
+    assert jobs == again.planned()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from rampflow.planning.foresight import Foresight
 from rampflow.planning.results_lock import NAME as LOCK
 from rampflow.planning.results_lock import ResultsLock
 from rampflow.planning.standing import Standing
+from rampflow.settings.configuration import ConfigError
 
 #: What the job `references` keeps in the run's own folder, and reads there.
 _STATE = Path(".rampflow")
@@ -96,6 +97,8 @@ def look_ahead(config: Mapping[str, Any], fetches: str = NOTHING) -> Outlook:
         The run would end when CRDS is asked, or what it would be told is not known here.
     """
     _, plan, notices = prepare(config, Path.cwd(), remember=False)
+    if any(exposure.placeholder for exposure in plan.exposures.values()):
+        raise ConfigError(["exposures: there is none; the files that the configuration names are not there"])
     results = Path(plan.config["results"].rstrip("/"))
     left_out = unusable(results, plan.exposures)
     notices += [f"{root}: {why}; this exposure is left out" for root, why in left_out.items()]
