@@ -185,6 +185,25 @@ def test_exposures_that_are_chained_one_that_is_new_and_one_that_crds_has_nothin
     assert again.jobs(status=1) == jobs
 
 
+def test_exposures_that_are_chained_where_one_is_done_anew_for_want_of_a_record(new_run, programme, whatif):
+    run = new_run("nis")
+    data = run.folder / "data"
+    data.mkdir()
+    (first,) = (programme.folder / "data").glob("*_nis_uncal.fits")
+    for number in (1, 2):
+        shutil.copy(first, data / f"jw09001001001_02101_0000{number}_nis{number}_uncal.fits")
+    run(exposures="data/*_uncal.fits", steps={"persistence": {"chain": True}})
+    for name, change in (("nis1/record/dq_init.json", None), ("nis2/record/jump.json", {"recipe": "0" * 64})):
+        (record,) = (run.folder / "results").glob(f"*_{name}")
+        record.write_text("" if change is None else json.dumps(json.loads(record.read_text()) | change))
+    found, jobs = whatif(run)
+    # The recipe of what the first hands on is what it was; that the second has something to do anew is not passed over.
+    assert jobs == run.planned()
+    assert of(jobs, "dq_init") == {"nis1"} and of(jobs, "jump") == of(jobs, "persistence") == {"nis1", "nis2"}
+    assert found["changes"] == []
+    assert run.jobs() == jobs and run.planned() == set()
+
+
 def test_results_that_were_moved_and_the_configuration_that_is_written(again, whatif, tmp_path):
     (again.folder / "results").rename(again.folder / "moved")
     written = tmp_path / "new.yaml"

@@ -46,6 +46,8 @@ def text(found, each=False):
         previous = None
         for job, why in jobs.items():
             shown = f"follows {previous}" if why == MADE_FROM and previous else why
+            if why == MADE_FROM and not previous and found.outlook.demand.answers.chained_after(exposure):
+                shown = "what the exposure before it leaves"
             previous = previous if why == MADE_FROM and previous else job
             if job != UNANSWERED:
                 grouped[job, shown].append(exposure)
