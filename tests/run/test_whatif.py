@@ -155,6 +155,17 @@ def test_a_reference_file_of_the_users(again, programme, whatif):
     assert jobs == done_by(again) and ("dark_current", "mirimage") in jobs
 
 
+def test_an_exposure_whose_products_have_no_place(again, whatif):
+    (folder,) = again.folder.glob("results/*_nis/record")
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    found, jobs = whatif(again, "steps.jump.rejection_threshold=7", status=2)
+    (line,) = [line for line in found["notices"] if "in the place of a folder" in line]
+    assert line.endswith("this exposure is left out")
+    again.config["steps"] = {"jump": {"rejection_threshold": 7}}
+    assert jobs == again.planned() and "nis" not in of(jobs, "jump")
+
+
 def test_code_that_was_edited(again, whatif, workflow_copy):
     step = workflow_copy / "workflow/rampflow/steps/gain_scale.py"
     step.write_text(step.read_text() + "\n# Edited.\n")

@@ -76,6 +76,7 @@ class Outlook(NamedTuple):
     asks: bool  #: whether CRDS would be asked
     source: Kept  #: the answers
     failed: dict[str, str]  #: exposure to why CRDS would have no answer for it
+    left_out: dict[str, str]  #: exposure to why its products would have no place
     notices: list[str]  #: what the run would say first
 
 
@@ -114,8 +115,10 @@ def look_ahead(config: Mapping[str, Any], fetches: str = NOTHING) -> Outlook:
         source = Forecast(results, found, failed)
         demand = Demand(plan, Answers(plan, results, source))
     standing = Standing(demand)
+    failed = {exposure: why for exposure, why in failed.items() if exposure in plan.exposures}
     jobs = Foresight(demand, standing).jobs()
-    return Outlook(demand, standing, jobs, asks, source, failed, notices + demand.answers.disagreements())
+    notices += demand.answers.disagreements()
+    return Outlook(demand, standing, jobs, asks, source, failed, left_out, notices)
 
 
 def _ask(demand: Demand, kept: Kept, fetches: str) -> tuple[dict[str, Any], dict[str, str]]:
