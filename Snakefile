@@ -6,6 +6,9 @@ from snakemake.utils import min_version
 min_version("9.27.1")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "rules/common.smk"
 
 

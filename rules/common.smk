@@ -116,6 +116,12 @@ def final(kind):
     return f"{FOLDER}/{{exposure}}_{kind}.fits"
 
 
+def shown(path, caption, title):
+    """Have `snakemake --report` show a product."""
+    labels = {"exposure": "{exposure}", "product": title}
+    return report(path, caption=f"../workflow/report/{caption}.rst", category="Products", labels=labels)
+
+
 def parameters(step):
     return f"{FOLDER}/parameters/{step}.json"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import rampflow
 from rampflow.errors import FileProblem
 from rampflow.inspection import comparison, difference_page, differences
-from rampflow.inspection.differences import compare_products, difference_image, pieces, side_images
+from rampflow.inspection.differences import chunks, compare_products, difference_image, side_images
 
 SHAPE = (2, 5, 7)
 
@@ -164,7 +164,7 @@ def test_tables_of_other_lengths_are_told(two):
     assert found(two(times=(1.0,)), "INT_TIMES").problem == "2 rows in A, 1 in B"
 
 
-def test_pieces_do_not_change_what_is_found(two, monkeypatch):
+def test_chunks_do_not_change_what_is_found(two, monkeypatch):
     def change(values):
         values["SCI"][0, 4, 1] += 1
         values["SCI"][1, 2, 5] += 30
@@ -175,14 +175,14 @@ def test_pieces_do_not_change_what_is_found(two, monkeypatch):
     whole = compare_products(*paths)
     assert whole.arrays[0].worst == (1, 2, 5)
     for elements in (1, 7, 20, 35):
-        monkeypatch.setattr(differences, "pieces", lambda shape, elements=elements: pieces(shape, elements))
+        monkeypatch.setattr(differences, "chunks", lambda shape, elements=elements: chunks(shape, elements))
         assert compare_products(*paths) == whole
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(1, 40))
-def test_pieces_cover_an_array_once_and_are_small(shape, elements):
+def test_chunks_cover_an_array_once_and_are_small(shape, elements):
     covered = np.zeros(shape, int)
-    for index in pieces(tuple(shape), elements):
+    for index in chunks(tuple(shape), elements):
         covered[index] += 1
         assert covered[index].size <= max(elements, 1)
     assert (covered == 1).all()

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rampflow.crds import selection
 from rampflow.crds.asked import sha1_of
-from rampflow.crds.fetching import fetching, how_to_fill, no_server
+from rampflow.crds.fetching import corrupt_mapping, fetching, incomplete_context, no_server, unusable_mappings
 from rampflow.crds.selectors import SELECTORS, crds_parameters, is_simple
 from rampflow.crds.settings import PUBLIC_SERVER, SERVERLESS, TIMEOUT, ReferenceProblem, own_environment
 from rampflow.crds.verify import one_line
@@ -235,24 +235,14 @@ def _with_mappings(who, context, settings, ask):
             except OSError as error:
                 missing = error
     except MappingError as error:
-        raise ReferenceProblem(
-            f"{who}: CRDS context {context}: a mapping in {settings.root} is corrupt: "
-            f"{one_line(error)}; delete that file; {how_to_fill(context)}"
-        ) from None
+        raise corrupt_mapping(who, context, settings, one_line(error)) from None
     except (CrdsError, ReferenceProblem):
         raise
     # crds runs into a mapping that is not what it should be without a word of its own.
     except Exception as error:
-        raise ReferenceProblem(
-            f"{who}: CRDS context {context}: its mappings in {settings.root} cannot be used: "
-            f"{one_line(error) or 'no message'} ({type(error).__name__}); one of them is corrupt: fetch them anew; "
-            f"{how_to_fill(context)}"
-        ) from None
-    why = "is missing" if isinstance(missing, FileNotFoundError) else f"cannot be read ({missing.strerror or missing})"
-    raise ReferenceProblem(
-        f"{who}: CRDS context {context} is not complete in the cache {settings.root}: "
-        f"{missing.filename or missing} {why}; {how_to_fill(context)}"
-    )
+        told = f"{one_line(error) or 'no message'} ({type(error).__name__})"
+        raise unusable_mappings(who, context, settings, told) from None
+    raise incomplete_context(who, context, settings, missing)
 
 
 def _context(who, settings, state, afresh):

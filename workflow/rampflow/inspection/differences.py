@@ -1,4 +1,4 @@
-"""What differs between two products: values, flags, tables and keywords. Arrays are read in pieces of some MB."""
+"""What differs between two products: values, flags, tables and keywords. Arrays are read in chunks of some MB."""
 
 import math
 import os
@@ -22,8 +22,8 @@ ERRORS = (0.01, 0.1, 1)
 EXPLAINING = ("CAL_VER", "CAL_VCS", "CRDS_VER", "CRDS_CTX", "PRD_VER", "SDP_VER")
 #: Keywords that differ between any two files.
 _OF_THE_FILE = ("DATE", "FILENAME", "CHECKSUM", "DATASUM", "COMMENT", "HISTORY", "")
-#: Elements of a piece.
-_PIECE = 1 << 20
+#: Elements of a chunk.
+_CHUNK = 1 << 20
 
 
 @dataclass
@@ -168,8 +168,8 @@ def _errors_for(product, name, shape):
     return product["ERR"]
 
 
-def pieces(shape, elements=_PIECE):
-    """Yield indices that cut an array of a shape into pieces of at most so many elements, or single rows."""
+def chunks(shape, elements=_CHUNK):
+    """Yield indices that cut an array of a shape into chunks of at most so many elements, or single rows."""
     axis, inner = len(shape), 1
     while axis > 1 and inner * shape[axis - 1] <= elements:
         axis -= 1
@@ -189,7 +189,7 @@ def _compare_values(left, right, errors, found):
     largest, lonely = -1.0, [0, 0]
     if errors is not None:
         found.errors, found.max_errors = dict.fromkeys(ERRORS, 0), 0.0
-    for index in pieces(left.shape):
+    for index in chunks(left.shape):
         a, b = left.read(*index), right.read(*index)
         if _same_bits(a, b):
             continue
@@ -233,14 +233,14 @@ def _in_errors(difference, error, found):
 
 
 def _place(index, within):
-    """Return the index in the array of what is at an index in a piece."""
+    """Return the index in the array of what is at an index in a chunk."""
     *lead, rows = index
     return (*map(int, lead), rows.start + int(within[0]), *map(int, within[1:]))
 
 
 def _compare_flags(left, right, found):
     counts = {"A": Counter(), "B": Counter()}
-    for index in pieces(left.shape):
+    for index in chunks(left.shape):
         a, b = left.read(*index), right.read(*index)
         if _same_bits(a, b):
             continue
@@ -317,7 +317,7 @@ def difference_image(one, other, extension="SCI", in_errors=False):
         flags = extension in FLAGS
         image = np.full(left.shape[-2:], 0.0 if flags else np.nan)
         for lead in np.ndindex(left.shape[:-2]):
-            for rows in pieces(left.shape[-2:]):
+            for rows in chunks(left.shape[-2:]):
                 x, y = left.read(*lead, *rows), right.read(*lead, *rows)
                 part = image[rows]
                 if flags:
@@ -354,7 +354,7 @@ def side_images(one, other, extension):
         left, right = a[extension], b[extension]
         found = np.zeros((2, *left.shape[-2:]), bool)
         for lead in np.ndindex(left.shape[:-2]):
-            for rows in pieces(left.shape[-2:]):
+            for rows in chunks(left.shape[-2:]):
                 x, y = left.read(*lead, *rows), right.read(*lead, *rows)
                 if extension in FLAGS:
                     x, y = x.astype(np.uint32), y.astype(np.uint32)

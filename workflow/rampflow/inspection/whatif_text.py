@@ -3,9 +3,11 @@
 from collections import Counter, defaultdict
 
 from rampflow.planning.foresight import UNANSWERED
+from rampflow.planning.holding import MADE_FROM
 from rampflow.planning.selectors import mode_of
-from rampflow.planning.standing import MADE_FROM
 
+#: Why a job is done anew that takes what the exposure before leaves in its detector.
+_HANDED_ON = (MADE_FROM, f"{MADE_FROM}: carried")
 #: Numbers of cores for which the time of a run is told.
 CORES = (1, 2, 4, 8, 16)
 _KINDS = {
@@ -46,7 +48,7 @@ def text(found, each=False):
         previous = None
         for job, why in jobs.items():
             shown = f"follows {previous}" if why == MADE_FROM and previous else why
-            if why == MADE_FROM and not previous and found.outlook.demand.answers.chained_after(exposure):
+            if why in _HANDED_ON and not previous and found.outlook.demand.answers.chained_after(exposure):
                 shown = "what the exposure before it leaves"
             previous = previous if why == MADE_FROM and previous else job
             if job != UNANSWERED:

@@ -40,7 +40,7 @@ class Kept:
         self._results = results
 
     def version(self) -> object:
-        """Return what is not the same for two answers; None while there is none."""
+        """Return something by which an answer can be told from a later one; None while there is no answer."""
         try:
             found = os.stat(self._results / ANSWERED)
         except OSError:
@@ -87,7 +87,7 @@ class Answers:
 
     @property
     def version(self) -> object:
-        """What is not the same for two answers; None while there is none."""
+        """Something by which an answer can be told from a later one; None while there is no answer."""
         self._look()
         return self._seen
 
