@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 
 from rampflow.planning.foresight import UNANSWERED
-from rampflow.planning.holding import MADE_FROM
+from rampflow.planning.holding import FINAL, MADE_FROM
 from rampflow.planning.selectors import mode_of
 
 #: Why a job is done anew that takes what the exposure before leaves in its detector.
@@ -53,7 +53,7 @@ def text(found, each=False):
             previous = previous if why == MADE_FROM and previous else job
             if job != UNANSWERED:
                 grouped[job, shown].append(exposure)
-    order = list(dict.fromkeys(job for jobs in found.outlook.jobs.values() for job in jobs))
+    order = [*found.outlook.demand.plan.possible_steps, *FINAL, UNANSWERED]
     lines += _table(found, "jobs", dict(sorted(grouped.items(), key=lambda item: order.index(item[0][0]))), each, True)
     stopped = defaultdict(list)
     for exposure, why in found.outlook.failed.items():
