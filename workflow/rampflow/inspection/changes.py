@@ -108,7 +108,7 @@ class _Exposure:
         self.outlook, self.demand, self.results, self.exposure = outlook, outlook.demand, results, exposure
         known = [*chain] if chain else self.demand.chain(exposure).steps
         self.records = {step: record for step in known if (record := outlook.standing.record(step, exposure))}
-        self.then = [step for step in known if step in self.records]
+        self.then = known if chain else [*self.records]
         # Of a chain that no run has come to the end of it is not known what was on.
         self.ended = any(outlook.standing.record(job, exposure) for job in FINAL)
 
@@ -117,12 +117,11 @@ class _Exposure:
         if not self.records:
             return []
         chain = self.demand.chain(self.exposure)
-        pointers, found = {}, []
+        found = []
         for step in chain.skips:
-            if step in self.then and step in chain.steps:
+            if step in self.records and step in chain.steps:
                 own = self.demand.pointers(step, self.exposure)
                 if own is not None:
-                    pointers |= own
                     found += [*self._references(step, own), *self._parameters(step, own), *self._code(step)]
             elif (step in self.then) != (step in chain.steps) and self.ended:
                 before, after = ("on", "off") if step in self.then else ("off", "on")

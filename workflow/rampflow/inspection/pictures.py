@@ -46,6 +46,8 @@ FLAGS = (
 GOOD = (246, 246, 246)
 #: How much of a colour one pixel of a block gives at least: what is rare is to be seen.
 _LEAST = 0.25
+#: The same of what differs, where mostly little else is to be seen.
+_LEAST_OF_SIDES = 0.7
 
 
 @dataclass
@@ -180,7 +182,7 @@ def flag_picture(flags, size):
         if held.any():
             left &= ~held
             shares.append((colour, block_fractions(held, size)))
-    return _mixed(shares, flags.shape, size)
+    return _mixed(shares, flags.shape, size, _LEAST)
 
 
 def side_picture(a_only, b_only, size):
@@ -196,19 +198,19 @@ def side_picture(a_only, b_only, size):
     Returns
     -------
     Picture
-        Colours of `SIDES`, deeper the larger the fraction of a block, as in `flag_picture`.
+        Colours of `SIDES`, deeper the larger the fraction of a block; a single pixel gives most of its colour.
     """
     masks = (a_only & b_only, a_only & ~b_only, b_only & ~a_only)
     found = [
         (colour, block_fractions(mask, size)) for (_, colour), mask in zip(SIDES, masks, strict=True) if mask.any()
     ]
-    return _mixed(found, a_only.shape, size)
+    return _mixed(found, a_only.shape, size, _LEAST_OF_SIDES)
 
 
-def _mixed(shares, shape, size):
-    """Mix the colours of blocks: pairs of a colour and the fractions of blocks that have it."""
+def _mixed(shares, shape, size, least):
+    """Mix the colours of blocks: pairs of a colour and the fractions of blocks; what occurs gives at least so much."""
     rows, columns = (stride(length, stride(length, size)) for length in shape)
-    weights = [np.where(share > 0, _LEAST + (1 - _LEAST) * np.sqrt(share), 0) for _, share in shares]
+    weights = [np.where(share > 0, least + (1 - least) * np.sqrt(share), 0) for _, share in shares]
     total = np.maximum(sum(weights, np.zeros((rows, columns))), 1)
     mixed = np.broadcast_to(np.array(GOOD, float), (rows, columns, 3)).copy()
     for (colour, _), weight in zip(shares, weights, strict=True):

@@ -246,8 +246,14 @@ class Run:
         A job that follows one that is done anew does not stand, either: Snakemake has to find its way from there to
         the end, where it looks for what is missing of other exposures.
         """
-        self._forced.add(workflow.dag, exposure, self._standing.stale(exposure))
-        anew = self._forced.jobs(workflow.dag, exposure)
+        if self._forced.have_changed(workflow.dag):
+            self._standing.forget_anew()
+
+        def anew(root: str) -> set[str]:
+            self._forced.add(workflow.dag, root, self._standing.stale(root))
+            return self._forced.jobs(workflow.dag, root)
+
+        anew(exposure)
         return self._standing.stands(step, exposure, anew)
 
     def _bytes(self, exposure: str) -> int:
