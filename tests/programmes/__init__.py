@@ -64,6 +64,7 @@ PROGRAMMES = mock.PROGRAMMES | {
     "parity-flicker": flicker.flicker,
     "parity-waves": flicker.waves,
     "parity-series": flicker.series,
+    "parity-soss": flicker.soss,
     "parity-automatic": flicker.automatic,
     "parity-picture-frame": flicker.picture_frame,
     "parity-stripes": stripes.stripes,

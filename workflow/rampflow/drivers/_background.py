@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from rampflow.drivers._regions import science_regions
 from rampflow.io import layout
 from rampflow.steps import NotApplicable, ramp_fit
 from rampflow.steps import scene_mask as scene
@@ -69,7 +70,7 @@ class Background:
             return lambda integration: mask if mask.ndim == 2 else mask[integration]
         find: Callable[..., np.ndarray] = partial(
             scene.scene_mask,
-            science=self._science_regions(),
+            science=science_regions(step) if step.parameters["mask_science_regions"] else None,
             fit_histogram=fit_histogram,
             **step.options("n_sigma"),
         )
@@ -84,16 +85,6 @@ class Background:
 
         self._save_mask(masks)
         return masks
-
-    def _science_regions(self) -> np.ndarray | None:
-        step = self._step
-        if not step.parameters["mask_science_regions"]:
-            return None
-        scene.check_science_regions(step.source.instrument, step.source.text("EXP_TYPE"))
-        if step.source.instrument != "MIRI":
-            return None
-        flat = step.references.optional("flat")
-        return None if flat is None else scene.science_regions(flat.read_dq())
 
     # --- the draft ------------------------------------------------------------------------------------
 

@@ -42,6 +42,9 @@ KEYS = {
     },
     "pictureframe": {"": ("DETECTOR",)},
     "distortion": {"": ("DETECTOR", "EXP_TYPE")},
+    "pastasoss": {"": ("EXP_TYPE",)},
+    "wavelengthrange": {"": ("EXP_TYPE",)},
+    "bkg": {"": ("EXP_TYPE",)},
     "reset": {"": ("DETECTOR", "SUBARRAY", "READPATT")},
     "rscd": {"": ("DETECTOR",)},
     "emicorr": {"": ("INSTRUME",)},
@@ -65,7 +68,9 @@ _EXACT = _UNCUT | {"superbias"}
 _ALWAYS_WHOLE = {"trapdensity"}
 TRAPS = {"trapdensity", "trappars", "persat"}
 #: Types whose files are ASDF; the others are FITS.
-ASDF_TYPES = {"emicorr", "sirskernel", "distortion"}
+ASDF_TYPES = {"emicorr", "sirskernel", "distortion", "pastasoss", "wavelengthrange"}
+#: Types of SOSS, which other exposures have none of.
+SOSS = {"pastasoss", "wavelengthrange", "bkg"}
 
 
 def _value(exposure, key):
@@ -87,7 +92,8 @@ def entries(exposures, traps=()):
     """Group exposures by the reference that CRDS will select: {(instrument, type, values): exposures}."""
     entries = {}
     for exposure in exposures:
-        for reftype in sorted(TYPES[exposure.instrument] | ({"distortion"} if exposure.aimed else set())):
+        soss = SOSS if exposure.exp_type == "NIS_SOSS" else set()
+        for reftype in sorted(TYPES[exposure.instrument] | soss | ({"distortion"} if exposure.aimed else set())):
             if reftype in TRAPS and exposure.detector not in traps:
                 continue
             if reftype == "refpix" and not exposure.irs2:

@@ -6,6 +6,8 @@ from rampflow.detector import irs2
 from rampflow.mock import configurations
 
 _SECONDS = 86400.0
+#: Where the pupil wheel of NIRISS is for SOSS (degrees), and where it was meant to be.
+PUPIL_POSITION, PUPIL_COMMANDED = 245.85, 245.76
 
 
 def header_of(exposure):
@@ -69,6 +71,7 @@ def _optics(exposure):
         ("PUPIL", "instrument.pupil", exposure.pupil),
         ("GRATING", "instrument.grating", exposure.grating),
         ("BAND", "instrument.band", exposure.band),
+        ("PWCPOS", "instrument.pupil_position", PUPIL_POSITION if exposure.exp_type == "NIS_SOSS" else None),
         ("EXP_TYPE", "exposure.type", exposure.exp_type),
     ]
 

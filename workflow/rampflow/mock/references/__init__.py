@@ -19,6 +19,7 @@ from rampflow.mock.references.frames import (
     trapdensity,
 )
 from rampflow.mock.references.series import LONGEST_DARK, LONGEST_RESET, dark, dark_pattern, reset
+from rampflow.mock.references.spectra import bkg, pastasoss, wavelengthrange
 from rampflow.mock.references.tables import distortion, emicorr, refpix, rscd, sirskernel, trappars
 
 #: Writers of all types that are arrays or tables: called with the file, an exposure that uses it and the
@@ -43,6 +44,9 @@ WRITERS = {
     "trapdensity": trapdensity,
     "trappars": trappars,
     "persat": persat,
+    "pastasoss": pastasoss,
+    "bkg": bkg,
+    "wavelengthrange": wavelengthrange,
 }
 
 __all__ = ["LONGEST_DARK", "LONGEST_RESET", "SATURATION_MARGIN", "WRITERS", "dark_pattern", *WRITERS]
