@@ -76,17 +76,17 @@ def series(_seed):
 
 def soss(_seed):
     """Exposures of NIRISS SOSS whose traces are masked, from 00003 on with the median of integrations: release 3.0."""
-    series = {"exp_type": "NIS_SOSS", "pupil": "GR700XD", "tso": True, "changes": {"row_noise": 3.0}}
+    series = {"exp_type": "NIS_SOSS", "pupil": "GR700XD", "tso": True}
+    series["changes"] = {"row_noise": 3.0}
     series["scene"] = TRANSIT.but(sky=6.0, fwhm=12.0)
     exposures = (
         nominal("NIS", "NISRAPID", 3, 2, subarray="SUBSTRIP256", **series),
         nominal("NIS", "NISRAPID", 4, 3, subarray="SUBSTRIP96", number=2, **series),
         nominal("NIS", "NISRAPID", 3, 4, subarray="SUBSTRIP256", number=3, **series),
         nominal("NIS", "NISRAPID", 4, 3, subarray="SUBSTRIP96", number=4, **series),
-        nominal("NIS", "NISRAPID", 4, 9, subarray="SUB680STRIPE_SOSS", number=5, **series),
     )
     masked, median = {"mask_science_regions": True}, {"background_method": "median_image"}
-    steps = (masked, masked | {"single_mask": False}, masked | median | {"n_sigma": 0.0}, median, masked | median)
+    steps = (masked, masked | {"single_mask": False}, masked | median | {"n_sigma": 0.0}, median)
     return Programme(
         exposures,
         steps={

@@ -86,10 +86,11 @@ def box_light(rates: Iterable[np.ndarray], box: Box, limits: tuple[float, float]
     -------
     1D float64 `~numpy.ndarray`
     """
-    chosen = (box.wavelengths >= limits[0]) & (box.wavelengths <= limits[1])
-    weights = box.weights * chosen
-    where = weights > 0
-    return np.array([np.nansum(rate[where] * weights[where]) for rate in rates])
+    there = np.isfinite(box.wavelengths)
+    chosen = (box.wavelengths[there] >= limits[0]) & (box.wavelengths[there] <= limits[1])
+    # Added up in this order sums are jwst's to the last bit.
+    spectra = (np.nansum(rate * box.weights, axis=0)[there] for rate in rates)
+    return np.array([np.where(chosen, spectrum, 0.0).sum() for spectrum in spectra])
 
 
 def _centres(images, bad, around, box):
