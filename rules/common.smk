@@ -45,6 +45,7 @@ if INTERRUPTION is not None:
 
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
+from rampflow.planning import masks
 from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
 
@@ -163,6 +164,20 @@ def references(step):
 def user_file(step, parameter):
     """A file of the user's that a parameter of the configuration names; an input like any other."""
     return judged(step, lambda wildcards: RUN.user_file(step, parameter, wildcards.exposure) or [])
+
+
+def science_mask(step):
+    """Where the science regions are, of exposures of NIRSpec whose step leaves them out: known with CRDS's answers."""
+
+    def mask(wildcards):
+        checkpoints.references.get()
+        return RUN.science_mask(step, wildcards.exposure) or []
+
+    return judged(step, mask)
+
+
+def mask_request(wildcards):
+    return RUN.masks.request(PLAN.exposures[wildcards.exposure])
 
 
 def settings(step):

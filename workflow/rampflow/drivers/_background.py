@@ -11,7 +11,7 @@ import numpy as np
 
 from rampflow.drivers._regions import science_regions
 from rampflow.io import layout
-from rampflow.steps import NotApplicable, ramp_fit
+from rampflow.steps import NotApplicable, NotUsable, ramp_fit
 from rampflow.steps import scene_mask as scene
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Background:
             return lambda integration: mask if mask.ndim == 2 else mask[integration]
         find: Callable[..., np.ndarray] = partial(
             scene.scene_mask,
-            science=science_regions(step) if step.parameters["mask_science_regions"] else None,
+            science=self._science_regions(),
             fit_histogram=fit_histogram,
             **step.options("n_sigma"),
         )
@@ -85,6 +85,16 @@ class Background:
 
         self._save_mask(masks)
         return masks
+
+    def _science_regions(self) -> np.ndarray | None:
+        if not self._step.parameters["mask_science_regions"]:
+            return None
+        try:
+            return science_regions(self._step)
+        except NotUsable:
+            raise
+        except NotApplicable as reason:
+            self._refuse(reason)
 
     # --- the draft ------------------------------------------------------------------------------------
 

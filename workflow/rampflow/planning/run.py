@@ -30,6 +30,7 @@ from rampflow.planning.folders import unusable
 from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
+from rampflow.planning.masks import Masks
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
@@ -44,6 +45,8 @@ MAX_THREADS = 8
 STATE = ".rampflow"
 #: Parameters that name a file of the user's, which is an input of the step's rule.
 USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
+#: Steps that leave science regions out of what they measure.
+MASKING = ("clean_flicker_noise", "picture_frame")
 #: Keywords that say what the light of an exposure has passed through.
 _OPTICS = ("FILTER", "PUPIL", "GRATING", "CHANNEL", "BAND", "CORONMSK")
 
@@ -80,6 +83,7 @@ class Run:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self.answers = Answers(self.plan, self.results)
+        self.masks = Masks(self.config, self.results)
         self._facts: dict[str, Any] = {}
         self._told: tuple[int, int] | None = None
         self._disagreements: list[str] = []
@@ -357,6 +361,13 @@ class Run:
         path = self.settings(step, exposure)[parameter]["value"]
         return plain(path) if path else None
 
+    def science_mask(self, step: str, exposure: str) -> str | None:
+        """Return the file that says where NIRSpec's science regions are; None where a step needs, or has, none."""
+        if step not in MASKING:
+            return None
+        path = self.masks.file(self.plan.exposures[exposure], self.settings(step, exposure))
+        return plain(path) if path else None
+
     # --- what stands ----------------------------------------------------------------------------------
 
     def let_records_decide(self, workflow: Any) -> None:
@@ -404,6 +415,7 @@ class Run:
         """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
         settings = self.settings(step, exposure)
         named = {"user": settings.get(USER_FILES.get(step, ""), {}).get("value")}
+        named["mask"] = self.science_mask(step, exposure)
         if step == "persistence" and not self.answers.chained_after(exposure):
             named["carried"] = self.carried_file(exposure)
         return {word: path for word, path in named.items() if path}

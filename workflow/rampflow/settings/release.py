@@ -74,6 +74,12 @@ class Release:
         return [row for row in rows if {"all", instrument} & set(row["instruments"].split())]
 
 
+def jwst_version(release: str) -> str:
+    """Return the version of jwst that a release is held against."""
+    first = (RELEASES / release / "oracle.txt").read_text(encoding="utf-8").split()[0]
+    return first.partition("==")[2]
+
+
 def kinds_of(exp_type: str, *, irs2: bool) -> frozenset[str]:
     """Return the words of ``references.tsv`` that an exposure is.
 
