@@ -65,6 +65,8 @@ PROGRAMMES = mock.PROGRAMMES | {
     "parity-waves": flicker.waves,
     "parity-series": flicker.series,
     "parity-soss": flicker.soss,
+    "parity-regions": flicker.regions,
+    "parity-regions-picture-frame": lambda seed: flicker.regions(seed, "picture_frame"),
     "parity-automatic": flicker.automatic,
     "parity-picture-frame": flicker.picture_frame,
     "parity-stripes": stripes.stripes,

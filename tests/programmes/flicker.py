@@ -96,6 +96,26 @@ def soss(_seed):
     )
 
 
+def regions(_seed, step="clean_flicker_noise"):
+    """Exposures of NIRSpec whose slits and slices are masked, by a rule that has jwst; picture_frame: release 3.0."""
+    aimed = {"aimed": (1024.0, 1024.0), "scene": SPECTRUM, "changes": {"row_noise": 3.0, "picture_frame": 2.0}}
+    kinds = (("NRS_FIXEDSLIT", "NRS1"), ("NRS_IFU", "NRS1"), ("NRS_MSASPEC", "NRS1"), ("NRS_MSASPEC", "NRS2"))
+    series = aimed | {"exp_type": "NRS_BRIGHTOBJ", "tso": True, "scene": TRANSIT, "aimed": (1024.0, 16.0)}
+    masked = {"skip": False, "mask_science_regions": True}
+    return Programme(
+        (
+            *(
+                nominal(detector, "NRSRAPID", 3, exp_type=exp_type, number=number, **aimed)
+                for number, (exp_type, detector) in enumerate(kinds, start=1)
+            ),
+            nominal("NRS1", "NRSRAPID", 4, 3, subarray="SUB2048", number=5, **series),
+            nominal("NRS2", "NRSIRS2RAPID", 3, exp_type="NRS_IFU", grating="G235H", number=6, **aimed),
+            nominal("NRS2", "NRSRAPID", 3, exp_type="NRS_IFU", number=7, **aimed),
+        ),
+        steps={"NIRSPEC": {step: masked}},
+    )
+
+
 def automatic(_seed):
     """Images whose background and outputs decide how their flicker noise is taken out, for release 3.0."""
     strong = {"changes": {"row_noise": 3.0}}

@@ -58,9 +58,7 @@ def test_slits_of_the_msa_have_places_and_quadrants(tmp_path):
         slit.xstart, slit.ystart, slit.xsize, slit.ysize = 10 * number, 7, 4, 3
         slit.quadrant = quadrant
         model.slits.append(slit)
-    found = read_regions(
-        saved(model, tmp_path / "a_cal.fits", "NRS_MSASPEC"), exp_type="NRS_MSASPEC", detector="NRS2"
-    )
+    found = read_regions(saved(model, tmp_path / "a_cal.fits", "NRS_MSASPEC"), exp_type="NRS_MSASPEC", detector="NRS2")
     assert found.slits == [(10, 7, 4, 3), (20, 7, 4, 3)]
     assert found.quadrants == [2, 5]
     assert found.image is None and found.shutters is None

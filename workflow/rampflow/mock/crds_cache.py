@@ -79,7 +79,7 @@ def build(
             rules.setdefault((instrument, reftype), {})[values] = "N/A"
             continue
         serial = numbers[instrument, reftype] = numbers.get((instrument, reftype), 0) + 1
-        extension = "asdf" if reftype in ASDF_TYPES else "fits"
+        extension = "json" if reftype == "msaoper" else "asdf" if reftype in ASDF_TYPES else "fits"
         name = f"jwst_{instrument.lower()}_{reftype}_{9000 + serial:04d}.{extension}"
         path = folder / "references/jwst" / instrument.lower() / name
         path.parent.mkdir(parents=True, exist_ok=True)

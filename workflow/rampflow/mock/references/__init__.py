@@ -4,6 +4,8 @@ They are made as the field's files are, with what makes those awkward: DQ values
 (DQ_DEF), names that no standard knows, NaN, arrays larger than the exposure, darks in another pattern.
 """
 
+from rampflow.mock.crds_rules import BENCH
+from rampflow.mock.references import bench
 from rampflow.mock.references.frames import (
     SATURATION_MARGIN,
     flat,
@@ -47,6 +49,7 @@ WRITERS = {
     "pastasoss": pastasoss,
     "bkg": bkg,
     "wavelengthrange": wavelengthrange,
+    **{name: getattr(bench, name) for name in BENCH},
 }
 
 __all__ = ["LONGEST_DARK", "LONGEST_RESET", "SATURATION_MARGIN", "WRITERS", "dark_pattern", *WRITERS]

@@ -7,6 +7,7 @@ from astropy.io import fits
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame
 from rampflow.mock.header import PUPIL_COMMANDED, PUPIL_POSITION
+from rampflow.mock.references import bench
 from rampflow.mock.references.layout import header_of, image, meta_of, write
 from rampflow.mock.scene import ridge_of
 
@@ -48,13 +49,15 @@ def pastasoss(path, exposure, window):  # noqa: ARG001 - curves
     asdf.AsdfFile({"meta": meta, "traces": traces, "wavecal_models": models}).write_to(path)
 
 
-def wavelengthrange(path, exposure, window):  # noqa: ARG001 - a table
-    """Wavelengths (um) of the orders."""
+def wavelengthrange(path, exposure, window):
+    """Wavelengths (um) of the orders; of NIRSpec those of `bench`."""
+    if exposure.instrument == "NIRSPEC":
+        return bench.wavelengthrange(path, exposure, window)
     meta = meta_of("wavelengthrange", exposure.instrument) | {"exposure": {"type": exposure.exp_type}}
     meta["wavelength_units"] = "micron"
     rows = [[order, exposure.filter, low, high] for order, low, high in ((1, 0.9, 2.8), (2, 0.6, 1.4), (3, 0.6, 0.9))]
     tree = {"meta": meta, "order": [1, 2, 3], "waverange_selector": [exposure.filter], "wavelengthrange": rows}
-    asdf.AsdfFile(tree).write_to(path)
+    return asdf.AsdfFile(tree).write_to(path)
 
 
 def bkg(path, exposure, window):  # noqa: ARG001 - always of SUBSTRIP256
