@@ -11,6 +11,7 @@ from rampflow.mock.configurations import full_frame
 from rampflow.mock.crds_rules import ASDF_TYPES
 from rampflow.mock.odd_references import SHARE, make_odd
 from rampflow.mock.scene import Scene, render
+from rampflow.mock.shutters import write_shutters
 from rampflow.steps.scene_mask.soss import traces
 
 WINDOW = Rectangle(1, 101, 32, 24)
@@ -386,3 +387,44 @@ def test_soss_alone_has_references_of_its_traces(tmp_path):
     rule = (tmp_path / "mappings/jwst/jwst_niriss_pastasoss_9001.rmap").read_text()
     assert "('NIS_IMAGE',) : 'N/A'" in rule
     assert "jwst_niriss_pastasoss_9001.asdf" in rule
+
+
+def nirspec(exp_type, **more):
+    return MockExposure("NRS1", "NRSRAPID", 2, 1, exp_type=exp_type, aimed=(1024.0, 1024.0), **more)
+
+
+@pytest.mark.parametrize(
+    ("reftype", "model"),
+    [
+        ("camera", datamodels.CameraModel),
+        ("chromcorr", datamodels.ChromCorrModel),
+        ("collimator", datamodels.CollimatorModel),
+        ("disperser", datamodels.DisperserModel),
+        ("fore", datamodels.FOREModel),
+        ("fpa", datamodels.FPAModel),
+        ("ifufore", datamodels.IFUFOREModel),
+        ("ifupost", datamodels.IFUPostModel),
+        ("ifuslicer", datamodels.IFUSlicerModel),
+        ("msa", datamodels.MSAModel),
+        ("ote", datamodels.OTEModel),
+        ("wavelengthrange", datamodels.WavelengthrangeModel),
+    ],
+)
+def test_the_optics_of_nirspec_are_what_their_models_hold(tmp_path, reftype, model):
+    with model(written(tmp_path, reftype, nirspec("NRS_IFU"))) as opened:
+        assert opened.meta.reftype == reftype
+        if reftype == "fpa":
+            # A pixel is 18 um.
+            assert opened.nrs1_model(1024.5, 1021.5) == pytest.approx((18e-6, -36e-6))
+        if reftype == "msa":
+            assert len(opened.Q5.data) == 5 and len(opened.Q1.data) == 365 * 171
+
+
+def test_shutters_that_were_meant_to_be_open_are_named_beside_the_raw_file(tmp_path):
+    exposure = nirspec("NRS_MSASPEC")
+    path = write_shutters(exposure, tmp_path)
+    assert path.name == dict((key, value) for key, _, value in exposure.header())["MSAMETFL"]
+    with fits.open(path) as file:
+        shutters = file["SHUTTER_INFO"].data
+        assert len(shutters) == 9 and (shutters["primary_source"] == "Y").sum() == len(file["SOURCE_INFO"].data) == 4
+    assert write_shutters(nirspec("NRS_IFU"), tmp_path) is None

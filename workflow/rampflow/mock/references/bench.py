@@ -67,19 +67,22 @@ def disperser(path, exposure, window):  # noqa: ARG001 - optics
 
 def msa(path, exposure, window):  # noqa: ARG001 - optics
     """Where slits and shutters are: number, centre and size in m."""
-    from astropy.modeling.models import Identity
+    from astropy.modeling.models import Identity, Shift
 
     row = _STEP * _COLLIMATOR
-    tree = {}
-    for quadrant, first in enumerate(_QUADRANTS, start=1):
-        number = np.arange(_ROW * _ROWS)
-        across = (number // _ROW * _SHUTTER + first) * row
-        along = (number % _ROW - _ROW / 2) * 1e-6
-        size = np.ones((number.size, 2)) * (2e-4, _SHUTTER * row)
-        data = np.column_stack([number + 1, along, across, size])
-        tree[f"Q{quadrant}"] = {"model": Identity(2), "data": data}
+    columns = [("NO", "i4"), ("XC", "f8"), ("YC", "f8"), ("SIZEX", "f8"), ("SIZEY", "f8")]
+    shutters = np.zeros(_ROW * _ROWS, columns)
+    number = np.arange(shutters.size)
+    shutters["NO"] = number + 1
+    shutters["XC"] = (number % _ROW - _ROW / 2) * 1e-6
+    shutters["YC"] = number // _ROW * _SHUTTER * row
+    shutters["SIZEX"], shutters["SIZEY"] = 2e-6, _SHUTTER * row
+    tree = {
+        f"Q{quadrant}": {"model": Identity(1) & Shift(first * row), "data": shutters}
+        for quadrant, first in enumerate(_QUADRANTS, start=1)
+    }
     slits = [(number, 0.0, middle * row, 2e-4, rows * row) for number, (middle, rows) in enumerate(_SLITS)]
-    tree["Q5"] = {"model": Identity(2), "data": np.array(slits)}
+    tree["Q5"] = {"model": Identity(2), "data": np.array(slits, columns)}
     _write(path, "msa", exposure, tree)
 
 
