@@ -222,7 +222,8 @@ class _Cleaning:
             values = self.step.chunks.read_rows("SCI", integrations, block)
             if self._sky is not None:
                 level = self._sky.read(slice(None), block)
-                values = np.stack([values[:, group] - level * time for group, time in enumerate(self._times)], axis=1)
+                for group, time in enumerate(self._times):
+                    values[:, group] -= level * time
             return block, flicker.median_ramp(values)
 
         for block, values in self.step.chunks.each(median, self.step.chunks.row_blocks()):

@@ -39,8 +39,7 @@ def fpa(path, exposure, window):  # noqa: ARG001 - optics
     from astropy.modeling.models import Scale, Shift
 
     side = Shift(-1023.5) | Scale(_PIXEL)
-    other = Shift(1023.5) | Scale(_PIXEL)  # NRS2 is turned about before
-    _write(path, "fpa", exposure, {"nrs1_model": side & side, "nrs2_model": other & other})
+    _write(path, "fpa", exposure, {"nrs1_model": side & side, "nrs2_model": side & side})
 
 
 def camera(path, exposure, window):  # noqa: ARG001 - optics
