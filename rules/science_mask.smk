@@ -7,9 +7,9 @@ rule science_mask:
     wildcard_constraints:
         identity="[0-9a-f]{12}",
     conda:
-        RUN.masks.environment
+        DEMAND.masks.environment
     params:
-        python=RUN.masks.python,
+        python=DEMAND.masks.python,
         script=str(masks.SCRIPT),
         request=mask_request,
     shell:

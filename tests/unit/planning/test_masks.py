@@ -12,11 +12,12 @@ from rampflow.planning.exposures import placeholder
 from rampflow.planning.masks import Masks, problems
 from rampflow.settings.release import jwst_version
 
+ANSWERS = {}
 ON = {"mask_science_regions": {"value": True}, "user_mask": {"value": None}}
 
 
 def masks(files=None, python="/opt/jwst/bin/python", release="3.0"):
-    return Masks({"release": release, "masks": {"files": files, "python": python}}, "results")
+    return Masks({"release": release, "masks": {"files": files, "python": python}}, "results", ANSWERS.get)
 
 
 @pytest.fixture
@@ -37,10 +38,7 @@ def exposure(tmp_path, monkeypatch):
 
 
 def answered(root, context, server=None):
-    folder = Path("results", root, "references")
-    folder.mkdir(parents=True, exist_ok=True)
-    asked = {"crds": {"cache": {"CRDS_PATH": "/crds"}, "server": server}}
-    (folder / "asked.json").write_text(json.dumps({"context": context, "asked": asked}))
+    ANSWERS[root] = {"context": context, "asked": {"crds": {"cache": {"CRDS_PATH": "/crds"}, "server": server}}}
 
 
 def test_only_nirspec_where_the_regions_are_masked_and_nobody_gives_a_mask(exposure):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rampflow.io.shared_files import read_json
 from rampflow.jobs.provenance import digest, sha256_of
 from rampflow.places import HOME
 from rampflow.planning.exposures import Exposure
@@ -33,6 +32,8 @@ class Masks:
         The configuration with every key.
     results : str
         Folder of the results.
+    answered : callable
+        Takes an exposure and returns what CRDS was asked and has answered (`Answers.summary`).
 
     Attributes
     ----------
@@ -40,8 +41,8 @@ class Masks:
         The interpreter that has jwst.
     """
 
-    def __init__(self, config: Mapping[str, Any], results: str) -> None:
-        self._release, self._results = config["release"], results
+    def __init__(self, config: Mapping[str, Any], results: str, answered: Callable[[str], dict[str, Any]]) -> None:
+        self._release, self._results, self._answered = config["release"], results, answered
         files = config["masks"]["files"]
         self._files: list[str] = [files] if isinstance(files, str) else files or []
         self.python: str | None = config["masks"]["python"]
@@ -94,7 +95,7 @@ class Masks:
 
     def _crds(self, exposure: Exposure) -> dict[str, str]:
         """Return the variables by which jwst finds what CRDS answered the exposure with."""
-        said = read_json(Path(self._results, exposure.root, "references", "asked.json")) or {}
+        said = self._answered(exposure.root)
         asked = said.get("asked", {}).get("crds", {})
         server = asked.get("server") or "https://crds-serverless-mode.stsci.edu"
         return dict(asked.get("cache") or {}) | {"CRDS_CONTEXT": said.get("context", ""), "CRDS_SERVER_URL": server}

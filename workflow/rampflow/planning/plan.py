@@ -6,32 +6,23 @@ parameter files say. It knows neither FITS nor Snakemake, and does not ask CRDS;
 ``instrument``, ``tso``, ``kinds`` and ``superstripes`` (`rampflow.planning.exposures.Exposure`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rampflow.planning.selectors import Layer, layers_of, mode_of
+from rampflow.planning.layer_checks import PARAMETER_FILES, LayerChecks
+from rampflow.planning.selectors import layers_of, mode_of
 from rampflow.planning.succession import Linked, link, link_problems
 from rampflow.settings import chain as chains
 from rampflow.settings.chain import Chain, Terms
-from rampflow.settings.configuration import (
-    ConfigError,
-    check_config,
-    schema,
-    schema_problems,
-    steps,
-    suggestion,
-)
-from rampflow.settings.parameters import Settings, as_typed, is_users, merge_parameters
+from rampflow.settings.configuration import ConfigError, check_config, steps, suggestion
+from rampflow.settings.parameters import Settings, is_users, merge_parameters
 from rampflow.settings.release import Mode, load_release
 
 if TYPE_CHECKING:
     from rampflow.planning.exposures import Exposure
 
-#: In ``references`` of the configuration: all of CRDS's parameter files, of which one can only do without.
-PARAMETER_FILES = "pars-*"
 _NO_RATES = "there would be no count rates; write steps: {ramp_fit: {skip: true}} to do without"
 _NOT_COLLATED = "the exposure's superstripes are put together by it"
 
@@ -105,19 +96,20 @@ class Plan:
         self.exposures = {exposure.root: exposure for exposure in exposures}
         self.notices: list[str] = []
         roots = {*self.exposures, *others}
-        types = {row["type"] for row in self.release.references}
+        types = self.release.types
         self._step_layers, problems = layers_of(self.config["steps"], steps(), roots, "config: steps")
         self._reference_layers, wrong = layers_of(self.config["references"], types, roots, "config: references")
         problems += wrong
-        self._step_layers = [self._checked(layer, problems) for layer in self._step_layers]
+        checks = LayerChecks(self.release, directory)
+        self._step_layers = [checks.checked(layer, problems) for layer in self._step_layers]
         for layer in self._reference_layers:
-            problems += self._reference_problems(layer, types, Path(directory))
+            problems += checks.reference_problems(layer)
         self._layers_of = {
             exposure.root: [layer for layer in self._step_layers if layer.holds_for(exposure)]
             for exposure in self.exposures.values()
         }
         for exposure in self.exposures.values():
-            problems += self._skip_problems(exposure)
+            problems += checks.skip_problems(exposure, self.cells(exposure), self._layers_of[exposure.root])
         self._terms: dict[object, Terms] = {}
         self._expected: dict[object, Chain] = {}
         # What is wrong with a value is no reason to be silent about what the others lead to.
@@ -236,8 +228,8 @@ class Plan:
             if layer.holds_for(exposure):
                 single = dict(layer.content)
                 if all_parameters := single.pop(PARAMETER_FILES, None):
-                    types = [row["type"] for row in self.release.references]
-                    given |= {kind: all_parameters for kind in types if kind.startswith("pars-")}
+                    parameters = [kind for kind in self.release.types if kind.startswith("pars-")]
+                    given |= dict.fromkeys(parameters, all_parameters)
                 given |= single
         return given
 
@@ -250,7 +242,7 @@ class Plan:
         return self.exposures[root]
 
     def _kind(self, exposure: "Exposure") -> object:
-        """Return what the terms of an exposure hang on."""
+        """Return what the terms of an exposure depend on: exposures for which it is equal share them."""
         layers = tuple(id(layer) for layer in self._layers_of[exposure.root])
         return _mode(exposure), exposure.kinds, bool(exposure.superstripes), layers
 
@@ -330,75 +322,6 @@ class Plan:
                 who = self.settings("refpix", exposure)["collate_superstripes"]["source"]
                 problems[root] = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
         return problems
-
-    def _checked(self, layer: Layer, problems: list[str]) -> Layer:
-        """Check what a layer says about steps, and give numbers their type."""
-        where = f"config: steps{f': {layer.selector}' if layer.selector else ''}"
-        content: dict[str, Any] = {}
-        for step, given in layer.content.items():
-            if step not in steps():
-                problems.append(f"{where}: no step {step!r}{suggestion(step, steps())}")
-            elif not isinstance(given, dict):
-                problems.append(f"{where}: {step}: expected a block of parameters, found {given!r}")
-            else:
-                place = f"{where}: {step}"
-                content[step] = {}
-                for name, value in given.items():
-                    known = len(problems)
-                    value = self._value(step, name, value, place, problems)
-                    if len(problems) == known:
-                        content[step][name] = value
-        return replace(layer, content=content)
-
-    def _value(self, step: str, name: str, value: Any, where: str, problems: list[str]) -> Any:
-        rules, place = schema("parameters"), f"{where}: {name}"
-        known = self.release.defaults[step]
-        if name == "skip":
-            problems += schema_problems(value, {"type": "boolean"}, place)
-        elif name in known:
-            part = rules["properties"][step]["properties"][name]
-            problems += schema_problems(value, part, place)
-            value = as_typed(value, part)
-        elif name in rules["elsewhere"]:
-            problems.append(f"{place}: not a parameter here: {rules['elsewhere'][name]}")
-        elif str(name).startswith("override_"):
-            kind = name.removeprefix("override_")
-            problems.append(f"{place}: not a parameter here: give the file as references: {{{kind}: path}}")
-        else:
-            has = f"; {step} has {', '.join(['skip', *known])}"
-            advice = suggestion(name, ["skip", *known]) or has
-            problems.append(f"{place}: no such parameter in release {self.release.name}{advice}")
-        return value
-
-    def _reference_problems(self, layer: Layer, types: Collection[str], directory: Path) -> Iterator[str]:
-        where = f"config: references{f': {layer.selector}' if layer.selector else ''}"
-        release = self.release.name
-        for kind, path in layer.content.items():
-            if kind == PARAMETER_FILES and path == "N/A":
-                continue
-            if kind not in types:
-                yield f"{where}: release {release} asks for no type {kind!r}{suggestion(kind, types)}"
-            elif not isinstance(path, str):
-                yield f"{where}: {kind}: expected a path, found {path!r}"
-            elif path != "N/A" and not (directory / path).is_file():
-                yield f"{where}: {kind}: no file {path!r}; correct the path, or write N/A to do without"
-
-    def _skip_problems(self, exposure: "Exposure") -> Iterator[str]:
-        """Find steps that the user turns on and that the mode does not have."""
-        cells = self.cells(exposure)
-        decided: dict[str, tuple[bool, Layer]] = {}
-        for layer in self._layers_of[exposure.root]:
-            for step, given in layer.content.items():
-                if "skip" in given:
-                    decided[step] = given["skip"], layer
-        for step, (skip, layer) in decided.items():
-            if skip:
-                continue
-            place = f"config: steps: {f'{layer.selector}: ' if layer.selector else ''}{step}: skip: false"
-            if step not in cells:
-                has = [mode for (mode, tso) in self.release.cells if step in self.release.cells[mode, tso]]
-                others = f"; turn it on under a selector, of {', '.join(sorted(set(has)))}" if has else ""
-                yield f"{place}: {mode_of(exposure)} has no {step} in release {self.release.name}{others}"
 
     def _notice(self) -> None:
         """Collect what deserves a line per run."""
