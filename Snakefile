@@ -22,6 +22,11 @@ include: "rules/references.smk"
 include: "rules/unanswered.smk"
 
 
+if DEMAND.masks.python:
+
+    include: "rules/science_mask.smk"
+
+
 for step in PLAN.possible_steps:
 
     include: f"rules/{step}.smk"

@@ -45,6 +45,7 @@ if INTERRUPTION is not None:
 
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
+from rampflow.planning import masks
 from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
 
@@ -109,7 +110,9 @@ def product(step, kind=""):
 
 def last_product(kind=""):
     """The last step's product of an exposure."""
-    return judged("rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).final}{kind}.fits")
+    return judged(
+        "rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).final}{kind}.fits"
+    )
 
 
 def final(kind):
@@ -170,6 +173,20 @@ def references(step):
 def user_file(step, parameter):
     """A file of the user's that a parameter of the configuration names; an input like any other."""
     return judged(step, lambda wildcards: RUN.user_file(step, parameter, wildcards.exposure) or [])
+
+
+def science_mask(step):
+    """Where the science regions are, of exposures of NIRSpec whose step leaves them out: known with CRDS's answers."""
+
+    def mask(wildcards):
+        checkpoints.references.get()
+        return RUN.science_mask(step, wildcards.exposure) or []
+
+    return judged(step, mask)
+
+
+def mask_request(wildcards):
+    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure])
 
 
 def settings(step):

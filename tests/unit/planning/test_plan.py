@@ -18,14 +18,14 @@ class Exposure:
     root: str
     instrument: str
     tso: bool = False
-    irs2: bool = False
+    kinds: frozenset[str] = frozenset()
     superstripes: int = 0
 
 
 A = Exposure("jw00001001001_02101_00001_nrca1", "NIRCAM")
 B = Exposure("jw00002001001_02101_00001_mirimage", "MIRI", tso=True)
 C = Exposure("jw00003001001_02101_00001_nrs1", "NIRSPEC")
-IRS2 = Exposure("jw00004001001_02101_00001_nrs2", "NIRSPEC", irs2=True)
+IRS2 = Exposure("jw00004001001_02101_00001_nrs2", "NIRSPEC", kinds=frozenset({"irs2"}))
 
 NEAR_IR = ["group_scale", "dq_init", "saturation", "superbias", "refpix", "linearity"]
 GOLDEN = {

@@ -16,7 +16,7 @@ class Exposure:
     root: str
     instrument: str
     tso: bool = False
-    irs2: bool = False
+    kinds: frozenset[str] = frozenset()
     superstripes: int = 0
     detector: str = "X"
     header: dict = field(default_factory=lambda: {"EXPSTART": 1.0})

@@ -10,6 +10,7 @@ TABLE = "table"
 #: Type to the array or table that steps read, and the numbers of axes that it may have. Types that are not here are
 #: ASDF, or read only as far as they have something.
 LAYOUT = {
+    "bkg": ("SCI", (3,)),
     "dark": ("SCI", (3, 4)),
     "flat": ("SCI", (2, 3)),
     "gain": ("SCI", (2,)),
@@ -28,7 +29,7 @@ LAYOUT = {
     "trappars": ("TRAPPARS", TABLE),
 }
 _AXES = {2: "rows, columns", 3: "planes, rows, columns", 4: "integrations, groups, rows, columns"}
-_ASDF = ("emicorr", "sirskernel", "pastasoss")
+_ASDF = ("emicorr", "sirskernel", "pastasoss", "wavelengthrange")
 #: Values of keywords that leave it open.
 _ANY = {"", "N/A", "ANY", "ALL", "GENERIC", "MULTIPLE", "COMMON", "UNKNOWN"}
 #: What long-wave detectors of NIRCam were called on the ground.

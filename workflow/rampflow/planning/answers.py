@@ -153,6 +153,10 @@ class Answers:
         """Return what CRDS has answered for a type; None where there is no answer."""
         return self._source.pointer(root, kind)
 
+    def summary(self, root: str) -> dict[str, Any]:
+        """Return all that CRDS was asked and has answered for an exposure; empty where there is no answer."""
+        return self._source.summary(root)
+
     def parameter_files(self, root: str) -> dict[str, Any]:
         """Read CRDS's parameter files for an exposure: type to what its file holds, of the types that have one."""
         kinds = [kind for kind, name in self._source.names(root).items() if kind.startswith("pars-") and name != "N/A"]

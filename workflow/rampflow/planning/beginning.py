@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rampflow.planning import masks
 from rampflow.planning.exposures import Survey, survey
 from rampflow.planning.plan import Plan
 from rampflow.settings.configuration import ConfigError, check_config
@@ -109,6 +110,7 @@ def _path_problems(config: Mapping[str, Any], directory: Path) -> Iterator[str]:
                 name = results.rstrip("/") if path == directory / results else path
                 yield f"{name}: {what}; correct the key results of the configuration"
             break
+    yield from masks.problems(config, directory)
     for where, path in named_files(config["steps"]):
         if not (directory / path).is_file():
             yield f"{where}: no file {path!r}; correct the path"

@@ -11,6 +11,7 @@ from typing import Any
 
 from rampflow.crds.asked import answers_hold
 from rampflow.planning.answers import Answers
+from rampflow.planning.masks import Masks
 from rampflow.planning.plan import Plan
 from rampflow.planning.reference_requests import ReferenceRequests
 from rampflow.settings.chain import Chain
@@ -19,6 +20,9 @@ from rampflow.settings.parameters import PIPELINE, Settings, merge_parameters, p
 
 #: Parameters that name a file of the user's, which is an input of the step's rule.
 USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
+
+#: Steps that leave science regions out of what they measure.
+MASKING = ("clean_flicker_noise", "picture_frame")
 
 
 class Demand:
@@ -37,6 +41,8 @@ class Demand:
         Folder of the results.
     requests : ReferenceRequests
         What CRDS is asked.
+    masks : Masks
+        Where masks of NIRSpec's science regions come from.
     """
 
     def __init__(self, plan: Plan, answers: Answers) -> None:
@@ -44,6 +50,7 @@ class Demand:
         self.config = plan.config
         self.requests = ReferenceRequests(plan)
         self.results = self.config["results"].rstrip("/")
+        self.masks = Masks(self.config, self.results, answers.summary)
 
     def products_of(self, exposure: str) -> list[str]:
         """Return the kinds of the final products of an exposure.
@@ -115,9 +122,16 @@ class Demand:
         """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
         settings = self.settings(step, exposure)
         named = {"user": settings.get(USER_FILES.get(step, ""), {}).get("value")}
+        named["mask"] = self.science_mask(step, exposure)
         if step == "persistence" and not self.answers.chained_after(exposure):
             named["carried"] = self.carried_file(exposure)
         return {word: path for word, path in named.items() if path}
+
+    def science_mask(self, step: str, exposure: str) -> str | None:
+        """Return the file that says where NIRSpec's science regions are; None where a step needs, or has, none."""
+        if step not in MASKING:
+            return None
+        return self.masks.file(self.plan.exposures[exposure], self.settings(step, exposure))
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""

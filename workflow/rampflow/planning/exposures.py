@@ -22,6 +22,7 @@ from rampflow.planning.header_cache import read_all
 from rampflow.settings.configuration import ConfigError, check_config, schema, suggestion
 from rampflow.settings.paths import expanded
 from rampflow.settings.product_names import split_name
+from rampflow.settings.release import kinds_of
 from rampflow.settings.tables import read_table
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
@@ -65,6 +66,11 @@ class Exposure:
     header: dict = field(repr=False, compare=False)  #: primary header: keyword to value
     digest: str  #: of the primary header
     placeholder: bool = False  #: stands for a mode of which there is no file, to draw its graph
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What decides, beside the mode, which references its steps ask for."""
+        return kinds_of(self.exp_type, irs2=self.irs2)
 
 
 def placeholder(instrument: str, tso: bool) -> Exposure:

@@ -3,10 +3,11 @@
 A calibration release is data (``workflow/releases``): step tables, parameter defaults, and the CRDS types of
 each step. The plan joins it with the configuration and with what each exposure is, and then with what CRDS's
 parameter files say. It knows neither FITS nor Snakemake, and does not ask CRDS; of an exposure it needs ``root``,
-``instrument``, ``tso``, ``irs2`` and ``superstripes`` (`rampflow.planning.exposures.Exposure`).
+``instrument``, ``tso``, ``kinds`` and ``superstripes`` (`rampflow.planning.exposures.Exposure`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,7 +244,7 @@ class Plan:
     def _kind(self, exposure: "Exposure") -> object:
         """Return what the terms of an exposure depend on: exposures for which it is equal share them."""
         layers = tuple(id(layer) for layer in self._layers_of[exposure.root])
-        return _mode(exposure), exposure.irs2, bool(exposure.superstripes), layers
+        return _mode(exposure), exposure.kinds, bool(exposure.superstripes), layers
 
     def _skip(self, step: str, exposure: "Exposure") -> dict[str, Any]:
         """Return whether the step is skipped, and who says so, before CRDS has its say."""
@@ -259,7 +260,8 @@ class Plan:
     def _terms_of(self, exposure: "Exposure") -> Terms:
         order = self.release.order[_mode(exposure)]
         kept = {"ramp_fit": _NO_RATES} | ({"refpix": _NOT_COLLATED} if exposure.superstripes else {})
-        types = {step: self.release.conditional_types(step, exposure.instrument, irs2=exposure.irs2) for step in order}
+        needed = partial(self.release.conditional_types, instrument=exposure.instrument, kinds=exposure.kinds)
+        types = {step: needed(step) for step in order}
         values: dict[str, Settings] = {}
         for step, kinds in types.items():
             names = {condition.partition("=")[0] for _, condition in kinds if condition}

@@ -222,6 +222,10 @@ class Run:
         """Return the file that a parameter of the configuration names; None where it names none."""
         return _plain(self.demand.user_file(step, parameter, exposure))
 
+    def science_mask(self, step: str, exposure: str) -> str | None:
+        """Return the file that says where NIRSpec's science regions are; None where a step needs, or has, none."""
+        return _plain(self.demand.science_mask(step, exposure))
+
     def carried_file(self, exposure: str) -> str | None:
         """Return the file with what the exposure before has left, where the configuration names one; or None."""
         return _plain(self.demand.carried_file(exposure))
