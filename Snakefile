@@ -13,10 +13,12 @@ rule all:
     input:
         RUN.products,
         answers(),
+        RUN.unusable,
 
 
 include: "rules/references.smk"
 include: "rules/unanswered.smk"
+include: "rules/unusable.smk"
 
 
 for step in PLAN.possible_steps:

@@ -45,7 +45,7 @@ if INTERRUPTION is not None:
 
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
-from rampflow.planning.run import STATE, Run
+from rampflow.planning.run import ANSWERED, STATE, USABLE, Run
 from rampflow.warmstart import server
 
 # A configuration that is named on the command line stands alone; without one the run is the demo.
@@ -131,6 +131,10 @@ def answers():
     return RUN.answers.file
 
 
+def unusable_exposures(wildcards):
+    return list(PLAN.unusable)
+
+
 def carried():
     """What an exposure leaves in its detector: a small file that names it."""
     return f"{FOLDER}/carried/persistence.json"
@@ -154,7 +158,7 @@ def references(step):
         kinds = RUN.reference_types(step, wildcards.exposure)
         if kinds and wildcards.exposure in RUN.answers.failed():
             workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
-            return f"{FOLDER}/references/answered"
+            return f"{RUN.results}/{ANSWERED}"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
     return judged(step, pointers)
@@ -212,9 +216,6 @@ def stop_server(outcome):
     from rampflow.inspection.ending import unfinished
 
     RUN.end(answers(), outcome, unfinished)
-    if outcome == "complete" and RUN.without_place:
-        # Snakemake knows nothing of exposures that were left out; who reads its status has to.
-        sys.exit(1)
 
 
 def threads_for(wildcards):

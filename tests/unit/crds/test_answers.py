@@ -7,10 +7,12 @@ from small_cache import HEADER, context, mapping, reference, rules
 
 from rampflow.crds import answers, lock, verify
 from rampflow.crds.asked import answers_hold, failures
-from rampflow.crds.pointers import load_pointer, refuse
+from rampflow.crds.pointers import load_pointer
 from rampflow.crds.settings import ReferenceProblem
+from rampflow.errors import Stopped
 from rampflow.jobs.job import Job
 from rampflow.jobs.spec import JobSpec
+from rampflow.jobs.stopped import unanswered
 
 
 @pytest.fixture
@@ -52,8 +54,26 @@ def test_an_exposure_that_fails_is_named_apart_and_the_others_are_answered(progr
     assert not (programme.results / "jw2").exists()
     told = programme.results / "references.json"
     assert failures(told) == failed
-    with pytest.raises(ReferenceProblem, match="^CRDS context .* no rule that matches this exposure"):
-        refuse(Job(JobSpec("unanswered", "jw2", more={"answers": told})))
+    with pytest.raises(Stopped) as caught:
+        unanswered(Job(JobSpec("unanswered", more={"answers": told})))
+    (two, three) = sorted(caught.value.lines)
+    assert two.startswith("jw2: references: CRDS context ") and "no rule that matches this exposure" in two
+    assert three.startswith("jw3: references: ") and three.endswith(
+        f"(traceback: {programme.results}/logs/references.log)"
+    )
+
+
+def test_what_some_exposures_have_in_common_is_said_once(tmp_path):
+    told = tmp_path / "references.json"
+    failed = {f"jw{n}": f"dark: /cache/jw{n}/dark.fits is truncated" for n in range(12)} | {"jx": "no such context"}
+    told.write_text(json.dumps({"failed": failed}))
+    with pytest.raises(Stopped) as caught:
+        unanswered(Job(JobSpec("unanswered", more={"answers": told})))
+    place = f"(traceback: {tmp_path}/logs/references.log)"
+    assert caught.value.lines == [
+        f"jw0, jw1, jw2 and 9 more: references: dark: /cache/<exposure>/dark.fits is truncated {place}",
+        f"jx: references: no such context {place}",
+    ]
 
 
 def test_a_failing_attempt_leaves_what_was_answered_before_as_it_is(programme):

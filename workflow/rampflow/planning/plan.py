@@ -6,11 +6,12 @@ parameter files say. It knows neither FITS nor Snakemake, and does not ask CRDS;
 ``instrument``, ``tso``, ``irs2`` and ``superstripes`` (`rampflow.planning.exposures.Exposure`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from rampflow.planning.layer_checks import PARAMETER_FILES, checked, reference_problems
 from rampflow.planning.selectors import Layer, layers_of, mode_of
 from rampflow.planning.succession import Linked, link, link_problems
 from rampflow.settings import chain as chains
@@ -18,19 +19,15 @@ from rampflow.settings.chain import Chain, Terms
 from rampflow.settings.configuration import (
     ConfigError,
     check_config,
-    schema,
-    schema_problems,
     steps,
     suggestion,
 )
-from rampflow.settings.parameters import Settings, as_typed, is_users, merge_parameters
+from rampflow.settings.parameters import Settings, is_users, merge_parameters
 from rampflow.settings.release import Mode, load_release
 
 if TYPE_CHECKING:
     from rampflow.planning.exposures import Exposure
 
-#: In ``references`` of the configuration: all of CRDS's parameter files, of which one can only do without.
-PARAMETER_FILES = "pars-*"
 _NO_RATES = "there would be no count rates; write steps: {ramp_fit: {skip: true}} to do without"
 _NOT_COLLATED = "the exposure's superstripes are put together by it"
 
@@ -65,7 +62,9 @@ class Plan:
     directory : path-like, optional
         The run's folder, where relative paths start.
     others : iterable of str, optional
-        Names of exposures that were asked for and cannot be used: the configuration may speak of them.
+        Names of all exposures that were asked for: the configuration may speak of those that cannot be used, too.
+    unusable : mapping, optional
+        root to a line, of exposures that cannot be used.
 
     Attributes
     ----------
@@ -74,7 +73,9 @@ class Plan:
     release : Release
         The release that it names.
     exposures : dict
-        root to Exposure.
+        root to Exposure, of those that the run processes.
+    unusable : dict
+        root to a line that says why, of those that it does not.
     steps : list of str
         The steps that any exposure passes through before CRDS has its say, each after those that come before it.
     possible_steps : list of str
@@ -98,19 +99,21 @@ class Plan:
         exposures: "Iterable[Exposure]",
         directory: str | Path = ".",
         others: Iterable[str] = (),
+        unusable: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.config = check_config(config)
         self.release = load_release(self.config["release"])
         self.exposures = {exposure.root: exposure for exposure in exposures}
+        self.unusable = dict(unusable)
         self.notices: list[str] = []
         roots = {*self.exposures, *others}
         types = {row["type"] for row in self.release.references}
         self._step_layers, problems = layers_of(self.config["steps"], steps(), roots, "config: steps")
         self._reference_layers, wrong = layers_of(self.config["references"], types, roots, "config: references")
         problems += wrong
-        self._step_layers = [self._checked(layer, problems) for layer in self._step_layers]
+        self._step_layers = [checked(layer, self.release, problems) for layer in self._step_layers]
         for layer in self._reference_layers:
-            problems += self._reference_problems(layer, types, Path(directory))
+            problems += reference_problems(layer, self.release, Path(directory))
         self._layers_of = {
             exposure.root: [layer for layer in self._step_layers if layer.holds_for(exposure)]
             for exposure in self.exposures.values()
@@ -123,7 +126,7 @@ class Plan:
         problems += [
             f"config: steps: every step of {root} is skipped" for root in self.exposures if not self.chain(root)
         ]
-        problems += self._refuse(self._superstripe_problems())
+        problems += self.give_up(self._superstripe_problems(), leave_out=self.config["skip_bad"])
         problems += link_problems(self._linked())
         if problems:
             raise ConfigError(problems)
@@ -240,10 +243,43 @@ class Plan:
                 given |= single
         return given
 
+    def give_up(self, problems: Mapping[str, str], leave_out: bool = False) -> list[str]:
+        """Go on without exposures, which are ``unusable`` then, or left out with a notice.
+
+        What one leaves in its detector is not known to those that persistence chains to it: they are given up, too.
+
+        Parameters
+        ----------
+        problems : mapping
+            root to what is wrong, of exposures of the plan.
+        leave_out : bool, optional
+            Whether the user has asked for that (``skip_bad``), and the run is complete without them.
+
+        Returns
+        -------
+        list of str
+            A line for each if no exposure is left; else nothing.
+        """
+        lines = {root: f"{root}: {problem}" for root, problem in problems.items()}
+        if not leave_out and (first := next(iter([*self.unusable, *lines]), None)):
+            why = f"persistence is chained, and what {first} leaves is not known; mend that, or set skip_bad: true"
+            lines |= {one.exposure.root: f"{one.exposure.root}: {why}" for one in self._linked()} | lines
+        if lines.keys() == self.exposures.keys():
+            return list(lines.values())
+        if leave_out:
+            self.notices += [f"left out: {line}" for line in lines.values()]
+        else:
+            self.unusable |= lines
+        for root in lines:
+            del self.exposures[root]
+        return []
+
     # --- inside ---------------------------------------------------------------------------------------
 
     def _find(self, exposure: "Exposure | str") -> "Exposure":
         root = exposure if isinstance(exposure, str) else exposure.root
+        if root in self.unusable:
+            raise KeyError(f"exposure {root!r} cannot be used: {self.unusable[root]}")
         if root not in self.exposures:
             raise KeyError(f"no exposure {root!r} in this run{suggestion(root, self.exposures)}")
         return self.exposures[root]
@@ -305,17 +341,6 @@ class Plan:
             if values["chain"]["value"] and "persistence" in self._possible(exposure):
                 yield Linked(exposure, values["algorithm"]["value"])
 
-    def _refuse(self, problems: Mapping[str, str]) -> list[str]:
-        """Return a line for each exposure that has a problem (root to what it is); with skip_bad leave them out."""
-        refused = {root: f"{root}: {problem}" for root, problem in problems.items()}
-        if refused and (not self.config["skip_bad"] or refused.keys() == self.exposures.keys()):
-            cure = "take the exposure out, or set skip_bad: true to leave such exposures out"
-            return [f"{line}; {cure}" for line in refused.values()]
-        self.notices += [f"{line}: left out" for line in refused.values()]
-        for root in refused:
-            del self.exposures[root]
-        return []
-
     def _superstripe_problems(self) -> dict[str, str]:
         """Find exposures of superstripes that nothing would put together."""
         problems = {}
@@ -323,63 +348,13 @@ class Plan:
             if not exposure.superstripes:
                 continue
             if "refpix" not in self.chain(exposure):
-                problems[root] = "its superstripes are put together by refpix, which must not be skipped"
+                why = "its superstripes are put together by refpix, which must not be skipped"
+                problems[root] = f"{why}; take the exposure out, or do not skip it"
             elif not self.settings("refpix", exposure)["collate_superstripes"]["value"]:
                 who = self.settings("refpix", exposure)["collate_superstripes"]["source"]
-                problems[root] = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
+                why = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
+                problems[root] = f"{why}; take the exposure out, or set it to true"
         return problems
-
-    def _checked(self, layer: Layer, problems: list[str]) -> Layer:
-        """Check what a layer says about steps, and give numbers their type."""
-        where = f"config: steps{f': {layer.selector}' if layer.selector else ''}"
-        content: dict[str, Any] = {}
-        for step, given in layer.content.items():
-            if step not in steps():
-                problems.append(f"{where}: no step {step!r}{suggestion(step, steps())}")
-            elif not isinstance(given, dict):
-                problems.append(f"{where}: {step}: expected a block of parameters, found {given!r}")
-            else:
-                place = f"{where}: {step}"
-                content[step] = {}
-                for name, value in given.items():
-                    known = len(problems)
-                    value = self._value(step, name, value, place, problems)
-                    if len(problems) == known:
-                        content[step][name] = value
-        return replace(layer, content=content)
-
-    def _value(self, step: str, name: str, value: Any, where: str, problems: list[str]) -> Any:
-        rules, place = schema("parameters"), f"{where}: {name}"
-        known = self.release.defaults[step]
-        if name == "skip":
-            problems += schema_problems(value, {"type": "boolean"}, place)
-        elif name in known:
-            part = rules["properties"][step]["properties"][name]
-            problems += schema_problems(value, part, place)
-            value = as_typed(value, part)
-        elif name in rules["elsewhere"]:
-            problems.append(f"{place}: not a parameter here: {rules['elsewhere'][name]}")
-        elif str(name).startswith("override_"):
-            kind = name.removeprefix("override_")
-            problems.append(f"{place}: not a parameter here: give the file as references: {{{kind}: path}}")
-        else:
-            has = f"; {step} has {', '.join(['skip', *known])}"
-            advice = suggestion(name, ["skip", *known]) or has
-            problems.append(f"{place}: no such parameter in release {self.release.name}{advice}")
-        return value
-
-    def _reference_problems(self, layer: Layer, types: Collection[str], directory: Path) -> Iterator[str]:
-        where = f"config: references{f': {layer.selector}' if layer.selector else ''}"
-        release = self.release.name
-        for kind, path in layer.content.items():
-            if kind == PARAMETER_FILES and path == "N/A":
-                continue
-            if kind not in types:
-                yield f"{where}: release {release} asks for no type {kind!r}{suggestion(kind, types)}"
-            elif not isinstance(path, str):
-                yield f"{where}: {kind}: expected a path, found {path!r}"
-            elif path != "N/A" and not (directory / path).is_file():
-                yield f"{where}: {kind}: no file {path!r}; correct the path, or write N/A to do without"
 
     def _skip_problems(self, exposure: "Exposure") -> Iterator[str]:
         """Find steps that the user turns on and that the mode does not have."""
