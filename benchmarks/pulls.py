@@ -17,6 +17,7 @@ import numpy as np
 
 from rampflow.detector import dq
 from rampflow.steps import ramp_fit
+from rampflow.steps.ramp_fit.likely import fit_likely
 
 #: Detector: gain (e-/DN), noise of the difference of two reads (DN), time of a frame (s).
 GAIN, READ_NOISE, FRAME = 2.0, 10.0, 10.0
@@ -69,7 +70,7 @@ def fit(name, ramps, jump=None):
     common = {"tframe": FRAME, "nframes": 1, "flag_saturated": "all"}
     if algorithm == "LIKELY":
         limits = {"firstgroup": None, "lastgroup": None}
-        return ramp_fit.fit_likely(*arrays, **common, **limits, groupgap=0, flag_chisq_pvalue=None)[:2]
+        return fit_likely(*arrays, **common, **limits, groupgap=0, flag_chisq_pvalue=None)[:2]
     groups = ramp_fit.Groups(0, ngroups - 1, 0, ngroups - 1)
     rules = {"suppress_one_group": True, "ignore_persistence": False, "slope_weights": weights}
     return ramp_fit.fit_ramps(*arrays, **common, **rules, groups=groups, tgroup=FRAME)

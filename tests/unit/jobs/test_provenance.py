@@ -1,3 +1,4 @@
+import ast
 import hashlib
 import json
 import os
@@ -32,6 +33,40 @@ def test_how_jobs_are_started_planned_and_reported_is_not_part_of_the_code():
     files = provenance.code_files(provenance.script_of("ramp_fit"))
     used = {Path(file).parts[2].removesuffix(".py") for file in files if file.startswith("workflow")}
     assert used == provenance.PRODUCT_ROOMS
+
+
+def test_imports_are_those_of_the_syntax_tree():
+    for path in [*provenance.PACKAGE.rglob("*.py"), *(provenance.HOME / "scripts").glob("*.py")]:
+        names = set()
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        files = {
+            file
+            for name in names
+            if name.startswith("rampflow.") and name.split(".")[1] in provenance.PRODUCT_ROOMS
+            for file in (provenance.PACKAGE.joinpath(*name.split(".")[1:]),)
+            for file in (file.with_suffix(".py"), file / "__init__.py")
+            if file.is_file()
+        }
+        assert provenance._imports(path) == files, path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from rampflow.io import (\n    files,\n    layout,\n)",
+        "    import rampflow.io.files, rampflow.io.layout  # both",
+    ],
+)
+def test_an_import_is_found_in_every_form(tmp_path, text):
+    path = tmp_path / "x.py"
+    path.write_text(f'"""From rampflow.\n\nfrom rampflow import this sentence.\n"""\nif True:\n    1\n{text}\n')
+    rooms = {file.relative_to(provenance.PACKAGE).as_posix() for file in provenance._imports(path)}
+    assert {"io/files.py", "io/layout.py"} <= rooms <= {"io/files.py", "io/layout.py", "io/__init__.py"}
 
 
 def test_the_digest_follows_the_content_of_the_code_and_nothing_else(tmp_path, monkeypatch):

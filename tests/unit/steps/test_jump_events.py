@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from rampflow.detector import dq
 from rampflow.steps import jump
+from rampflow.steps.jump import showers as jump_showers
 from rampflow.steps.jump.shapes import ellipse_of, pixels_of, regions
 from rampflow.steps.jump.time_domain import running_medians
 
@@ -206,13 +207,14 @@ def showers(sci, groupdq=None, pixeldq=None, cut=40, minimum_sigclip_groups=100,
     blocks = [slice(row, min(row + cut, 40)) for row in range(0, 40, cut)]
     noise = {"nframes": 1, "minimum_sigclip_groups": minimum_sigclip_groups}
     parts = [
-        jump.typical_differences(sci[:, :, b].copy(), groupdq[:, :, b], gain[b], readnoise[b], **noise) for b in blocks
+        jump_showers.typical_differences(sci[:, :, b].copy(), groupdq[:, :, b], gain[b], readnoise[b], **noise)
+        for b in blocks
     ]
     median, noise = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     frames = ((sci[i, g], groupdq[i, g]) for i, g in np.ndindex(sci.shape[:2]))
     images = {"median": median, "noise": noise, "gain": gain, "pixeldq": pixeldq}
     options = {name: value for name, value in (FIND | changes).items() if name in FIND}
-    steps = jump.find_showers(frames, ngroups=sci.shape[1], **images, **options)
+    steps = jump_showers.find_showers(frames, ngroups=sci.shape[1], **images, **options)
     while True:
         try:
             next(steps)
@@ -224,7 +226,7 @@ def showers(sci, groupdq=None, pixeldq=None, cut=40, minimum_sigclip_groups=100,
         for b in blocks:
             place = {"place": (i, b), "showers": found, "ny": 40}
             flags = groupdq[i][:, b].copy()
-            groupdq[i][:, b] = jump.flag_showers(sci[i][:, b], flags, gain[b], pixeldq[b], **place, **options)
+            groupdq[i][:, b] = jump_showers.flag_showers(sci[i][:, b], flags, gain[b], pixeldq[b], **place, **options)
     return groupdq, found
 
 
@@ -289,7 +291,7 @@ def test_long_series_are_compared_along_time():
     values = np.ma.masked_array(np.diff(sci, axis=1), (groupdq[:, 1:] | groupdq[:, :-1]) != 0)
     clipped = sigma_clip(values, sigma=5, axis=0)
     images = np.ones((2, 40, 50), np.float32)
-    median, noise = jump.typical_differences(sci, groupdq, *images, nframes=1, minimum_sigclip_groups=20)
+    median, noise = jump_showers.typical_differences(sci, groupdq, *images, nframes=1, minimum_sigclip_groups=20)
     assert_allclose(median, np.ma.median(clipped, axis=0), rtol=1e-6)
     assert_allclose(noise, clipped.std(axis=0), rtol=1e-5)
 
@@ -298,7 +300,7 @@ def test_few_integrations_are_not_compared_along_time():
     sci = np.zeros((19, 4, 2, 3), np.float32)
     images = np.ones((2, 2, 3), np.float32)
     for nints, expected in ((18, (1, 2, 3)), (19, (3, 2, 3))):
-        found = jump.typical_differences(
+        found = jump_showers.typical_differences(
             sci[:nints], np.zeros((nints, 4, 2, 3), np.uint8), *images, nframes=1, minimum_sigclip_groups=19
         )
         assert found[0].shape == found[1].shape == expected
@@ -306,9 +308,9 @@ def test_few_integrations_are_not_compared_along_time():
 
 def test_showers_need_ten_differences():
     planes = np.zeros((2, 6), bool)
-    assert jump.enough_for_showers(planes)
+    assert jump_showers.enough_for_showers(planes)
     planes[0, 0] = True
-    assert not jump.enough_for_showers(planes)
+    assert not jump_showers.enough_for_showers(planes)
 
 
 # --- along time

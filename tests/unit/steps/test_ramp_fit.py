@@ -4,6 +4,7 @@ import pytest
 from rampflow.detector import dq
 from rampflow.steps import ramp_fit
 from rampflow.steps.ramp_fit import Groups, NoSlopes, Planes
+from rampflow.steps.ramp_fit.optional import count_segments, fit_optional
 
 DNU, SAT, JUMP = dq.DO_NOT_USE, dq.SATURATED, dq.JUMP_DET
 RELEASE_1_19 = {"slope_weights": "total", "flag_saturated": "all", "ignore_persistence": False}
@@ -337,9 +338,9 @@ def describe(data, flags, zeroframe=None, *, suppress_one_group=True):
     if zeroframe is not None:
         zeroframe = np.full((1, 1, 1), zeroframe, np.float32)
     rules = {"groups": Groups(0, last, 0, last), "suppress_one_group": suppress_one_group, "ignore_persistence": False}
-    counts = ramp_fit.count_segments(groupdq, zeroframe, **rules)
+    counts = count_segments(groupdq, zeroframe, **rules)
     slope = np.ones((1, 1, 1), np.float32)
-    found = ramp_fit.fit_optional(
+    found = fit_optional(
         sci, groupdq, 2 * image, 10 * image, slope, None, zeroframe, counts=counts, tgroup=10.0, tframe=10.0,
         nframes=1, groupgap=0, dropped=0, slope_weights="total", **rules,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from scipy import stats
 
 from rampflow.detector import dq
 from rampflow.steps import ramp_fit
+from rampflow.steps.ramp_fit.likely import fit_likely
 
 DNU, SAT, JUMP = dq.DO_NOT_USE, dq.SATURATED, dq.JUMP_DET
 
@@ -22,7 +23,7 @@ def fit(sci, groupdq=0, *, pixeldq=0, gain=2.0, readnoise=10.0, dark=None, zerof
         zeroframe = np.array(np.broadcast_to(zeroframe, (len(sci), *shape)), np.float32)
     given = {"firstgroup": None, "lastgroup": None, "tframe": 10.0, "nframes": 1, "groupgap": 0}
     given |= {"flag_saturated": "all", "flag_chisq_pvalue": None}
-    return ramp_fit.fit_likely(
+    return fit_likely(
         np.ascontiguousarray(sci),
         np.array(np.broadcast_to(flags, sci.shape)),
         image(pixeldq, np.uint32),

@@ -78,7 +78,7 @@ def _flag_events(
     if step.parameters["find_showers"] and pace.samples > 1:
         warnings.warn("groups do not follow each other evenly: showers are not looked for", stacklevel=2)
     elif step.parameters["find_showers"]:
-        count = _flag_showers(step, gain, readnoise, pace.tgroup) if jump.enough_for_showers(unused) else 0
+        count = _flag_showers(step, gain, readnoise, unused, pace.tgroup)
     return count, unused
 
 
@@ -87,22 +87,27 @@ def _flag_snowballs(step: Step, tgroup: float) -> int:
     return step.chunks.sequence(jump.expand_snowballs, **_FLAGS, writes=("GROUPDQ",), **options)
 
 
-def _flag_showers(step: Step, gain: np.ndarray, readnoise: np.ndarray, tgroup: float) -> int:
+def _flag_showers(step: Step, gain: np.ndarray, readnoise: np.ndarray, unused: np.ndarray, tgroup: float) -> int:
+    # Few exposures have showers, and each job that has the kernels in memory pays for them.
+    from rampflow.steps.jump import showers
+
+    if not showers.enough_for_showers(unused):
+        return 0
     images = {"gain": gain, "readnoise": readnoise}
     options = {"nframes": step.source.keyword("NFRAMES")} | step.options("minimum_sigclip_groups")
-    blocks = step.chunks.rows(jump.typical_differences, **_RAMPS, writes=(), along=images, **options)
+    blocks = step.chunks.rows(showers.typical_differences, **_RAMPS, writes=(), along=images, **options)
     median, noise = (np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True))
-    options = {"ngroups": step.source.shape[1], "pixeldq": step.pixeldq} | step.options_of(jump.find_showers)
-    showers = step.chunks.sequence(jump.find_showers, **_RAMPS, median=median, noise=noise, gain=gain, **options)
-    options = {"ny": step.source.shape[2], "tgroup": tgroup} | step.options_of(jump.flag_showers)
+    options = {"ngroups": step.source.shape[1], "pixeldq": step.pixeldq} | step.options_of(showers.find_showers)
+    found = step.chunks.sequence(showers.find_showers, **_RAMPS, median=median, noise=noise, gain=gain, **options)
+    options = {"ny": step.source.shape[2], "tgroup": tgroup} | step.options_of(showers.flag_showers)
     step.chunks.rows(
-        jump.flag_showers,
+        showers.flag_showers,
         **_RAMPS,
         writes=("GROUPDQ",),
         along={"gain": gain, "pixeldq": step.pixeldq},
         by_integration=True,
         tell_place=True,
-        showers=showers,
+        showers=found,
         **options,
     )
-    return len(showers)
+    return len(found)

@@ -30,6 +30,9 @@ def run(step: Step) -> None:
 
 def _fit_likely(step: Step, images: dict[str, Any], read_times: list[Any] | None) -> None:
     """Fit by maximum likelihood; ``save_opt`` asks for the image of chi-squared."""
+    # Few runs fit so; each job that has the kernels in memory pays for them. Likewise those of the optional product.
+    from rampflow.steps.ramp_fit.likely import fit_likely
+
     step.product.lay_out()
     chisq = None
     if step.parameters["save_opt"]:
@@ -38,7 +41,7 @@ def _fit_likely(step: Step, images: dict[str, Any], read_times: list[Any] | None
         chisq = step.auxiliary.begin(name, [plan], header=step.product.header, model="ImageModel")
     options = step.source.needed("TFRAME", "NFRAMES", "GROUPGAP") | {"read_times": read_times}
     options |= step.options("firstgroup", "lastgroup", "flag_saturated", "flag_chisq_pvalue")
-    _fit(step, ramp_fit.fit_likely, images | {"pixeldq": step.pixeldq}, options, chisq)
+    _fit(step, fit_likely, images | {"pixeldq": step.pixeldq}, options, chisq)
 
 
 def _fit_lines(step: Step, images: dict[str, Any]) -> None:
@@ -110,20 +113,21 @@ def _fit_optional(step: Step, images: dict[str, Any], rules: Mapping[str, Any], 
     images : dict of arrays
         As for `_fit`.
     rules, options : dict
-        What `~rampflow.steps.ramp_fit.count_segments` needs to know, and what `fit_optional` does beside.
+        What `~rampflow.steps.ramp_fit.optional.count_segments` needs to know, and what ``fit_optional`` does beside.
     """
+    from rampflow.steps.ramp_fit.optional import count_segments, fit_optional
 
     def most(where: tuple[Any, slice, slice]) -> tuple[int, ...]:
         integrations, block, _ = where
         _, groupdq, cut = step.chunks.read_ramps(integrations, block, {})
-        return ramp_fit.count_segments(groupdq, **cut, **rules)
+        return count_segments(groupdq, **cut, **rules)
 
     counts = tuple(map(max, zip(*step.chunks.over_rows(most), strict=True)))
     new = None
     for integrations, block, _ in step.chunks.row_blocks():
         sci, groupdq, cut = step.chunks.read_ramps(integrations, block, images)
         cut["slope"] = step.product.read_slopes(integrations, block)
-        found = ramp_fit.fit_optional(sci, groupdq, **cut, counts=counts, **rules, **options)._asdict()
+        found = fit_optional(sci, groupdq, **cut, counts=counts, **rules, **options)._asdict()
         if new is None:
             shapes = {key: (*array.shape[:-2], *step.source.shape[-2:]) for key, array in found.items()}
             plans = [layout.image(key.upper(), shape, np.float32) for key, shape in shapes.items()]

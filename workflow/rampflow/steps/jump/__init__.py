@@ -36,12 +36,6 @@ from rampflow.steps.jump.exposure import (
     sampling,
 )
 from rampflow.steps.jump.search import NOT_SEARCHED, Jumps, detect_jumps, join_blocks
-from rampflow.steps.jump.showers import (
-    enough_for_showers,
-    find_showers,
-    flag_showers,
-    typical_differences,
-)
 from rampflow.steps.jump.snowballs import expand_snowballs
 
 __all__ = [
@@ -52,14 +46,10 @@ __all__ = [
     "choose_algorithm",
     "choose_mode",
     "detect_jumps",
-    "enough_for_showers",
     "event_rates",
     "expand_snowballs",
-    "find_showers",
     "flag_bad_gain",
-    "flag_showers",
     "join_blocks",
     "median_gain",
     "sampling",
-    "typical_differences",
 ]

@@ -29,9 +29,7 @@ from rampflow.steps.ramp_fit.groups import (
     survey,
     takes_likely,
 )
-from rampflow.steps.ramp_fit.likely import fit_likely
 from rampflow.steps.ramp_fit.ols import fit_ramps
-from rampflow.steps.ramp_fit.optional import count_segments, fit_optional
 
 __all__ = [
     "FEWEST_GROUPS",
@@ -41,9 +39,6 @@ __all__ = [
     "Planes",
     "Slopes",
     "choose_groups",
-    "count_segments",
-    "fit_likely",
-    "fit_optional",
     "fit_ramps",
     "join",
     "survey",
