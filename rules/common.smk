@@ -5,10 +5,6 @@ Graph logic is in workflow/rampflow/planning; here it is only put in Snakemake's
 
 import os
 import sys
-import tarfile
-import tempfile
-
-from snakemake.exceptions import IncompleteCheckpointException
 
 
 def home():
@@ -21,6 +17,10 @@ def home():
         return os.path.dirname(here)
     repository = here.hosted_repo.repo
     commit = repository.commit(here.ref)
+    # Not at the start: signals are not yet watched for.
+    import tarfile
+    import tempfile
+
     folder = os.path.abspath(f".snakemake/rampflow/{commit.hexsha}")
     if not os.path.isdir(folder):
         os.makedirs(os.path.dirname(folder), exist_ok=True)
@@ -42,6 +42,8 @@ from rampflow.planning.interruption import Interruption
 INTERRUPTION = Interruption() if workflow.is_main_process else None
 if INTERRUPTION is not None:
     INTERRUPTION.watch()
+
+from snakemake.exceptions import IncompleteCheckpointException
 
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest

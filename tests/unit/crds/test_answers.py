@@ -235,10 +235,10 @@ def test_exposures_that_bring_their_own_files_do_not_need_a_context(programme, c
 def held(programme, cache):
     """Ask whether the answers to the first exposure hold; with a request or settings that differ."""
 
-    def ask(request=(), lock=None, **config):
+    def ask(request=(), lock=None, needed=None, **config):
         config = {"path": str(cache), "context": "jwst_0001.pmap", "offline": True} | config
         request = programme.requests["jw1"] | dict(request)
-        return answers_hold(programme.results / "jw1/references", request, config, lock)
+        return answers_hold(programme.results / "jw1/references", request, config, lock, needed)
 
     programme.requests["jw1"]["header"] = "a digest"
     return ask
@@ -266,6 +266,20 @@ def test_answers_hold_for_what_was_asked_and_for_nothing_else(programme, held, c
     assert held(context=None)[0] is False
     monkeypatch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
     assert held(context=None) == (True, "")
+
+
+def test_what_another_configuration_has_asked_for_holds_if_it_has_all_that_is_needed_now(programme, held):
+    programme()
+    other = {"decides": "another configuration"}
+    assert held(other) == (False, "CRDS was asked with other decides")
+    assert held(other, needed=lambda _: ["gain"]) == (True, "")
+    assert held(other, needed=lambda _: ["gain", "mask"]) == (False, "CRDS was asked with other decides")
+    assert held(other | {"header": "another"}, needed=lambda _: []) == (
+        False,
+        "CRDS was asked with other header, decides",
+    )
+    (programme.results / "jw1/references/gain.json").unlink()
+    assert held(other, needed=lambda _: ["dark"])[0] is False
 
 
 def test_answers_do_not_hold_when_files_pointers_or_mappings_have_changed(programme, held, cache):

@@ -33,7 +33,7 @@ from rampflow.planning.links import plain
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
-from rampflow.settings.chain import Chain, Terms
+from rampflow.settings.chain import Chain, Terms, reference_types
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import PIPELINE, Settings, is_crds, merge_parameters, parameter_type
 
@@ -382,7 +382,19 @@ class Run:
     def _answers_hold(self, exposure: str) -> bool:
         """Whether what CRDS has answered for an exposure is an answer to what would be asked now."""
         folder = Path(self.results, exposure, "references")
-        return answers_hold(folder, self.reference_request(exposure), self.config["crds"], self.config["lock"])[0]
+        request, lock = self.reference_request(exposure), self.config["lock"]
+        # Parameter files that cannot be used are a case for the job that asks.
+        with contextlib.suppress(ConfigError):
+            return answers_hold(folder, request, self.config["crds"], lock, self._needed_of(exposure))[0]
+        return False
+
+    def _needed_of(self, exposure: str) -> Callable[[Mapping[str, Any]], list[str]]:
+        """Return what tells, by the parameter files of an exposure, which references it needs (`answers_hold`)."""
+
+        def needed(pars: Mapping[str, Any]) -> list[str]:
+            return [kind for kinds in reference_types(self.plan.terms(exposure), pars).values() for kind in kinds]
+
+        return needed
 
     def judge(self, workflow: Any, step: str, exposure: str) -> bool:
         """Return whether a job stands; those of its exposure that do not are done anew.
