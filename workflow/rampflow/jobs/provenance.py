@@ -91,13 +91,13 @@ def code_files(script: Path) -> dict[str, str]:
         if file not in files:
             files.add(file)
             todo.extend(_imports(file))
-    return {_name_of(file): _checksum(file, os.stat(file).st_mtime_ns) for file in sorted(files)}
+    return dict(_named(file, os.stat(file).st_mtime_ns) for file in sorted(files))
 
 
 @cache
-def _checksum(file: Path, _: int) -> str:
-    """Return the sha256 of a file of code, taken once for all steps that run it."""
-    return sha256_of(file)
+def _named(file: Path, _: int) -> tuple[str, str]:
+    """Return the name and the sha256 of a file of code, taken once for all steps that run it."""
+    return _name_of(file), sha256_of(file)
 
 
 def code_digest(script: Path) -> str:
