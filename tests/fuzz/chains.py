@@ -3,8 +3,9 @@
 A mutant ends in one `RampflowError` of one line, or in products. Where its rates differ in any bit from those of the
 good files, it is either legitimate or said. Legitimate are
 
-- other bytes of data, in an array or table whose structure (the keywords of `_STRUCTURE`) is as before: no header tells
-  other counts from wrong ones;
+- other bytes of data, in an array or table whose structure (the keywords of `_STRUCTURE`) is as before, or a whole
+  array of another type or size: no header tells other counts from wrong ones;
+- a reference without an extension of `_OPTIONAL`;
 - another value of a keyword of `INPUTS`, of the type that it had: another exposure, or another reference, has it. To
   leave the keyword out, or to give it a value of another type, is not;
 - other parameters: what a step has run with is in its parameter file, and the chain in the record of the run.
@@ -53,6 +54,8 @@ INPUTS = {
     *("SUBSTRT1", "SUBSTRT2", "FASTAXIS", "SLOWAXIS", "DRPFRMS1", "FRMDIVSR", "EXPSTART", "ZEROFRAM", "NOUTPUTS"),
     *("FILTER", "PUPIL", "GAINFACT", "INTSTART", "INTEND", "NRSTSTRT", "NRESETS", "NSAMPLES"),
 }
+#: Extensions that a reference may have or not.
+_OPTIONAL = {"AVDRKCUR", "ERR"}
 #: Keywords that say how an extension is laid out.
 _STRUCTURE = ("XTENSION", "EXTNAME", "BITPIX", "NAXIS", *(f"NAXIS{n}" for n in range(1, 5)), "BZERO", "BSCALE", "BLANK")
 _STRUCTURE += ("PCOUNT", "GCOUNT", "TFIELDS")
@@ -70,6 +73,8 @@ _KINDS = {
     "nircam": _NEAR,
     "miri": "mask saturation ipc reset linearity rscd emicorr dark gain readnoise",
 }
+#: What is compared of products of rates.
+_RATES = ("SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE")
 #: Bytes of data that a mutant of data changes at most.
 _BYTES = 40
 
@@ -263,9 +268,9 @@ def _run(files, folder, made):
     for word, path in products.items():
         with Product(path) as product:
             made.statuses[word] = {key: product.header[key] for key in product.header if key.startswith("S_")}
-            for number, hdu in enumerate(product.hdus[1:]):
-                if hdu.name not in ("ASDF", "INT_TIMES", "GROUP"):
-                    made.arrays[word, hdu.name, number] = product[hdu.name].read().tobytes()
+            for hdu in product.hdus[1:]:
+                if hdu.name in _RATES:
+                    made.arrays[word, hdu.name] = product[hdu.name].read().tobytes()
 
 
 @contextmanager
@@ -323,13 +328,18 @@ def _legitimate(before, after):
     """Say why a file may lead to other rates without a line; None where it may not."""
     one, other = _extensions(before), _extensions(after)
     if one.keys() == other.keys():
-        for key, (_, structure, offset, size) in one.items():
-            _, changed, place, length = other[key]
-            same_form = structure[:2] == changed[:2] and structure[3:-2] == changed[3:-2]
+        for key, (cards, structure, offset, size) in one.items():
+            now, changed, place, length = other[key]
             # Where a header makes more or less of the same bytes they are no other data.
-            length = min(size, length)
-            if same_form and before[offset : offset + length] != after[place : place + length]:
+            same = min(size, length)
+            other_bytes = before[offset : offset + same] != after[place : place + same]
+            kind = [cards.get(word) == now.get(word) for word in ("XTENSION", "BZERO", "BSCALE")]
+            if other_bytes and (structure == changed or (all(kind) and len(before) != len(after))):
                 return "data"
+            if size != length and len(before) != len(after):
+                return "an array of another size"
+    if {name for name, _ in one} - {name for name, _ in other} <= _OPTIONAL and len(one) > len(other):
+        return "an extension that a reference need not have"
     for cards, *_ in other.values():
         for keyword in INPUTS & cards.keys():
             was = [known[keyword] for known, *_ in one.values() if keyword in known]

@@ -29,7 +29,7 @@ def test_the_good_files_make_rates_of_all_steps(case):
     _, made = chains._good(case)
     complete = {key for key, status in made.statuses["rateints"].items() if status == "COMPLETE"}
     assert {"S_DQINIT", "S_SATURA", "S_LINEAR", "S_DARK", "S_JUMP", "S_RAMP", "S_IPC"} <= complete
-    assert {name for word, name, _ in made.arrays if word == "rate"} == {
+    assert {name for word, name in made.arrays if word == "rate"} == {
         "SCI",
         "ERR",
         "DQ",

@@ -365,6 +365,24 @@ def test_segments_and_interleaved_pixels_do_not_disagree(tmp_path, changes):
     assert noticed(tmp_path, **changes) == []
 
 
+def test_counts_that_are_not_unsigned_are_said(tmp_path):
+    path = write(tmp_path)
+    content = path.read_bytes()
+    at = content.index(b"BZERO   =")
+    path.write_bytes(content[:at] + b"COMMENT".ljust(80) + content[at + 80 :])
+    (notice,) = find_exposures({}, tmp_path)[1]
+    assert notice == (
+        "data/jw01_a_uncal.fits: SCI has BZERO None and BSCALE 1, where counts are unsigned numbers of 16 bits, BZERO "
+        "32768; the header is followed"
+    )
+
+
+def test_a_primary_header_with_the_name_of_an_extension_is_damaged(tmp_path):
+    write(tmp_path, EXTNAME="ZEROFRAME")
+    line = "damaged: the primary header has the name of an extension, ZEROFRAME; fetch the file again"
+    refused(tmp_path, f"data/jw01_a_uncal.fits: {line}")
+
+
 def test_what_several_exposures_have_in_common_is_said_once(tmp_path):
     for k in range(5):
         lines = noticed(tmp_path, f"e{k}_uncal.fits", SUBSIZE1=4)

@@ -51,7 +51,8 @@ def check(kind, path, facts, header):
         The file, for messages.
     facts : mapping
         ``arrays``: extension to shape, or "table"; ``keys``: keywords; ``without_numbers``: extensions in which no
-        value is finite; ``nameless``: whether there are flags and no names of them. Absent for files that are not FITS.
+        value is finite; ``twice``: extensions whose name is taken; ``nameless``: whether there are flags and no names
+        of them. Absent for files that are not FITS.
     header : mapping
         Primary header of the exposure.
 
@@ -130,7 +131,9 @@ def _word(value):
 
 
 def _flags(kind, facts):
-    """Say where flags are missing, or their names, by which their bits are known."""
+    """Say where extensions are doubled, and where flags are missing, or their names, by which bits are known."""
+    for name in dict.fromkeys(filter(None, facts["twice"])):
+        yield f"it has {name} more than once; the first is taken"
     if kind in _FLAGGED and facts["arrays"].get("DQ", TABLE) == TABLE:
         yield "it has no DQ, so that it flags no pixel"
     elif kind in _FLAGGED and facts["nameless"]:

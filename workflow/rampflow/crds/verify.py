@@ -99,9 +99,10 @@ def _check_fits(path):
 
 def _facts(product):
     """Gather what `rampflow.crds.conformity` judges by."""
-    arrays, empty = {}, []
+    arrays, empty, twice = {}, [], []
     for hdu in product.hdus[1:]:
         if hdu.name in arrays:
+            twice.append(hdu.name)
             continue
         if hdu.header.get("XTENSION", "IMAGE").strip() != "IMAGE":
             arrays[hdu.name] = "table"
@@ -117,6 +118,7 @@ def _facts(product):
         "keys": {key: value for key, value in words.items() if isinstance(value, str)}
         | {key: value for key, value in sizes.items() if isinstance(value, int | float)},
         "without_numbers": empty,
+        "twice": twice,
         "nameless": arrays.get("DQ_DEF") != "table" and _has_flags(product, arrays.get("DQ", "table")),
     }
 

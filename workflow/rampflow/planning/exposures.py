@@ -345,7 +345,8 @@ def _is_number(value: object) -> bool:
 
 
 def _disagreements(exposure: Exposure, raw: Raw) -> Iterator[str]:
-    """Say where keywords and arrays disagree and the arrays are followed."""
+    """Say what is odd about an exposure that can be used, such as keywords and arrays that disagree."""
+    yield from raw.remarks
     header, (integrations, _, rows, columns) = raw.header, exposure.shape
     first, last = header.get("INTSTART"), header.get("INTEND")
     if first is not None and last is not None:

@@ -14,7 +14,7 @@ from rampflow.io.shared_files import replace
 
 #: The cache, in the run's folder.
 CACHE = Path(".rampflow") / "headers.json"
-_CACHE_FORMAT = 3
+_CACHE_FORMAT = 4
 
 
 def read_all(
