@@ -347,6 +347,9 @@ def _is_number(value: object) -> bool:
 def _disagreements(exposure: Exposure, raw: Raw) -> Iterator[str]:
     """Say what is odd about an exposure that can be used, such as keywords and arrays that disagree."""
     yield from raw.remarks
+    if (raw.header.get("ZEROFRAM") is True) != (raw.zeroframe is not None):
+        is_there = "an array ZEROFRAME" if raw.zeroframe is not None else "no array ZEROFRAME"
+        yield f"ZEROFRAM is {raw.header.get('ZEROFRAM')} where there is {is_there}: no zero frame is used"
     header, (integrations, _, rows, columns) = raw.header, exposure.shape
     first, last = header.get("INTSTART"), header.get("INTEND")
     if first is not None and last is not None:
