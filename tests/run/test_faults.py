@@ -1,5 +1,6 @@
 """What goes wrong while a run is on its way: one clear line, nothing half-written, the others finish."""
 
+import html
 import json
 import re
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rampflow.inspection import summary
+from rampflow.inspection import report, summary
 from rampflow.io.files import Product
 
 SUICIDE = """
@@ -161,6 +162,9 @@ def test_files_that_cannot_be_used_get_a_line_each_and_the_others_are_processed(
     assert set(rows.index) == {*expected, root_of(programme, "guider1")}
     assert (rows["state"]["a"], rows["failing_step"]["a"]) == ("failed", "start")
     assert expected["a"] in rows["reason"]["a"] and rows["state"][root_of(programme, "guider1")] == "complete"
+    assert report.main([str(run.folder / "results")]) == 0
+    page = html.unescape((run.folder / "results/report.html").read_text())
+    assert all(f"{name}_uncal.fits: {words}" in page for name, words in expected.items())
     # Again, with the rest done, the run is no better than it was.
     assert run.jobs(status=1) == set()
     text = run(skip_bad=True)

@@ -90,7 +90,7 @@ time.sleep(60)
 def test_a_signal_while_snakemake_is_imported_is_one_line(tmp_path, number):
     (tmp_path / "snakemake").mkdir()
     (tmp_path / "snakemake/__init__.py").touch()
-    (tmp_path / "snakemake/cli.py").write_text(SLOW)
+    (tmp_path / "snakemake/__main__.py").write_text(SLOW)
     process = subprocess.Popen(
         [sys.executable, "-m", "rampflow", "run"],
         env=os.environ | {"PYTHONPATH": f"{places.WORKFLOW}:{tmp_path}"},
@@ -110,9 +110,7 @@ def test_a_signal_while_snakemake_is_imported_is_one_line(tmp_path, number):
 def test_a_hang_up_under_nohup_ends_nothing(tmp_path):
     (tmp_path / "snakemake").mkdir()
     (tmp_path / "snakemake/__init__.py").touch()
-    (tmp_path / "snakemake/cli.py").write_text(
-        "import os, signal\nos.kill(os.getpid(), 1)\nmain = lambda: print('here')\n"
-    )
+    (tmp_path / "snakemake/__main__.py").write_text("import os\nos.kill(os.getpid(), 1)\nprint('here')\n")
     answer = subprocess.run(
         [sys.executable, "-m", "rampflow", "run"],
         env=os.environ | {"PYTHONPATH": f"{places.WORKFLOW}:{tmp_path}"},

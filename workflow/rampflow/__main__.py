@@ -6,6 +6,7 @@ A command's module is imported when it is asked for, so that ``rampflow run`` st
 import difflib
 import importlib
 import os
+import runpy
 import sys
 from typing import NoReturn
 
@@ -61,10 +62,7 @@ def become_snakemake() -> None:
     from rampflow.planning.interruption import watch_imports
 
     watch_imports()
-    sys.argv[0] = "snakemake"
-    from snakemake.cli import main as snakemake
-
-    snakemake()
+    runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
