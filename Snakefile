@@ -9,9 +9,12 @@ from snakemake.utils import min_version
 min_version("9.27.1")
 
 
+report: "workflow/report/workflow.rst"
+
+
 rule all:
     input:
-        RUN.products,
+        DEMAND.products,
         answers(),
         RUN.unusable,
 

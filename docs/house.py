@@ -16,7 +16,7 @@ FLOORS = (
     ("kernels",),
     ("detector",),
     ("io", "settings"),
-    ("steps",),
+    ("steps", "counting"),
     ("crds",),
     ("jobs",),
     ("drivers",),

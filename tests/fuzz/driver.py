@@ -89,3 +89,21 @@ def counted_reads():
         yield read
     finally:
         os.pread = pread
+
+
+def fault_of(problem, path, what):
+    """Say what is wrong with how a file was refused, or None: a refusal is a line that names the file.
+
+    Parameters
+    ----------
+    problem : Exception
+        What was raised.
+    path : `~pathlib.Path`
+        The file.
+    what : str
+        How it was made.
+    """
+    text = str(problem)
+    if path.name not in text or "\n" in text or len(text) > 2000:
+        return f"{what}: not a line that names the file: {text[:300]!r}"
+    return None

@@ -7,6 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from fuzz.driver import fault_of
 from rampflow.crds import parameter_files, verify
 from rampflow.io.files import FileProblem
 
@@ -58,10 +59,7 @@ def check(mutant, folder):
         verify.verified(path, None, parameters=True)
         found = parameter_files.read(path)
     except FileProblem as problem:
-        text = str(problem)
-        if path.name not in text or "\n" in text or len(text) > 2000:
-            return f"{mutant.what}: not a line that names the file: {text[:300]!r}"
-        return None
+        return fault_of(problem, path, mutant.what)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the fault
         return f"{mutant.what}: {type(error).__name__}: {error}"
     if set(found) != {"parameters", "steps"} or not all(isinstance(block, dict) for block in found["steps"].values()):

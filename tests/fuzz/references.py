@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from astropy.io import fits
 
+from fuzz.driver import fault_of
 from rampflow.crds import conformity, verify
 from rampflow.detector import subarray
 from rampflow.io import files, trees
@@ -86,10 +87,7 @@ def check(mutant, folder):
             lines = list(conformity.check(mutant.kind, path, facts, mutant.header))
             wrong = _read(path, mutant)
     except files.FileProblem as problem:
-        text = str(problem)
-        if path.name not in text or "\n" in text or len(text) > 2000:
-            return f"{mutant.what}: not a line that names the file: {text[:300]!r}"
-        return None
+        return fault_of(problem, path, mutant.what)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the fault
         return f"{mutant.what}: {type(error).__name__}: {error}"
     if any("\n" in line for line in lines):

@@ -30,51 +30,6 @@ _TYPES = {
     "MRS": (("MIR_MRS",), ("MIR_MRS",)),
 }
 
-#: What is drawn for a step: a value for every parameter that is drawn at all. ``skip`` turns steps on.
-PARAMETERS = {
-    "emicorr": {
-        "algorithm": ("joint", "sequential"),
-        "fit_ints_separately": (False, True),
-        "scale_reference": (True, False),
-        "use_n_cycles": (3, 5),
-    },
-    "saturation": {"n_pix_grow_sat": (0, 1, 2, 3), "use_readpatt": (True, False)},
-    "ipc": {"skip": (False,)},
-    "refpix": {
-        "odd_even_columns": (True, False),
-        "use_side_ref_pixels": (True, False),
-        "side_smoothing_length": (3, 11, 21),
-        "side_gain": (1.0, 0.7),
-        "odd_even_rows": (True, False),
-    },
-    "firstframe": {"bright_use_group1": (True, False)},
-    "persistence": {"flag_pers_cutoff": (1.0, 40.0)},
-    "dark_current": {"average_dark_current": (0.01, 2.0)},
-    "charge_migration": {"skip": (False,), "signal_threshold": (1000.0, 10000.0, 25000.0)},
-    "jump": {
-        "rejection_threshold": (3.5, 4.0, 6.0),
-        "three_group_rejection_threshold": (4.0, 6.0, 9.0),
-        "four_group_rejection_threshold": (4.0, 5.0, 7.0),
-        "flag_4_neighbors": (True, False),
-        "min_jump_to_flag_neighbors": (5.0, 10.0, 30.0),
-        "max_jump_to_flag_neighbors": (200.0, 1000.0),
-        "after_jump_flag_dn1": (20.0, 500.0),
-        "after_jump_flag_time1": (10.0, 90.0),
-        "after_jump_flag_dn2": (100.0, 1000.0),
-        "after_jump_flag_time2": (50.0, 3000.0),
-        "min_diffs_single_pass": (3, 10, 50),
-        "minimum_sigclip_groups": (2, 8, 100),
-        "only_use_ints": (True, False),
-    },
-    "ramp_fit": {
-        "algorithm": ("OLS_C", "LIKELY"),
-        "suppress_one_group": (True, False),
-        "firstgroup": (0, 1),
-        "lastgroup": (3, 6),
-        "save_opt": (True, False),
-    },
-}
-
 
 def draw(seed):
     """Draw a programme.
@@ -149,7 +104,7 @@ def _exposure(detector, rng):
     whole = rng.random() < 0.03 and instrument != "MIRI"
     window = subarray.window if whole else draws.window(subarray.window, rng)
     ngroups = int(draws.one(rng, (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 25)))
-    nints = int(draws.one(rng, (2, 3, 5, 8, 30, 105)) if tso else draws.one(rng, (1, 1, 1, 2, 3, 4)))
+    nints = draws.integrations(rng, tso)
     if whole:
         ngroups, nints = min(ngroups, 4), 1
     elif ngroups * nints > 400:
@@ -177,12 +132,11 @@ def _exposure(detector, rng):
         tso=tso,
         scene=draws.scene(rng),
         effects=_effects(rng, instrument),
-        start=f"2024-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T{rng.integers(24):02d}:00:00.000",
+        start=draws.start(rng),
         **more,
     )
     if tso and nints > 3 and rng.random() < 0.4:
-        size = nints // 2
-        return exposure.segments(nints - size, size)[int(rng.integers(2))]
+        return draws.half(exposure, rng)
     return exposure
 
 
@@ -193,13 +147,10 @@ def _effects(rng, instrument):
 
 def _parameters(exposure, rng):
     """Draw parameters of some steps: for most exposures a few, for some none."""
-    if rng.random() < 0.3:
-        return {}
     miri = exposure.instrument == "MIRI"
     missing = {"firstframe", "emicorr"} if not miri else {"persistence", "charge_migration"}
     if exposure.instrument == "NIRSPEC" or exposure.tso:
         missing |= {"persistence"}
     if exposure.tso:
         missing |= {"firstframe", "charge_migration"}
-    steps = [name for name in PARAMETERS if name not in missing]
-    return draws.parameters(rng, PARAMETERS, steps)
+    return draws.parameters(rng, draws.PARAMETERS, missing)

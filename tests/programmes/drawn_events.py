@@ -7,7 +7,6 @@ integrations, some on its edge, some on top of each other or of a saturated star
 import numpy as np
 
 from programmes import draws
-from programmes.drawn import PARAMETERS
 from rampflow.mock import configurations
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import MockExposure
@@ -52,14 +51,10 @@ def draw(seed):
         rng = np.random.default_rng((seed, number, 4))
         exposure = _exposure(detector, rng)
         exposures.append(exposure)
-        usual = {name: draws.one(rng, PARAMETERS["jump"][name]) for name in _some(rng, PARAMETERS["jump"], 3)}
-        special = {name: draws.one(rng, SNOWBALLS[name]) for name in _some(rng, SNOWBALLS, len(SNOWBALLS))}
+        usual = draws.values(rng, draws.PARAMETERS["jump"], 0, 3)
+        special = draws.values(rng, SNOWBALLS, 0, len(SNOWBALLS))
         steps[exposure.root] = {"jump": usual | special | {"expand_large_events": True}}
     return exposures, steps
-
-
-def _some(rng, known, at_most):
-    return draws.some(rng, sorted(known), int(rng.integers(at_most + 1)))
 
 
 def _exposure(detector, rng):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from programmes import draws
-from programmes.drawn import PARAMETERS
 from rampflow.mock import configurations
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import MockExposure
@@ -50,7 +49,7 @@ _RECENT = {
         "dn_threshold": (None, 2000.0),
         "persistence_dnu": (True, False),
     },
-    "jump": PARAMETERS["jump"]
+    "jump": draws.PARAMETERS["jump"]
     | {
         "find_showers": (True, True, False),
         "extend_snr_threshold": (1.2, 3.0),
@@ -123,7 +122,7 @@ def _exposure(detector, subarray, readpatt, effects, number, rng):
     imager = detector == "MIRIMAGE"
     tso = bool(rng.random() < 0.3)
     ngroups = int(draws.one(rng, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 27, 40)))
-    nints = int(draws.one(rng, (2, 3, 5, 8, 30, 105) if tso else (1, 1, 1, 2, 3, 4)))
+    nints = draws.integrations(rng, tso)
     whole = subarray.window
     is_whole = rng.random() < (0.15 if subarray.name == "FULL" else 0.4)
     window = whole if is_whole else draws.window(whole, rng)
@@ -151,13 +150,12 @@ def _exposure(detector, subarray, readpatt, effects, number, rng):
         tso=tso,
         scene=draws.scene(rng),
         effects=effects.but(**strengths),
-        start=f"2024-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T{rng.integers(24):02d}:00:00.000",
+        start=draws.start(rng),
         number=number,
         **more,
     )
     if nints > 1 and rng.random() < 0.3:
-        size = max(1, nints // 2)
-        return exposure.segments(nints - size, size)[int(rng.integers(2))]
+        return draws.half(exposure, rng)
     return exposure
 
 
@@ -192,10 +190,8 @@ def _own_references(exposure, rng):
 
 def _parameters(exposure, rng, recent):
     """Draw parameters of some steps: for most exposures a few, for some none."""
-    if rng.random() < 0.3:
-        return {}
-    known = PARAMETERS | _MORE | (_RECENT if recent else {})
+    known = draws.PARAMETERS | _MORE | (_RECENT if recent else {})
     missing = {"charge_migration"} | (set() if recent else {"persistence"})
     if exposure.tso:
         missing |= {"firstframe"}
-    return draws.parameters(rng, known, [name for name in known if name not in missing], at_most=5)
+    return draws.parameters(rng, known, missing, at_most=5)

@@ -1,5 +1,6 @@
 """What the documents say of the repository is so."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -48,6 +49,22 @@ def test_every_file_that_add_a_step_and_add_a_parameter_name_is_there():
         path, *more = re.findall(r"`([^`]+)`", row[0])
         for each in [path, *(f"{Path(path).parent}/{name}" for name in more)]:
             assert list(ROOT.glob(each.replace("<name>", "*").replace("<step>", "charge_migration"))), each
+
+
+def test_what_is_long_is_in_the_list_with_a_reason():
+    files = [*(ROOT / "workflow" / "rampflow").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
+    long = set()
+    for path in files:
+        name, text = f"`{path.relative_to(ROOT)}`", path.read_text()
+        if len(text.splitlines()) > 400:
+            long.add(name)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 80:
+                long.add(f"{name}: `{node.name}`")
+    listed = {row[0]: row[1] for row in tables(ROOT / "docs" / "architecture.md")["What is long"]}
+    assert long - listed.keys() == set(), "split them, or say in docs/architecture.md why not"
+    assert listed.keys() - long == set(), "not long any more: delete these rows of docs/architecture.md"
+    assert all(listed.values())
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -22,9 +22,9 @@ def test_only_do_not_use_reaches_the_groups_and_reaches_all_of_them():
 
 
 def test_mask_of_another_shape_is_refused():
-    with pytest.raises(ValueError, match=r"mask has shape \(2, 2\) but the frames of PIXELDQ have \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"mask has shape \(2, 2\), PIXELDQ \(2, 3\)"):
         combine_pixel_dq(np.zeros((2, 3), np.uint32), MASK)
-    with pytest.raises(ValueError, match=r"mask has shape \(2, 2\) but the frames of GROUPDQ have \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"mask has shape \(2, 2\), the frames of GROUPDQ \(1, 2\)"):
         flag_groups(np.zeros((4, 1, 2), np.uint8), MASK)
 
 
@@ -35,6 +35,6 @@ def test_flags_of_the_user_are_added_to_the_mask():
 
 def test_flags_of_the_user_are_not_cut():
     with pytest.raises(
-        ValueError, match=r"user_supplied_dq has shape \(4, 4\) but the exposure's frames have \(2, 2\)"
+        ValueError, match=r"user_supplied_dq has shape \(4, 4\), the exposure's frames \(2, 2\); it is not cut"
     ):
         add_user_flags(MASK, np.zeros((4, 4), np.uint32))

@@ -1,29 +1,12 @@
 import numpy as np
 import pytest
 from astropy.stats import sigma_clip
+from jump_parameters import PARAMETERS
 
 from rampflow.detector import dq
 from rampflow.steps import NotApplicable, jump
 
 J, S, D = dq.JUMP_DET, dq.SATURATED, dq.DO_NOT_USE
-
-# gain 1 and read noise 10: in a ramp without signal sigma is 10 and the limit of 4 sigma is 40.
-PARAMETERS = {
-    "nframes": 1,
-    "tgroup": 10.0,
-    "median_gain": 1.0,
-    "rejection_threshold": 4.0,
-    "three_group_rejection_threshold": 6.0,
-    "four_group_rejection_threshold": 5.0,
-    "flag_4_neighbors": False,
-    "max_jump_to_flag_neighbors": 1000.0,
-    "min_jump_to_flag_neighbors": 10.0,
-    "after_jump_flag_dn1": 0.0,
-    "after_jump_flag_time1": 0.0,
-    "after_jump_flag_dn2": 0.0,
-    "after_jump_flag_time2": 0.0,
-    "only_use_ints": True,
-}
 
 
 def ramps(differences, ny=1, nx=1):
@@ -522,7 +505,7 @@ def test_the_buffer_of_flags_is_changed_in_place():
 
 
 def test_flags_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"GROUPDQ \(1, 5, 1, 1\); both must be"):
+    with pytest.raises(ValueError, match=r"GROUPDQ has shape \(1, 5, 1, 1\), SCI \(1, 4, 1, 1\)"):
         search(ramps([0, 0, 0]), np.zeros((1, 5, 1, 1), np.uint8))
 
 

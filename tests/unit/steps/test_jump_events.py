@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.stats import sigma_clip
+from jump_parameters import PARAMETERS
 from numpy.testing import assert_allclose, assert_array_equal
 
 from rampflow.detector import dq
@@ -315,21 +316,7 @@ def test_showers_need_ten_differences():
 
 # --- along time
 
-TIME = {
-    "nframes": 1,
-    "tgroup": 10.0,
-    "median_gain": 1.0,
-    "rejection_threshold": 4.0,
-    "three_group_rejection_threshold": 6.0,
-    "four_group_rejection_threshold": 5.0,
-    "flag_4_neighbors": False,
-    "max_jump_to_flag_neighbors": 1000.0,
-    "min_jump_to_flag_neighbors": 10.0,
-    "after_jump_flag_dn1": 0.0,
-    "after_jump_flag_time1": 0.0,
-    "after_jump_flag_dn2": 0.0,
-    "after_jump_flag_time2": 0.0,
-    "only_use_ints": True,
+TIME = PARAMETERS | {
     "algorithm": "time_domain",
     "mode": "none",
     "time_rejection_threshold": 5.0,

@@ -37,7 +37,7 @@ def test_no_groups_in_the_reference_change_nothing():
 
 @pytest.mark.parametrize("shape", [(4, 1, 2), (2, 2, 2), (2, 1, 3)])
 def test_reference_that_does_not_fit_is_refused(shape):
-    with pytest.raises(ValueError, match="Give the groups of the reference that belong to these groups"):
+    with pytest.raises(ValueError, match="give the groups of the reference that belong to these, for"):
         subtract_reset(np.zeros((3, 1, 2), np.float32), np.zeros(shape, np.float32))
 
 

@@ -27,7 +27,7 @@ def test_zero_frame_keeps_its_zeros():
 @pytest.mark.parametrize("subtract", [subtract_superbias, subtract_from_zeroframe])
 def test_bias_of_another_shape_is_refused(subtract):
     # A single row would be stretched over the frame by broadcasting.
-    with pytest.raises(ValueError, match=r"superbias has shape \(1, 4\) but the frames have \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"superbias has shape \(1, 4\), the frames \(3, 4\)"):
         subtract(np.ones((2, 3, 4), np.float32), np.ones((1, 4), np.float32))
 
 

@@ -118,7 +118,7 @@ class Background:
             rate, rateints = ramp_fit.fit_ramps(sci, groupdq, **cut, **rules, flag_saturated="any")
             return block, rate.slope, rateints.slope
 
-        return step.chunks.each(fit, step.chunks.row_blocks())
+        return step.threads.each(fit, step.chunks.row_blocks())
 
     def rate(self) -> np.ndarray:
         """Return a draft of the count rate (DN/s), 2D float32."""

@@ -23,6 +23,7 @@ log = logging.getLogger("rampflow")
 
 def run(step: Step) -> None:
     """Take the noise out of every group, mostly but the first ones."""
+    step.product.measure_line_noise()
     cleaning = _Cleaning(step)
     fit = cleaning.choose()
     flat = cleaning.find_flat()
@@ -150,7 +151,7 @@ class _Cleaning:
             groupdq = self.source.read("GROUPDQ", integration, group)
             return integration, group, after, flicker.clean_difference(before, after, groupdq, mask, fit, flat)
 
-        for integration, group, sci, found in self.step.chunks.each(clean, differences()):
+        for integration, group, sci, found in self.step.threads.each(clean, differences()):
             if group == 1:
                 cleaned = self.source.read("SCI", integration, 0)
             if found is None:
@@ -195,7 +196,7 @@ class _Cleaning:
             scaled = median.read(group) * scales[integration]
             return integration, group, sci, scaled, flicker.clean_group(sci, scaled, mask, fit, flat)
 
-        for integration, group, sci, scaled, cleaned in self.step.chunks.each(clean, groups()):
+        for integration, group, sci, scaled, cleaned in self.step.threads.each(clean, groups()):
             if cleaned is None:
                 warn_of(integration, group)
             else:
@@ -209,7 +210,7 @@ class _Cleaning:
             integrations, block, _ = where
             return block, flicker.median_ramp(self.step.chunks.read_rows("SCI", integrations, block))
 
-        for block, values in self.step.chunks.each(median, self.step.chunks.row_blocks()):
+        for block, values in self.step.threads.each(median, self.step.chunks.row_blocks()):
             array.write(values, slice(None), block)
         return array
 

@@ -24,7 +24,7 @@ def run(step: Step) -> None:
     else:
         case = emicorr.known_waves(reference, detector=source.keyword("DETECTOR"), **place)
     ramp = emicorr.Ramp(
-        source.shape, step.chunks.blocks, partial(source.read, "SCI"), step.chunks.each, step.chunks.room
+        source.shape, step.chunks.blocks, partial(source.read, "SCI"), step.threads.each, step.chunks.room
     )
     correction = emicorr.fit_waves(
         ramp,
@@ -35,6 +35,7 @@ def run(step: Step) -> None:
         xstart=source.window.keywords()["xstart"],
         **step.options_of(emicorr.fit_waves),
     )
+    step.counts["waves"] = correction.amplitudes(case)
     at = {"place": step.chunks.place}
     step.chunks.groups(emicorr.subtract_waves, reads=("SCI",), writes=("SCI",), at=at, correction=correction)
     if frequencies and step.parameters["save_intermediate_results"]:

@@ -20,6 +20,7 @@ def run(step: Step) -> None:
     reference = step.references.open("gain", cut=False).header.get("GAINFACT")
     factor = gain_scale.gain_factor(step.source.keyword("GAINFACT"), reference)
     step.stamp.set("GAINFACT", factor, "Gain factor applied to the count rates")
+    step.counts["factor"] = float(factor)
     for source, new in step.product.pairs:
 
         def scale(index: Any, source: files.Product = source, new: layout.NewProduct = new) -> None:
@@ -27,5 +28,5 @@ def run(step: Step) -> None:
             for name, values in zip(_SCALED, gain_scale.scale(*arrays, factor=factor), strict=True):
                 new[name].write(values, *index)
 
-        for _ in step.chunks.each(scale, np.ndindex(source["SCI"].shape[:-2])):
+        for _ in step.threads.each(scale, np.ndindex(source["SCI"].shape[:-2])):
             pass

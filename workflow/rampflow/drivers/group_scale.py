@@ -13,4 +13,5 @@ if TYPE_CHECKING:
 def run(step: Step) -> None:
     """Rescale the groups of an exposure."""
     factor = group_scale.scale_factor(step.source.keyword("NFRAMES"), step.source.keyword("FRMDIVSR"))
+    step.counts["factor"] = float(factor)
     step.chunks.groups(group_scale.scale_groups, reads=("SCI",), writes=("SCI",), factor=factor)

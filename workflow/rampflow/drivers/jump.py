@@ -28,6 +28,7 @@ def run(step: Step) -> None:
     jump.check_groups(ngroups, algorithm)
     gain, readnoise = (step.references.open(kind).read() for kind in ("gain", "readnoise"))
     step.pixeldq = jump.flag_bad_gain(step.pixeldq, gain)
+    step.counts["events"] = {}
     rates = _flag(step, gain, readnoise, algorithm)
     if rates is not None:
         step.stamp.set("PRIMECRS", rates[0], "Cosmic rays per 1000 pixels and second")
@@ -57,6 +58,8 @@ def _flag(step: Step, gain: np.ndarray, readnoise: np.ndarray, algorithm: str) -
     count, void = jump.join_blocks(search(), unused)
     if void.any():
         count, _ = jump.join_blocks(search(reset_planes=void), unused)
+    if count != jump.NOT_SEARCHED:
+        step.counts["events"]["jumps"] = int(count)
     events, unused = _flag_events(step, gain, readnoise, unused, pace)
     return jump.event_rates(count, events, dnu_planes=unused, npixels=gain.size, tgroup=pace.tgroup)
 
@@ -72,13 +75,13 @@ def _flag_events(
     """
     count = 0
     if step.parameters["expand_large_events"]:
-        count = _flag_snowballs(step, pace.tgroup)
+        count = step.counts["events"]["snowballs"] = _flag_snowballs(step, pace.tgroup)
         if unused.any():
             unused = step.chunks.survey(jump.all_dnu_planes, **_FLAGS, combine=np.logical_and)
     if step.parameters["find_showers"] and pace.samples > 1:
         warnings.warn("groups do not follow each other evenly: showers are not looked for", stacklevel=2)
     elif step.parameters["find_showers"]:
-        count = _flag_showers(step, gain, readnoise, unused, pace.tgroup)
+        count = step.counts["events"]["showers"] = _flag_showers(step, gain, readnoise, unused, pace.tgroup)
     return count, unused
 
 

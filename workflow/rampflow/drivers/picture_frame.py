@@ -37,7 +37,7 @@ def run(step: Step) -> None:
         sci = source.read("SCI", integration, group)
         return integration, group, sci, picture_frame.subtract_frame(sci, first, frame, levels, mask)
 
-    for integration, group, sci, corrected in step.chunks.each(correct, groups()):
+    for integration, group, sci, corrected in step.threads.each(correct, groups()):
         if corrected is None:
             warn_of(integration, group)
             corrected = sci

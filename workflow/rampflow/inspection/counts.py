@@ -1,16 +1,56 @@
 """How many groups and pixels have which flag: as the jobs have counted them, or else counted in the products.
 
-A job may keep in its record, under ``counts``, what its product has and what the step has changed; reference pixels
-are left out of all of it::
+The record of a job keeps under ``counts`` what its step has done; reference pixels are left out of all numbers of
+flags, and what the step cannot have changed is left out altogether::
 
     "counts": {
-      "groups": {"of": 1310720, "total": {"JUMP_DET": 812}, "set": {"JUMP_DET": 812}, "cleared": {}},
+      "groups": {
+        "of": 1310720,
+        "total": {"JUMP_DET": 812}, "set": {"JUMP_DET": 812}, "cleared": {},
+        "set_by_integration": {"JUMP_DET": [402, 410]}
+      },
       "pixels": {"of": 65536, "total": {"DO_NOT_USE": 411, "no rate": 411}, "set": {}, "cleared": {}},
-      "events": {"snowballs": 2}
+      "rateints": {"of": 131072, "total": {"DO_NOT_USE": 830, "no rate": 830}},
+      "events": {"jumps": 790, "snowballs": 2},
+      "factor": 0.5,
+      "change": {"samples": 24576, "mean": 3.1, "median": 3.0, "scatter": 5.9},
+      "line_noise": {
+        "amplifiers": {"1": {"before": 2.1, "after": 1.2}},
+        "spectrum": {"lines": 128, "before": [278.1, 104.6], "after": [19.8, 18.1]}
+      },
+      "waves": [{"name": "Hz390", "frequency": 390.625, "amplitude": 4.2}]
     }
 
-``groups`` are those of GROUPDQ (integrations × groups × pixels), ``pixels`` those of PIXELDQ, or of the DQ and NaN of
-rates. Then a report needs no product that was not kept.
+groups
+    Flags of GROUPDQ, in numbers of groups: integrations × groups × pixels. ``set`` and ``cleared`` compare the product
+    with that of the step before. ``total`` is missing where the step has looked at some groups only (firstframe).
+    ``set_by_integration`` is there for SATURATED and JUMP_DET where a step has set them.
+pixels
+    Flags of PIXELDQ; of ramp_fit those of DQ of ``_rate``, compared with PIXELDQ, and pixels without a rate (NaN).
+rateints
+    Flags of DQ of ``_rateints``, in numbers of integrations × pixels.
+events
+    What the jump step has found: single jumps, before neighbours and later groups are flagged, and large events.
+factor
+    What group_scale has multiplied groups with, or gain_scale rates.
+change
+    What was subtracted from SCI (DN), before less after, in a sample that does not depend on memory and threads: of the
+    first and last integration, the first, middle and last group, 16 rows and 256 columns, as far as there are so many,
+    evenly from the first to the last; without pixels that are DO_NOT_USE or reference pixels, and without NaN.
+    ``scatter`` is 1.4826 times the median absolute deviation from the ``median``, ``mean`` that of the values within 5
+    scatters of the median.
+line_noise
+    1/f noise, of refpix and clean_flicker_noise. A line is a row of the detector as it is read out. In up to 2 blocks
+    of 128 successive lines the two groups in the middle of the middle integration are subtracted from each other; the
+    level of a line, of the pixels of one amplifier, is the mean of the middle half of its values. Of each amplifier
+    (1 to 4 in the order of the detector) 1.4826 times the median absolute deviation of the levels (DN), and of all of
+    them the mean power spectrum of the levels of a block of ``lines`` lines (DN² per cycle and line, one-sided), at
+    1/lines, 2/lines, … 1/2 cycles per line.
+waves
+    What emicorr has subtracted: frequency (Hz), and half the difference between the highest and the lowest value of the
+    wave (DN), where integrations have their own the mean of theirs.
+
+So a report needs no product that was not kept.
 """
 
 import os
@@ -18,11 +58,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rampflow.counting.flags import NO_RATE
 from rampflow.detector import dq
 from rampflow.io import files
 
-#: What pixels without a rate are counted as, beside the flags.
-NO_RATE = "no rate"
+#: What is measured of values.
+_MEASURED = ("factor", "change", "line_noise", "waves")
 
 
 @dataclass
@@ -31,7 +72,7 @@ class Counts:
 
     groups: dict | None = None  #: of the ramp that was fitted: flag to fraction of groups
     pixels: dict | None = None  #: of the rate: flag to fraction of pixels, and of those without a rate
-    by_step: dict = field(default_factory=dict)  #: step to {"groups" or "pixels": {"set", "cleared"}, "events"}
+    by_step: dict = field(default_factory=dict)  #: step to {"groups" or "pixels": {"set", "cleared"}, "events", …}
 
 
 def fractions(counted):
@@ -59,14 +100,31 @@ def last_ramp(exposure):
 def recorded(exposure):
     """Return what the records of an exposure have counted."""
     found = Counts()
-    for step, record in exposure.records.items():
-        if counted := record.get("counts"):
-            parts = {what: {key: counted[what].get(key, {}) for key in ("set", "cleared")} for what in
-                     ("groups", "pixels") if what in counted}  # fmt: skip
-            found.by_step[step] = parts | {"events": counted.get("events", {})}
-    of = {step: record.get("counts") or {} for step, record in exposure.records.items()}
-    found.groups = fractions(of.get(before_fit(exposure), {}).get("groups"))
-    found.pixels = fractions(of.get("rate", {}).get("pixels"))
+    kept = {step: record["counts"] for step, record in exposure.records.items() if record.get("counts")}
+    for step, of_step in kept.items():
+        parts = {what: {key: of_step[what].get(key, {}) for key in ("set", "cleared")} for what in
+                 ("groups", "pixels") if what in of_step}  # fmt: skip
+        found.by_step[step] = {key: of_step[key] for key in _MEASURED if key in of_step}
+        found.by_step[step] |= parts | {"events": of_step.get("events", {})}
+    if before_fit(exposure):
+        steps = exposure.chain[: exposure.chain.index(before_fit(exposure)) + 1]
+        # A product without a record of its own may be of another run, whose step did something else.
+        if all(step in exposure.records for step in steps):
+            found.groups = fractions(_groups_after(kept.get(step, {}).get("groups") for step in steps))
+    found.pixels = fractions(kept.get("rate", kept.get("ramp_fit", {})).get("pixels"))
+    return found
+
+
+def _groups_after(of_steps):
+    """Follow the flags of groups along a chain: most steps do not change them, some do in some groups only."""
+    found = None
+    for one in filter(None, of_steps):
+        if "total" in one:
+            found = {"of": one["of"], "total": dict(one["total"])}
+        elif found:
+            for key, sign in (("set", 1), ("cleared", -1)):
+                for name, number in one.get(key, {}).items():
+                    found["total"][name] = found["total"].get(name, 0) + sign * number
     return found
 
 
@@ -118,7 +176,7 @@ def of_rate(rate, flags):
 
 
 def of_ramp(product, jumps=False):
-    """Count flags of groups, frame by frame, as fractions of those of pixels that are no reference pixels.
+    """Count flags of groups, group by group, as fractions of those of pixels that are no reference pixels.
 
     Parameters
     ----------

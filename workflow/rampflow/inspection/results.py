@@ -65,16 +65,36 @@ class Every:
 
 
 _FLAGS = Each(TEXT, COUNT)
+_MEASURED = (NUMBER, NONE)
 #: What a job may count; `rampflow.inspection.counts` says what is made of it.
 COUNTS = {
-    "groups": Maybe({"of": COUNT, "total": _FLAGS, "set": Maybe(_FLAGS), "cleared": Maybe(_FLAGS)}),
+    "groups": Maybe(
+        {
+            "of": COUNT,
+            "total": Maybe(_FLAGS),
+            "set": Maybe(_FLAGS),
+            "cleared": Maybe(_FLAGS),
+            "set_by_integration": Maybe(Each(TEXT, Every(COUNT))),
+        }
+    ),
     "pixels": Maybe({"of": COUNT, "total": _FLAGS, "set": Maybe(_FLAGS), "cleared": Maybe(_FLAGS)}),
+    "rateints": Maybe({"of": COUNT, "total": _FLAGS}),
     "events": Maybe(_FLAGS),
+    "factor": Maybe(NUMBER),
+    "change": Maybe({"samples": COUNT, "mean": _MEASURED, "median": _MEASURED, "scatter": _MEASURED}),
+    "line_noise": Maybe(
+        {
+            "amplifiers": Each(TEXT, {"before": _MEASURED, "after": _MEASURED}),
+            "spectrum": {"lines": COUNT, "before": Every(NUMBER), "after": Every(NUMBER)},
+        }
+    ),
+    "waves": Maybe(Every({"name": TEXT, "frequency": NUMBER, "amplitude": NUMBER})),
 }
 RECORD = {
     "step": NAME,
     "recipe": TEXT,
     "code": (TEXT, NONE),
+    "skipped": Maybe((Each(TEXT, TEXT), Every(TEXT))),
     "versions": Each(TEXT, (TEXT, NONE)),
     "parameters": Maybe(MAPPING),
     "references": Maybe(

@@ -7,10 +7,7 @@ the number of threads or on how the exposure was cut.
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +18,7 @@ from rampflow.jobs.not_a_number import flag_nan
 if TYPE_CHECKING:
     from rampflow.jobs.products import RampProduct
     from rampflow.jobs.source import Source
+    from rampflow.jobs.threads import Threads
 
 #: Names of extensions; what is called with chunks; arguments that depend on the place, by callables, and those that are
 #: cut to the rows, by arrays.
@@ -37,7 +35,7 @@ def cut_rows(along: Along, rows: slice) -> dict[str, Any]:
 
 
 def _flagged(names: Sequence[str], arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Give arrays of these names on, flags of counts that are not a number among them; as a tuple."""
+    """Return arrays as a tuple; where SCI and GROUPDQ are among them, samples that are not a number are flagged."""
     if "SCI" in names and "GROUPDQ" in names:
         flag_nan(arrays[names.index("SCI")], arrays[names.index("GROUPDQ")])
     return tuple(arrays)
@@ -52,13 +50,13 @@ class Chunks:
         What is read.
     product : `~rampflow.jobs.products.RampProduct`
         What is written.
-    threads : int
-        Threads to work in.
+    threads : `~rampflow.jobs.threads.Threads`
+        What works on them.
     size : int
         Bytes of a chunk. 0: single rows or groups.
     """
 
-    def __init__(self, source: Source, product: RampProduct, threads: int, size: int) -> None:
+    def __init__(self, source: Source, product: RampProduct, threads: Threads, size: int) -> None:
         self.source, self.product = source, product
         self.shape = source.shape
         self._threads, self._size = threads, size
@@ -97,43 +95,6 @@ class Chunks:
         """Read the first group of an integration, for `groups`."""
         return self.source.read("SCI", integration, 0)
 
-    def group_means(self, function: Function, **options: Any) -> Callable[[int, slice], np.ndarray]:
-        """Make the means over the groups of an integration available to `groups`.
-
-        Parameters
-        ----------
-        function : callable
-            Called as ``function(group, **options)`` with one group, shape (1, rows, columns), before it counts;
-            returns an array of that shape.
-
-        Returns
-        -------
-        callable
-            Takes (integration, groups) and returns the mean, float64 of shape (rows, columns), which is worked out
-            once for all chunks of an integration and not to be changed.
-        """
-
-        def mean(integration: int) -> np.ndarray:
-            total = np.zeros(self.shape[-2:])
-            for group in range(self.shape[1]):
-                total += function(self.source.read("SCI", integration, slice(group, group + 1)), **options)[0]
-            total /= self.shape[1]
-            return total
-
-        lock = threading.Lock()
-        made: dict[int, np.ndarray] = {}
-
-        def give(integration: int, _groups: slice) -> np.ndarray:
-            with lock:
-                if integration not in made:
-                    # Chunks come in order, so integrations that are further back are done with.
-                    for done in [i for i in made if i < integration - self._threads]:
-                        del made[done]
-                    made[integration] = mean(integration)
-                return made[integration]
-
-        return give
-
     def groups(self, function: Function, *, reads: Names, writes: Names, at: At = None, **options: Any) -> None:
         """Run a function over runs of whole groups of one integration and write what it returns.
 
@@ -164,7 +125,7 @@ class Chunks:
             joined = tuple(map(self.product.frames.join_groups, zip(*results, strict=True)))
             self.product.store(joined, writes, (integration, self.product.frames.groups(chunk)))
 
-        self._over([(run, i, chunk) for i in range(nints // together) for chunk in chunks])
+        self._threads.run([(run, i, chunk) for i in range(nints // together) for chunk in chunks])
 
     def by_group(
         self,
@@ -202,20 +163,20 @@ class Chunks:
                 sci = self.source.read("SCI", integration, place)
                 self.product.store(function(sci, **{argument: values}), ("SCI",), (integration, place))
 
-        self._over([(run, group) for group in range(self.shape[1])])
+        self._threads.run([(run, group) for group in range(self.shape[1])])
 
     def sequence(
         self, function: Function, *, reads: Names, writes: Names = (), updated: Names = (), **options: Any
     ) -> Any:
         """Run a generator function over all groups of all integrations in order, one group at a time.
 
-        For what depends on the groups before. It holds as many frames as the function keeps.
+        For what depends on the groups before. It holds as many groups as the function keeps.
 
         Parameters
         ----------
         function : generator function
-            Called once as ``function(frames, **options)``. `groups` yields the frame (rows, columns) of every group,
-            or a tuple of them in the order of ``reads``; the function yields the new frames of every group in the
+            Called once as ``function(groups, **options)``. ``groups`` yields the image (rows, columns) of every group,
+            or a tuple of them in the order of ``reads``; the function yields the new image of every group in the
             same order, a tuple when there are several in ``writes``, nothing of interest when there are none.
         reads, writes : tuple of str
             Extensions read and written.
@@ -229,8 +190,8 @@ class Chunks:
         """
         self.product.begin(*writes)
         places = list(np.ndindex(*self.shape[:2]))
-        frames = (_flagged(reads, [self._latest(name, updated, *place) for name in reads]) for place in places)
-        results = function((frame[0] for frame in frames) if len(reads) == 1 else frames, **options)
+        groups = (_flagged(reads, [self._latest(name, updated, *place) for name in reads]) for place in places)
+        results = function((group[0] for group in groups) if len(reads) == 1 else groups, **options)
         for place in places:
             result = next(results)
             if writes:
@@ -300,7 +261,7 @@ class Chunks:
             self.product.store(images, writes, (integrations, slice(None), block))
             return result[len(writes) :]
 
-        return self._over([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
+        return self._threads.run([(run, *where) for where in self.row_blocks(halo=halo, by_integration=by_integration)])
 
     def _of_integration(self, along: Along, integration: Any) -> Along:
         """Choose from arrays with a position for each superstripe those of an integration."""
@@ -343,7 +304,7 @@ class Chunks:
         blocks = self.row_blocks(itemsize=1 if reads == ("GROUPDQ",) else 4)
         if rows is not None:
             blocks = [(slice(i, i + 1), block, block) for i in range(self.shape[0]) for block in rows]
-        return reduce(combine, self._over([(run, *where) for where in blocks]))
+        return reduce(combine, self._threads.run([(run, *where) for where in blocks]))
 
     def blocks(self, integration: int) -> Iterator[Any]:
         """Read an integration in blocks of rows, in order, for steps that go through the exposure themselves.
@@ -360,23 +321,6 @@ class Chunks:
         for r in range(0, ny, step):
             rows = slice(r, min(r + step, ny))
             yield rows, self.read_rows("SCI", integration, rows)
-
-    def each(self, function: Function, items: Iterable[Any]) -> Iterator[Any]:
-        """Call a function with each item, in the job's threads; yields the results in order.
-
-        At most one result more than there are threads waits to be taken.
-        """
-        if self._threads == 1:
-            yield from map(function, items)
-            return
-        with ThreadPoolExecutor(self._threads) as pool:
-            waiting: deque[Future[Any]] = deque()
-            for item in items:
-                if len(waiting) > self._threads:
-                    yield waiting.popleft().result()
-                waiting.append(pool.submit(function, item))
-            while waiting:
-                yield waiting.popleft().result()
 
     @property
     def room(self) -> int:
@@ -424,24 +368,8 @@ class Chunks:
         function : callable
             Called with a block.
         """
-        return self._over([(function, where) for where in self.row_blocks()])
+        return self._threads.run([(function, where) for where in self.row_blocks()])
 
     def _rows_at_once(self, planes: int, size: int, itemsize: int = 4) -> int:
         _, _, ny, nx = self.shape
         return max(1, min(ny, size // (planes * nx * itemsize)))
-
-    def _over(self, tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Run tasks in the job's threads, in order, at most one more than there are threads in flight."""
-        if self._threads == 1 or len(tasks) == 1:
-            return [task(*arguments) for task, *arguments in tasks]
-        with ThreadPoolExecutor(self._threads) as pool:
-            futures: list[Future[Any]] = []
-            waiting: set[Future[Any]] = set()
-            for task, *arguments in tasks:
-                if len(waiting) > self._threads:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        future.result()
-                futures.append(pool.submit(task, *arguments))
-                waiting.add(futures[-1])
-            return [future.result() for future in futures]

@@ -57,6 +57,10 @@ class SameFrames:
         """Cut an array of the source to the rows that the product has."""
         return values
 
+    def source_rows(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return which rows of the source some rows of the product are; None where they are not rows of one frame."""
+        return rows
+
     def join(self, chunks: Sequence[np.ndarray], sample: int = 0) -> np.ndarray:  # noqa: ARG002
         """Make a chunk of an integration of the product from those of its `sources`."""
         return chunks[0]
@@ -106,6 +110,10 @@ class KeptRows(SameFrames):
         """Cut an array to the rows that are kept."""
         return np.ascontiguousarray(values[..., self._rows, :])
 
+    def source_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Return which rows of the source some rows of the product are."""
+        return np.flatnonzero(self._rows)[rows]
+
     def flags(self, pixeldq: np.ndarray) -> np.ndarray:
         """Return the flags of the rows that are kept."""
         return self.rows(pixeldq)
@@ -133,6 +141,9 @@ class JoinedSuperstripes(SameFrames):
     def groups(self, groups: slice) -> slice:
         """Return the groups that the samples of these become."""
         return self._picture.groups(groups)
+
+    def source_rows(self, rows: np.ndarray) -> None:  # noqa: ARG002
+        """Rows of a picture are of several frames, or not read."""
 
     def join(self, chunks: Sequence[np.ndarray], sample: int = 0) -> np.ndarray:
         """Put superstripes together; what none of them has read is NaN, and no flag."""

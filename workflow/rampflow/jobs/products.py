@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rampflow import __version__
+from rampflow.counting.flags import used_pixels
 from rampflow.detector import dq
 from rampflow.errors import OutOfOrder
 from rampflow.io import files, keywords, layout
 from rampflow.io.keywords import STATUS_KEYWORDS
+from rampflow.jobs import tally
 from rampflow.jobs.frames import JoinedSuperstripes, KeptRows, SameFrames
 from rampflow.jobs.not_a_number import has_nan
 
@@ -96,12 +98,17 @@ class RampProduct:
         How its frames follow from those of the source.
     written : set of str
         Arrays that the step writes itself.
+    counts : dict
+        What the step did to flags and values, once the product is complete; `rampflow.inspection.counts` has the form.
     """
 
     def __init__(self, spec: JobSpec, source: Source, stamp: Stamp) -> None:
         self.path, self.source, self.stamp = Path(spec.outputs["ramp"]), source, stamp
         self.frames: SameFrames = SameFrames(source)
         self.written: set[str] = set()
+        self.counts: dict[str, Any] = {}
+        self._tally: tally.GroupTally | None = None
+        self._sets_pixeldq = self._wants_line_noise = False
         self._extra: list[tuple[str, np.ndarray]] = []
         self._pixeldq: np.ndarray | None = None
         self._new: Any = None
@@ -124,7 +131,12 @@ class RampProduct:
 
     @pixeldq.setter
     def pixeldq(self, value: np.ndarray) -> None:
-        self._pixeldq = value
+        self._pixeldq, self._sets_pixeldq = value, True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of SCI."""
+        return self.frames.shape(self.source.shape)
 
     # --- before the exposure is worked on ---------------------------------------------------------------
 
@@ -159,6 +171,10 @@ class RampProduct:
         self._not_yet("add")
         self._extra.append((name, values))
 
+    def measure_line_noise(self) -> None:
+        """Have the noise of lines measured before and after the step, for the record."""
+        self._wants_line_noise = True
+
     def _not_yet(self, what: str) -> None:
         if self._new is not None:
             raise OutOfOrder(f"{self.path}: {what} comes too late, the product is laid out already")
@@ -170,7 +186,8 @@ class RampProduct:
         if self._new is not None:
             return
         self.stamp.put(self.path)
-        shape = self.frames.shape(self.source.shape)
+        shape = self.shape
+        self._tally = tally.GroupTally(shape[0])
         shapes = {"SCI": shape, "PIXELDQ": (*self.frames.image_lead, *shape[-2:]), "GROUPDQ": shape}
         plans = []
         for name, kind in _RAMP.items():
@@ -208,12 +225,16 @@ class RampProduct:
         if name not in self.written:
             self._carry(name)
             self.written.add(name)
+        if name == "GROUPDQ":
+            self._groups.doubtful |= self._groups.whole
         self._put(name, values, index)
 
     def begin(self, *names: str) -> None:
         """Lay the product out for arrays that will be written whole, by `store`."""
         self.lay_out()
         self.written.update(names)
+        if "GROUPDQ" in names:
+            self._groups.begin()
 
     def store(self, result: Any, names: tuple[str, ...], index: Any) -> None:
         """Write chunks of arrays that were begun, in the order of their names; one array need not be in a tuple."""
@@ -230,9 +251,34 @@ class RampProduct:
                     self._carry("GROUPDQ")
                     self.written.add("GROUPDQ")
                 groupdq = self._new["GROUPDQ"].read(*index)
+                before = groupdq.copy()
                 groupdq[flags] |= np.uint8(dq.DO_NOT_USE)
+                self._groups.doubtful |= self._groups.whole
+                self._groups.add(before, groupdq, index, self._flags_of_pixels)
                 self._new["GROUPDQ"].write(groupdq, *index)
+        elif name == "GROUPDQ":
+            values = np.ascontiguousarray(values, np.uint8)
+            if type(self.frames) is SameFrames:
+                before = self.source.read(name, *index) if name in self.source else None
+                self._groups.add(before, values, index, self._flags_of_pixels)
+            else:
+                self._groups.doubtful = True
         self._new[name].write(values, *index)
+
+    @property
+    def _groups(self) -> tally.GroupTally:
+        self.lay_out()
+        assert self._tally is not None
+        return self._tally
+
+    def _flags_of_pixels(self) -> np.ndarray:
+        """Return PIXELDQ of the product."""
+        return self.frames.flags(self.pixeldq)
+
+    def array(self, name: str) -> files.Array:
+        """Return an array of the product, whether the step has written it or not."""
+        self.lay_out()
+        return self._new[name]
 
     def _carry(self, name: str) -> None:
         """Copy an array of the source into the product as it is, converted to the product's type."""
@@ -243,12 +289,20 @@ class RampProduct:
             size = int(np.prod(source.shape, dtype=np.int64)) * source.raw.itemsize
             files.copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
             return
-        samples = self.frames.samples
-        for integration, *rest in np.ndindex(target.shape[:-2]):
-            index = [group // samples for group in rest]
-            chunks = [source.read(number, *index).astype(target.dtype) for number in self.frames.sources(integration)]
-            joined = self.frames.join(chunks, rest[0] % samples if rest else 0)
-            target.write(self.frames.rows(joined), integration, *rest)
+        if name == "GROUPDQ" and target.shape[:-2]:
+            self._groups.begin()
+        for index in np.ndindex(target.shape[:-2]):
+            values = self.from_source(name, *index).astype(target.dtype, copy=False)
+            if name == "GROUPDQ":
+                self._groups.add(values, values, index, self._flags_of_pixels)
+            target.write(values, *index)
+
+    def from_source(self, name: str, integration: int, *group: int) -> np.ndarray:
+        """Read a frame of the source as the product has it where the step leaves it as it is."""
+        samples, source, kind = self.frames.samples, self.source[name], self._new[name].dtype
+        index = [each // samples for each in group]
+        chunks = [source.read(number, *index).astype(kind) for number in self.frames.sources(integration)]
+        return self.frames.rows(self.frames.join(chunks, group[0] % samples if group else 0))
 
     # --- the end ------------------------------------------------------------------------------------------
 
@@ -264,11 +318,43 @@ class RampProduct:
             self.header[self.stamp.status_keyword] = status
         for name, values in self._extra:
             self._new[name].write(values)
-        self._new["PIXELDQ"].write(self.frames.flags(self.pixeldq))
         for plan in self._new.plans:
             if plan.name in ("SCI", "GROUPDQ", *_FRAMES) and plan.name not in self.written:
                 self._carry(plan.name)
+        pixeldq = self._flags_of_pixels()
+        if status == "COMPLETE":
+            self.counts = self._counted(pixeldq)
+        self._new["PIXELDQ"].write(pixeldq)
         self._new.commit()
+
+    def _counted(self, pixeldq: np.ndarray) -> dict[str, Any]:
+        """Count what the step did; what it cannot have changed is left out."""
+        counts: dict[str, Any] = {}
+        changed = 0
+        if self._sets_pixeldq or type(self.frames) is not SameFrames:
+            before = self.source["PIXELDQ"].read() if "PIXELDQ" in self.source else np.zeros_like(self.pixeldq)
+            counts["pixels"], changed = tally.pixel_counts(self.frames.flags(before), pixeldq)
+        used = self._groups.used
+        if used is not None or self._groups.doubtful or changed & dq.REFERENCE_PIXEL:
+            now = used_pixels(pixeldq)
+            moved = used is None or (changed & dq.REFERENCE_PIXEL and not np.array_equal(used, now))
+            if self._groups.doubtful or moved:
+                self._count_again()
+            counts["groups"] = self._groups.summary(now, self.shape[1])
+        if "SCI" in self.written:
+            counts["change"] = tally.change(self, pixeldq)
+            if self._wants_line_noise and (noise := tally.line_noise(self, pixeldq)) is not None:
+                counts["line_noise"] = noise
+        return counts
+
+    def _count_again(self) -> None:
+        """Count flags of groups in the product: others are reference pixels now than when it was written."""
+        self._tally = tally.GroupTally(self.shape[0])
+        self._tally.begin()
+        for index in np.ndindex(self.shape[:2]):
+            after = self._new["GROUPDQ"].read(*index)
+            before = self.from_source("GROUPDQ", *index) if "GROUPDQ" in self.source else None
+            self._tally.add(before, after, index, self._flags_of_pixels)
 
     def discard(self) -> None:
         """Remove what was written so far."""

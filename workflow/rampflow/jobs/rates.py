@@ -10,6 +10,7 @@ import numpy as np
 from rampflow.errors import FileProblem
 from rampflow.io import files, keywords, layout, trees
 from rampflow.jobs.not_a_number import flag_nan
+from rampflow.jobs.tally import RateTally
 
 if TYPE_CHECKING:
     from rampflow.jobs.products import Stamp
@@ -51,6 +52,7 @@ class FittedRates:
         self.paths = spec.outputs["rate"], spec.outputs["rateints"]
         self.source, self.stamp = source, stamp
         self.pixeldq = source["PIXELDQ"].read() if "PIXELDQ" in source else np.zeros(source.window.shape, np.uint32)
+        self._tally = RateTally()
         self._rate: Any = None
         self._rateints: Any = None
 
@@ -101,9 +103,15 @@ class FittedRates:
         """
         for fitted in (rate, rateints):
             flag_nan(fitted.slope, fitted.dq)
+        self._tally.add(self.pixeldq[rows], rate, rateints)
         for name, (_, _, word) in ARRAYS.items():
             self._rate[name].write(getattr(rate, word), rows)
             self._rateints[name].write(getattr(rateints, word), slice(None), rows)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Flags of what was written; `rampflow.inspection.counts` has the form."""
+        return self._tally.summary()
 
     def read_slopes(self, integrations: int | slice, rows: slice) -> np.ndarray:
         """Read the slopes of integrations (DN/s) as they were written."""
@@ -137,6 +145,8 @@ class RescaledRates:
         self.sources = source, files.Product(spec.inputs["rateints"])
         self.paths = spec.outputs["rate"], spec.outputs["rateints"]
         self.stamp = stamp
+        #: Flags stay as they are.
+        self.counts: dict[str, Any] = {}
         self._new: list[layout.NewProduct] = []
 
     def lay_out(self) -> None:

@@ -1,4 +1,4 @@
-"""A detector step of one exposure, put together of its parts; what it does with them is in `rampflow.drivers`."""
+"""A detector step of one exposure and its parts: source, references, product, chunks. `rampflow.drivers` uses them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rampflow.jobs.products import RampProduct, Stamp
 from rampflow.jobs.rates import FittedRates, RescaledRates
 from rampflow.jobs.references import References
 from rampflow.jobs.source import Source
+from rampflow.jobs.threads import Threads
 from rampflow.settings.parameters import merge_parameters
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Step(Job):
         Files beside the product.
     chunks : `~rampflow.jobs.chunks.Chunks`
         Ways over the exposure, chunk by chunk.
+    threads : `~rampflow.jobs.threads.Threads`
+        The job's threads, for steps that find their own way over the exposure.
     """
 
     source: Source
@@ -76,7 +79,8 @@ class Step(Job):
         kind: Any = RescaledRates if rates else FittedRates if "rate" in spec.outputs else RampProduct
         self.product = kind(spec, self.source, self.stamp)
         self.auxiliary = Auxiliary(Path(spec.outputs.get("rate") or spec.outputs["ramp"]).parent)
-        self.chunks = Chunks(self.source, self.product, spec.threads, self._chunk_size())
+        self.threads = Threads(spec.threads)
+        self.chunks = Chunks(self.source, self.product, self.threads, self._chunk_size())
 
     def _chunk_size(self) -> int:
         shape, positions = self.source.shape, max(1, self.source.window.positions)
@@ -141,6 +145,8 @@ class Step(Job):
         if status != "COMPLETE":
             self.auxiliary.discard()
         self.product.finish(status, reason)
+        # A step that leaves the exposure as it is has done nothing that could be counted.
+        self.counts = self.counts | self.product.counts if status == "COMPLETE" else {}
         self.auxiliary.commit()
         for function in self._at_end:
             function()

@@ -79,18 +79,12 @@ def build(
             rules.setdefault((instrument, reftype), {})[values] = "N/A"
             continue
         serial = numbers[instrument, reftype] = numbers.get((instrument, reftype), 0) + 1
-        extension = "asdf" if reftype in ASDF_TYPES else "fits"
-        name = f"jwst_{instrument.lower()}_{reftype}_{9000 + serial:04d}.{extension}"
-        path = folder / "references/jwst" / instrument.lower() / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        own = _RECENT.get(reftype, {}) if recent else {}
-        for owner in (instrument, users[0].detector, *(user.root for user in users)):
-            own = own | (options or {}).get((owner, reftype), {})
+        path = _new_path(folder, instrument, reftype, serial)
+        own = _options_for(reftype, users, options or {}, recent)
         _write(path, reftype, users, whole, own, strange)
-        rules.setdefault((instrument, reftype), {})[values] = name
+        rules.setdefault((instrument, reftype), {})[values] = path.name
         if report:
-            report(f"{name}  {path.stat().st_size / 1e6:.1f} MB")
+            report(f"{path.name}  {path.stat().st_size / 1e6:.1f} MB")
     tables = operations.TABLES if as_operated else parameter_files.USUAL
     selectors = {}
     for instrument in sorted({exposure.instrument for exposure in exposures}):
@@ -115,6 +109,24 @@ def _not_applicable(exposures, traps):
             # Beside rules for IRS2, jwst's look-up fails for patterns that no rule names.
             rules.setdefault(("NIRSPEC", "refpix"), {})[(exposure.detector, exposure.readpatt)] = "N/A"
     return rules
+
+
+def _new_path(folder, instrument, reftype, serial):
+    """Return where a reference file goes, the folder made and no older file there."""
+    extension = "asdf" if reftype in ASDF_TYPES else "fits"
+    path = folder / "references/jwst" / instrument.lower()
+    path.mkdir(parents=True, exist_ok=True)
+    path /= f"jwst_{instrument.lower()}_{reftype}_{9000 + serial:04d}.{extension}"
+    path.unlink(missing_ok=True)
+    return path
+
+
+def _options_for(reftype, users, options, recent):
+    """Return the options of the writer of one file, the more special over the more general."""
+    own = _RECENT.get(reftype, {}) if recent else {}
+    for owner in (users[0].instrument, users[0].detector, *(user.root for user in users)):
+        own = own | options.get((owner, reftype), {})
+    return own
 
 
 def _write(path, reftype, users, whole, options, strange):

@@ -11,17 +11,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rampflow.planning.layer_checks import PARAMETER_FILES, checked, reference_problems
-from rampflow.planning.selectors import Layer, layers_of, mode_of
+from rampflow.planning.layer_checks import PARAMETER_FILES, LayerChecks
+from rampflow.planning.selectors import layers_of, mode_of
 from rampflow.planning.succession import Linked, link, link_problems
 from rampflow.settings import chain as chains
 from rampflow.settings.chain import Chain, Terms
-from rampflow.settings.configuration import (
-    ConfigError,
-    check_config,
-    steps,
-    suggestion,
-)
+from rampflow.settings.configuration import ConfigError, check_config, steps, suggestion
 from rampflow.settings.parameters import Settings, is_users, merge_parameters
 from rampflow.settings.release import Mode, load_release
 
@@ -107,19 +102,20 @@ class Plan:
         self.unusable = dict(unusable)
         self.notices: list[str] = []
         roots = {*self.exposures, *others}
-        types = {row["type"] for row in self.release.references}
+        types = self.release.types
         self._step_layers, problems = layers_of(self.config["steps"], steps(), roots, "config: steps")
         self._reference_layers, wrong = layers_of(self.config["references"], types, roots, "config: references")
         problems += wrong
-        self._step_layers = [checked(layer, self.release, problems) for layer in self._step_layers]
+        checks = LayerChecks(self.release, directory)
+        self._step_layers = [checks.checked(layer, problems) for layer in self._step_layers]
         for layer in self._reference_layers:
-            problems += reference_problems(layer, self.release, Path(directory))
+            problems += checks.reference_problems(layer)
         self._layers_of = {
             exposure.root: [layer for layer in self._step_layers if layer.holds_for(exposure)]
             for exposure in self.exposures.values()
         }
         for exposure in self.exposures.values():
-            problems += self._skip_problems(exposure)
+            problems += checks.skip_problems(exposure, self.cells(exposure), self._layers_of[exposure.root])
         self._terms: dict[object, Terms] = {}
         self._expected: dict[object, Chain] = {}
         # What is wrong with a value is no reason to be silent about what the others lead to.
@@ -238,8 +234,8 @@ class Plan:
             if layer.holds_for(exposure):
                 single = dict(layer.content)
                 if all_parameters := single.pop(PARAMETER_FILES, None):
-                    types = [row["type"] for row in self.release.references]
-                    given |= {kind: all_parameters for kind in types if kind.startswith("pars-")}
+                    parameters = [kind for kind in self.release.types if kind.startswith("pars-")]
+                    given |= dict.fromkeys(parameters, all_parameters)
                 given |= single
         return given
 
@@ -285,7 +281,7 @@ class Plan:
         return self.exposures[root]
 
     def _kind(self, exposure: "Exposure") -> object:
-        """Return what the terms of an exposure hang on."""
+        """Return what the terms of an exposure depend on: exposures for which it is equal share them."""
         layers = tuple(id(layer) for layer in self._layers_of[exposure.root])
         return _mode(exposure), exposure.irs2, bool(exposure.superstripes), layers
 
@@ -355,23 +351,6 @@ class Plan:
                 why = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
                 problems[root] = f"{why}; take the exposure out, or set it to true"
         return problems
-
-    def _skip_problems(self, exposure: "Exposure") -> Iterator[str]:
-        """Find steps that the user turns on and that the mode does not have."""
-        cells = self.cells(exposure)
-        decided: dict[str, tuple[bool, Layer]] = {}
-        for layer in self._layers_of[exposure.root]:
-            for step, given in layer.content.items():
-                if "skip" in given:
-                    decided[step] = given["skip"], layer
-        for step, (skip, layer) in decided.items():
-            if skip:
-                continue
-            place = f"config: steps: {f'{layer.selector}: ' if layer.selector else ''}{step}: skip: false"
-            if step not in cells:
-                has = [mode for (mode, tso) in self.release.cells if step in self.release.cells[mode, tso]]
-                others = f"; turn it on under a selector, of {', '.join(sorted(set(has)))}" if has else ""
-                yield f"{place}: {mode_of(exposure)} has no {step} in release {self.release.name}{others}"
 
     def _notice(self) -> None:
         """Collect what deserves a line per run."""

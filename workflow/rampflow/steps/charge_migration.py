@@ -14,9 +14,9 @@ import numpy as np
 from numba import float32, void
 
 from rampflow.detector import dq
-from rampflow.errors import StepError
 from rampflow.kernels import F32_3R, I32_2, I32_2R, U8_3, U8_3R, kernel
 from rampflow.steps import at_least
+from rampflow.steps.agreement import SAME_ROWS, check_shape
 
 #: Rows that a block needs on each side: a pixel is flagged because of its neighbours above and below.
 HALO = 1
@@ -53,8 +53,7 @@ def flag_charge_migration(sci: np.ndarray, groupdq: np.ndarray, *, signal_thresh
     StepError
         If the shapes differ.
     """
-    if sci.shape != groupdq.shape:
-        raise StepError(f"SCI has shape {sci.shape} but GROUPDQ {groupdq.shape}; give the same rows of both.")
+    check_shape("SCI", sci.shape, "GROUPDQ", groupdq.shape, SAME_ROWS)
     onset = np.empty(sci.shape[1:], np.int32)
     _find_onset(sci, groupdq, np.float32(signal_threshold), onset)
     _flag_from_onset(groupdq, onset)

@@ -31,9 +31,11 @@ import numpy as np
 
 from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
+from rampflow.steps.agreement import check_shape
 
 #: Type of data model (DATAMODL) of a dark, for instruments with one of their own.
 MODELS = {"MIRI": "DarkMIRIModel", "NIRSPEC": "DarkNirspecModel"}
+_OWN_SUBARRAY = "darks are not cut out: use one that was made for the exposure's subarray"
 
 
 class ReadPattern(NamedTuple):
@@ -261,7 +263,7 @@ class Dark:
             yield (*plane, group), dark.astype(np.float32, copy=False)
 
     def product(self, flags: np.ndarray, instrument: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Say what a file of the dark holds, for `rampflow.jobs.step.Step.save_beside`: (images, keywords)."""
+        """Return what a file of the dark as it was used holds: (images, keywords)."""
         shape = (*self.planes, self.pattern.ngroups, *flags.shape[-2:])
         images = {"SCI": (shape, "f4", self.chunks()), "DQ": (flags.shape, "u4", [((), flags)])}
         return images, self.pattern.keywords() | {"DATAMODL": MODELS.get(instrument, "DarkModel")}
@@ -287,11 +289,8 @@ def subtract_dark(sci: np.ndarray, dark: np.ndarray) -> np.ndarray:
     StepError
         If the shapes do not fit.
     """
-    if dark.shape not in (sci.shape, sci.shape[1:]):
-        raise StepError(
-            f"The dark has shape {dark.shape} but the groups have {sci.shape}. Darks are not cut out: "
-            "use one that was made for the exposure's subarray."
-        )
+    due = sci.shape if dark.ndim == sci.ndim else sci.shape[1:]
+    check_shape("the dark", dark.shape, "the groups", due, _OWN_SUBARRAY)
     return np.subtract(sci, dark, out=sci, casting="same_kind")
 
 

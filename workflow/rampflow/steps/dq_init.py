@@ -11,7 +11,9 @@ Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/dq_init/description.
 import numpy as np
 
 from rampflow.detector import dq
-from rampflow.errors import StepError
+from rampflow.steps.agreement import check_shape
+
+_NOT_CUT = "it is not cut out: give flags for the pixels of the exposure"
 
 
 def add_user_flags(mask_dq: np.ndarray, user_dq: np.ndarray) -> np.ndarray:
@@ -34,11 +36,7 @@ def add_user_flags(mask_dq: np.ndarray, user_dq: np.ndarray) -> np.ndarray:
     StepError
         If the shapes differ.
     """
-    if user_dq.shape != mask_dq.shape:
-        raise StepError(
-            f"user_supplied_dq has shape {user_dq.shape} but the exposure's frames have {mask_dq.shape}. "
-            "It is not cut out: give flags for the pixels of the exposure."
-        )
+    check_shape("user_supplied_dq", user_dq.shape, "the exposure's frames", mask_dq.shape, _NOT_CUT)
     return mask_dq | user_dq.astype(np.uint32)
 
 
@@ -62,7 +60,7 @@ def combine_pixel_dq(pixeldq: np.ndarray, mask_dq: np.ndarray) -> np.ndarray:
     StepError
         If the shapes differ.
     """
-    _check_mask(pixeldq, mask_dq, "PIXELDQ")
+    check_shape("the mask", mask_dq.shape, "PIXELDQ", pixeldq.shape[-mask_dq.ndim :])
     pixeldq |= mask_dq
     return pixeldq
 
@@ -87,15 +85,6 @@ def flag_groups(groupdq: np.ndarray, mask_dq: np.ndarray) -> np.ndarray:
     StepError
         If the shapes differ.
     """
-    _check_mask(groupdq, mask_dq, "GROUPDQ")
+    check_shape("the mask", mask_dq.shape, "the frames of GROUPDQ", groupdq.shape[-mask_dq.ndim :])
     groupdq |= (mask_dq & dq.DO_NOT_USE).astype(np.uint8)
     return groupdq
-
-
-def _check_mask(flags, mask_dq, name):
-    shape = flags.shape[-mask_dq.ndim :]
-    if shape != mask_dq.shape:
-        raise StepError(
-            f"The mask has shape {mask_dq.shape} but the frames of {name} have {shape}. "
-            "Cut the mask to the exposure's subarray."
-        )

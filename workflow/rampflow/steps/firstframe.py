@@ -15,8 +15,8 @@ Morrison et al. 2023, PASP 135, 075004.
 import numpy as np
 
 from rampflow.detector import dq
-from rampflow.errors import StepError
 from rampflow.steps import at_least
+from rampflow.steps.agreement import SAME_ROWS, check_shape
 
 #: Ramps of three groups or fewer cannot spare their first one.
 check_groups = at_least(4, "{} groups per integration; more than 3 are needed to leave out the first")
@@ -50,8 +50,7 @@ def flag_first_group(first: np.ndarray, third: np.ndarray, *, bright_use_group1:
     if not bright_use_group1:
         first |= dq.DO_NOT_USE
         return np.zeros(first.shape, dtype=bool)
-    if first.shape != third.shape:
-        raise StepError(f"Group 0 has shape {first.shape} and group 2 {third.shape}; give the same rows of both.")
+    check_shape("group 0", first.shape, "group 2", third.shape, SAME_ROWS)
     kept = (third & dq.SATURATED) != 0
     np.bitwise_or(first, dq.DO_NOT_USE, out=first, where=~kept)
     return kept

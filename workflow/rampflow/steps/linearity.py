@@ -22,6 +22,7 @@ from rampflow.detector import dq as bits
 from rampflow.errors import StepError
 from rampflow.kernels import F32_3, F32_3R, F64_1, F64_2, U8_3R, kernel
 from rampflow.steps import keeping_zeros
+from rampflow.steps.agreement import ANOTHER, SAME_ROWS, check_shape
 
 # Columns handled together, so that data, sums and ten coefficients of each stay in the first-level cache.
 _BLOCK = 512
@@ -55,12 +56,9 @@ def usable_coefficients(coefficients: np.ndarray, dq: np.ndarray) -> tuple[np.nd
     StepError
         If there are fewer than two coefficients, or the shapes differ.
     """
-    if len(coefficients) < 2 or coefficients.shape[1:] != dq.shape:
-        raise StepError(
-            f"The linearity reference has coefficients of shape {coefficients.shape} and flags of shape "
-            f"{dq.shape}; expected (n, rows, columns) with n of 2 or more, and (rows, columns). "
-            "Use another reference file."
-        )
+    if len(coefficients) < 2:
+        raise StepError(f"the reference has {len(coefficients)} coefficients, expected 2 or more; {ANOTHER}")
+    check_shape("an image of coefficients", coefficients.shape[1:], "DQ of the reference", dq.shape, ANOTHER)
     invalid = ((dq & bits.NO_LIN_CORR) != 0) | (coefficients[1] == 0)
     for plane in coefficients:
         invalid |= np.isnan(plane)
@@ -169,11 +167,8 @@ def linearize_zeroframe(zeroframe: np.ndarray, coefficients: np.ndarray) -> np.n
 
 
 def _check_shapes(sci, groupdq, coefficients):
-    if sci.shape != groupdq.shape or sci.shape[1:] != coefficients.shape[1:]:
-        raise StepError(
-            f"Linearity: SCI {sci.shape}, GROUPDQ {groupdq.shape} and coefficients {coefficients.shape} "
-            "disagree. Cut the reference to the exposure's subarray, and to the rows of the block."
-        )
+    check_shape("GROUPDQ", groupdq.shape, "SCI", sci.shape, SAME_ROWS)
+    check_shape("an image of coefficients", coefficients.shape[1:], "the groups", sci.shape[1:])
 
 
 @kernel(void(F32_3, U8_3R, F32_3R, int64))

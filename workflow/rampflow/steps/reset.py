@@ -14,7 +14,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rampflow.errors import StepError
+from rampflow.steps.agreement import check_shape
+
+_THESE_GROUPS = "give the groups of the reference that belong to these, for the exposure's own subarray"
 
 
 def used_part(shape: tuple[int, ...], *, nints: int | None, ngroups: int | None) -> tuple[int, int]:
@@ -113,10 +115,7 @@ def subtract_reset(sci: np.ndarray, reset: np.ndarray) -> np.ndarray:
     StepError
         If the frames differ in shape, or there are more groups in ``reset`` than in ``sci``.
     """
-    if sci.shape[1:] != reset.shape[1:] or len(reset) > len(sci):
-        raise StepError(
-            f"The reset signal has shape {reset.shape} but the groups have {sci.shape}. "
-            "Give the groups of the reference that belong to these groups, for the exposure's own subarray."
-        )
+    due = min(len(reset), len(sci)), *sci.shape[1:]
+    check_shape("the reset signal", reset.shape, "the groups", due, _THESE_GROUPS)
     sci[: len(reset)] -= reset
     return sci

@@ -30,6 +30,7 @@ from rampflow.detector import dq as bits
 from rampflow.detector import irs2
 from rampflow.errors import StepError
 from rampflow.kernels import B_1, B_2, F32_2, F32_3, U8_1, U8_2, U8_3, U16_3, kernel
+from rampflow.steps.agreement import ANOTHER, SAME_ROWS, check_shape
 
 #: No 16-bit count reaches this threshold (DN).
 UNREACHABLE = 65536.0
@@ -63,11 +64,7 @@ def prepare_threshold(threshold: np.ndarray, dq: np.ndarray) -> tuple[np.ndarray
     StepError
         If the two arrays differ in shape.
     """
-    if threshold.shape != dq.shape:
-        raise StepError(
-            f"Saturation: the reference has thresholds of shape {threshold.shape} but flags of shape "
-            f"{dq.shape}; expected the same. Use another reference file."
-        )
+    check_shape("the threshold", threshold.shape, "DQ of the reference", dq.shape, ANOTHER)
     unknown = np.isnan(threshold)
     dq = np.where(unknown, dq | np.uint32(bits.NO_SAT_CHECK), dq)
     unchecked = (dq & bits.NO_SAT_CHECK) != 0
@@ -157,13 +154,10 @@ def flag_saturation(
     StepError
         If shapes disagree, or a number is out of range.
     """
-    if groupdq.shape != sci.shape or {threshold.shape, unchecked.shape} != {sci.shape[1:]}:
-        raise StepError(
-            f"Saturation: SCI {sci.shape}, GROUPDQ {groupdq.shape}, threshold {threshold.shape} and "
-            f"unchecked {unchecked.shape} must agree. Cut the references to the rows of the block."
-        )
-    if bias is not None and bias.shape != sci.shape[1:]:
-        raise StepError(f"Saturation: the superbias has shape {bias.shape}, the block needs {sci.shape[1:]}.")
+    check_shape("GROUPDQ", groupdq.shape, "SCI", sci.shape, SAME_ROWS)
+    images = {"the threshold": threshold, "unchecked": unchecked}
+    for name, image in (images if bias is None else images | {"the superbias": bias}).items():
+        check_shape(name, image.shape, "the groups", sci.shape[1:])
     _check_growth(n_pix_grow_sat)
     if use_readpatt and (nframes is None or nframes < 1):
         raise StepError(
@@ -215,8 +209,7 @@ def flag_zeroframe(zeroframe: np.ndarray, threshold: np.ndarray, *, n_pix_grow_s
     StepError
         If the shapes disagree or ``n_pix_grow_sat`` is negative.
     """
-    if zeroframe.shape[-2:] != threshold.shape:
-        raise StepError(f"Saturation: zero frame {zeroframe.shape} and threshold {threshold.shape} must agree.")
+    check_shape("the threshold", threshold.shape, "the zero frame", zeroframe.shape[-2:])
     _check_growth(n_pix_grow_sat)
     for frame in zeroframe.reshape(-1, *threshold.shape):
         flags = np.zeros((1, *frame.shape), np.uint8)

@@ -12,8 +12,8 @@ https://jwst-docs.stsci.edu (NIR detectors, "Bias").
 
 import numpy as np
 
-from rampflow.errors import StepError
 from rampflow.steps import keeping_zeros
+from rampflow.steps.agreement import check_shape
 
 
 def usable_bias(bias: np.ndarray) -> np.ndarray:
@@ -52,11 +52,7 @@ def subtract_superbias(sci: np.ndarray, bias: np.ndarray) -> np.ndarray:
     StepError
         If the shapes differ.
     """
-    if sci.shape[-2:] != bias.shape:
-        raise StepError(
-            f"The superbias has shape {bias.shape} but the frames have {sci.shape[-2:]}. "
-            "Cut the reference to the exposure's subarray."
-        )
+    check_shape("the superbias", bias.shape, "the frames", sci.shape[-2:])
     sci -= bias
     return sci
 

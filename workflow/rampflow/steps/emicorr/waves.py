@@ -66,6 +66,30 @@ class Correction(NamedTuple):
             wave.subtract(sci, self.clock, integration=integration, group=group, row=row)
         return sci
 
+    def amplitudes(self, case):
+        """Return how strong the waves are that are subtracted.
+
+        Parameters
+        ----------
+        case : Case
+            What was looked for.
+
+        Returns
+        -------
+        list of dict
+            Of each wave its ``name``, ``frequency`` (Hz), and ``amplitude``: half of the difference between its highest
+            and its lowest value (DN), where integrations have their own the mean of theirs.
+        """
+        found = []
+        for wave, fitted in zip(case.waves, self.waves, strict=True):
+            if isinstance(fitted, joint.FittedWave):
+                amplitude = np.ptp(wave.amplitudes) / 2 * np.abs(fitted.amplitudes).mean()
+            else:
+                amplitude = np.ptp(fitted.table) / 2
+            strength = {"frequency": float(wave.frequency), "amplitude": float(f"{amplitude:.6g}")}
+            found.append({"name": wave.name} | strength)
+        return found
+
 
 def fit_waves(
     ramp: Ramp,

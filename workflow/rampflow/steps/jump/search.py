@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rampflow.errors import StepError
+from rampflow.steps.agreement import SAME_ROWS, check_shape
 from rampflow.steps.jump import flags, sigma_clip, tiles, time_domain, two_point
 from rampflow.steps.sorting import network
 
@@ -143,17 +144,13 @@ def detect_jumps(
     significance float64. (jwst 3.0 takes medians in float64 and differs where a value is on the border.)
     """
     _check_shapes(sci, groupdq, gain, readnoise, halo)
-    if algorithm not in ("two_point", "time_domain", "both"):
-        raise StepError(f"algorithm is {algorithm!r}; there are two_point, time_domain, both")
-    if mode not in ("none", "sigma_clip", *_MEDIAN_MODES):
-        raise StepError(f"mode is {mode!r}; choose_mode gives none, sigma_clip, single_pass or iterative")
+    _check_choices(mode, algorithm)
     full_planes = np.zeros(sci.shape[:2], bool)
     with_two_point = algorithm != "time_domain" and mode != "none"
     if algorithm == "two_point" and not with_two_point:
         flags.clean_up(groupdq)
         return Jumps(groupdq, NOT_SEARCHED, full_planes)
 
-    nints, ngroups, rows, _ = sci.shape
     gain, readnoise = (np.ascontiguousarray(image, np.float32) for image in (gain, readnoise))
     variance = np.square(gain * readnoise)  # electrons², of a difference of single frames
     thresholds = (
@@ -183,17 +180,13 @@ def detect_jumps(
     if algorithm != "two_point":
         options = float(time_rejection_threshold), time_window, neighbors
         triggers.append(time_domain.find_jumps_in_time(sci, groupdq, gain, variance, nframes, *options))
-    inner = (halo[0], rows - halo[1])
+    inner = (halo[0], sci.shape[2] - halo[1])
     n_primary = flags.count_jumps(groupdq, *inner)
     if with_two_point and mode == "sigma_clip":
         flags.find_full_planes(groupdq, *inner, full_planes)
     flags.flag_neighbors(groupdq, np.concatenate(triggers))
-    n1, n2 = (int(time // tgroup) for time in (after_jump_flag_time1, after_jump_flag_time2))
-    if n1 > 0 or n2 > 0:
-        gain_32 = np.float32(median_gain)
-        e1, e2 = np.float32(after_jump_flag_dn1) * gain_32, np.float32(after_jump_flag_dn2) * gain_32
-        pairs = network(nints * (ngroups - 1), False)
-        flags.flag_after_jumps(sci, groupdq, gain, e1, n1, e2, n2, pairs)
+    transients = (after_jump_flag_dn1, after_jump_flag_time1), (after_jump_flag_dn2, after_jump_flag_time2)
+    _flag_transients(sci, groupdq, gain, np.float32(median_gain), tgroup, transients)
     flags.clean_up(groupdq)
     return Jumps(groupdq, n_primary, full_planes)
 
@@ -220,6 +213,14 @@ def _find_by_duration(find, sci, groupdq, planes, samples):
     yield ((integration * frames + frame + 1) * samples) * rows * nx + pixel % (rows * nx)
 
 
+def _flag_transients(sci, groupdq, gain, median_gain, tgroup, transients):
+    """Flag the groups after jumps of at least a size [DN at the median gain], for a time [s]: two such pairs."""
+    (e1, n1), (e2, n2) = ((np.float32(size) * median_gain, int(time // tgroup)) for size, time in transients)
+    if n1 > 0 or n2 > 0:
+        nints, ngroups = sci.shape[:2]
+        flags.flag_after_jumps(sci, groupdq, gain, e1, n1, e2, n2, network(nints * (ngroups - 1), False))
+
+
 def join_blocks(found: Iterable[tuple[int, np.ndarray]], dnu_planes: np.ndarray) -> tuple[int, np.ndarray]:
     """Join what :func:`detect_jumps` found in the blocks of an exposure.
 
@@ -242,15 +243,18 @@ def join_blocks(found: Iterable[tuple[int, np.ndarray]], dnu_planes: np.ndarray)
     return n_primary, np.logical_and.reduce(planes) & ~dnu_planes
 
 
+def _check_choices(mode, algorithm):
+    if algorithm not in ("two_point", "time_domain", "both"):
+        raise StepError(f"algorithm is {algorithm!r}; there are two_point, time_domain, both")
+    if mode not in ("none", "sigma_clip", *_MEDIAN_MODES):
+        raise StepError(f"mode is {mode!r}; choose_mode gives none, sigma_clip, single_pass or iterative")
+
+
 def _check_shapes(sci, groupdq, gain, readnoise, halo):
-    if sci.ndim != 4 or groupdq.shape != sci.shape:
-        raise StepError(
-            f"SCI has shape {sci.shape} and GROUPDQ {groupdq.shape}; both must be (nints, ngroups, rows, nx)"
-        )
+    if sci.ndim != 4:
+        raise StepError(f"SCI has shape {sci.shape}; it must be (nints, ngroups, rows, nx)")
+    check_shape("GROUPDQ", groupdq.shape, "SCI", sci.shape, SAME_ROWS)
     for name, image in (("gain", gain), ("readnoise", readnoise)):
-        if image.shape != sci.shape[2:]:
-            raise StepError(
-                f"{name} has shape {image.shape}, ramps {sci.shape[2:]}; cut the reference to the same rows"
-            )
+        check_shape(name, image.shape, "ramps", sci.shape[2:])
     if min(halo) < 0 or sum(halo) >= sci.shape[2]:
         raise StepError(f"halo {halo} leaves none of the {sci.shape[2]} rows of the block")

@@ -12,7 +12,6 @@ import numpy as np
 from numba import float32, float64, uint32, void
 
 from rampflow.detector import dq
-from rampflow.errors import StepError
 from rampflow.kernels import (
     B_2R,
     F32_1R,
@@ -26,6 +25,7 @@ from rampflow.kernels import (
     U32_2,
     kernel,
 )
+from rampflow.steps.agreement import SAME_ROWS, check_shape
 from rampflow.steps.persistence.families import capture_tables
 
 if TYPE_CHECKING:
@@ -134,11 +134,9 @@ def subtract_traps(
     in the release that has this algorithm, there are none.
     """
     nints, ngroups, ny, nx = sci.shape
-    if groupdq.shape != sci.shape or filled.shape != (len(families), ny, nx) or density.shape != (ny, nx):
-        raise StepError(
-            f"Persistence: SCI {sci.shape}, GROUPDQ {groupdq.shape}, filled traps {filled.shape} of "
-            f"{len(families)} families and trap density {density.shape} disagree. Cut them to the same pixels."
-        )
+    check_shape("GROUPDQ", groupdq.shape, "SCI", sci.shape, SAME_ROWS)
+    check_shape("the image of filled traps", filled.shape, "families and groups", (len(families), ny, nx), SAME_ROWS)
+    check_shape("the trap density", density.shape, "the groups", (ny, nx))
     filled = filled.copy()
     flags = np.zeros((ny, nx), np.uint32)
     persistence = np.empty(sci.shape if save_persistence else (0, 0, 0, 0), np.float32)

@@ -10,9 +10,9 @@ import numpy as np
 from numba import float64, uint8, void
 
 from rampflow.detector import dq
-from rampflow.errors import StepError
 from rampflow.kernels import F32_4R, F64_2, F64_2R, U8_4, kernel
 from rampflow.steps import NotUsable
+from rampflow.steps.agreement import SAME_ROWS, check_shape
 
 _SATURATED, _DO_NOT_USE, _PERSISTENCE = (np.uint8(bit) for bit in (dq.SATURATED, dq.DO_NOT_USE, dq.PERSISTENCE))
 
@@ -115,10 +115,9 @@ def flag_windows(
     StepError
         If the shapes disagree.
     """
-    if until.shape != groupdq.shape[-2:] or (
-        dn_threshold is not None and sci.shape != groupdq.shape  # type: ignore[union-attr]
-    ):
-        raise StepError(f"Persistence: GROUPDQ {groupdq.shape} and windows {until.shape} disagree; cut them alike.")
+    check_shape("an image of windows", until.shape, "the groups", groupdq.shape[-2:], SAME_ROWS)
+    if dn_threshold is not None:
+        check_shape("SCI", sci.shape, "GROUPDQ", groupdq.shape, SAME_ROWS)  # type: ignore[union-attr]
     bits = np.uint8(_PERSISTENCE | (_DO_NOT_USE if persistence_dnu else 0))
     times = np.asarray(starts)[:, np.newaxis] + np.arange(1, groupdq.shape[1] + 1) * float(tgroup)
     until = until.copy()
