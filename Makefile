@@ -33,7 +33,8 @@ check: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -m "not parity" $(TESTS)
 
-# Files with something wrong in them, thousands of each kind: refused in a line, or read; make fuzz FUZZ="--count 9 --seed 3".
+# Files with something wrong in them, thousands of each kind: refused in a line, or read, some through all steps;
+# make fuzz FUZZ="--count 9 --chains 9 --seed 3".
 fuzz: $(VENV)/installed
 	PYTHONPATH=workflow:tests $(BIN)/python -m fuzz $(FUZZ)
 

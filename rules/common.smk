@@ -5,10 +5,6 @@ Graph logic is in workflow/rampflow/planning; here it is only put in Snakemake's
 
 import os
 import sys
-import tarfile
-import tempfile
-
-from snakemake.exceptions import IncompleteCheckpointException
 
 
 def home():
@@ -21,6 +17,10 @@ def home():
         return os.path.dirname(here)
     repository = here.hosted_repo.repo
     commit = repository.commit(here.ref)
+    # Not at the start: signals are not yet watched for.
+    import tarfile
+    import tempfile
+
     folder = os.path.abspath(f".snakemake/rampflow/{commit.hexsha}")
     if not os.path.isdir(folder):
         os.makedirs(os.path.dirname(folder), exist_ok=True)
@@ -43,10 +43,12 @@ INTERRUPTION = Interruption() if workflow.is_main_process else None
 if INTERRUPTION is not None:
     INTERRUPTION.watch()
 
+from snakemake.exceptions import IncompleteCheckpointException
+
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning import masks
-from rampflow.planning.run import STATE, Run
+from rampflow.planning.run import ANSWERED, STATE, USABLE, Run
 from rampflow.warmstart import server
 
 # A configuration that is named on the command line stands alone; without one the run is the demo.
@@ -141,6 +143,10 @@ def answers():
     return RUN.answers.file
 
 
+def unusable_exposures(wildcards):
+    return list(PLAN.unusable)
+
+
 def carried():
     """What an exposure leaves in its detector: a small file that names it."""
     return f"{FOLDER}/carried/persistence.json"
@@ -164,7 +170,7 @@ def references(step):
         kinds = DEMAND.reference_types(step, wildcards.exposure)
         if kinds and wildcards.exposure in RUN.answers.failed():
             workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
-            return f"{FOLDER}/references/answered"
+            return f"{RUN.results}/{ANSWERED}"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
     return judged(step, pointers)
@@ -236,9 +242,6 @@ def stop_server(outcome):
     from rampflow.inspection.ending import unfinished
 
     RUN.end(answers(), outcome, unfinished)
-    if outcome == "complete" and RUN.without_place:
-        # Snakemake knows nothing of exposures that were left out; who reads its status has to.
-        sys.exit(1)
 
 
 def threads_for(wildcards):

@@ -19,6 +19,12 @@ def later(path):
     os.utime(path, (soon, soon))
 
 
+def records(run):
+    """When each record was written: (job, exposure) to time."""
+    found = run.folder.glob("results/*/record/*.json")
+    return {(path.stem, path.parts[-3].split("_")[-1]): path.stat().st_mtime_ns for path in found}
+
+
 def rules(jobs):
     return {rule for rule, _ in jobs}
 
@@ -39,10 +45,27 @@ def test_results_stand_wherever_they_came_from(again, how):
 def test_results_stand_without_snakemakes_memory(again):
     shutil.rmtree(again.folder / ".snakemake")
     assert again.planned() == set()
-    # Which steps run decides what CRDS is asked, so this is known once it has answered.
-    ran = again.jobs(steps={"linearity": {"skip": True}})
-    assert {("dark_current", "nrcb1"), ("rate", "nrcb1")} <= ran
-    assert not rules(ran) & {"dq_init", "saturation", "superbias", "linearity"}
+
+
+def test_a_dry_run_names_exactly_what_runs_when_a_step_is_turned_off_and_on_again(again):
+    for steps in ({"linearity": {"skip": True}}, {}):
+        again.config["steps"] = steps
+        planned = again.planned()
+        assert {("dark_current", "nrcb1"), ("rate", "nrcb1")} <= planned
+        assert not rules(planned) & {"references", "dq_init", "saturation", "superbias", "linearity"}
+        before = records(again)
+        again()
+        after = records(again)
+        assert {job for job in after if after[job] != before.get(job)} == planned
+        assert again.planned() == set()
+
+
+def test_a_step_that_needs_what_crds_was_not_asked_for_asks_it_first(again):
+    text = again("-n", steps={"ipc": {"skip": False}})
+    assert "checkpoint references:" in text
+    ran = again.jobs()
+    assert ("ipc", "nrcb1") in ran and ("dq_init", "nrcb1") not in ran
+    assert again.planned() == set()
 
 
 def test_times_of_files_say_nothing(again):

@@ -17,7 +17,7 @@ from rampflow.io.shared_files import read_json
 from rampflow.planning.answers import ANSWERED, Answers, Kept
 from rampflow.planning.beginning import prepare
 from rampflow.planning.demand import Demand
-from rampflow.planning.folders import unusable
+from rampflow.planning.folders import without_place
 from rampflow.planning.foresight import Foresight
 from rampflow.planning.results_lock import NAME as LOCK
 from rampflow.planning.results_lock import ResultsLock
@@ -101,10 +101,9 @@ def look_ahead(config: Mapping[str, Any], fetches: str = NOTHING) -> Outlook:
     if any(exposure.placeholder for exposure in plan.exposures.values()):
         raise ConfigError(["exposures: there is none; the files that the configuration names are not there"])
     results = Path(plan.config["results"].rstrip("/"))
-    left_out = unusable(results, plan.exposures)
-    notices += [f"{root}: {why}; this exposure is left out" for root, why in left_out.items()]
-    for root in left_out:
-        del plan.exposures[root]
+    if lines := plan.give_up(without_place(results, plan.exposures)):
+        raise ConfigError([*lines, *plan.unusable.values()])
+    notices += [f"cannot be used: {line}" for line in plan.unusable.values()]
     source = Kept(results)
     if (results / LOCK).exists() and ResultsLock(results, "").dead_holder() is None:
         notices.append(f"a run works on {results}: what is said here holds for this moment")
