@@ -9,6 +9,8 @@ import tarfile
 import tempfile
 
 from snakemake.exceptions import IncompleteCheckpointException
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 
 
 def home():
@@ -45,6 +47,7 @@ if INTERRUPTION is not None:
 
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
+from rampflow.planning.progress import Progress
 from rampflow.planning.run import STATE, Run
 from rampflow.warmstart import server
 
@@ -58,6 +61,8 @@ RUN = Run(config, HOME, INTERRUPTION)
 PLAN = RUN.plan
 DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
+# The first product of an exposure is that of its last job.
+PROGRESS = Progress(lambda: exposures_with_jobs(), lambda exposure: DEMAND.products_of(exposure)[0])
 
 
 wildcard_constraints:
@@ -109,7 +114,9 @@ def product(step, kind=""):
 
 def last_product(kind=""):
     """The last step's product of an exposure."""
-    return judged("rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).final}{kind}.fits")
+    return judged(
+        "rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).final}{kind}.fits"
+    )
 
 
 def final(kind):
@@ -206,14 +213,30 @@ def lock_file(wildcards):
     return named(PLAN.config["lock"])
 
 
+def exposures_with_jobs():
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    return len({job.wildcards.exposure for job in jobs if hasattr(job.wildcards, "exposure")})
+
+
+def tell_progress():
+    """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less."""
+    asked = workflow.output_settings
+    own = workflow.main_snakefile == f"{HOME}/Snakefile"
+    quiet = set(asked.quiet or ()) - {Quietness.HOST, Quietness.REASON}
+    if own and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
+        PROGRESS.listen(logger)
+
+
 def start_server():
     global SERVER
+    tell_progress()
     RUN.begin(workflow)
     SERVER = server.start(STATE, PLAN.steps)
     RUN.interruption.spare(SERVER)
 
 
 def stop_server(outcome):
+    PROGRESS.stop(logger)
     server.stop(SERVER)
     # Not at the start: it takes a second to import.
     from rampflow.inspection.ending import unfinished
