@@ -30,7 +30,8 @@ from small_cache import (
 
 from rampflow.crds import resolve as resolving
 from rampflow.crds import verify
-from rampflow.crds.answers import answer, find
+from rampflow.crds.answers import answer
+from rampflow.crds.finding import find
 from rampflow.crds.pointers import check, load_pointer
 from rampflow.crds.selectors import SELECTORS, crds_parameters
 from rampflow.crds.settings import NOTHING, RULES, ReferenceProblem, Settings

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from rampflow.planning.foresight import UNANSWERED, Foresight
-from rampflow.planning.standing import FINAL
+from rampflow.planning.holding import FINAL
 
 STEPS = ["dq_init", "persistence", "jump", "ramp_fit", "gain_scale"]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rampflow.inspection.results import PARAMETERS, RUN, read
 from rampflow.planning.answers import Kept
-from rampflow.planning.standing import FINAL, code
+from rampflow.planning.holding import FINAL
+from rampflow.planning.standing import code
 from rampflow.settings.configuration import word
 
 #: Bytes of what a run keeps of itself, at most.

@@ -176,7 +176,7 @@ def of_rate(rate, flags):
 
 
 def of_ramp(product, jumps=False):
-    """Count flags of groups, frame by frame, as fractions of those of pixels that are no reference pixels.
+    """Count flags of groups, group by group, as fractions of those of pixels that are no reference pixels.
 
     Parameters
     ----------

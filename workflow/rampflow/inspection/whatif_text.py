@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 
 from rampflow.planning.foresight import UNANSWERED
+from rampflow.planning.holding import MADE_FROM
 from rampflow.planning.selectors import mode_of
-from rampflow.planning.standing import MADE_FROM
 
 #: Numbers of cores for which the time of a run is told.
 CORES = (1, 2, 4, 8, 16)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rampflow.planning.demand import Demand
-from rampflow.planning.standing import FINAL, MADE_FROM, Standing
+from rampflow.planning.holding import FINAL, MADE_FROM
+from rampflow.planning.standing import Standing
 
 #: What an exposure leaves for the next one in its detector, beside its products.
 CARRIED = "carried/persistence.json"

@@ -37,7 +37,7 @@ STATE = ".rampflow"
 
 
 class Run:
-    """What the Snakefile asks.
+    """A run of the workflow: it answers what the Snakefile and the rules ask.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Run:
             self._file.end_killed(since)
 
     def begin(self, workflow: Any) -> None:
-        """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
+        """Begin the run: take the lock of the results, say what the user should know, note it in the file of the run.
 
         Parameters
         ----------
@@ -151,9 +151,10 @@ class Run:
         kernels_place.choose(STATE)
 
     def end(self, answers: str | Path, outcome: str, unfinished: Callable[..., Iterable[str]]) -> None:
-        """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
+        """End the run: note its outcome, say what is not finished, give the lock back.
 
-        Timers of Snakemake's scheduler would hold it for another second.
+        Answers of CRDS that were failures are forgotten, so that the next run asks again. Timers of Snakemake's
+        scheduler would hold the process for another second: it is made to end at once.
 
         Parameters
         ----------
@@ -240,7 +241,7 @@ class Run:
                 workflow.dag.forcefiles.add(self.answers.file)
 
     def judge(self, workflow: Any, step: str, exposure: str) -> bool:
-        """Return whether a job stands; those of its exposure that do not are done anew.
+        """Return whether the products of a job stand; jobs of its exposure whose products do not are forced.
 
         A job that follows one that is done anew does not stand, either: Snakemake has to find its way from there to
         the end, where it looks for what is missing of other exposures.
@@ -260,7 +261,7 @@ class Run:
         return max(1, min(MAX_THREADS, self._bytes(exposure) // BYTES_PER_THREAD + 1))
 
     def memory(self, exposure: str, threads: int) -> int:
-        """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
+        """Memory for a job (MB): the interpreter, images and coefficients of one frame, chunks in work."""
         *_, ny, nx = self.plan.exposures[exposure].shape
         pictures = max(1, self.plan.exposures[exposure].superstripes)
         return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
