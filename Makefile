@@ -18,7 +18,7 @@ $(VENV)/installed: requirements.txt
 # A small mock observing programme, the workflow on it, and the report, of a run that fails, too.
 demo: $(VENV)/installed
 	@test -f demo/programme.json || $(BIN)/python -m rampflow mock demo demo
-	@status=0; $(BIN)/snakemake --cores $(CORES) --quiet rules host || status=$$?; \
+	@status=0; $(BIN)/snakemake --cores $(CORES) --quiet host || status=$$?; \
 	$(BIN)/python -m rampflow report; exit $$status
 	@echo "Products: results/<exposure>/<exposure>_rate.fits, _rateints.fits and one file per step."
 

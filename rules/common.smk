@@ -44,10 +44,13 @@ if INTERRUPTION is not None:
     INTERRUPTION.watch()
 
 from snakemake.exceptions import IncompleteCheckpointException
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning import masks
+from rampflow.planning.progress import Progress
 from rampflow.planning.run import ANSWERED, STATE, USABLE, Run
 from rampflow.warmstart import server
 
@@ -61,6 +64,8 @@ RUN = Run(config, HOME, INTERRUPTION)
 PLAN = RUN.plan
 DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
+# The first product of an exposure is that of its last job.
+PROGRESS = Progress(lambda: exposures_with_jobs(), lambda exposure: DEMAND.products_of(exposure)[0])
 
 
 wildcard_constraints:
@@ -229,14 +234,30 @@ def lock_file(wildcards):
     return named(PLAN.config["lock"])
 
 
+def exposures_with_jobs():
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    return len({job.wildcards.exposure for job in jobs if hasattr(job.wildcards, "exposure")})
+
+
+def tell_progress():
+    """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less."""
+    asked = workflow.output_settings
+    own = workflow.main_snakefile == f"{HOME}/Snakefile"
+    quiet = set(asked.quiet or ()) - {Quietness.HOST, Quietness.REASON}
+    if own and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
+        PROGRESS.listen(logger)
+
+
 def start_server():
     global SERVER
+    tell_progress()
     RUN.begin(workflow)
     SERVER = server.start(STATE, PLAN.steps)
     RUN.interruption.spare(SERVER)
 
 
 def stop_server(outcome):
+    PROGRESS.stop(logger)
     server.stop(SERVER)
     # Not at the start: it takes a second to import.
     from rampflow.inspection.ending import unfinished
