@@ -14,7 +14,7 @@ from rampflow.io import asdf_bounds, files
 from rampflow.io.shared_files import exclusive, read_json, replace
 
 #: What a record of an earlier version lacks is asked for again.
-_FORM = 1
+_FORM = 2
 
 
 def verified(path, state, *, parameters=False, promised=None):
@@ -111,10 +111,12 @@ def _facts(product):
             if hdu.header["NAXIS"] and hdu.header["BITPIX"] < 0 and not _has_numbers(product[hdu.name]):
                 empty.append(hdu.name)
     keys = {key: product.header.get(key) for key in ("REFTYPE", "INSTRUME", "DETECTOR")}
+    factor = product.header.get("GAINFACT")
     return {
         "arrays": arrays,
         "keys": {key: value for key, value in keys.items() if isinstance(value, str)},
         "without_numbers": empty,
+        "gain_factor": factor if isinstance(factor, int | float) else None,
     }
 
 

@@ -6,7 +6,7 @@ come to the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 from rampflow.settings.parameters import Settings, merge_parameters, merge_skip
@@ -53,6 +53,17 @@ class Chain:
     def before_fit(self) -> str | None:
         """The step whose product is the calibrated ramp: that before ramp_fit, or the last where nothing is fitted."""
         return self.previous("ramp_fit") if "ramp_fit" in self.steps else self.final
+
+    def without(self, reasons: Mapping[str, str]) -> "Chain":
+        """Return the chain without steps that have nothing to do: step to why. The last one stays in any case."""
+        left = [step for step in self.steps if step not in reasons]
+        if not left or left == self.steps:
+            return self
+        skips = {
+            step: {"value": True, "source": reasons[step]} if step in reasons and not entry["value"] else entry
+            for step, entry in self.skips.items()
+        }
+        return replace(self, steps=left, skips=skips)
 
     def skipped_before(self, step: str) -> dict[str, str]:
         """Return the steps that are left out between a step and the one before it, and who says so.
