@@ -30,6 +30,7 @@ class Chain:
     skips: Settings  #: of every step that jwst calls, in order
     pars: Mapping[str, Any] = field(default_factory=dict)  #: CRDS's parameter files, as `settle` was given them
     kept: dict[str, str] = field(default_factory=dict)  #: steps that CRDS turns off in vain: why
+    idle: Mapping[str, str] = field(default_factory=dict)  #: steps that are on and have nothing to do: why
 
     def previous(self, step: str) -> str | None:
         """Return the step before a step; None before the first.
@@ -59,11 +60,13 @@ class Chain:
         left = [step for step in self.steps if step not in reasons]
         if not left or left == self.steps:
             return self
-        skips = {
-            step: {"value": True, "source": reasons[step]} if step in reasons and not entry["value"] else entry
-            for step, entry in self.skips.items()
-        }
-        return replace(self, steps=left, skips=skips)
+        idle = {step: reasons[step] for step in self.steps if step in reasons}
+        skips = self.skips | {step: {"value": True, "source": why} for step, why in idle.items()}
+        return replace(self, steps=left, skips=skips, idle=idle)
+
+    def asks_for(self, step: str) -> bool:
+        """Whether CRDS is asked for what a step reads: one without anything to do can be run by its product's name."""
+        return step in self.steps or step in self.idle
 
     def skipped_before(self, step: str) -> dict[str, str]:
         """Return the steps that are left out between a step and the one before it, and who says so.
