@@ -6,12 +6,15 @@ from snakemake.utils import min_version
 min_version("9.27.1")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "rules/common.smk"
 
 
 rule all:
     input:
-        RUN.products,
+        DEMAND.products,
         answers(),
 
 

@@ -56,6 +56,7 @@ if not workflow.overwrite_configfiles:
 
 RUN = Run(config, HOME, INTERRUPTION)
 PLAN = RUN.plan
+DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
 
 
@@ -94,7 +95,7 @@ def previous(step, kind=""):
     """The product of the step before, in the chain of the job's exposure."""
 
     def ramp(wildcards):
-        before = RUN.chain(wildcards.exposure).previous(step)
+        before = DEMAND.chain(wildcards.exposure).previous(step)
         return f"{FOLDER}/{{exposure}}_{before}{kind}.fits" if before else uncal(wildcards)
 
     return judged(step, ramp)
@@ -103,16 +104,22 @@ def previous(step, kind=""):
 def product(step, kind=""):
     """The product of a step; a temporary one when the configuration does not keep it."""
     path = f"{FOLDER}/{{exposure}}_{step}{kind}.fits"
-    return path if RUN.keeps(step) else temp(path)
+    return path if DEMAND.keeps(step) else temp(path)
 
 
 def last_product(kind=""):
     """The last step's product of an exposure."""
-    return judged("rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{RUN.chain(wildcards.exposure).final}{kind}.fits")
+    return judged("rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).final}{kind}.fits")
 
 
 def final(kind):
     return f"{FOLDER}/{{exposure}}_{kind}.fits"
+
+
+def shown(path, caption, title):
+    """Have `snakemake --report` show a product."""
+    labels = {"exposure": "{exposure}", "product": title}
+    return report(path, caption=f"../workflow/report/{caption}.rst", category="Products", labels=labels)
 
 
 def parameters(step):
@@ -151,7 +158,7 @@ def references(step):
         checkpoints.references.get()
         if workflow.is_main_process:
             RUN.answered()
-        kinds = RUN.reference_types(step, wildcards.exposure)
+        kinds = DEMAND.reference_types(step, wildcards.exposure)
         if kinds and wildcards.exposure in RUN.answers.failed():
             workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
             return f"{FOLDER}/references/answered"
@@ -166,12 +173,12 @@ def user_file(step, parameter):
 
 
 def settings(step):
-    return lambda wildcards: RUN.settings(step, wildcards.exposure)
+    return lambda wildcards: DEMAND.settings(step, wildcards.exposure)
 
 
 def skipped(step):
     """The steps that the exposure skips on the way to a step, and who says so; its product says SKIPPED."""
-    return lambda wildcards: RUN.chain(wildcards.exposure).skipped_before(step)
+    return lambda wildcards: DEMAND.chain(wildcards.exposure).skipped_before(step)
 
 
 def code(step):
@@ -180,15 +187,15 @@ def code(step):
 
 def calibrated_ramp(wildcards):
     """The product of the step before the ramp fit; the last one where nothing is fitted."""
-    return f"{FOLDER}/{{exposure}}_{RUN.chain(wildcards.exposure).before_fit}.fits"
+    return f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).before_fit}.fits"
 
 
 def reference_requests(wildcards):
-    return {exposure: RUN.requests.of(exposure) for exposure in PLAN.exposures}
+    return {exposure: DEMAND.requests.of(exposure) for exposure in PLAN.exposures}
 
 
 def reference_terms(wildcards):
-    return RUN.requests.terms
+    return DEMAND.requests.terms
 
 
 def crds_settings(wildcards):

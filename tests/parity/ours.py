@@ -87,7 +87,7 @@ class Workflow:
     def chain(self, exposure):
         """Steps of an exposure in order: as CRDS settles them, once the workflow has run."""
         with contextlib.chdir(self.folder):
-            return list(self._run.chain(exposure).steps)
+            return list(self._run.demand.chain(exposure).steps)
 
     def uncal(self, exposure):
         """Raw file of an exposure."""

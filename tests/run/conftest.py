@@ -131,7 +131,8 @@ class Run:
     def jobs(self, *arguments, **config):
         """Run, and return the jobs that ran: (rule, exposure)."""
         text = self(*arguments, **config)
-        found = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)^$", text, re.S | re.M)
+        # Of jobs that begin together there may be no empty line between the one and the other.
+        found = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^$|^\[)", text, re.S | re.M)
         ran = [(rule, re.search(r"wildcards: exposure=(\S+)", body)) for rule, body in found]
         return {(rule, match.group(1).split("_")[-1]) for rule, match in ran if match}
 

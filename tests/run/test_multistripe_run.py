@@ -3,6 +3,9 @@
 The mock counts the detector's lines on its own, so this does not lean on how the references are rebuilt.
 """
 
+import json
+import os
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -297,3 +300,34 @@ def test_windows_belong_to_the_lines_of_the_detector(write_field):
     seen = {(line, x) for line in faint.frame_lines() for x in range(1000, 1040)}
     assert flagged == saturated & seen
     assert flagged and saturated - seen
+
+
+def test_flags_are_counted_in_superstripes_and_in_the_pictures_that_they_make(finished):
+    joined = 0
+    for path in sorted((finished.folder / "results").glob("*/record/*.json")):
+        record, folder = json.loads(path.read_text()), path.parents[1]
+        if "groups" not in record["counts"]:
+            continue
+        found = record["counts"]["groups"]
+        with (
+            fits.open(os.path.join(folder, record["inputs"]["ramp"]["file"])) as before,
+            fits.open(folder / f"{folder.name}_{path.stem}.fits") as after,
+        ):
+            new, pixeldq = after["GROUPDQ"].data, after["PIXELDQ"].data
+            old = before["GROUPDQ"].data if "GROUPDQ" in before else np.zeros_like(new)
+        images = (pixeldq & dq.REFERENCE_PIXEL == 0).reshape(-1, *pixeldq.shape[-2:])
+        used = np.stack([images[i % len(images)] for i in range(len(new))])[:, np.newaxis] & np.ones(new.shape, bool)
+        if old.shape != new.shape:
+            # Where pictures are put together no flag of a group is set or cleared.
+            joined += 1
+            old = new
+        expected = {"of": np.count_nonzero(used)}
+        for kind, flags in (("total", new), ("set", new & ~old), ("cleared", old & ~new)):
+            numbers = {name: np.count_nonzero(flags[used] & bit) for name, bit in dq.MNEMONICS.items() if bit < 256}
+            expected[kind] = {name: number for name, number in numbers.items() if number}
+        # Of groups that are flagged for their NaN alone, there is no total.
+        assert "total" in found or path.stem in ("superbias", "linearity", "dark_current"), path
+        assert {name: found[name] for name in expected if name in found} == {
+            name: number for name, number in expected.items() if name in found
+        }, path
+    assert joined == 2

@@ -143,13 +143,14 @@ def test_an_exposure_without_references_says_why(new_run, programme, reported):
     assert re.search(r"_nrs1 : references: CRDS context \S+ selects files that are not in the cache", page.text)
 
 
-def test_without_intermediate_products_there_are_pictures_and_no_fractions_of_groups(new_run, reported):
+def test_without_intermediate_products_there_are_pictures_and_fractions_that_jobs_have_counted(new_run, reported):
     run = new_run("guider1")
     run(keep="none")
     page, _ = reported(run)
     assert page.count("count rate") == page.count("flags of the rate") == 1
     assert "not kept" in page.text and "–" in page.text
     assert not [link for link in page.links if link.endswith("_jump.fits")]
+    assert "DO_NOT_USE (groups)" in page.text and "Flags of groups: " in page.text
     run = Run(run.folder, HOME, run.config)
     run(save_calibrated_ramp=True)
     page, _ = reported(run)
@@ -189,7 +190,7 @@ def test_damaged_products_records_and_logs_do_not_keep_the_report_from_being_mad
     (parameters,) = again.folder.glob("results/*_mirimage/parameters/jump.json")
     parameters.write_text("")
     page, said = reported(again)
-    assert "(4 complete, 2 outdated)" in said and "_nrs1/record/jump.json: not a record of a job: not JSON" in said
+    assert "(3 complete, 3 outdated)" in said and "_nrs1/record/jump.json: not a record of a job: not JSON" in said
     assert f"{rate.name}: truncated" in page.text and "_nrs1 : jump: its record cannot be read" in page.text
     assert "Warnings" in page.text and "jump: <b>odd</b> &" in page.text
     assert page.count("count rate") == 5
@@ -264,7 +265,7 @@ def test_products_of_another_configuration_are_outdated_until_they_are_made_anew
     again("--until", "group_scale", "--forcerun", "group_scale", steps=steps)
     states = states_of(again)
     assert states["nis"][0] == "outdated"
-    assert "jump: made with rejection_threshold = 5.0, the last run asks for 9.0 (config (NIRISS))" in states["nis"][1]
+    assert "jump: made with rejection_threshold = 5.0, asked for is 9.0 (config (NIRISS))" in states["nis"][1]
     assert {state for root, (state, _) in states.items() if root != "nis"} == {"complete"}
     again(steps=steps)
     assert states_of(again)["nis"] == ("complete", "")
@@ -282,7 +283,7 @@ def test_products_whose_records_do_not_lead_to_one_another_are_outdated(again, m
     states = states_of(again)
     assert states["nis"] == (
         "outdated",
-        "persistence: made from another product of linearity than the one that is there; run the workflow again",
+        "persistence: made from another product of linearity than the one that is asked for; run the workflow again",
     )
     assert states["nrs1"][0] == "outdated" and "the gain reference jwst_nirspec_gain" in states["nrs1"][1]
     assert states["guider1"][0] == "outdated" and "the dark reference" in states["guider1"][1]

@@ -7,6 +7,9 @@ import time
 
 import pytest
 
+from rampflow.inspection.exposures import gather
+from rampflow.inspection.results import Results
+
 REST = {"jump", "ramp_fit", "gain_scale", "rate"}
 
 
@@ -119,3 +122,23 @@ def test_a_run_that_has_something_to_do_again_does_what_is_missing_elsewhere_too
 
 def test_what_is_forced_is_done_with_what_follows(again):
     assert rules(again.planned("--forcerun", "jump")) == REST
+
+
+@pytest.mark.parametrize(
+    ("pattern", "harm"),
+    [
+        ("*_jump.fits", lambda path: path.write_bytes(path.read_bytes()[:-2880])),
+        ("parameters/jump.json", lambda path: path.write_text("")),
+        ("record/jump.json", lambda path: path.write_text("{")),
+    ],
+    ids=["product", "parameters", "record"],
+)
+def test_what_a_run_does_again_is_what_is_called_outdated(again, pattern, harm):
+    (path,) = again.folder.glob(f"results/*_nrcb1/{pattern}")
+    harm(path)
+    states = {one.root.split("_")[-1]: (one.state, one.why) for one in gather(Results(again.folder / "results"))}
+    state, why = states.pop("nrcb1")
+    assert {state for state, _ in states.values()} == {"complete"}
+    assert state == "outdated" and why.startswith("jump: ")
+    planned = again.planned()
+    assert ("jump", "nrcb1") in planned and {exposure for _, exposure in planned} == {"nrcb1"}

@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "apply", "compare", "load_release", "pixel"]
+__all__ = ["__version__", "apply", "compare", "load_release", "pixel", "whatif"]
 
 #: The public names and the modules that have them: nothing is imported before it is used.
 _HOME_OF = {
@@ -10,6 +10,7 @@ _HOME_OF = {
     "compare": "rampflow.inspection.comparison",
     "load_release": "rampflow.settings.release",
     "pixel": "rampflow.inspection.pixel",
+    "whatif": "rampflow.inspection.whatif",
 }
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "check": ("rampflow.inspection.check", "hold results against their records; make them again and compare"),
     "pixel": ("rampflow.inspection.pixel", "show one pixel through all steps: its ramp, flags and why, references"),
     "compare": ("rampflow.inspection.comparison", "hold products against others, of a run or of the archive"),
+    "whatif": ("rampflow.inspection.whatif", "say what another context or configuration would do, before it runs"),
     "reproduce": ("rampflow.inspection.reproduce", "write the configuration that makes a product of jwst again"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }

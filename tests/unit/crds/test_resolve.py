@@ -31,9 +31,10 @@ from small_cache import (
 from rampflow.crds import resolve as resolving
 from rampflow.crds import verify
 from rampflow.crds.answers import answer
+from rampflow.crds.finding import find
 from rampflow.crds.pointers import check, load_pointer
 from rampflow.crds.selectors import SELECTORS, crds_parameters
-from rampflow.crds.settings import ReferenceProblem, Settings
+from rampflow.crds.settings import NOTHING, RULES, ReferenceProblem, Settings
 from rampflow.io.files import FileProblem
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -805,3 +806,58 @@ def test_selection_equals_that_of_crds_with_the_parameters_of_the_data_model(ins
     if unmatched:
         with pytest.raises(ReferenceProblem, match="no rule that matches"):
             answer(instrument, header, STAGE_1, config=config, folder=tmp_path / "pointers")
+
+
+# --- what would be answered ---------------------------------------------------------------------------------
+
+
+def forecast(config, *types, present=None, fetches=NOTHING, state=None):
+    """What would be found, by exposures that have the pointers ``present``; nothing is written."""
+    known = (present or {}).get
+    return find("jw1", HEADER, types, config=config, present=known, fetches=fetches, state=state)[0]
+
+
+def test_a_file_that_nobody_has_read_is_not_read_for_a_forecast(ask, cache, tmp_path):
+    config = {"path": str(cache), "context": "jwst_0001.pmap", "offline": True}
+    found = ask("dark", "gain", state=tmp_path / "state")
+    path = reference(cache, "jwst_nircam_dark_0001.fits")
+    path.write_bytes(path.read_bytes()[:-2880])
+    told = forecast(config, "dark", "gain", state=tmp_path / "state")
+    assert told["gain"] == {**found["gain"], "mtime_ns": told["gain"]["mtime_ns"]}
+    assert (told["dark"]["crds_uri"], told["dark"]["sha256"]) == (found["dark"]["crds_uri"], None)
+    # By the one that the exposure has it would be known whether it changes.
+    with pytest.raises(ReferenceProblem, match="dark_0001.fits"):
+        forecast(config, "dark", present=found, state=tmp_path / "state")
+
+
+def test_for_a_forecast_nothing_is_fetched_but_rules_if_they_may_be(online, server):
+    config = {"path": str(online.cache), "context": "jwst_0001.pmap", "server": server.url}
+    with pytest.raises(ReferenceProblem, match=r"jwst_0001.pmap is not complete in the cache"):
+        online.cache.mkdir()
+        forecast(config, "gain")
+    assert not list(online.cache.rglob("*"))
+    resolving._in_use = None
+    gain = online("gain")
+    before = sorted(online.cache.rglob("*"))
+    assert forecast(config, "dark", "gain", present=gain)["gain"]["sha256"] == gain["gain"]["sha256"]
+    with pytest.raises(ReferenceProblem, match=r"pars-jumpstep: jwst_nircam_pars-jumpstep_0001.asdf is not in the"):
+        forecast(config, "dark", "pars-jumpstep")
+    assert sorted(online.cache.rglob("*")) == before
+    told = forecast(config, "dark", "pars-jumpstep", fetches=RULES)
+    assert told["pars-jumpstep"]["parameters"]["rejection_threshold"] == 5.5
+    assert told["dark"]["name"] == "jwst_nircam_dark_0001.fits" and not Path(told["dark"]["file"]).exists()
+    # What the exposure has and the cache has lost is what it would be again.
+    reference(online.cache, "jwst_nircam_gain_0001.fits").unlink()
+    assert forecast(config, "gain", present=gain) == {"gain": gain["gain"]}
+
+
+def test_exposures_of_the_same_keywords_are_asked_for_once(ask, monkeypatch):
+    from crds.core import rmap
+
+    asked = []
+    answer = rmap.get_best_references
+    monkeypatch.setattr(rmap, "get_best_references", lambda *given, **more: asked.append(1) or answer(*given, **more))
+    first = ask("dark", "gain")
+    assert ask("dark", "gain", header=HEADER | {"FILENAME": "another"}) == first and len(asked) == 1
+    assert ask("dark", header=HEADER | {"SUBARRAY": "SUB64"})["dark"]["name"] == "N/A" and len(asked) == 2
+    assert ask("dark", context="jwst_0002.pmap")["dark"]["name"] != first["dark"]["name"] and len(asked) == 3

@@ -1,8 +1,9 @@
 """Header to CRDS to reference files: what the rule `references` does for the exposures of a run.
 
 For every exposure `rampflow.crds.resolve` asks the Calibration Reference Data System which reference files it needs
-and brings those that are missing into the local cache; here every one is verified, and one small pointer file per
-type is written. The steps read the pointers (`rampflow.crds.pointers`) and need neither crds nor a network.
+and brings those that are missing into the local cache; every one is verified (`rampflow.crds.finding`), and one small
+pointer file per type is written. The steps read the pointers (`rampflow.crds.pointers`) and need neither crds nor a
+network.
 
 An attempt that fails leaves what was answered before as it is. What fails for all exposures alike fails the job; an
 exposure that fails alone is named in ``references.json``, and the rule `unanswered` stops it.
@@ -10,20 +11,18 @@ exposure that fails alone is named in ``references.json``, and the rule `unanswe
 
 import json
 import logging
-import os
 import sys
 import traceback
 from dataclasses import replace as changed_in
 from functools import partial
 from pathlib import Path
 
-from rampflow.crds import conformity, lock, resolve
-from rampflow.crds.asked import asked_for
-from rampflow.crds.pointers import pointer_to, summary, without, write
-from rampflow.crds.settings import ReferenceProblem, Settings
-from rampflow.crds.verify import one_line, verified
+from rampflow.crds import lock, resolve
+from rampflow.crds.finding import find
+from rampflow.crds.pointers import write
+from rampflow.crds.settings import EVERYTHING, ReferenceProblem, Settings
+from rampflow.crds.verify import one_line
 from rampflow.errors import RampflowError
-from rampflow.io import files
 from rampflow.io.raw_headers import read_header
 from rampflow.io.shared_files import read_json, replace
 from rampflow.settings.chain import reference_types
@@ -31,39 +30,16 @@ from rampflow.settings.chain import reference_types
 _log = logging.getLogger(__name__)
 
 
-def answer(
-    exposure, header, types, *, config, overrides=None, folder, state=None, held_to=None, further=None, noted=None
-):
+def answer(exposure, header, types, *, folder, **more):
     """Find, fetch and verify the reference files of one exposure, and write its pointer files.
 
     Parameters
     ----------
-    exposure : str
-        Name of the exposure, for messages.
-    header : mapping
-        Primary header of the exposure: FITS keyword to value.
-    types : iterable of str
-        CRDS types that are needed, ``pars-*`` included.
-    config : mapping
-        ``path``: the cache (None: CRDS_PATH); ``context``: a context such as ``jwst_1322.pmap`` (None:
-        CRDS_CONTEXT, else the default that the server names, or offline the one that it named last);
-        ``server``: its address (None: CRDS_SERVER_URL; without that there is no server); ``offline``: True
-        never contacts a server.
-    overrides : mapping, optional
-        Type to the path of a file to use instead, or to ``"N/A"``.
+    exposure, header, types, **more
+        As `find` takes them.
     folder : path-like
         Where ``<type>.json`` and ``asked.json`` are written. Files whose content would not change are
         left alone.
-    state : path-like, optional
-        Folder of the run in which exposures share checksums and the server's answer. Without it every
-        exposure reads every file and asks the server.
-    held_to : `~rampflow.crds.lock.Lock`, optional
-        What the answers have to be.
-    further : callable, optional
-        Given the pointers to parameter files, by type, it returns the types that are needed beside: the parameter
-        files say which steps run.
-    noted : mapping, optional
-        What else `rampflow.crds.pointers.asked_for` keeps of the request.
 
     Returns
     -------
@@ -75,40 +51,7 @@ def answer(
     ReferenceProblem
         Nothing is written then.
     """
-    types = {kind.lower() for kind in types}
-    overrides = {kind.lower(): value for kind, value in (overrides or {}).items()}
-    state = Path(state) if state is not None else None
-    found, said = {}, {"context": "N/A", "server": None, "mappings": {}}
-
-    def ask(types):
-        asked = sorted(types - overrides.keys())
-        found.update(
-            {kind: _overridden(exposure, kind, overrides[kind], header, state) for kind in types & overrides.keys()}
-        )
-        if not asked:
-            return
-        settings = _settings(exposure, config, held_to)
-        with resolve.session(settings):
-            chosen = resolve.choose(exposure, header, asked, settings, state)
-            paths = resolve.bring(exposure, chosen, settings)
-            mappings = said["mappings"] | chosen.mappings
-            said.update(context=chosen.context, server=settings.server, mappings=mappings)
-            for kind in asked:
-                found[kind] = _answered(exposure, kind, chosen.names[kind], paths.get(kind), header, state)
-
-    ask(types)
-    if further is not None:
-        pars = {kind: pointer for kind, pointer in found.items() if kind.startswith("pars-") and pointer["file"]}
-        ask(set(further(pars)) - found.keys())
-    pointers = {kind: found[kind] for kind in sorted(found)}
-    said["asked"] = asked_for(
-        (noted or {}) | {"types": types, "overrides": overrides}, config, held_to.path if held_to else None
-    )
-    if held_to:
-        held_to.check(exposure, summary(pointers, said))
-    for kind, pointer in pointers.items():
-        _log.info("%s: %s: %s", exposure, kind, pointer["crds_uri"])
-    return write(Path(folder), pointers, said)
+    return write(Path(folder), *find(exposure, header, types, **more))
 
 
 def answer_all(requests, *, crds, results, state, terms=(), locked=None):
@@ -142,40 +85,74 @@ def answer_all(requests, *, crds, results, state, terms=(), locked=None):
     ReferenceProblem
         No exposure can be answered, all for the same reason: it says so once.
     """
-    results, everyone = Path(results), _count(len(requests))
+    results, changes = Path(results), {}
+
+    def keep(exposure, pointers, said):
+        folder = results / exposure / "references"
+        before = read_json(folder / "asked.json")
+        write(folder, pointers, said)
+        changes[exposure] = lock.changed(before, read_json(folder / "asked.json"))
+
+    failed = find_all(requests, keep, crds=crds, state=state, terms=terms, locked=locked)
+    for line in lock.notices(changes):
+        _log.warning("%s", line)
+        print(f"rampflow: references: {line}", file=sys.stderr)
+    lock.write(results, requests)
+    replace(results / "references.json", json.dumps({"failed": failed}, indent=1) + "\n")
+    return failed
+
+
+def find_all(requests, use, *, crds, state, terms=(), locked=None, fetches=EVERYTHING, present=None):
+    """Find the reference files of the exposures of a run one after the other; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    requests, crds, state, terms, locked
+        As `answer_all` takes them.
+    use : callable
+        Called with each exposure and what `find` returns for it.
+    fetches : str
+        As `find` takes it.
+    present : callable, optional
+        Given an exposure and a type; see `find`.
+
+    Returns
+    -------
+    dict
+        Exposure to message, of those that failed.
+
+    Raises
+    ------
+    ReferenceProblem
+        No exposure can be answered, all for the same reason: it says so once.
+    """
+    everyone = _count(len(requests))
     held_to = lock.Lock(locked["path"]) if locked else None
-    failed = _fails_for_all(requests, everyone, crds, state, held_to)
-    changes = {}
+    failed = _fails_for_all(requests, everyone, crds, state, held_to, fetches)
     for exposure, request in requests.items():
         if exposure in failed:
             continue
-        folder = results / exposure / "references"
-        before = read_json(folder / "asked.json")
         try:
-            answer(
+            pointers, said = find(
                 exposure,
                 read_header(request["uncal"]),
                 request["types"],
                 config=crds,
                 overrides=request["overrides"],
-                folder=folder,
                 state=state,
                 held_to=held_to,
                 further=partial(_needed, terms[request["terms"]]) if "terms" in request else None,
                 noted={key: request.get(key) for key in ("header", "decides", "further") if key in request},
+                fetches=fetches,
+                present=present and partial(present, exposure),
             )
-            changes[exposure] = lock.changed(before, read_json(folder / "asked.json"))
+            use(exposure, pointers, said)
         # Whatever a library raises over a bad file, the other exposures have nothing to do with it.
         except Exception as error:
             failed[exposure] = _told(error).removeprefix(f"{exposure}: ")
             _log.error("%s: %s\n%s", exposure, failed[exposure], traceback.format_exc())
     if len(failed) == len(requests) > 1 and len(set(failed.values())) == 1:
         raise ReferenceProblem(f"{everyone}: {next(iter(failed.values()))}")
-    for line in lock.notices(changes):
-        _log.warning("%s", line)
-        print(f"rampflow: references: {line}", file=sys.stderr)
-    lock.write(results, requests)
-    replace(results / "references.json", json.dumps({"failed": failed}, indent=1) + "\n")
     return failed
 
 
@@ -201,15 +178,7 @@ def _count(number):
     return f"{number} exposure{'s' * (number != 1)}"
 
 
-def _settings(who, config, held_to):
-    """Return the settings; where no context is named, that of the lock, if there is one."""
-    settings = Settings.of(who, config)
-    if held_to and not settings.context and (context := held_to.context(who)):
-        return changed_in(settings, context=context)
-    return settings
-
-
-def _fails_for_all(requests, everyone, config, state, held_to):
+def _fails_for_all(requests, everyone, config, state, held_to, fetches):
     """Find out what no exposure could do without, before one is looked at.
 
     Returns
@@ -230,7 +199,7 @@ def _fails_for_all(requests, everyone, config, state, held_to):
     if not asking:
         return {}
     try:
-        settings = Settings.of(everyone, config)
+        settings = changed_in(Settings.of(everyone, config), fetches=fetches)
         if held_to and not settings.context:
             settings = changed_in(settings, context=held_to.context(asking[0]))
         with resolve.session(settings):
@@ -249,46 +218,3 @@ def _told(error):
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'a file'}: {error.strerror}"
     return f"not foreseen: {one_line(error) or 'no message'} ({type(error).__name__}); the traceback is in the log"
-
-
-# --- one type ----------------------------------------------------------------------------------------------
-
-
-def _answered(exposure, kind, name, path, header, state):
-    if path is None:
-        return without(kind, "not applicable" if name else "unknown type")
-    cure = "Delete it and run again with a server to fetch it anew, or copy it from a complete cache"
-    instead = f"Use another context, or name a file of your own (`references: {{{kind}: …}}`)"
-    uri = f"crds://{name}"
-    return _pointed_to(f"{exposure}: {kind}:", (cure, instead), kind, ("found", path, uri), header, state)
-
-
-def _overridden(exposure, kind, value, header, state):
-    if str(value).strip().upper() == "N/A":
-        return without(kind, "not applicable")
-    path = Path(os.path.abspath(os.path.expanduser(value)))
-    cure = (
-        f"Expected a complete FITS or ASDF file; correct `references: {{{kind}: …}}` in the configuration "
-        '("N/A": do without)'
-    )
-    return _pointed_to(
-        f"{exposure}: {kind}: override", (cure, cure), kind, ("override", path, str(path)), header, state
-    )
-
-
-def _pointed_to(place, cures, kind, found, header, state):
-    """Verify a file, and make the pointer to it; the cures are for one that is damaged, and one laid out otherwise."""
-    status, path, uri = found
-    cure, instead = cures
-    try:
-        promised = resolve.catalogued if status == "found" else None
-        facts = verified(path, state, parameters=kind.startswith("pars-"), promised=promised)
-        cure = instead
-        for line in conformity.check(kind, path, facts, header):
-            _log.warning("%s %s: %s", place, path, line)
-        return pointer_to(kind, status, path, uri, facts)
-    except OSError as error:
-        trouble = f"{path}: {error.strerror}"
-    except files.FileProblem as error:
-        trouble = str(error).rstrip(".")
-    raise ReferenceProblem(f"{place} {trouble}. {cure}") from None

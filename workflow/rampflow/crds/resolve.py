@@ -22,9 +22,9 @@ from pathlib import Path
 
 from rampflow.crds import selection
 from rampflow.crds.asked import sha1_of
-from rampflow.crds.fetching import fetching, how_to_fill, no_server
+from rampflow.crds.fetching import corrupt_mapping, fetching, incomplete_context, no_server, unusable_mappings
 from rampflow.crds.selectors import SELECTORS, crds_parameters, is_simple
-from rampflow.crds.settings import PUBLIC_SERVER, SERVERLESS, TIMEOUT, ReferenceProblem
+from rampflow.crds.settings import PUBLIC_SERVER, SERVERLESS, TIMEOUT, ReferenceProblem, own_environment
 from rampflow.crds.verify import one_line
 from rampflow.io.shared_files import exclusive, read_json, replace
 
@@ -40,18 +40,10 @@ _SILENCE_HOLDS = 60
 
 #: Settings that the loaded crds has last worked with: what it keeps in memory belongs to them.
 _in_use = None
-
-
-@contextlib.contextmanager
-def _own_environment():
-    """Put crds's variables back afterwards: it writes its defaults into the environment, too."""
-    before = {key: value for key, value in os.environ.items() if key.startswith("CRDS_")}
-    try:
-        yield
-    finally:
-        for key in [key for key in os.environ if key.startswith("CRDS_")]:
-            del os.environ[key]
-        os.environ.update(before)
+#: What the rules of these settings have answered to which exposures; they ask alike where the keywords by which CRDS
+#: selects are the same, as in the segments of one exposure.
+_heard = {}
+_REMEMBERED = 5000
 
 
 @contextlib.contextmanager
@@ -59,7 +51,7 @@ def session(settings):
     """Let crds work with these settings, whatever the environment says and whatever it has done before."""
     global _in_use
     timeout = socket.getdefaulttimeout()
-    with _own_environment():
+    with own_environment():
         settings.enter_environment()
         # Downloads have no timeout in crds.
         socket.setdefaulttimeout(TIMEOUT)
@@ -69,6 +61,7 @@ def session(settings):
 
             _relay_messages()
             if _in_use != settings:
+                _heard.clear()
                 utils.clear_function_caches()
                 config.CRDS_REF_SUBDIR_MODE = "None"
                 api.set_crds_server(settings.server or SERVERLESS)
@@ -200,7 +193,13 @@ def _ask(exposure, header, types, context, settings):
         given = parameters
         if not wanted <= set(SELECTORS.values()):
             given = {key: value for key, value in header.items() if key and is_simple(value)} | parameters
-        answers = rmap.get_best_references(context, given, include=known) if known else {}
+        # 1 and True are equal, and not the same to CRDS.
+        key = (context, tuple(known), repr(sorted(given.items())))
+        if key not in _heard:
+            if len(_heard) >= _REMEMBERED:
+                _heard.clear()
+            _heard[key] = rmap.get_best_references(context, given, include=known) if known else {}
+        answers = _heard[key]
         used = {instrument: rules.basename} | {kind: _rules_name(rules, kind) for kind in known}
         return {kind: name for kind, name in used.items() if name}, {kind: answers.get(kind, "N/A") for kind in known}
 
@@ -227,7 +226,7 @@ def _with_mappings(who, context, settings, ask):
             return ask()
         except OSError as error:
             missing = error
-        if settings.server is not None:
+        if settings.server is not None and settings.may_fetch():
             _log.info("%s: fetching the rules of CRDS context %s", who, context)
             with fetching(who, context, settings, Path(config.locate_mapping(context, "jwst"))):
                 api.dump_mappings(context)
@@ -236,24 +235,14 @@ def _with_mappings(who, context, settings, ask):
             except OSError as error:
                 missing = error
     except MappingError as error:
-        raise ReferenceProblem(
-            f"{who}: CRDS context {context}: a mapping in {settings.root} is corrupt: "
-            f"{one_line(error)}; delete that file; {how_to_fill(context)}"
-        ) from None
+        raise corrupt_mapping(who, context, settings, one_line(error)) from None
     except (CrdsError, ReferenceProblem):
         raise
     # crds runs into a mapping that is not what it should be without a word of its own.
     except Exception as error:
-        raise ReferenceProblem(
-            f"{who}: CRDS context {context}: its mappings in {settings.root} cannot be used: "
-            f"{one_line(error) or 'no message'} ({type(error).__name__}); one of them is corrupt: fetch them anew; "
-            f"{how_to_fill(context)}"
-        ) from None
-    why = "is missing" if isinstance(missing, FileNotFoundError) else f"cannot be read ({missing.strerror or missing})"
-    raise ReferenceProblem(
-        f"{who}: CRDS context {context} is not complete in the cache {settings.root}: "
-        f"{missing.filename or missing} {why}; {how_to_fill(context)}"
-    )
+        told = f"{one_line(error) or 'no message'} ({type(error).__name__})"
+        raise unusable_mappings(who, context, settings, told) from None
+    raise incomplete_context(who, context, settings, missing)
 
 
 def _context(who, settings, state, afresh):
@@ -343,7 +332,7 @@ def _place(exposure, kind, name, chosen):
 
 
 def bring(exposure, chosen, settings):
-    """Return {type: path} of the files in the cache, fetching those that are missing; inside a `session`.
+    """Return {type: path} of the files in the cache, fetching those that are missing and may be; inside a `session`.
 
     Parameters
     ----------
@@ -367,7 +356,7 @@ def bring(exposure, chosen, settings):
     missing = {kind: path for kind, path in paths.items() if not path.exists()}
     if missing and settings.server is None:
         raise no_server(exposure, chosen.context, missing)
-    for kind, path in missing.items():
+    for kind, path in ((kind, path) for kind, path in missing.items() if settings.may_fetch(kind)):
         with fetching(exposure, kind, settings, path):
             if not path.exists():
                 _log.info("%s: fetching %s", exposure, path.name)

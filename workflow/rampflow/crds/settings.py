@@ -1,5 +1,6 @@
 """What crds is to work with: the cache, the context, the server, and the environment that tells it."""
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ PUBLIC_SERVER = "https://jwst-crds.stsci.edu"
 _CACHE_VARIABLE = re.compile(r"CRDS_\w*PATH(_SINGLE)?")
 _DATE = r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?)?"
 _CONTEXT = re.compile(rf"jwst\w*\.pmap|(jwst-)?({_DATE}|latest)|jwst-(operational|edit|build|versions)|build")
+#: What may be fetched into the cache: what is missing; mappings and parameter files; nothing, as if it were read-only.
+EVERYTHING, RULES, NOTHING = "everything", "rules", "nothing"
 #: Seconds without a byte after which a server counts as unreachable.
 TIMEOUT = 60
 #: What crds has for that, in seconds.
@@ -47,6 +50,18 @@ def wanted(config):
     return {"cache": cache, "context": context, "server": server.rstrip("/") if server else None}
 
 
+@contextlib.contextmanager
+def own_environment():
+    """Put crds's variables back afterwards: it writes its defaults into the environment, too."""
+    before = {key: value for key, value in os.environ.items() if key.startswith("CRDS_")}
+    try:
+        yield
+    finally:
+        for key in [key for key in os.environ if key.startswith("CRDS_")]:
+            del os.environ[key]
+        os.environ.update(before)
+
+
 @dataclass(frozen=True)
 class Settings:
     """What crds is to work with: environment variables of its cache, context or None, server or None."""
@@ -55,6 +70,7 @@ class Settings:
     context: str | None
     server: str | None
     root: str
+    fetches: str = EVERYTHING  #: what may be fetched into the cache
 
     @classmethod
     def of(cls, who, config):
@@ -97,9 +113,15 @@ class Settings:
 
     @property
     def writable(self):
-        """Whether the cache can be written, as far as it is there."""
+        """Whether the cache can, and may, be written, as far as it is there."""
+        if self.fetches == NOTHING:
+            return False
         folders = (self.root, os.path.join(self.root, "references", "jwst"))
         return all(os.access(folder, os.W_OK) for folder in folders if os.path.isdir(folder))
+
+    def may_fetch(self, kind=None):
+        """Whether what is missing in the cache may be fetched: mappings, or the file of a type."""
+        return self.fetches == EVERYTHING or (self.fetches == RULES and (kind is None or kind.startswith("pars-")))
 
     @property
     def pinned(self):

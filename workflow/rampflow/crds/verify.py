@@ -41,17 +41,16 @@ def verified(path, state, *, parameters=False, promised=None):
     FileProblem
         The file is not whole, or not what was promised.
     """
-    record = None
-    if state is not None:
-        place = hashlib.sha1(str(path).encode()).hexdigest()[:12]
-        record = state / "checksums" / f"{path.name}.{place}.json"
+    # What is known is read without waiting for others.
+    if state is not None and (known := remembered(path, state, parameters=parameters)):
+        return known
+    record = None if state is None else _record_of(path, state)
     with exclusive(record) if record else contextlib.nullcontext():
         before = path.stat()
         if not stat.S_ISREG(before.st_mode):
             raise files.FileProblem(f"{path} is not a file")
-        stamp = {"size": before.st_size, "mtime_ns": before.st_mtime_ns, "parameters": parameters, "form": _FORM}
-        known = read_json(record) if record else None
-        if isinstance(known, dict) and all(known.get(key) == value for key, value in stamp.items()):
+        stamp = _stamp(before, parameters)
+        if record and (known := _known(record, stamp)):
             return known
         found = stamp | check_complete(path, parameters=parameters) | digest_of(path)
         if promised:
@@ -62,6 +61,35 @@ def verified(path, state, *, parameters=False, promised=None):
         if record:
             replace(record, json.dumps(found | {"file": str(path)}))
     return found
+
+
+def remembered(path, state, *, parameters=False):
+    """Return what `verified` would without reading the file; None where it would have to.
+
+    Parameters
+    ----------
+    path, state, parameters
+        As `verified` takes them.
+    """
+    try:
+        return _known(_record_of(path, state), _stamp(path.stat(), parameters))
+    except OSError:
+        return None
+
+
+def _record_of(path, state):
+    place = hashlib.sha1(str(path).encode()).hexdigest()[:12]
+    return state / "checksums" / f"{path.name}.{place}.json"
+
+
+def _stamp(status, parameters):
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "parameters": parameters, "form": _FORM}
+
+
+def _known(record, stamp):
+    known = read_json(record)
+    same = isinstance(known, dict) and all(known.get(key) == value for key, value in stamp.items())
+    return known if same else None
 
 
 def check_complete(path, *, parameters=False):

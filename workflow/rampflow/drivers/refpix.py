@@ -51,7 +51,7 @@ def _correct(step: Step) -> None:
         at = {"plan": plan, "first_group": step.chunks.first_group}
     else:
         at = {"plan": plan, "place": step.chunks.place}
-    step.chunks.groups(refpix.correct_frames, **_IMAGES, at=at)
+    step.chunks.groups(refpix.correct_groups, **_IMAGES, at=at)
     step.chunks.zeroframes(refpix.correct_zeroframes, at={"plan": plan})
 
 
@@ -67,5 +67,5 @@ def _correct_interleaved(step: Step, reference: Reference) -> None:
     plan = irs2.plan_correction(flagged, reference.table("IRS2"), known, **options)
     if not plan.keep_reads:
         step.product.keep_rows(step.source.normal_rows)
-    mean = GroupMeans(step.source, step.threads, irs2.prepare_frames, plan=plan)
-    step.chunks.groups(irs2.correct_frames, **_IMAGES, at={"mean": mean}, plan=plan)
+    mean = GroupMeans(step.source, step.threads, irs2.prepare_groups, plan=plan)
+    step.chunks.groups(irs2.correct_groups, **_IMAGES, at={"mean": mean}, plan=plan)

@@ -4,7 +4,6 @@ The templates are beside this module, in ``templates``. Everything is in the pag
 which its tables are sorted and filtered; it asks for nothing from elsewhere.
 """
 
-import math
 import os
 import time
 from collections import defaultdict
@@ -15,9 +14,10 @@ from statistics import median
 import jinja2
 import yaml
 
+from rampflow.inspection import drawings, pictures, summary
 from rampflow.inspection import look as looking
-from rampflow.inspection import pictures, summary
 from rampflow.inspection.exposures import STATES
+from rampflow.inspection.words import megabytes, percent, seconds, short, told
 from rampflow.settings.configuration import steps
 
 #: Pixels of all pictures of rates together, and the smallest and the largest side of one.
@@ -45,35 +45,6 @@ _COLUMNS = (
 )
 
 
-def seconds(value):
-    """Say a time."""
-    if value >= 5400:
-        return f"{value / 3600:.1f} h"
-    return f"{value / 60:.1f} min" if value >= 90 else f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
-
-
-def megabytes(value):
-    """Say an amount of memory; – where it is not known."""
-    return "–" if value is None else f"{value:.0f} MB"
-
-
-def percent(fraction):
-    """Say a fraction; – where it could not be counted."""
-    if fraction is None:
-        return "–"
-    value = 100 * fraction
-    text = "0" if value == 0 else f"{value:.2g} %" if value < 9.95 else f"{value:.1f} %"
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def short(value):
-    """Say a value with three digits."""
-    value = float(value)
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}" if abs(value) < 1e5 else f"{value:.2e}"
-
-
 def when(text):
     """Say a time of the day; ? where none is known."""
     return str(text).replace("T", " ").removesuffix("Z") if text else "?"
@@ -90,7 +61,8 @@ def _scaled(picture, width):
     return picture.columns * scale, picture.rows * scale
 
 
-def _environment():
+def environment():
+    """Return what the templates are read and filled by."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     made = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -137,7 +109,7 @@ def write(results, exposures, looks, rows):
     columns = [column for column in _COLUMNS if column[0] != "at step" or any(row["failing_step"] for row in rows)]
     views = [_view(results, *each) for each in zip(exposures, looks, rows, strict=True)]
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             folder=str(results.folder),
@@ -308,7 +280,8 @@ def _view(results, exposure, look, row):
         "look": look,
         "row": row,
         "title": title,
-        "ramps": [_drawn(ramp) for ramp in look.ramps],
+        "ramps": [drawings.ramp(one) for one in look.ramps],
+        "spectra": list(drawings.spectra(look.counts.by_step)),
         "fractions": _fractions(look.counts),
         "counted": bool(look.counts.by_step),
         "chain": [_step(results, exposure, look, step) for step in exposure.steps],
@@ -347,51 +320,8 @@ def _step(results, exposure, look, step):
         "record": record,
         "state": "outdated" if outdated else "complete" if done else "skipped",
         "said": "outdated" if outdated else record["status"].lower(),
-        "counts": _counted(look.counts.by_step.get(step, {})),
+        "counts": told(look.counts.by_step.get(step, {})),
         "remarks": "; ".join(filter(None, remarks)),
         "products": [(f"{exposure.root}/{n}", n.removeprefix(f"{exposure.root}_")) for n in exposure.products[step]],
         "links": [*links, (f"{exposure.root}/record/{step}.json", "record")],
-    }
-
-
-def _counted(of_step):
-    """Say which flags a step has set and cleared."""
-    parts = [f"{number} {name}" for name, number in of_step.get("events", {}).items() if number]
-    for what in ("groups", "pixels"):
-        for sign, key in (("+", "set"), ("−", "cleared")):
-            found = of_step.get(what, {}).get(key, {})
-            parts += [f"{sign}{number} {name} ({what})" for name, number in found.items() if number]
-    return ", ".join(parts)
-
-
-def _drawn(ramp):
-    """Place a ramp in a drawing of 260 by 150, whose axes meet at (44, 126)."""
-    known = [v for v in (*ramp.values, *(ramp.raw or ()), *(ramp.line or ())) if math.isfinite(v)] or [0.0]
-    low, high = min(known), max(known)
-    last = ramp.times[-1] or 1.0
-
-    def place(time_, value):
-        at = 126 - 114 * (value - low) / ((high - low) or 1.0)
-        return round(44 + 210 * time_ / last, 1), round(at, 1)
-
-    def path(pairs):
-        return "M" + "L".join("{} {}".format(*place(*pair)) for pair in pairs if math.isfinite(pair[1]))
-
-    points = []
-    for number, (time_, value, mark) in enumerate(zip(ramp.times, ramp.values, ramp.marks, strict=True), start=1):
-        if math.isfinite(value):
-            said = f"{short(value)} DN at {short(time_)} s" + (f", {mark}" if mark else "")
-            points.append((*place(time_, value), mark, f"{number}: {said}"))
-    what = {"jump": "with a jump", "saturated": "saturated"}.get(ramp.what, ramp.what)
-    where = f"x {ramp.x}, y {ramp.y}, integration {ramp.integration}"
-    return {
-        "title": f"{what}: {where}; {short(ramp.rate)} DN/s",
-        "hint": f"The ramp of a pixel before the fit ({what}), {where}; pixels and integrations are counted from 1",
-        "low": low,
-        "high": high,
-        "last": last,
-        "unit": "s" if ramp.timed else "groups",
-        "line": path([(0, ramp.line[0]), (ramp.times[-1], ramp.line[1])]) if ramp.line else "",
-        "raw": path(list(zip(ramp.times, ramp.raw, strict=True))) if ramp.raw else "",
-        "points": points,
     }

@@ -94,6 +94,7 @@ RECORD = {
     "step": NAME,
     "recipe": TEXT,
     "code": (TEXT, NONE),
+    "skipped": Maybe((Each(TEXT, TEXT), Every(TEXT))),
     "versions": Each(TEXT, (TEXT, NONE)),
     "parameters": Maybe(MAPPING),
     "references": Maybe(

@@ -30,7 +30,7 @@ log = logging.getLogger("rampflow")
 
 
 class Job:
-    """A job: `run` it as a script does, or have it `work` and take its errors.
+    """A job: `run` ends the process with a line where it fails, as a script does; `work` raises.
 
     Parameters
     ----------
@@ -60,6 +60,8 @@ class Job:
         try:
             if self.spec.log:
                 _write_log_to(self.spec.log)
+            for step, source in self.spec.skipped.items():
+                log.info("%s is skipped before this step, by %s", step, source)
             self.work(function)
         except Exception as error:
             text = self.told(error)
@@ -132,7 +134,7 @@ class Job:
 
     def made_of(self) -> dict[str, Any]:
         """Return what the products follow from, beside code and files: parameters, references, the steps left out."""
-        return {"skipped": list(self.spec.skipped)}
+        return {"skipped": dict(self.spec.skipped)}
 
     def _is_hashed(self, path: Path) -> bool:
         """Whether a file's checksum is taken: products on the way are not worth the time unless it is asked for."""

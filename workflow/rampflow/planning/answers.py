@@ -24,6 +24,47 @@ if TYPE_CHECKING:
     from rampflow.planning.exposures import Exposure
 
 
+#: The file among the results that is there when CRDS has answered for all exposures.
+ANSWERED = "references.json"
+
+
+class Kept:
+    """Answers that are kept among the results.
+
+    Parameters
+    ----------
+    results : path-like
+        Folder of the results.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+
+    def version(self) -> object:
+        """Return something by which an answer can be told from a later one; None while there is no answer."""
+        try:
+            found = os.stat(self._results / ANSWERED)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+    def failed(self) -> Collection[str]:
+        """Return the exposures for which CRDS has no answer."""
+        return failures(self._results / ANSWERED)
+
+    def names(self, root: str) -> dict[str, str]:
+        """Return the file, or "N/A", of every type that was asked for an exposure."""
+        return self.summary(root).get("references", {})
+
+    def summary(self, root: str) -> dict[str, Any]:
+        """Return what is kept of all that was asked for an exposure; empty where nothing is."""
+        return read_json(self._results / root / "references" / "asked.json") or {}
+
+    def pointer(self, root: str, kind: str) -> Any:
+        """Read what was answered for a type; None where there is nothing to read."""
+        return read_json(self._results / root / "references" / f"{kind}.json")
+
+
 class Answers:
     """The chains of a run, settled once per exposure and answer.
 
@@ -33,25 +74,28 @@ class Answers:
         The run's plan.
     results : path-like
         Folder of the results.
+    source : Kept, optional
+        Where the answers are; by default among the results.
     """
 
-    def __init__(self, plan: Plan, results: str | Path) -> None:
+    def __init__(self, plan: Plan, results: str | Path, source: "Kept | None" = None) -> None:
         self._plan, self._results = plan, Path(results)
-        self._seen: tuple[int, int] | None = None
+        self._source = source or Kept(self._results)
+        self._seen: object = None
         self._chains: dict[str, Chain] = {}
         self._links: dict[str, str] | None = None
         self._failed: Collection[str] | None = None
 
     @property
-    def version(self) -> tuple[int, int] | None:
-        """What is not the same for two answers; None while there is none."""
+    def version(self) -> object:
+        """Something by which an answer can be told from a later one; None while there is no answer."""
         self._look()
         return self._seen
 
     @property
     def file(self) -> str:
         """The file that is there when CRDS has answered for all exposures."""
-        return f"{self._results}/references.json"
+        return str(self._results / ANSWERED)
 
     def chain(self, root: str) -> Chain:
         """Return the chain of an exposure: settled, or without an answer that of the step tables."""
@@ -73,7 +117,10 @@ class Answers:
         return {step: why for step, why in found.items() if isinstance(keep, str) or step not in keep}
 
     def disagreements(self) -> list[str]:
-        """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures."""
+        """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures.
+
+        And where it says nothing of a step that jwst then leaves out, and the tables do not.
+        """
         kinds: dict[str, list[Exposure]] = defaultdict(list)
         for root, exposure in self._plan.exposures.items():
             chain, cells = self.chain(root), self._plan.cells(exposure)
@@ -82,9 +129,20 @@ class Answers:
                     who = f"{'off' if entry['value'] else 'on'} by CRDS ({entry['source'].split()[0]})"
                     table = f"{cells[step]} in its table" if step in cells else "not in its table"
                     kinds[f"{step}: {who}, {table} (release {self._plan.release.name})"].append(exposure)
+                if self._unlike_jwst(step, chain):
+                    table = f"on by its table (release {self._plan.release.name})"
+                    why = "where CRDS has no parameter file that says so; jwst has it off then"
+                    kinds[f"{step}: {table}, {why} (steps: {{{step}: {{skip: true}}}})"].append(exposure)
             for step, why in chain.kept.items():
                 kinds[f"{step}: {why}"].append(exposure)
         return [f"{kind}: {_counted(exposures)}" for kind, exposures in kinds.items()]
+
+    def _unlike_jwst(self, step: str, chain: Chain) -> bool:
+        """Whether a step runs that jwst would leave out, since nobody but the step table says anything of it."""
+        release = self._plan.release
+        asked = self._seen is not None and self._plan.config["crds"]["pars"]
+        alone = chain.skips[step]["source"] == f"release {release.name}"
+        return asked and alone and step in chain.steps and step in release.off_in_jwst
 
     def chained_after(self, root: str) -> str | None:
         """Return the root of the exposure whose persistence is handed on to this one; None without one."""
@@ -97,24 +155,22 @@ class Answers:
         """Return the exposures for which CRDS has no answer."""
         self._look()
         if self._failed is None:
-            self._failed = failures(self.file)
+            self._failed = self._source.failed()
         return self._failed
+
+    def pointer(self, root: str, kind: str) -> Any:
+        """Return what CRDS has answered for a type; None where there is no answer."""
+        return self._source.pointer(root, kind)
 
     def parameter_files(self, root: str) -> dict[str, Any]:
         """Read CRDS's parameter files for an exposure: type to what its file holds, of the types that have one."""
-        folder = self._results / root / "references"
-        names = (read_json(folder / "asked.json") or {}).get("references", {})
-        kinds = [kind for kind, name in names.items() if kind.startswith("pars-") and name != "N/A"]
-        pointers = {kind: read_json(folder / f"{kind}.json") for kind in kinds}
+        kinds = [kind for kind, name in self._source.names(root).items() if kind.startswith("pars-") and name != "N/A"]
+        pointers = {kind: self.pointer(root, kind) for kind in kinds}
         return {kind: pointer for kind, pointer in pointers.items() if pointer and pointer.get("file")}
 
     def _look(self) -> None:
         """Forget what was settled when there is another answer, or none any more."""
-        try:
-            found = os.stat(self.file)
-            seen = found.st_mtime_ns, found.st_ino
-        except OSError:
-            seen = None
+        seen = self._source.version()
         if seen != self._seen:
             self._seen, self._chains, self._links, self._failed = seen, {}, None, None
 

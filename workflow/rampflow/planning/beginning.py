@@ -11,7 +11,9 @@ from rampflow.settings.configuration import ConfigError, check_config
 from rampflow.settings.paths import named_files
 
 
-def prepare(config: Mapping[str, Any], directory: str | Path = ".") -> tuple[dict[str, Any], Plan, list[str]]:
+def prepare(
+    config: Mapping[str, Any], directory: str | Path = ".", remember: bool = True
+) -> tuple[dict[str, Any], Plan, list[str]]:
     """Check a configuration and the exposures that it asks for, and make the plan.
 
     Parameters
@@ -20,6 +22,8 @@ def prepare(config: Mapping[str, Any], directory: str | Path = ".") -> tuple[dic
         The configuration as Snakemake has read it.
     directory : path-like, optional
         The run's folder.
+    remember : bool, optional
+        Whether what headers say may be kept in the run's folder.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def prepare(config: Mapping[str, Any], directory: str | Path = ".") -> tuple[dic
     found = Survey([], [], [], [])
     plan: Any = None
     if "exposures" not in wrong:
-        found = survey(config, directory)
+        found = survey(config, directory, remember)
     problems += found.problems
     if "release" not in wrong:
         try:

@@ -131,8 +131,11 @@ def find_exposures(config: Mapping[str, Any], directory: str | Path = ".") -> tu
     return found.exposures, found.notices
 
 
-def survey(config: Mapping[str, Any], directory: str | Path = ".") -> Survey:
-    """Find the run's exposures as `find_exposures` does, and return the problems instead of raising them."""
+def survey(config: Mapping[str, Any], directory: str | Path = ".", remember: bool = True) -> Survey:
+    """Find the run's exposures as `find_exposures` does, and return the problems instead of raising them.
+
+    What headers say is kept in the run's folder, unless ``remember`` is false.
+    """
     config = check_config(config)
     directory = Path(directory)
     try:
@@ -144,7 +147,7 @@ def survey(config: Mapping[str, Any], directory: str | Path = ".") -> Survey:
     if not present and None not in (config["instrument"], config["tso"]):
         mode = placeholder(config["instrument"], config["tso"])
         return Survey([mode], [], problems or [f"exposures: no file {entry['uncal']!r}" for entry in given], names)
-    found, unreadable = read_all(given, directory)
+    found, unreadable = read_all(given, directory, remember)
     problems += unreadable
     exposures: list[Exposure] = []
     lines: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Jobs that Snakemake is made to do: by the user, by itself after a run that was killed, or since they do not stand."""
+"""Jobs that Snakemake is made to do: by the user, by itself after a killed run, or because their products are stale."""
 
 from collections import defaultdict
 from collections.abc import Iterable

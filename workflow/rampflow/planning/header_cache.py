@@ -18,7 +18,7 @@ _CACHE_FORMAT = 3
 
 
 def read_all(
-    entries: Iterable[Mapping[str, Any]], directory: Path
+    entries: Iterable[Mapping[str, Any]], directory: Path, remember: bool = True
 ) -> tuple[list[tuple[Mapping[str, Any], dict[str, Any]]], list[str]]:
     """Read the headers of raw files, or take them from the cache.
 
@@ -28,6 +28,8 @@ def read_all(
         With the path of each file from the run's folder, ``uncal``.
     directory : `~pathlib.Path`
         The run's folder.
+    remember : bool, optional
+        Whether the cache may be written.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def read_all(
             problems.append(f"{path}: {facts['problem']}")
         else:
             found.append((entry, facts | {"raw": Raw(*facts["raw"])}))
-    if fresh != cached:
+    if remember and fresh != cached:
         _save_cache(directory / CACHE, fresh)
     return found, problems
 

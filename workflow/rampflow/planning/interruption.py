@@ -69,7 +69,7 @@ class Interruption:
         self._scheduler = scheduler
 
     def spare(self, process: "subprocess.Popen | None") -> None:
-        """Do not end this process (`~subprocess.Popen` or None) with the jobs: it is none."""
+        """Leave a process (`~subprocess.Popen` or None) alone when jobs are ended: the server of the warm start."""
         if process is not None:
             self._spared.add(process.pid)
 

@@ -241,7 +241,7 @@ class Plan:
         return self.exposures[root]
 
     def _kind(self, exposure: "Exposure") -> object:
-        """Return what the terms of an exposure hang on."""
+        """Return what the terms of an exposure depend on: exposures for which it is equal share them."""
         layers = tuple(id(layer) for layer in self._layers_of[exposure.root])
         return _mode(exposure), exposure.irs2, bool(exposure.superstripes), layers
 

@@ -9,42 +9,35 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rampflow.crds.asked import answers_hold
 from rampflow.io import owners, room
-from rampflow.io.shared_files import private_folder, read_json
+from rampflow.io.shared_files import private_folder
 from rampflow.jobs import memory
-from rampflow.jobs.provenance import code_digest, script_of
 from rampflow.planning import kernels_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
+from rampflow.planning.demand import Demand
 from rampflow.planning.folders import unusable
 from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
-from rampflow.planning.reference_requests import ReferenceRequests
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.run_file import RunFile
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
-from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
-from rampflow.settings.parameters import PIPELINE, Settings, merge_parameters, parameter_type
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
 BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
 #: Where a run keeps what is neither product nor record, in its own folder; only its owner may look there.
 STATE = ".rampflow"
-#: Parameters that name a file of the user's, which is an input of the step's rule.
-USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
 
 
 class Run:
-    """What the Snakefile asks.
+    """A run of the workflow: it answers what the Snakefile and the rules ask.
 
     Parameters
     ----------
@@ -75,9 +68,9 @@ class Run:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
         self.answers = Answers(self.plan, self.results)
-        self._told: tuple[int, int] | None = None
+        self.demand = Demand(self.plan, self.answers)
+        self._told: object = None
         self._disagreements: list[str] = []
-        self.requests = ReferenceRequests(self.plan)
         self._file = RunFile(self.results, self.config, self.plan, self.answers)
         self._lock = ResultsLock(self.results, self._file.started)
         self._standing: Any = None
@@ -122,7 +115,7 @@ class Run:
             self._file.end_killed(since)
 
     def begin(self, workflow: Any) -> None:
-        """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
+        """Begin the run: take the lock of the results, say what the user should know, note it in the file of the run.
 
         Parameters
         ----------
@@ -158,9 +151,10 @@ class Run:
         kernels_place.choose(STATE)
 
     def end(self, answers: str | Path, outcome: str, unfinished: Callable[..., Iterable[str]]) -> None:
-        """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
+        """End the run: note its outcome, say what is not finished, give the lock back.
 
-        Timers of Snakemake's scheduler would hold it for another second.
+        Answers of CRDS that were failures are forgotten, so that the next run asks again. Timers of Snakemake's
+        scheduler would hold the process for another second: it is made to end at once.
 
         Parameters
         ----------
@@ -218,53 +212,19 @@ class Run:
     def _all_notices(self) -> list[str]:
         return [*self.notices, *self._disagreements]
 
-    @property
-    def products(self) -> list[str]:
-        """Final products of the run: count rates; the ramp where it is asked for, or where nothing is fitted."""
-        paths = []
-        for root in self.plan.exposures:
-            fitted = "ramp_fit" in self.plan.chain(root)
-            kinds = ["rate", "rateints"] if fitted else []
-            if self.config["save_calibrated_ramp"] or not fitted:
-                kinds.append("ramp")
-            paths += [f"{self.results}/{root}/{root}_{kind}.fits" for kind in kinds]
-        return paths
-
-    def keeps(self, step: str) -> bool:
-        """Whether the products of a step stay after the run."""
-        keep = self.config["keep"]
-        return keep == "all" or (keep != "none" and step in keep)
-
-    def chain(self, exposure: str) -> Chain:
-        """Return the `Chain` of an exposure: settled, once CRDS has answered."""
-        return self.answers.chain(exposure)
-
-    def settings(self, step: str, exposure: str) -> Settings:
-        """Return the parameters of a step, CRDS's among them once it has answered."""
-        try:
-            return self.plan.settings(step, exposure, self.chain(exposure))
-        except ConfigError:
-            # The job comes upon it, too, and fails with its message: that is one exposure and not the run.
-            return self.plan.settings(step, exposure)
-
-    def reference_types(self, step: str, exposure: str) -> list[str]:
-        """CRDS types of what a step of an exposure reads, parameter files too; none of a step that is off."""
-        chain = self.chain(exposure)
-        if not chain.asks_for(step):
-            return []
-        own = (parameter_type(step), PIPELINE)
-        parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
-        return self.plan.reference_types(step, exposure, chain) + parameters
+    # --- files by names that Snakemake takes as they are ------------------------------------------------
 
     def raw(self, exposure: str) -> str | None:
-        """Return the raw file of an exposure, by a name that Snakemake takes as it is; None where there is no file."""
-        path = self.plan.exposures[exposure].path
-        return plain(path) if path else None
+        """Return the raw file of an exposure; None where there is no file."""
+        return _plain(self.plan.exposures[exposure].path)
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
-        """Return the file that a parameter of the configuration names, by such a name; None where it names none."""
-        path = self.settings(step, exposure)[parameter]["value"]
-        return plain(path) if path else None
+        """Return the file that a parameter of the configuration names; None where it names none."""
+        return _plain(self.demand.user_file(step, parameter, exposure))
+
+    def carried_file(self, exposure: str) -> str | None:
+        """Return the file with what the exposure before has left, where the configuration names one; or None."""
+        return _plain(self.demand.carried_file(exposure))
 
     # --- what stands ----------------------------------------------------------------------------------
 
@@ -275,52 +235,20 @@ class Run:
         user forces is done, what does not stand is done by `judge`, and nothing else.
         """
         if self._standing is None:
-            self._standing = Standing(self, cache(lambda rule: code_digest(script_of(rule))))
+            self._standing = Standing(self.demand)
             workflow.dag_settings.rerun_triggers = frozenset()
-            if os.path.exists(self.answers.file) and not all(map(self._answers_hold, self.plan.exposures)):
+            if os.path.exists(self.answers.file) and not self.demand.answers_hold:
                 workflow.dag.forcefiles.add(self.answers.file)
 
-    def _answers_hold(self, exposure: str) -> bool:
-        """Whether what CRDS has answered for an exposure is an answer to what would be asked now."""
-        folder = Path(self.results, exposure, "references")
-        return answers_hold(folder, self.requests.of(exposure), self.config["crds"], self.config["lock"])[0]
-
     def judge(self, workflow: Any, step: str, exposure: str) -> bool:
-        """Return whether a job stands; those of its exposure that do not are done anew.
+        """Return whether the products of a job stand; jobs of its exposure whose products do not are forced.
 
         A job that follows one that is done anew does not stand, either: Snakemake has to find its way from there to
         the end, where it looks for what is missing of other exposures.
         """
         self._forced.add(workflow.dag, exposure, self._standing.stale(exposure))
         anew = self._forced.jobs(workflow.dag, exposure)
-        follows = anew & {step, *self._standing.before(step, exposure)}
-        return self._standing.is_done(step, exposure) and not follows and exposure not in self.answers.failed()
-
-    def pointers(self, step: str, exposure: str) -> dict[str, Any] | None:
-        """Read what CRDS has answered for a step: type to pointer; None where an answer is missing."""
-        folder = Path(self.results, exposure, "references")
-        found = {kind: read_json(folder / f"{kind}.json") for kind in self.reference_types(step, exposure)}
-        return found if all(isinstance(pointer, dict) for pointer in found.values()) else None
-
-    def resolved(self, step: str, exposure: str, pointers: Mapping[str, Any]) -> Settings | None:
-        """Return the parameters of a step as its job would resolve them; None where it could not."""
-        try:
-            return merge_parameters(self.plan.settings(step, exposure), pointers, step)[0]
-        except ConfigError:
-            return None
-
-    def other_inputs(self, step: str, exposure: str) -> dict[str, str]:
-        """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
-        settings = self.settings(step, exposure)
-        named = {"user": settings.get(USER_FILES.get(step, ""), {}).get("value")}
-        if step == "persistence" and not self.answers.chained_after(exposure):
-            named["carried"] = self.carried_file(exposure)
-        return {word: path for word, path in named.items() if path}
-
-    def carried_file(self, exposure: str) -> str | None:
-        """Return the file with what the exposure before has left, where the configuration names one; or None."""
-        traps = self.settings("persistence", exposure)["algorithm"]["value"] == "traps"
-        return self.user_file("persistence", "input_trapsfilled" if traps else "persistence_array_file", exposure)
+        return self._standing.stands(step, exposure, anew)
 
     def _bytes(self, exposure: str) -> int:
         size = 4
@@ -333,7 +261,11 @@ class Run:
         return max(1, min(MAX_THREADS, self._bytes(exposure) // BYTES_PER_THREAD + 1))
 
     def memory(self, exposure: str, threads: int) -> int:
-        """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
+        """Memory for a job (MB): the interpreter, images and coefficients of one frame, chunks in work."""
         *_, ny, nx = self.plan.exposures[exposure].shape
         pictures = max(1, self.plan.exposures[exposure].superstripes)
         return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
+
+
+def _plain(path: str | None) -> str | None:
+    return plain(path) if path else None

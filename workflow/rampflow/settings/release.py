@@ -38,6 +38,7 @@ class Release:
     cells: dict[Mode, dict[str, str]]  #: step to "on" or "off", of the steps of a mode, in execution order
     defaults: dict[str, dict[str, Any]]  #: step to {parameter: value}
     references: list[dict[str, str]]  #: rows: step, type, instruments, when
+    off_in_jwst: list[str]  #: steps that jwst has off where no parameter file of CRDS turns them on
 
     @property
     def types(self) -> list[str]:
@@ -118,9 +119,12 @@ def load_release(name: str) -> Release:
             references += rows
     own_steps = {step for mode in order.values() for step in mode}
     defaults = _defaults(folders, description.get("without", {}), own_steps, problems)
+    off_in_jwst = description.get("off_in_jwst", [])
+    where = folders[-1] / "release.yaml"
+    problems += [f"{where}: off_in_jwst: {step!r}: no such step" for step in off_in_jwst if step not in steps()]
     if problems:
         raise ConfigError(problems)
-    return Release(name, description["description"], order, cells, defaults, references)
+    return Release(name, description["description"], order, cells, defaults, references, off_in_jwst)
 
 
 def _folders(name: str, problems: list[str]) -> list[Path]:

@@ -263,7 +263,7 @@ class Dark:
             yield (*plane, group), dark.astype(np.float32, copy=False)
 
     def product(self, flags: np.ndarray, instrument: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Say what a file of the dark holds, for `rampflow.jobs.step.Step.save_beside`: (images, keywords)."""
+        """Return what a file of the dark as it was used holds: (images, keywords)."""
         shape = (*self.planes, self.pattern.ngroups, *flags.shape[-2:])
         images = {"SCI": (shape, "f4", self.chunks()), "DQ": (flags.shape, "u4", [((), flags)])}
         return images, self.pattern.keywords() | {"DATAMODL": MODELS.get(instrument, "DarkModel")}

@@ -71,7 +71,7 @@ class Families:
 
 @dataclass(frozen=True)
 class Timing:
-    """When what happens in an exposure.
+    """The times of an exposure that traps follow: of groups, frames and resets.
 
     Attributes
     ----------

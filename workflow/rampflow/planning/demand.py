@@ -1,0 +1,129 @@
+"""What a configuration asks for of its exposures: chains, parameters, reference files, products.
+
+A run works for it; what another configuration would do is told by it, without a run.
+"""
+
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rampflow.crds.asked import answers_hold
+from rampflow.planning.answers import Answers
+from rampflow.planning.plan import Plan
+from rampflow.planning.reference_requests import ReferenceRequests
+from rampflow.settings.chain import Chain
+from rampflow.settings.configuration import ConfigError
+from rampflow.settings.parameters import PIPELINE, Settings, merge_parameters, parameter_type
+
+#: Parameters that name a file of the user's, which is an input of the step's rule.
+USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
+
+
+class Demand:
+    """What is asked for, once CRDS has answered; what the step tables say of it before.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan, with its configuration and exposures.
+    answers : Answers
+        What CRDS has answered, or would.
+
+    Attributes
+    ----------
+    results : str
+        Folder of the results.
+    requests : ReferenceRequests
+        What CRDS is asked.
+    """
+
+    def __init__(self, plan: Plan, answers: Answers) -> None:
+        self.plan, self.answers = plan, answers
+        self.config = plan.config
+        self.requests = ReferenceRequests(plan)
+        self.results = self.config["results"].rstrip("/")
+
+    def products_of(self, exposure: str) -> list[str]:
+        """Return the kinds of the final products of an exposure.
+
+        Count rates; the ramp where it is asked for, or where nothing is fitted.
+        """
+        fitted = "ramp_fit" in self.plan.chain(exposure)
+        kinds = ["rate", "rateints"] if fitted else []
+        if self.config["save_calibrated_ramp"] or not fitted:
+            kinds.append("ramp")
+        return kinds
+
+    @property
+    def products(self) -> list[str]:
+        """Final products of all exposures."""
+        kinds = ((root, kind) for root in self.plan.exposures for kind in self.products_of(root))
+        return [f"{self.results}/{root}/{root}_{kind}.fits" for root, kind in kinds]
+
+    def keeps(self, step: str) -> bool:
+        """Whether the products of a step stay after the run."""
+        keep = self.config["keep"]
+        return keep == "all" or (keep != "none" and step in keep)
+
+    def chain(self, exposure: str) -> Chain:
+        """Return the `Chain` of an exposure: settled, once CRDS has answered."""
+        return self.answers.chain(exposure)
+
+    def settings(self, step: str, exposure: str) -> Settings:
+        """Return the parameters of a step, CRDS's among them once it has answered."""
+        try:
+            return self.plan.settings(step, exposure, self.chain(exposure))
+        except ConfigError:
+            # The job comes upon it, too, and fails with its message: that is one exposure and not the run.
+            return self.plan.settings(step, exposure)
+
+    def reference_types(self, step: str, exposure: str) -> list[str]:
+        """CRDS types of what a step of an exposure reads, parameter files too; none of a step that is off."""
+        chain = self.chain(exposure)
+        if not chain.asks_for(step):
+            return []
+        own = (parameter_type(step), PIPELINE)
+        parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
+        return self.plan.reference_types(step, exposure, chain) + parameters
+
+    @functools.cached_property
+    def answers_hold(self) -> bool:
+        """Whether what CRDS has answered, for all exposures, are answers to what would be asked now."""
+        return os.path.exists(self.answers.file) and all(map(self._answers_hold, self.plan.exposures))
+
+    def _answers_hold(self, exposure: str) -> bool:
+        folder = Path(self.results, exposure, "references")
+        return answers_hold(folder, self.requests.of(exposure), self.config["crds"], self.config["lock"])[0]
+
+    # --- what a product follows from ------------------------------------------------------------------
+
+    def pointers(self, step: str, exposure: str) -> dict[str, Any] | None:
+        """Return what CRDS has answered for a step: type to pointer; None where an answer is missing."""
+        found = {kind: self.answers.pointer(exposure, kind) for kind in self.reference_types(step, exposure)}
+        return found if all(isinstance(pointer, dict) for pointer in found.values()) else None
+
+    def resolved(self, step: str, exposure: str, pointers: Mapping[str, Any]) -> Settings | None:
+        """Return the parameters of a step as its job would resolve them; None where it could not."""
+        try:
+            return merge_parameters(self.plan.settings(step, exposure), pointers, step)[0]
+        except ConfigError:
+            return None
+
+    def other_inputs(self, step: str, exposure: str) -> dict[str, str]:
+        """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
+        settings = self.settings(step, exposure)
+        named = {"user": settings.get(USER_FILES.get(step, ""), {}).get("value")}
+        if step == "persistence" and not self.answers.chained_after(exposure):
+            named["carried"] = self.carried_file(exposure)
+        return {word: path for word, path in named.items() if path}
+
+    def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
+        """Return the file that a parameter of the configuration names; None where it names none."""
+        return self.settings(step, exposure)[parameter]["value"] or None
+
+    def carried_file(self, exposure: str) -> str | None:
+        """Return the file with what the exposure before has left, where the configuration names one; or None."""
+        traps = self.settings("persistence", exposure)["algorithm"]["value"] == "traps"
+        return self.user_file("persistence", "input_trapsfilled" if traps else "persistence_array_file", exposure)

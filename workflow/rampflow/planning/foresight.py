@@ -1,0 +1,140 @@
+"""Which jobs a run would do: what does not stand, what is missing where it is needed, and what follows either.
+
+Whether a job stands is for `rampflow.planning.standing` to say, here as in a run; what is then missing, and where the
+way leads from there, is what Snakemake makes of it with its own triggers turned off.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rampflow.planning.demand import Demand
+from rampflow.planning.holding import FINAL, MADE_FROM
+from rampflow.planning.standing import Standing
+
+#: What an exposure leaves for the next one in its detector, beside its products.
+CARRIED = "carried/persistence.json"
+#: The job that stops an exposure for which CRDS has no answer.
+UNANSWERED = "unanswered"
+
+_Node = tuple[str, str]  # exposure, job
+
+
+class _Edge(NamedTuple):
+    job: _Node
+    complete: bool  # whether all files that lead from the one to the other are there
+
+
+class Foresight:
+    """The jobs of a run that has not begun.
+
+    Parameters
+    ----------
+    demand : `~rampflow.planning.demand.Demand`
+        What is asked for.
+    standing : `~rampflow.planning.standing.Standing`
+        What of it stands.
+    """
+
+    def __init__(self, demand: Demand, standing: Standing) -> None:
+        self._demand, self._standing, self._results = demand, standing, Path(demand.results)
+        self._failed = [exposure for exposure in demand.answers.failed() if exposure in demand.plan.exposures]
+        self._jobs = {exposure: self._jobs_of(exposure) for exposure in demand.plan.exposures}
+        self._blocked = {
+            (exposure, job)
+            for exposure in self._failed
+            for job in self._jobs[exposure]
+            if demand.reference_types(job, exposure)
+        }
+        self._after: dict[_Node, list[_Edge]] = {}
+        self._before: dict[_Node, list[_Edge]] = {}
+        for exposure, jobs in self._jobs.items():
+            for job in jobs:
+                self._connect(exposure, job)
+
+    def jobs(self) -> dict[str, dict[str, str]]:
+        """Return the jobs that would run: exposure to {job: why}, in the order of its chain.
+
+        Of an exposure for which CRDS has no answer the job that says so is among them, and none that needs an answer.
+        """
+        why: dict[_Node, str] = {}
+        for exposure, jobs in self._jobs.items():
+            stale = self._standing.stale(exposure)
+            for job in jobs:
+                if job in stale:
+                    why[exposure, job] = stale[job]
+                elif job in FINAL and not all(self._there(exposure, kind) for kind in FINAL[job]):
+                    why[exposure, job] = self._missing(exposure, job)
+                elif (exposure, job) in self._blocked:
+                    why[exposure, job] = UNANSWERED
+        queue = deque(why)
+        while queue:
+            node = queue.popleft()
+            for before, complete in self._before[node]:
+                if not complete and before not in why:
+                    why[before] = self._missing(*before)
+                    queue.append(before)
+            for after, complete in self._after[node]:
+                if after not in why and not (complete and self._stands(*after)):
+                    why[after] = MADE_FROM
+                    queue.append(after)
+        stopped = self._stopped(why)
+        return self._ordered({node: text for node, text in why.items() if node not in stopped})
+
+    def _stopped(self, why: Mapping[_Node, str]) -> set[_Node]:
+        """Return the jobs that wait in vain for one that needs an answer of CRDS."""
+        stopped, todo = set(self._blocked), list(self._blocked)
+        while todo:
+            for after, _ in self._after[todo.pop()]:
+                if after in why and after not in stopped:
+                    stopped.add(after)
+                    todo.append(after)
+        return stopped
+
+    def _ordered(self, why: Mapping[_Node, str]) -> dict[str, dict[str, str]]:
+        found = {}
+        for exposure, jobs in self._jobs.items():
+            found[exposure] = {job: why[exposure, job] for job in jobs if (exposure, job) in why}
+            if exposure in self._failed:
+                found[exposure][UNANSWERED] = "no answer of CRDS"
+        return {exposure: jobs for exposure, jobs in found.items() if jobs}
+
+    def _jobs_of(self, exposure: str) -> list[str]:
+        """Return the jobs that an exposure's final products need, in the order of its chain."""
+        wanted = self._demand.products_of(exposure)
+        return [job for job in self._standing.jobs(exposure) if job not in FINAL or FINAL[job][0] in wanted]
+
+    def _stands(self, exposure: str, job: str) -> bool:
+        return self._standing.stands(job, exposure, self._standing.stale(exposure))
+
+    # --- the graph ------------------------------------------------------------------------------------
+
+    def _connect(self, exposure: str, job: str) -> None:
+        """Find out which jobs a job follows, and whether the files between them are there."""
+        node = exposure, job
+        self._after.setdefault(node, [])
+        self._before[node] = []
+        chain = self._demand.chain(exposure)
+        before = {"rate": chain.final, "ramp": chain.before_fit}[job] if job in FINAL else chain.previous(job)
+        if before is not None:
+            complete = all(self._there(exposure, kind) for kind in self._kinds(exposure, before))
+            self._join((exposure, before), node, complete)
+        if job == "persistence" and (other := self._demand.answers.chained_after(exposure)):
+            self._join((other, job), node, (self._results / other / CARRIED).exists())
+
+    def _join(self, before: _Node, after: _Node, complete: bool) -> None:
+        self._after.setdefault(before, []).append(_Edge(after, complete))
+        self._before[after].append(_Edge(before, complete))
+
+    def _kinds(self, exposure: str, step: str) -> list[str]:
+        """Return what the products of a step are called, as far as the job after it reads them."""
+        steps = self._demand.chain(exposure).steps
+        fitted = "ramp_fit" in steps[: steps.index(step) + 1]
+        return [step, f"{step}ints"] if fitted else [step]
+
+    def _there(self, exposure: str, kind: str) -> bool:
+        return (self._results / exposure / f"{exposure}_{kind}.fits").exists()
+
+    def _missing(self, exposure: str, job: str) -> str:
+        return "has not run" if self._standing.record(job, exposure) is None else "its product is not there"
