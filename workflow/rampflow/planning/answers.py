@@ -111,7 +111,7 @@ class Answers:
 
     def _inapplicable(self, root: str) -> dict[str, str]:
         """Return the steps that have nothing to do in an exposure, but for those that the user keeps by name."""
-        gain = read_json(self._results / root / "references/gain.json") if self._seen is not None else None
+        gain = self._source.pointer(root, "gain") if self._seen is not None else None
         keep = self._plan.config["keep"]
         found = inapplicable(self._plan.exposures[root], gain)
         return {step: why for step, why in found.items() if isinstance(keep, str) or step not in keep}
