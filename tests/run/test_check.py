@@ -104,6 +104,19 @@ def test_a_flipped_bit_in_a_product_on_the_way_is_found_by_its_time(again, check
     assert "_nis: written or touched after the next step has read it: the product of jump" in line
 
 
+def test_a_product_that_is_made_anew_of_the_same_is_no_finding_though_the_next_step_has_not_read_it(again, checked):
+    path = one(again, "*_nis/*_jump.fits")
+    before, content = path.stat().st_mtime_ns, path.read_bytes()
+    again("--forcerun", "jump")
+    assert path.stat().st_mtime_ns != before and path.read_bytes() == content
+    assert checked(again, status=0) == []
+    flip(path)
+    later = path.stat().st_mtime_ns + 3_000_000_000
+    os.utime(path, ns=(later, later))
+    (line,) = checked(again, status=1)
+    assert "written or touched after the next step has read it: the product of jump" in line
+
+
 def test_with_checksums_of_all_it_is_found_though_its_time_is_the_old_one(new_run, checked):
     run = new_run("guider1")
     run(checksums="all")

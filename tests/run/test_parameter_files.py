@@ -56,6 +56,13 @@ def test_steps_run_as_crds_has_them_and_say_so(followed):
     assert not list((followed.folder / "results").glob("*_nis/*_persistence.fits"))
     assert "charge_migration" in str(of(followed, "charge_migration"))
     folder = of(followed, "rate").parent
+    # The step after those that are skipped says by whom.
+    skipped = {}
+    for record in folder.glob("record/*.json"):
+        skipped |= json.loads(record.read_text()).get("skipped", {})
+    assert skipped["persistence"] == skipped["ipc"] and skipped["ipc"].startswith("pars-detector1pipeline (jwst_niriss")
+    after = (folder / "logs/dark_current.log").read_text()
+    assert f"persistence is skipped before this step, by {skipped['persistence']}" in after
     assert json.loads((folder / "parameters/charge_migration.json").read_text()) == {
         "signal_threshold": {
             "value": 40.0,

@@ -89,7 +89,7 @@ def test_without_a_warm_start_with_one_core_and_in_the_smallest_pieces_the_produ
     finished, new_run
 ):
     run = new_run("nrcb1", "mirimage")
-    # Next to no memory: pieces are single rows and frames.
+    # Next to no memory: chunks are single rows and groups.
     little = [f"{step}:mem_mb=1" for step in sorted(set(" ".join(CHAINS.values()).split()))]
     run("--cores", "1", "--set-resources", *little, environment={"RAMPFLOW_SERVER": ""})
     made = run.products()

@@ -23,7 +23,6 @@ import json
 from pathlib import Path
 
 from rampflow.crds import parameter_files
-from rampflow.crds.asked import failures
 from rampflow.crds.settings import ReferenceProblem
 from rampflow.crds.verify import digest_of
 from rampflow.io.shared_files import read_json, replace
@@ -161,18 +160,3 @@ def summary(pointers, answer):
             },
         }
     )
-
-
-# --- are the answers those to what is asked now? -----------------------------------------------------------
-
-
-def refuse(job):
-    """Raise `ReferenceProblem` with what the references job has found wrong with an exposure.
-
-    Parameters
-    ----------
-    job : `~rampflow.jobs.job.Job`
-        Its rule gives ``answers``.
-    """
-    answers = job.spec.more["answers"]
-    raise ReferenceProblem(failures(answers).get(job.spec.exposure, f"no answer is kept in {answers}; run again"))

@@ -61,7 +61,8 @@ def _scaled(picture, width):
     return picture.columns * scale, picture.rows * scale
 
 
-def _environment():
+def environment():
+    """Return what the templates are read and filled by."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     made = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -108,7 +109,7 @@ def write(results, exposures, looks, rows):
     columns = [column for column in _COLUMNS if column[0] != "at step" or any(row["failing_step"] for row in rows)]
     views = [_view(results, *each) for each in zip(exposures, looks, rows, strict=True)]
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             folder=str(results.folder),

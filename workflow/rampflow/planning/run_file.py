@@ -94,6 +94,7 @@ class RunFile:
         return {
             "notices": list(notices),
             "exposures": {root: self._facts_of(exposure) for root, exposure in exposures.items()},
+            "unusable": self._plan.unusable,
         }
 
     def _facts_of(self, exposure: Exposure) -> dict[str, Any]:
