@@ -1,6 +1,7 @@
 """What the inspector shows, without a browser: windows, levels, flags that are found, addresses, who is refused."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from astropy.io import fits
 
 from rampflow.detector import dq, irs2
 from rampflow.errors import RampflowError
-from rampflow.inspection import inspector
+from rampflow.inspection import inspector, inspector_series
 from rampflow.inspection import inspector_planes as planes
 from rampflow.inspection.inspector_planes import Window
 from rampflow.inspection.inspector_view import Settings
@@ -40,13 +41,13 @@ def test_a_window_is_seen_pixel_by_pixel_or_as_means_of_blocks(tmp_path, ramp):
     sci[1, 2, 8, 9] = np.nan
     product = write(tmp_path / "ramp.fits", *ramp)
     near = planes.look(product, "SCI", 1, 2, Window(5, 15, 7, 20), 800)
-    assert near.block == 1
+    assert near.block == (1, 1)
     np.testing.assert_array_equal(near.values, sci[1, 2, 5:15, 7:20])
     whole = planes.look(product, "SCI", 1, 2, Window(0, 30, 0, 44), 10)
-    assert (whole.block, whole.values.shape) == (5, (6, 9))
-    assert whole.values[1, 1] == pytest.approx(np.nanmean(sci[1, 2, 5:10, 5:10]), rel=1e-6)
+    assert (whole.block, whole.values.shape) == ((3, 5), (10, 9))
+    assert whole.values[2, 1] == pytest.approx(np.nanmean(sci[1, 2, 6:9, 5:10]), rel=1e-5)
     # The last block of columns has four of them.
-    assert whole.values[5, 8] == pytest.approx(sci[1, 2, 25:, 40:].mean(), rel=1e-5)
+    assert whole.values[9, 8] == pytest.approx(sci[1, 2, 27:, 40:].mean(), rel=1e-5)
 
 
 def test_bands_of_rows_give_what_one_reading_gives(tmp_path, ramp, monkeypatch):
@@ -56,12 +57,12 @@ def test_bands_of_rows_give_what_one_reading_gives(tmp_path, ramp, monkeypatch):
     seen = [(planes.look(product, "SCI", 0, 1, window, 10).values,
              planes.look_at_flags(product, dq.JUMP_DET, 0, 1, window, 10))]  # fmt: skip
     monkeypatch.setattr(planes, "_BAND", 4 * 39 * 5)
-    assert len(list(planes.bands(window, 4))) == 7
+    assert len(list(planes.bands(window, 3))) == 9
     seen.append((planes.look(product, "SCI", 0, 1, window, 10).values,
                  planes.look_at_flags(product, dq.JUMP_DET, 0, 1, window, 10)))  # fmt: skip
     for one, other in zip(*seen, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert np.argwhere(seen[0][1]).tolist() == [[(17 - 3) // 4, (23 - 2) // 4]]
+    assert np.argwhere(seen[0][1]).tolist() == [[(17 - 3) // 3, (23 - 2) // 4]]
 
 
 def test_no_more_is_read_than_the_window(tmp_path, ramp, monkeypatch):
@@ -207,3 +208,61 @@ def test_who_has_no_token_is_refused():
     found, pages = asyncio.run(ask())
     assert {name for name, code in found.items() if code == 200} == {"right", "script"} and pages == 1
     assert set(found.values()) == {200, 403}
+
+
+@pytest.fixture
+def segments(tmp_path):
+    """Two segments of a series of three integrations each: rates with a pixel missing once, jumps, reference rows."""
+    chance, made = np.random.default_rng(6), {}
+    for number in (1, 2):
+        name = f"jw00001001001_02101_00001-seg00{number}_nis"
+        folder = tmp_path / name
+        (folder / "record").mkdir(parents=True)
+        flags = np.zeros((12, 9), np.uint32)
+        flags[:2], flags[5, number] = dq.REFERENCE_PIXEL | dq.DO_NOT_USE, dq.DO_NOT_USE
+        cube = chance.normal(100, 1, (3, 12, 9)).astype(np.float32)
+        rate = cube.mean(axis=0)
+        cube[1, 7, 7], rate[flags != 0] = np.nan, np.nan
+        groupdq = (chance.random((3, 4, 12, 9)) < 0.1).astype(np.uint8) * np.uint8(dq.JUMP_DET)
+        ramp = chance.normal(1000, 5, groupdq.shape).astype(np.float32)
+        header = fits.Header({"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 9, "SUBSIZE2": 12})
+        for kind, parts in {
+            "rate": {"SCI": rate, "DQ": flags},
+            "rateints": {"SCI": cube, "DQ": np.broadcast_to(flags, cube.shape).copy()},
+            "superbias": {"SCI": ramp, "GROUPDQ": groupdq, "PIXELDQ": flags},
+            "jump": {"SCI": ramp, "GROUPDQ": groupdq, "PIXELDQ": flags},
+        }.items():
+            hdus = [fits.PrimaryHDU(header=header), *(fits.ImageHDU(a, name=n) for n, a in parts.items())]
+            fits.HDUList(hdus).writeto(folder / f"{name}_{kind}.fits")
+        made[name] = rate, cube, ramp, groupdq, flags
+    run = {"exposures": {name: {"chain": ["superbias", "refpix", "jump", "ramp_fit"]} for name in made}}
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "1.json").write_text(json.dumps(run))
+    return tmp_path, made
+
+
+def test_time_series_are_those_of_the_arrays_across_segments(segments):
+    results, made = segments
+    names = planes.exposures(results)
+    assert inspector_series.segments(names[1], [*reversed(names), "jw00001001001_02101_00001_nis"]) == names
+    found = inspector_series.series(results, names)
+    assert (found.names, found.starts, found.before, found.trouble) == (names, [0, 3], "superbias", [])
+    good = np.logical_and.reduce([flags == 0 for *_, flags in made.values()])
+    light, jumps, level = [], [], []
+    for rate, cube, ramp, groupdq, _ in made.values():
+        light += [np.where(np.isnan(each), rate, each)[good].sum(dtype=float) for each in cube]
+        jumps += [np.mean(each[:, 2:] == dq.JUMP_DET) for each in groupdq]
+        level += [each[:, :2].mean(dtype=float) for each in ramp]
+    np.testing.assert_allclose(found.light, light, rtol=1e-12)
+    np.testing.assert_allclose(found.jumps, jumps, rtol=1e-12)
+    np.testing.assert_allclose(found.level, level, rtol=1e-12)
+
+
+def test_what_is_missing_of_time_series_is_said_and_the_rest_is_there(segments):
+    results, made = segments
+    first, second = made
+    (results / first / f"{first}_rate.fits").unlink()
+    (results / second / f"{second}_jump.fits").unlink()
+    found = inspector_series.series(results, [first, second])
+    assert found.trouble == ["no light: the rate of a segment is not there"] and np.isnan(found.light).all()
+    assert np.isnan(found.jumps).tolist() == [False] * 3 + [True] * 3 and np.isfinite(found.level).all()

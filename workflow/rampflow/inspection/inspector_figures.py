@@ -12,7 +12,7 @@ from bokeh.models import (
     LogColorMapper,
     Range1d,
 )  # fmt: skip
-from bokeh.palettes import Greys256, RdBu11, Viridis256
+from bokeh.palettes import Greys256, RdBu11, Viridis256, interp_palette
 from bokeh.plotting import figure
 
 from rampflow.inspection.inspector_planes import limits
@@ -30,6 +30,7 @@ SHEET = """:host {
 .bk-btn.bk-active { background-color: var(--page-active); }
 """
 _NOT_A_NUMBER, _MARK, _FLAG = "#4040a0", "#00b4d8", "#ff3b30"
+_DIVERGING = interp_palette(RdBu11, 255)
 _PALETTES = {"grey": Greys256, "viridis": Viridis256}
 
 
@@ -135,7 +136,7 @@ class FramePicture:
         """
         low, high = limits(views[0].values, stretch)
         mapper = self._log if stretch == "log" and not diverging else self._linear
-        mapper.update(low=low, high=high, palette=RdBu11 if diverging else _PALETTES[colours])
+        mapper.update(low=low, high=high, palette=_DIVERGING if diverging else _PALETTES[colours])
         self._bar.update(color_mapper=mapper, title=unit)
         for source, renderer, view in zip(self.sources, self.images, (*views, None), strict=False):
             source.data = {key: [] for key in source.data} if view is None else _placed(view, view.values)
@@ -169,6 +170,6 @@ def _placed(view, values):
         "image": [values],
         "x": [view.window.x0 + 0.5],
         "y": [view.window.y0 + 0.5],
-        "dw": [columns * view.block],
-        "dh": [rows * view.block],
+        "dw": [columns * view.block[1]],
+        "dh": [rows * view.block[0]],
     }

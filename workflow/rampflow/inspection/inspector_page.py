@@ -1,5 +1,6 @@
 """The inspector's page: what is chosen in it, and what it then shows. One of these for each page that is opened."""
 
+import threading
 import urllib.parse
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from bokeh.models import Button, CustomJS, Div, PreText, Select, Spinner, Toggle
 from rampflow.detector import dq
 from rampflow.errors import RampflowError
 from rampflow.inspection import inspector_planes as planes
+from rampflow.inspection import inspector_series
 from rampflow.inspection.inspector_figures import FramePicture, dress, sheet
 from rampflow.inspection.inspector_ramps import RampPicture
+from rampflow.inspection.inspector_timeline import Timeline
 from rampflow.inspection.inspector_view import COLOURS, COMPARISONS, Settings
 from rampflow.inspection.pixel import pixel
 
@@ -66,10 +69,11 @@ class Page:
         style = sheet()
         self.picture = FramePicture(style, self.tapped, self.moved)
         self.ramps = RampPicture(style)
+        self.timeline = Timeline(style, self.turn_to)
         self._make_widgets(style)
         document.title = f"{self.results.resolve().name}: rampflow inspect"
         document.template = (Path(__file__).parent / "templates" / "inspector.html").read_text(encoding="utf-8")
-        for root in (*self.widgets.values(), self.picture.figure, self.ramps.figure, self.ramps.flags):
+        for root in (*self.widgets.values(), *self.figures):
             document.add_root(root)
         dress(self.figures, False)
         self._guarded(self.open_exposure)
@@ -77,7 +81,7 @@ class Page:
     @property
     def figures(self):
         """All figures, which are dressed together."""
-        return self.picture.figure, self.ramps.figure, self.ramps.flags
+        return self.picture.figure, self.ramps.figure, self.ramps.flags, *self.timeline.figures
 
     # --- what can be chosen ------------------------------------------------------------------------------
 
@@ -109,6 +113,7 @@ class Page:
             "colours": select("colours", "Colours", COLOURS, 100),
             "flag": select("flag", "Flag in red"),
             "next": button("next", "next flagged", self.jump),
+            "series": button("series", "time series", self.read_series),
             "shifted": Toggle(
                 label="ramps begin at 0", active=True, name="shifted", stylesheets=[style], width=150, height=31
             ),
@@ -335,3 +340,42 @@ class Page:
         for name in ("integration", "group"):
             self._set(name, value=getattr(self.settings, name))
         self.show_all()
+
+    # --- time series -------------------------------------------------------------------------------------
+
+    def read_series(self):
+        """Read the time series of the exposure and of its other segments, while the page goes on."""
+        names = inspector_series.segments(self.settings.exposure, self.widgets["exposure"].options)
+        button = self.widgets["series"]
+        button.disabled = True
+
+        def later(action):
+            # Of a page that was closed meanwhile there is nothing to be changed.
+            if self.document.session_context is None or not self.document.session_context.destroyed:
+                self.document.add_next_tick_callback(action)
+
+        def read():
+            found, problem = None, ""
+            try:
+                found = inspector_series.series(
+                    self.results, names, lambda done, of: later(lambda: self.say(f"time series: {done} of {of} read"))
+                )
+            except (RampflowError, OSError, ValueError) as error:
+                problem = " ".join(str(error).split())
+            later(lambda: show(found, problem))
+
+        def show(found, problem):
+            button.disabled = False
+            if found is not None:
+                self.timeline.show(found)
+                problem = "; ".join(dict.fromkeys(found.trouble))
+            self.say(problem or " ")
+
+        threading.Thread(target=read, daemon=True).start()
+
+    def turn_to(self, exposure, integration):
+        """Show another integration, of another exposure maybe."""
+        other = exposure != self.settings.exposure
+        self.settings = replace(self.settings, exposure=exposure, integration=integration)
+        self._set("integration", value=integration)
+        self._guarded(self.open_exposure if other else self.show_all)

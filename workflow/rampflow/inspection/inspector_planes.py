@@ -56,13 +56,13 @@ class View:
         Means of blocks; NaN for blocks without a number.
     window : Window
         What the blocks cover; the last ones may reach beyond.
-    block : int
+    block : (int, int)
         Rows and columns of a block.
     """
 
     values: np.ndarray
     window: Window
-    block: int
+    block: tuple
 
 
 def exposures(results):
@@ -197,15 +197,15 @@ class Planes:
 
 
 def bands(window, block):
-    """Cut a window into bands of whole blocks of rows."""
+    """Cut a window into bands of rows, as many as fill whole blocks of so many rows."""
     rows = max(_BAND // (4 * (window.x1 - window.x0)) // block, 1) * block
     for y in range(window.y0, window.y1, rows):
         yield Window(y, min(y + rows, window.y1), window.x0, window.x1)
 
 
 def block_of(window, size):
-    """Return how many rows and columns go into one block so that at most so many of them are seen."""
-    return max(pictures.stride(window.y1 - window.y0, size), pictures.stride(window.x1 - window.x0, size))
+    """Return how many rows, and how many columns, go into one block so that at most so many are seen."""
+    return pictures.stride(window.y1 - window.y0, size), pictures.stride(window.x1 - window.x0, size)
 
 
 def look(planes, name, integration, group, window, size, less=None):
@@ -231,12 +231,12 @@ def look(planes, name, integration, group, window, size, less=None):
     View
     """
     block, parts = block_of(window, size), []
-    for band in bands(window, block):
+    for band in bands(window, block[0]):
         values = planes.read(name, integration, group, band)
         if less is not None:
             other = less.read(name, min(integration, less.integrations - 1), min(group, less.groups - 1), band)
             values = values.astype(np.float32) - other.astype(np.float32)
-        parts.append(pictures.block_means(values, block, block).astype(np.float32))
+        parts.append(pictures.block_means(values, *block).astype(np.float32))
     return View(np.concatenate(parts), window, block)
 
 
@@ -244,8 +244,8 @@ def look_at_flags(planes, bit, integration, group, window, size):
     """See where a flag is: a bool for each block of a window that any of its pixels has it, as `look` cuts them."""
     block = block_of(window, size)
     parts = [
-        pictures.blocks(planes.flagged(bit, integration, group, band), block, block, False).any(axis=(1, 3))
-        for band in bands(window, block)
+        pictures.blocks(planes.flagged(bit, integration, group, band), *block, False).any(axis=(1, 3))
+        for band in bands(window, block[0])
     ]
     return np.concatenate(parts)
 

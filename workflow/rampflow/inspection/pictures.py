@@ -286,8 +286,8 @@ def difference_picture(values, size):
 
 def _block_extremes(image, dy, dx):
     """Return of each block the value that is largest without its sign; NaN for blocks that have none."""
-    blocks = _blocks(image.astype(np.float64, copy=False), dy, dx, np.nan)
-    sizes = np.where(np.isfinite(blocks), np.abs(blocks), -1.0)
-    high = np.where(np.isfinite(blocks), blocks, -np.inf).max(axis=(1, 3))
-    low = np.where(np.isfinite(blocks), blocks, np.inf).min(axis=(1, 3))
+    parts = blocks(image.astype(np.float64, copy=False), dy, dx, np.nan)
+    sizes = np.where(np.isfinite(parts), np.abs(parts), -1.0)
+    high = np.where(np.isfinite(parts), parts, -np.inf).max(axis=(1, 3))
+    low = np.where(np.isfinite(parts), parts, np.inf).min(axis=(1, 3))
     return np.where(sizes.max(axis=(1, 3)) < 0, np.nan, np.where(high >= -low, high, low))
