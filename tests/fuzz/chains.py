@@ -334,7 +334,7 @@ def _legitimate(before, after):
             same = min(size, length)
             other_bytes = before[offset : offset + same] != after[place : place + same]
             kind = [cards.get(word) == now.get(word) for word in ("XTENSION", "BZERO", "BSCALE")]
-            if other_bytes and (structure == changed or (all(kind) and len(before) != len(after))):
+            if other_bytes and (structure == changed or all(kind)):
                 return "data"
             if size != length and len(before) != len(after):
                 return "an array of another size"

@@ -38,13 +38,14 @@ def _niriss():
 
 
 def _nirspec():
+    aimed = {"aimed": (1024.0, 1024.0)}  # so that jwst can tell where slits and slices are
     series = {"exp_type": "NRS_BRIGHTOBJ", "tso": True, "scene": TRANSIT.but(trace=9000.0, fwhm=2.0, curvature=2.0)}
     return (
-        nominal("NRS1", "NRSRAPID", 6, 4, subarray="SUB512", **series),
-        nominal("NRS2", "NRS", 5, subarray="SUBS200A1", scene=SPECTRUM),
-        nominal("NRS1", "NRSRAPID", 4, scene=SPECTRUM, number=2),
-        nominal("NRS2", "NRSRAPID", 4, exp_type="NRS_IFU", scene=SPECTRUM, number=2),
-        nominal("NRS1", "NRSIRS2RAPID", 3, exp_type="NRS_MSASPEC", scene=SPECTRUM, number=3),
+        nominal("NRS1", "NRSRAPID", 6, 4, subarray="SUB512", **series, **aimed),
+        nominal("NRS2", "NRS", 5, subarray="SUBS200A1", scene=SPECTRUM, **aimed),
+        nominal("NRS1", "NRSRAPID", 4, scene=SPECTRUM, number=2, **aimed),
+        nominal("NRS2", "NRSRAPID", 4, exp_type="NRS_IFU", grating="G235H", scene=SPECTRUM, number=2, **aimed),
+        nominal("NRS1", "NRSIRS2RAPID", 3, exp_type="NRS_MSASPEC", scene=SPECTRUM, number=3, **aimed),
     )
 
 

@@ -61,7 +61,7 @@ def test_the_records_lead_from_every_product_back_to_the_raw_file(finished, prog
                 break
             record = provenance.made_by(folder / entry["file"])
             assert record["recipe"] == entry["recipe"]
-        assert steps[0] == "rate" and steps[-1] == "group_scale" and len(steps) > 10
+        assert steps[0] == "rate" and steps[-1] == "dq_init" and len(steps) > 8
         raw = programme.folder / "data" / f"{exposure.root}_uncal.fits"
         assert entry["sha256"] == provenance.sha256_of(raw)
 
@@ -87,7 +87,8 @@ def test_a_run_leaves_a_record_of_itself(finished, programme):
     assert run["config"]["crds"]["context"] == programme.context
     assert {exposure.root for exposure in programme.exposures} == set(run["exposures"])
     facts = run["exposures"][programme.exposures[0].root]
-    assert facts["chain"][0] == "group_scale" and facts["off"]["ipc"].startswith("pars-detector1pipeline")
+    assert facts["chain"][0] == "dq_init" and set(facts["idle"]) >= {"group_scale", "gain_scale"}
+    assert facts["off"]["ipc"].startswith("pars-detector1pipeline")
     assert finished.record("nis", "jump")["code"] in run["code"]
 
 
@@ -130,7 +131,7 @@ def test_with_checksums_of_all_it_is_found_though_its_time_is_the_old_one(new_ru
 def test_changed_parameters_and_a_changed_raw_file_are_found(again, programme, checked, tmp_path):
     path = one(again, "*_nis/parameters/jump.json")
     path.write_text(path.read_text().replace("5.0", "5.5"))
-    record = one(again, "*_nis/record/group_scale.json")
+    record = one(again, "*_nis/record/dq_init.json")
     raw = tmp_path / "changed_uncal.fits"
     raw.write_bytes((programme.folder / "data" / f"{record.parents[1].name}_uncal.fits").read_bytes())
     flip(raw)
@@ -140,9 +141,7 @@ def test_changed_parameters_and_a_changed_raw_file_are_found(again, programme, c
     lines = checked(again, status=1)
     assert len(lines) == 2
     assert any("parameters/jump.json, written by jump, has changed" in line for line in lines)
-    assert any(
-        "changed_uncal.fits, read by group_scale of jw" in line and "has changed: sha256" in line for line in lines
-    )
+    assert any("changed_uncal.fits, read by dq_init of jw" in line and "has changed: sha256" in line for line in lines)
 
 
 def test_a_changed_reference_and_a_missing_one_are_found_once(again, programme, checked):

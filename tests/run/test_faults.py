@@ -57,7 +57,7 @@ def test_a_killed_job_is_named_leaves_nothing_and_only_its_exposure_is_made_up_f
     assert list(run.folder.glob("results/*_guider1/*_rate.fits"))
     (run.folder / "kill").unlink()
     ran = run.jobs(environment=server)
-    assert ran == {(step, "nis") for step in ("jump", "ramp_fit", "gain_scale", "rate")}
+    assert ran == {(step, "nis") for step in ("jump", "ramp_fit", "rate")}
     for path in run.folder.glob("results/*/*.fits"):
         assert same_arrays(path, finished.folder / path.relative_to(run.folder)), path
 

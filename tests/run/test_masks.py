@@ -9,6 +9,8 @@ import pytest
 from astropy.io import fits
 from conftest import HOME
 
+from rampflow.inspection import check
+
 STAND_IN = """
 import json, sys
 import numpy as np
@@ -60,7 +62,7 @@ def masks(run):
     return sorted((run.folder / "results").glob("*_nrs1/masks/*.fits"))
 
 
-def test_a_mask_is_made_once_and_left_out_of_the_background(run):
+def test_a_mask_is_made_once_and_left_out_of_the_background(run, monkeypatch):
     run.config["masks"] = {"python": stand_in(run)}
     jobs = run.jobs()
     assert ("clean_flicker_noise", "nis") not in jobs
@@ -76,6 +78,8 @@ def test_a_mask_is_made_once_and_left_out_of_the_background(run):
     (request,) = map(json.loads, (run.folder / "calls").read_text().splitlines())
     assert request["expected"] == "1.19.2"
     assert request["crds"]["CRDS_PATH"] == run.config["crds"]["path"]
+    monkeypatch.chdir(run.folder)
+    assert check.main(["results", "--schemas", "none"]) == 0
 
 
 def test_another_python_makes_another_mask_and_what_follows_is_done_anew(run):

@@ -10,7 +10,7 @@ import pytest
 from rampflow.inspection.exposures import gather
 from rampflow.inspection.results import Results
 
-REST = {"jump", "ramp_fit", "gain_scale", "rate"}
+REST = {"jump", "ramp_fit", "rate"}
 
 
 def later(path):
@@ -78,7 +78,7 @@ def test_times_of_files_say_nothing(again):
 def test_what_was_asked_for_last_decides_and_not_what_was_run_last(again):
     again("--until", "jump", steps={"jump": {"rejection_threshold": 7.0}})
     # The jumps are new, the rates are not: no run that is asked for either configuration may say that all is well.
-    assert rules(again.planned()) == {"ramp_fit", "gain_scale", "rate"}
+    assert rules(again.planned()) == {"ramp_fit", "rate"}
     again.config["steps"] = {}
     # The rates would stand as they are; what follows a job that is done anew is done with it.
     assert rules(again.planned()) == REST
@@ -128,7 +128,7 @@ def test_a_product_that_was_replaced_is_made_again(again):
 
 def test_a_run_that_has_something_to_do_again_does_what_is_missing_elsewhere_too(again):
     """Of one exposure a job in the middle does not stand and what follows is gone; of another the rates are gone."""
-    for pattern in ("ramp_fit*", "gain_scale*", "rate*"):
+    for pattern in ("ramp_fit*", "rate*"):
         for path in again.folder.glob(f"results/*_nrcb1/*_{pattern}.fits"):
             path.unlink()
         for path in again.folder.glob(f"results/*_nrcb1/record/{pattern}.json"):

@@ -57,7 +57,8 @@ def names_of(requirements):
 def test_dependencies_and_pins_name_the_same_packages_and_pins_are_within_bounds(project):
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     pins = names_of(line for line in lines if line and not line.startswith("#"))
-    bounds = names_of([*project["project"]["dependencies"], *project["dependency-groups"]["dev"]])
+    extras = project["project"]["optional-dependencies"].values()
+    bounds = names_of([*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *sum(extras, [])])
     assert bounds.keys() == pins.keys()
     for name, pin in pins.items():
         (exact,) = pin.specifier

@@ -17,6 +17,7 @@ COMMANDS = {
     "report": ("rampflow.inspection.report", "write one page about the results of a run"),
     "check": ("rampflow.inspection.check", "hold results against their records; make them again and compare"),
     "pixel": ("rampflow.inspection.pixel", "show one pixel through all steps: its ramp, flags and why, references"),
+    "inspect": ("rampflow.inspection.inspector", "look into every product in a browser: frames, ramps, flags"),
     "compare": ("rampflow.inspection.comparison", "hold products against others, of a run or of the archive"),
     "whatif": ("rampflow.inspection.whatif", "say what another context or configuration would do, before it runs"),
     "reproduce": ("rampflow.inspection.reproduce", "write the configuration that makes a product of jwst again"),

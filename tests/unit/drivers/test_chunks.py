@@ -4,6 +4,7 @@ import json
 import os
 from hashlib import sha256
 
+import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -14,8 +15,11 @@ from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step, driver
 from rampflow.settings.release import load_release
 from rampflow.steps import picture_frame
+from rampflow.steps.clean_flicker_noise import sky
+from rampflow.steps.scene_mask import soss
 
-IMAGES = ("gain", "readnoise", "pictureframe", "flat")
+IMAGES = ("gain", "readnoise", "pictureframe", "flat", "bkg")
+TREES = ("pastasoss", "wavelengthrange")
 ROWS, COLUMNS = 40, 48
 WINDOW = {"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": COLUMNS, "SUBSIZE2": ROWS}
 #: Rows at once, and threads; 0 is a budget that leaves no room for any.
@@ -62,7 +66,22 @@ CLEAN = {
         LONG,
         {"background_method": "median_image", "save_background": True, "save_mask": True},
     ),
+    "median and sky of SOSS": (LONG, {"background_method": "median_image", "mask_science_regions": True}),
     "automatic": (FEW, {"autoparam": True}),
+}
+TRACE = np.column_stack([np.arange(48.0), np.full(48, 18.2)])
+#: A straight trace, and a header that it is for.
+SOSS = {"INSTRUME": "NIRISS", "EXP_TYPE": "NIS_SOSS", "SUBARRAY": "SUBSTRIP256", "PWCPOS": 245.8, "FILTER": "CLEAR"}
+PASTASOSS = {
+    "meta": {
+        "pwcpos_cmd": 245.76,
+        "pwcpos_bounds": [245.5, 246.0],
+        "wavemap_wlmin": 0.5,
+        "wavemap_wlmax": 3.0,
+        "wavemap_nwl": 100,
+    },
+    "traces": [{"spectral_order": 1, "pivot_x": 20.0, "pivot_y": 18.2, "trace": TRACE}],
+    "wavecal_models": [{"scale_extents": [[0.0, -1.0], [48.0, 1.0]], "coefficients": [2.8, -2.0, 0.0]}],
 }
 
 
@@ -102,10 +121,14 @@ def run_step(tmp_path, monkeypatch):
     gain[3, 5], gain[9, 9], readnoise[20, 3] = np.nan, -1, np.nan
     frame = np.abs(np.arange(COLUMNS) - COLUMNS / 2) + np.zeros((ROWS, 1))
     flat = rng.uniform(0.9, 1.1, (ROWS, COLUMNS))
-    for kind, image in (("gain", gain), ("readnoise", readnoise), ("pictureframe", frame), ("flat", flat)):
-        path = tmp_path / f"{kind}.fits"
-        primary = fits.PrimaryHDU(header=fits.Header(WINDOW))
-        fits.HDUList([primary, fits.ImageHDU(image.astype(np.float32), name="SCI")]).writeto(path)
+    bkg = np.where(np.arange(COLUMNS) < 22, 1.0, 1.5) + 0.01 * rng.random((2, ROWS, COLUMNS))
+    for kind, content in zip(IMAGES + TREES, (gain, readnoise, frame, flat, bkg, PASTASOSS, {}), strict=True):
+        path = tmp_path / f"{kind}.{'asdf' if kind in TREES else 'fits'}"
+        if kind in TREES:
+            asdf.AsdfFile(content).write_to(path)
+        else:
+            primary = fits.PrimaryHDU(header=fits.Header(WINDOW))
+            fits.HDUList([primary, fits.ImageHDU(content.astype(np.float32), name="SCI")]).writeto(path)
         pointer = {
             "type": kind,
             "status": "found",
@@ -135,7 +158,7 @@ def run_step(tmp_path, monkeypatch):
             exposure="x",
             inputs={"ramp": str(before)},
             outputs={name: str(folder / f"x_{name}.fits") for name in made},
-            references={kind: str(tmp_path / f"{kind}.json") for kind in IMAGES},
+            references={kind: str(tmp_path / f"{kind}.json") for kind in IMAGES + TREES},
             settings={name: {"value": value, "source": "test"} for name, value in settings.items()},
             threads=threads,
             memory_mb=2000 if rows else 1,
@@ -182,13 +205,17 @@ def test_ramp_fit_gives_the_same_bits_whatever_the_chunks_and_threads(run_step, 
 
 
 @pytest.mark.parametrize("case", CLEAN)
-def test_clean_flicker_noise_gives_the_same_bits_whatever_the_chunks_and_threads(run_step, case):
+def test_clean_flicker_noise_gives_the_same_bits_whatever_the_chunks_and_threads(run_step, case, monkeypatch):
     shape, changes = CLEAN[case]
     sci, groupdq = ramps(*shape)
     header = {}
     if case == "median of a time series":
         header["EXP_TYPE"] = "NRC_TSGRISM"
         sci[..., 18:20, :] *= 6  # a spectrum
+    if "SOSS" in case:
+        header = SOSS
+        monkeypatch.setattr(sky, "_JUMP", (10, 35))
+        monkeypatch.setattr(soss, "_HALF_WIDTH", 8)
     whole, *others = (run_step("clean_flicker_noise", sci, groupdq, changes, *chunks, **header) for chunks in CHUNKS)
     words = {"save_mask": "mask", "save_background": "flicker_bkg", "save_noise": "flicker_noise"}
     beside = {f"x_{word}.fits" for parameter, word in words.items() if parameter in changes}

@@ -35,6 +35,11 @@ def test_the_jump_of_a_template():
     assert set(np.argmax(right, axis=1)) <= {699, 700}
 
 
+def test_a_template_without_the_jump():
+    with pytest.raises(NotApplicable, match="the sky of 600 columns, where its level jumps from column 685 on"):
+        sky.right_of_jump(np.ones((4, 600), np.float32))
+
+
 def test_both_sides_of_the_best_template_are_scaled():
     both = templates()
     right = sky.right_of_jump(both[1])

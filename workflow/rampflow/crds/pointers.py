@@ -39,8 +39,8 @@ def load_pointer(path):
         ``type``; ``status`` (above); ``file``: absolute path or None; ``name``: its base name or ``"N/A"``;
         ``size``, ``sha1``, ``sha256`` (None without a file); ``crds_uri``: the value of the product's R_* keyword,
         ``crds://<name>``, the path of an override, or ``"N/A"``; for ``pars-*`` types ``parameters`` and ``steps``,
-        the latter {step: parameters} in a pipeline's file. ``mtime_ns``, kept outside the pointer, is what `check`
-        compares first.
+        the latter {step: parameters} in a pipeline's file; for ``gain`` also
+        ``gain_factor``, its GAINFACT or None. ``mtime_ns``, kept outside the pointer, is what `check` compares first.
 
     Raises
     ------
@@ -105,6 +105,8 @@ def pointer_to(kind, status, path, uri, facts):
     """Make the pointer to a file, with the facts that `rampflow.crds.verify.verified` found."""
     pointer = {"type": kind, "status": status, "file": str(path), "name": path.name, "crds_uri": uri}
     pointer |= {key: facts[key] for key in ("size", "sha1", "sha256", "mtime_ns")}
+    if kind == "gain" and "gain_factor" in facts:
+        pointer["gain_factor"] = facts["gain_factor"]
     return pointer | (parameter_files.read(path) if kind.startswith("pars-") else {})
 
 

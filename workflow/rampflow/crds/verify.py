@@ -14,7 +14,7 @@ from rampflow.io import asdf_bounds, files
 from rampflow.io.shared_files import exclusive, read_json, replace
 
 #: What a record of an earlier version lacks is asked for again.
-_FORM = 2
+_FORM = 3
 
 
 def verified(path, state, *, parameters=False, promised=None):
@@ -141,6 +141,7 @@ def _facts(product):
                 empty.append(hdu.name)
     words = {key: product.header.get(key) for key in ("REFTYPE", "INSTRUME", "DETECTOR")}
     sizes = {key: product.header.get(key) for key in ("SUBSIZE1", "SUBSIZE2")}
+    factor = product.header.get("GAINFACT")
     return {
         "arrays": arrays,
         "keys": {key: value for key, value in words.items() if isinstance(value, str)}
@@ -148,6 +149,7 @@ def _facts(product):
         "without_numbers": empty,
         "twice": twice,
         "nameless": arrays.get("DQ_DEF") != "table" and _has_flags(product, arrays.get("DQ", "table")),
+        "gain_factor": factor if isinstance(factor, int | float) else None,
     }
 
 

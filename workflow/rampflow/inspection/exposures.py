@@ -47,8 +47,11 @@ class ExposureResults:
 
     @property
     def skipped(self):
-        """The steps of the chain that left it as it was."""
-        return [step for step in self.chain if step in self.records and self.records[step]["status"] != "COMPLETE"]
+        """The steps that are on and left it as it was, those that had nothing to do before they began first."""
+        idle = list(self.facts.get("idle", {}))
+        return idle + [
+            step for step in self.chain if step in self.records and self.records[step]["status"] != "COMPLETE"
+        ]
 
     @property
     def final(self):

@@ -113,7 +113,7 @@ def grey_picture(values, size, flags=None):
         from there to all but the highest values; the ticks say what they are.
     """
     good = values if flags is None else np.where((flags & dq.DO_NOT_USE) == 0, values, np.nan)
-    small = _block_means(good, stride(values.shape[0], size), stride(values.shape[1], size))
+    small = block_means(good, stride(values.shape[0], size), stride(values.shape[1], size))
     finite = np.isfinite(small)
     indices = np.full(small.shape, LEVELS, np.uint8)
     ticks = []
@@ -134,7 +134,7 @@ def _limits(values):
     return low, span, np.clip((high - low) / span, 0.02, 1.0)
 
 
-def _blocks(image, dy, dx, fill):
+def blocks(image, dy, dx, fill):
     """Cut an image into blocks, the last ones filled up: shape (rows, dy, columns, dx)."""
     rows, columns = stride(image.shape[0], dy), stride(image.shape[1], dx)
     if image.shape != (rows * dy, columns * dx):
@@ -144,20 +144,20 @@ def _blocks(image, dy, dx, fill):
     return image.reshape(rows, dy, columns, dx)
 
 
-def _block_means(image, dy, dx):
+def block_means(image, dy, dx):
     """Means of blocks of rows and columns without their NaN; NaN for blocks that have nothing else."""
-    blocks = _blocks(image.astype(np.float32, copy=False), dy, dx, np.nan)
-    finite = np.isfinite(blocks)
+    parts = blocks(image.astype(np.float32, copy=False), dy, dx, np.nan)
+    finite = np.isfinite(parts)
     counts = finite.sum(axis=(1, 3))
-    totals = np.where(finite, blocks, np.float32(0)).sum(axis=(1, 3), dtype=np.float64)
+    totals = np.where(finite, parts, np.float32(0)).sum(axis=(1, 3), dtype=np.float64)
     return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
 
 
 def block_fractions(mask, size):
     """Fractions of blocks of a mask, 0 to 1, of which a picture of at most this size has one each."""
     dy, dx = (stride(length, size) for length in mask.shape)
-    counts = _blocks(mask, dy, dx, False).sum(axis=(1, 3))
-    return counts / _blocks(np.ones(mask.shape, bool), dy, dx, False).sum(axis=(1, 3))
+    counts = blocks(mask, dy, dx, False).sum(axis=(1, 3))
+    return counts / blocks(np.ones(mask.shape, bool), dy, dx, False).sum(axis=(1, 3))
 
 
 def flag_picture(flags, size):
@@ -236,7 +236,7 @@ def jump_picture(fractions, size):
         are white. Without ticks where there is none.
     """
     dy, dx = (stride(length, size) for length in fractions.shape)
-    small = _block_means(fractions, dy, dx)
+    small = block_means(fractions, dy, dx)
     some = small > 0
     indices, ticks = np.full(small.shape, LEVELS, np.uint8), []
     if some.any():
@@ -286,8 +286,8 @@ def difference_picture(values, size):
 
 def _block_extremes(image, dy, dx):
     """Return of each block the value that is largest without its sign; NaN for blocks that have none."""
-    blocks = _blocks(image.astype(np.float64, copy=False), dy, dx, np.nan)
-    sizes = np.where(np.isfinite(blocks), np.abs(blocks), -1.0)
-    high = np.where(np.isfinite(blocks), blocks, -np.inf).max(axis=(1, 3))
-    low = np.where(np.isfinite(blocks), blocks, np.inf).min(axis=(1, 3))
+    parts = blocks(image.astype(np.float64, copy=False), dy, dx, np.nan)
+    sizes = np.where(np.isfinite(parts), np.abs(parts), -1.0)
+    high = np.where(np.isfinite(parts), parts, -np.inf).max(axis=(1, 3))
+    low = np.where(np.isfinite(parts), parts, np.inf).min(axis=(1, 3))
     return np.where(sizes.max(axis=(1, 3)) < 0, np.nan, np.where(high >= -low, high, low))

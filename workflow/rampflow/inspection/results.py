@@ -128,6 +128,7 @@ _FACTS = {
     "chain": Every(NAME),
     "decided": Maybe(Each(TEXT, TEXT)),
     "off": Each(TEXT, TEXT),
+    "idle": Maybe(Each(TEXT, TEXT)),
 }
 RUN = {
     "started": TEXT,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rampflow.mock import odd_references, operations, parameter_files, references
 from rampflow.mock.crds_mappings import signed, write_configuration, write_mappings
-from rampflow.mock.crds_rules import ASDF_TYPES, TRAPS, TYPES, check_agreement, entries, longest, window_of
+from rampflow.mock.crds_rules import ASDF_TYPES, SOSS, TRAPS, TYPES, check_agreement, entries, longest, window_of
 from rampflow.mock.exposure import MockExposure
 
 CONTEXT = "jwst_9001.pmap"
@@ -102,6 +102,9 @@ def _not_applicable(exposures, traps):
         for reftype in TRAPS & TYPES[exposure.instrument]:
             if exposure.detector not in traps:
                 rules.setdefault((exposure.instrument, reftype), {})[(exposure.detector,)] = "N/A"
+        if exposure.instrument == "NIRISS" and exposure.exp_type != "NIS_SOSS":
+            for reftype in SOSS:
+                rules.setdefault(("NIRISS", reftype), {})[(exposure.exp_type,)] = "N/A"
         if exposure.instrument == "NIRSPEC":
             # Of full frames only; a detector that has them gets a file in place of this.
             rules.setdefault(("NIRSPEC", "pictureframe"), {})[(exposure.detector,)] = "N/A"

@@ -32,7 +32,8 @@ _STEP_NAMES = (
 )  # fmt: skip
 # Of exposures that say where they were aimed jwst asks for these, too.
 _OPTICS = (
-    "filteroffset", "specwcs", "regions", "fflat", "sflat", "dflat",
+    "filteroffset", "specwcs", "regions", "fflat", "sflat", "dflat", "extract1d", "apcorr", "psf", "speckernel",
+    "specprofile",
 )  # fmt: skip
 # Every type that some release of the pipeline asks for: a rule must answer, if only with N/A.
 ALL_TYPES = (

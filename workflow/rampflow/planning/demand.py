@@ -88,9 +88,9 @@ class Demand:
             return self.plan.settings(step, exposure)
 
     def reference_types(self, step: str, exposure: str) -> list[str]:
-        """CRDS types that a step of an exposure reads: reference files and parameter files."""
+        """CRDS types of what a step of an exposure reads, parameter files too; none of a step that is off."""
         chain = self.chain(exposure)
-        if step not in chain.steps:
+        if not chain.asks_for(step):
             return []
         own = (parameter_type(step), PIPELINE)
         parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]

@@ -76,7 +76,7 @@ class Outlook(NamedTuple):
     asks: bool  #: whether CRDS would be asked
     source: Kept  #: the answers
     failed: dict[str, str]  #: exposure to why CRDS would have no answer for it
-    left_out: dict[str, str]  #: exposure to why its products would have no place
+    left_out: dict[str, str]  #: exposure to why it would not be worked on
     notices: list[str]  #: what the run would say first
 
 
@@ -117,7 +117,7 @@ def look_ahead(config: Mapping[str, Any], fetches: str = NOTHING) -> Outlook:
     failed = {exposure: why for exposure, why in failed.items() if exposure in plan.exposures}
     jobs = Foresight(demand, standing).jobs()
     notices += demand.answers.disagreements()
-    return Outlook(demand, standing, jobs, asks, source, failed, left_out, notices)
+    return Outlook(demand, standing, jobs, asks, source, failed, dict(plan.unusable), notices)
 
 
 def _ask(demand: Demand, kept: Kept, fetches: str) -> tuple[dict[str, Any], dict[str, str]]:

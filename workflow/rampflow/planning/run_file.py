@@ -105,10 +105,11 @@ class RunFile:
             "shape": list(exposure.shape),
             "chain": chain.steps,
             "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
+            "idle": dict(chain.idle),
             "off": {
                 step: entry["source"]
                 for step, entry in skips.items()
-                if step not in chain.steps and (step in eligible or is_crds(entry))
+                if not chain.asks_for(step) and (step in eligible or is_crds(entry))
             },
         }
 

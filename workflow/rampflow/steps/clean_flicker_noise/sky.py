@@ -41,7 +41,18 @@ class Sky(NamedTuple):
 
 
 def right_of_jump(template: np.ndarray) -> np.ndarray:
-    """Find the pixels right of the jump, True for these, by where the smoothed template rises most in each row."""
+    """Find the pixels right of the jump, True for these, by where the smoothed template rises most in each row.
+
+    Raises
+    ------
+    NotApplicable
+        The template ends before the columns in which the level jumps.
+    """
+    if template.shape[1] <= _JUMP[0]:
+        raise NotApplicable(
+            f"background_method: median_image: the sky of {template.shape[1]} columns, where its level jumps from "
+            f"column {_JUMP[0]} on"
+        )
     gradient = np.gradient(gaussian_filter(template, _SMOOTHED), axis=1)
     jump = np.argmax(gradient[:, slice(*_JUMP)], axis=1) + _JUMP[0]
     return np.arange(template.shape[1]) >= jump[:, np.newaxis]
