@@ -1,6 +1,9 @@
 # rampflow: JWST Stage 1 (calwebb_detector1, ramps to slopes). Start with README.md; every key of the
 # configuration is in config/README.md. The order of the steps is the table of the release
 # (workflow/releases/); an exposure's chain follows from its instrument, its mode and CRDS's parameter files.
+include: "rules/common.smk"
+
+
 from snakemake.utils import min_version
 
 min_version("9.27.1")
@@ -9,17 +12,16 @@ min_version("9.27.1")
 report: "workflow/report/workflow.rst"
 
 
-include: "rules/common.smk"
-
-
 rule all:
     input:
         DEMAND.products,
         answers(),
+        RUN.unusable,
 
 
 include: "rules/references.smk"
 include: "rules/unanswered.smk"
+include: "rules/unusable.smk"
 
 
 if DEMAND.masks.python:

@@ -16,7 +16,7 @@ from rampflow import places
 ROOT = Path(__file__).parents[2]
 #: What the rules and the package read besides the package: it must be there in a clone and in a wheel.
 NEEDED = ("Snakefile", "rules", "scripts", "profiles", "config", "envs")
-NEEDED += ("workflow/releases", "workflow/schemas", "workflow/sitecustomize.py")
+NEEDED += ("workflow/releases", "workflow/report", "workflow/schemas", "workflow/sitecustomize.py")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def names_of(requirements):
 def test_dependencies_and_pins_name_the_same_packages_and_pins_are_within_bounds(project):
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     pins = names_of(line for line in lines if line and not line.startswith("#"))
-    bounds = names_of([*project["project"]["dependencies"], *project["dependency-groups"]["dev"]])
+    extras = project["project"]["optional-dependencies"].values()
+    bounds = names_of([*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *sum(extras, [])])
     assert bounds.keys() == pins.keys()
     for name, pin in pins.items():
         (exact,) = pin.specifier

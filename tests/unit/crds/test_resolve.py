@@ -74,7 +74,8 @@ def test_types_that_the_context_does_not_know_are_said_once_and_not_applicable(a
     assert pointers["emicorr"]["crds_uri"] == "N/A"
     assert pointers["dark"]["status"] == "found"
     said = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-    assert said == ["jw1: CRDS context jwst_0001.pmap does not know emicorr, sirskernel; taken as not applicable"]
+    known = [line for line in said if "does not know" in line]
+    assert known == ["jw1: CRDS context jwst_0001.pmap does not know emicorr, sirskernel; taken as not applicable"]
 
 
 def test_types_without_a_matching_rule_are_one_error_that_names_all(ask):

@@ -13,45 +13,16 @@ import pytest
 from astropy.io import fits
 
 import rampflow
-from rampflow import api
+from programmes.chains import NEAR_IR, run_chain
 from rampflow.detector import dq
-from rampflow.drivers import final
 from rampflow.errors import RampflowError
 from rampflow.inspection import pixel as command
 from rampflow.inspection import pixel_jumps
 from rampflow.inspection.pixel_slope import segments
-from rampflow.jobs.job import Job
-from rampflow.jobs.spec import JobSpec
-from rampflow.jobs.step import Step, driver
-from rampflow.mock import Effects, MockExposure, Rectangle, Scene, build_cache, write_exposure
-from rampflow.settings.release import load_release
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene
 
-NEAR_IR = ("group_scale", "dq_init", "saturation", "superbias", "refpix", "linearity", "dark_current", "jump")
 #: The detector's columns and rows that the exposure sees begin here, from 1.
 LEFT, BOTTOM = 101, 201
-
-
-def run_chain(folder, exposure, chain, edit=None, **parameters):
-    """Run steps as the workflow does, with records, pointers and parameters; return the exposure's name."""
-    crds = {"path": folder / "crds", "context": build_cache(folder / "crds", [exposure]), "offline": True}
-    raw = Path(write_exposure(exposure, folder, folder))
-    if edit:
-        with fits.open(raw, mode="update") as hdus:
-            edit(hdus)
-    root, release = raw.name.removesuffix("_uncal.fits"), load_release("1.19")
-    out, before = folder / "results" / root, {"ramp": str(raw)}
-    for step in (*chain, "ramp_fit", "gain_scale"):
-        settings = api._settings(release, step, parameters.get(step, {}))
-        path = Path(next(iter(before.values())))
-        pointers, asked = api._references(release, step, path, settings, {}, crds, out / "references")
-        made = api._outputs(step, root, out)
-        kept = {kind: str(out / kind / f"{step}.json") for kind in ("parameters", "record")}
-        spec = JobSpec(step, root, before, made | kept, pointers, asked, settings, inputs_stay=True)
-        Step(spec).work(driver(step).run)
-        before = made
-    made = {kind: str(out / f"{root}_{kind}.fits") for kind in ("rate", "rateints")}
-    Job(JobSpec("rate", root, before, made | {"record": str(out / "record/rate.json")})).work(final.run)
-    return root
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ class World:
     def stands(self, step, exposure, anew):
         order = self.jobs(exposure)
         before = STEPS[:3] if step == "ramp" else order[: order.index(step)]
-        return not {step, *before} & {*anew} and exposure not in self.failed
+        return not {step, *before} & {*anew(exposure)} and exposure not in self.failed
 
     def foreseen(self):
         return {exposure: list(jobs) for exposure, jobs in Foresight(self, self).jobs().items()}

@@ -20,7 +20,7 @@ class Exposure:
     superstripes: int = 0
     detector: str = "X"
     header: dict = field(default_factory=lambda: {"EXPSTART": 1.0})
-    placeholder: bool = False
+    placeholder: bool = True
 
 
 AMI = Exposure("jw00001001001_02101_00001_nis", "NIRISS")

@@ -4,9 +4,10 @@ from scipy.stats import sigmaclip
 
 from rampflow.detector import dq
 from rampflow.detector.orientation import Orientation
+from rampflow.detector.subarray import MIRI_FRAME
 from rampflow.steps import NotApplicable
 from rampflow.steps.refpix import correct_groups, correct_zeroframes, plan_correction, wants_kernels
-from rampflow.steps.refpix.geometry import MIRI_SHAPE, NIR_SIZE
+from rampflow.steps.refpix.geometry import NIR_SIZE
 from rampflow.steps.refpix.sirs import coefficients, make_kernels, side_templates
 
 PARAMETERS = {
@@ -398,8 +399,8 @@ def test_frames_one_by_one_give_the_bits_of_all_together(detector):
 def miri_drift(odd_even_rows=True):
     """Two groups of MIRI: a pattern, and the same plus a level per output and row parity."""
     rng = np.random.default_rng(6)
-    first = rng.integers(1000, 2000, MIRI_SHAPE).astype(np.float32)
-    level = 10.0 * (np.arange(MIRI_SHAPE[1]) % 4) + np.zeros((MIRI_SHAPE[0], 1))
+    first = rng.integers(1000, 2000, MIRI_FRAME).astype(np.float32)
+    level = 10.0 * (np.arange(MIRI_FRAME[1]) % 4) + np.zeros((MIRI_FRAME[0], 1))
     if odd_even_rows:
         level[1::2] += 5
     return first, (first + level).astype(np.float32)
@@ -407,7 +408,7 @@ def miri_drift(odd_even_rows=True):
 
 def plan_miri(pixeldq=None, **options):
     if pixeldq is None:
-        pixeldq = np.zeros(MIRI_SHAPE, np.uint32)
+        pixeldq = np.zeros(MIRI_FRAME, np.uint32)
     header = {"instrument": "MIRI", "detector": "MIRIMAGE", "subarray": "FULL", "noutputs": 4}
     return plan_correction(pixeldq, **{**header, "xstart": 1, "ystart": 1, **PARAMETERS, **options})
 
@@ -430,7 +431,7 @@ def test_miri_with_one_level_for_all_rows():
 
 
 def test_miri_averages_both_ends_of_the_rows():
-    first = np.zeros(MIRI_SHAPE, np.float32)
+    first = np.zeros(MIRI_FRAME, np.float32)
     second = first.copy()
     second[:, :4], second[:, -4:] = 10, 30
     out = correct_groups(second[np.newaxis], plan_miri(), first_group=first)[0]
@@ -439,7 +440,7 @@ def test_miri_averages_both_ends_of_the_rows():
 
 def test_miri_is_worked_on_in_single_precision():
     rng = np.random.default_rng(9)
-    change = rng.normal(30, 3, MIRI_SHAPE).astype(np.float32)
+    change = rng.normal(30, 3, MIRI_FRAME).astype(np.float32)
     out = correct_groups(change[np.newaxis].copy(), plan_miri(siglimit=1e9), first_group=np.zeros_like(change))[0]
     in_double = np.empty_like(change)
     for parity in range(2):
@@ -455,14 +456,14 @@ def test_miri_is_worked_on_in_single_precision():
 def test_miri_frames_do_not_depend_on_each_other():
     first, second = miri_drift()
     rng = np.random.default_rng(8)
-    sci = np.stack([first, second, second + rng.normal(0, 5, MIRI_SHAPE).astype(np.float32)])
+    sci = np.stack([first, second, second + rng.normal(0, 5, MIRI_FRAME).astype(np.float32)])
     together = correct_groups(sci.copy(), plan_miri(), first_group=first)
     one_by_one = [correct_groups(frame[np.newaxis].copy(), plan_miri(), first_group=first)[0] for frame in sci]
     assert np.array_equal(together, one_by_one)
 
 
 def test_miri_is_not_changed_if_one_end_of_one_output_is_bad():
-    pixeldq = np.zeros(MIRI_SHAPE, np.uint32)
+    pixeldq = np.zeros(MIRI_FRAME, np.uint32)
     pixeldq[1::2, 1030] = dq.DO_NOT_USE
     first, second = miri_drift()
     plan = plan_miri(pixeldq)
@@ -473,7 +474,7 @@ def test_miri_is_not_changed_if_one_end_of_one_output_is_bad():
 
 def test_miri_needs_the_first_group():
     with pytest.raises(ValueError, match="need the first group"):
-        correct_groups(np.zeros((1, *MIRI_SHAPE), np.float32), plan_miri())
+        correct_groups(np.zeros((1, *MIRI_FRAME), np.float32), plan_miri())
 
 
 def test_miri_subarrays_are_skipped():

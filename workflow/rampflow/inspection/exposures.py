@@ -17,6 +17,8 @@ STATES = ("complete", "outdated", "interrupted", "failed", "not begun")
 ENDED = "its job left neither a record nor an error: it was killed (for want of memory? try --cores 1)"
 STOPPED = "the run was interrupted, or runs still"
 NOT_BEGUN = "has not run"
+#: In place of the step where an exposure cannot be used, which is known before anything runs.
+START = "start"
 #: Line of a log: when, how grave, what.
 _LOG = re.compile(r"^(\d{4}-\d\d-\d\d [\d:,]+) (INFO|WARNING|ERROR) (.*)$")
 #: Bytes of a log that are looked at.
@@ -45,8 +47,11 @@ class ExposureResults:
 
     @property
     def skipped(self):
-        """The steps of the chain that left it as it was."""
-        return [step for step in self.chain if step in self.records and self.records[step]["status"] != "COMPLETE"]
+        """The steps that are on and left it as it was, those that had nothing to do before they began first."""
+        idle = list(self.facts.get("idle", {}))
+        return idle + [
+            step for step in self.chain if step in self.records and self.records[step]["status"] != "COMPLETE"
+        ]
 
     @property
     def final(self):
@@ -96,7 +101,7 @@ def gather(results):
     last = results.runs[-1] if results.runs else {"exposures": {}}
     # Those with a damaged record alone are there, too.
     damaged = {path.parts[-3] for path in results.damaged if path.parent.name == "record"}
-    roots = sorted(last["exposures"].keys() | results.records.keys() | damaged)
+    roots = sorted(last["exposures"].keys() | last.get("unusable", {}).keys() | results.records.keys() | damaged)
     runs = {root: results.run_of(root) for root in roots}
     asked = _LastRuns(results, {root: run for root, run in runs.items() if run})
     found = []
@@ -124,6 +129,8 @@ def _judge(exposure, results, run, asked):
                 exposure.warnings.append((step, text))
             elif level == "ERROR" and step not in exposure.records and failure is None:
                 failure = f"{step}: {text}"
+    if unusable := results.unusable(exposure.root):
+        return "failed", f"{START}: {unusable}"
     if failure:
         return "failed", failure
     if exposure.root in run.get("without_references", {}):

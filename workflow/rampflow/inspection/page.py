@@ -285,6 +285,7 @@ def _view(results, exposure, look, row):
         "fractions": _fractions(look.counts),
         "counted": bool(look.counts.by_step),
         "chain": [_step(results, exposure, look, step) for step in exposure.steps],
+        "idle": "; ".join(f"{step} ({why})" for step, why in exposure.facts.get("idle", {}).items()),
         "off": ", ".join(f"{step} ({source})" for step, source in exposure.facts.get("off", {}).items()),
         "links": [(f"{exposure.root}/{name}", name.removeprefix(short_name)) for name in names],
         "references": ", ".join(f"{kind} {name}" for kind, name in sorted(used.items()) if name != "N/A"),

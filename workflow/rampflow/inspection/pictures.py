@@ -46,6 +46,8 @@ FLAGS = (
 GOOD = (246, 246, 246)
 #: How much of a colour one pixel of a block gives at least: what is rare is to be seen.
 _LEAST = 0.25
+#: The same of what differs, where mostly little else is to be seen.
+_LEAST_OF_SIDES = 0.7
 
 
 @dataclass
@@ -111,7 +113,7 @@ def grey_picture(values, size, flags=None):
         from there to all but the highest values; the ticks say what they are.
     """
     good = values if flags is None else np.where((flags & dq.DO_NOT_USE) == 0, values, np.nan)
-    small = _block_means(good, stride(values.shape[0], size), stride(values.shape[1], size))
+    small = block_means(good, stride(values.shape[0], size), stride(values.shape[1], size))
     finite = np.isfinite(small)
     indices = np.full(small.shape, LEVELS, np.uint8)
     ticks = []
@@ -132,7 +134,7 @@ def _limits(values):
     return low, span, np.clip((high - low) / span, 0.02, 1.0)
 
 
-def _blocks(image, dy, dx, fill):
+def blocks(image, dy, dx, fill):
     """Cut an image into blocks, the last ones filled up: shape (rows, dy, columns, dx)."""
     rows, columns = stride(image.shape[0], dy), stride(image.shape[1], dx)
     if image.shape != (rows * dy, columns * dx):
@@ -142,20 +144,20 @@ def _blocks(image, dy, dx, fill):
     return image.reshape(rows, dy, columns, dx)
 
 
-def _block_means(image, dy, dx):
+def block_means(image, dy, dx):
     """Means of blocks of rows and columns without their NaN; NaN for blocks that have nothing else."""
-    blocks = _blocks(image.astype(np.float32, copy=False), dy, dx, np.nan)
-    finite = np.isfinite(blocks)
+    parts = blocks(image.astype(np.float32, copy=False), dy, dx, np.nan)
+    finite = np.isfinite(parts)
     counts = finite.sum(axis=(1, 3))
-    totals = np.where(finite, blocks, np.float32(0)).sum(axis=(1, 3), dtype=np.float64)
+    totals = np.where(finite, parts, np.float32(0)).sum(axis=(1, 3), dtype=np.float64)
     return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
 
 
 def block_fractions(mask, size):
     """Fractions of blocks of a mask, 0 to 1, of which a picture of at most this size has one each."""
     dy, dx = (stride(length, size) for length in mask.shape)
-    counts = _blocks(mask, dy, dx, False).sum(axis=(1, 3))
-    return counts / _blocks(np.ones(mask.shape, bool), dy, dx, False).sum(axis=(1, 3))
+    counts = blocks(mask, dy, dx, False).sum(axis=(1, 3))
+    return counts / blocks(np.ones(mask.shape, bool), dy, dx, False).sum(axis=(1, 3))
 
 
 def flag_picture(flags, size):
@@ -180,7 +182,7 @@ def flag_picture(flags, size):
         if held.any():
             left &= ~held
             shares.append((colour, block_fractions(held, size)))
-    return _mixed(shares, flags.shape, size)
+    return _mixed(shares, flags.shape, size, _LEAST)
 
 
 def side_picture(a_only, b_only, size):
@@ -196,19 +198,19 @@ def side_picture(a_only, b_only, size):
     Returns
     -------
     Picture
-        Colours of `SIDES`, deeper the larger the fraction of a block, as in `flag_picture`.
+        Colours of `SIDES`, deeper the larger the fraction of a block; a single pixel gives most of its colour.
     """
     masks = (a_only & b_only, a_only & ~b_only, b_only & ~a_only)
     found = [
         (colour, block_fractions(mask, size)) for (_, colour), mask in zip(SIDES, masks, strict=True) if mask.any()
     ]
-    return _mixed(found, a_only.shape, size)
+    return _mixed(found, a_only.shape, size, _LEAST_OF_SIDES)
 
 
-def _mixed(shares, shape, size):
-    """Mix the colours of blocks: pairs of a colour and the fractions of blocks that have it."""
+def _mixed(shares, shape, size, least):
+    """Mix the colours of blocks: pairs of a colour and the fractions of blocks; what occurs gives at least so much."""
     rows, columns = (stride(length, stride(length, size)) for length in shape)
-    weights = [np.where(share > 0, _LEAST + (1 - _LEAST) * np.sqrt(share), 0) for _, share in shares]
+    weights = [np.where(share > 0, least + (1 - least) * np.sqrt(share), 0) for _, share in shares]
     total = np.maximum(sum(weights, np.zeros((rows, columns))), 1)
     mixed = np.broadcast_to(np.array(GOOD, float), (rows, columns, 3)).copy()
     for (colour, _), weight in zip(shares, weights, strict=True):
@@ -234,7 +236,7 @@ def jump_picture(fractions, size):
         are white. Without ticks where there is none.
     """
     dy, dx = (stride(length, size) for length in fractions.shape)
-    small = _block_means(fractions, dy, dx)
+    small = block_means(fractions, dy, dx)
     some = small > 0
     indices, ticks = np.full(small.shape, LEVELS, np.uint8), []
     if some.any():
@@ -284,8 +286,8 @@ def difference_picture(values, size):
 
 def _block_extremes(image, dy, dx):
     """Return of each block the value that is largest without its sign; NaN for blocks that have none."""
-    blocks = _blocks(image.astype(np.float64, copy=False), dy, dx, np.nan)
-    sizes = np.where(np.isfinite(blocks), np.abs(blocks), -1.0)
-    high = np.where(np.isfinite(blocks), blocks, -np.inf).max(axis=(1, 3))
-    low = np.where(np.isfinite(blocks), blocks, np.inf).min(axis=(1, 3))
+    parts = blocks(image.astype(np.float64, copy=False), dy, dx, np.nan)
+    sizes = np.where(np.isfinite(parts), np.abs(parts), -1.0)
+    high = np.where(np.isfinite(parts), parts, -np.inf).max(axis=(1, 3))
+    low = np.where(np.isfinite(parts), parts, np.inf).min(axis=(1, 3))
     return np.where(sizes.max(axis=(1, 3)) < 0, np.nan, np.where(high >= -low, high, low))

@@ -121,6 +121,8 @@ class Frames:
     ----------
     positions : int
         Of superstripes; 0: the integrations are the final ones.
+    normal : 1D `~numpy.ndarray` or None
+        IRS2: rows that the final frames have of these; None where frames have no interleaved rows.
     """
 
     def __init__(self, header, shape, path):
@@ -129,15 +131,15 @@ class Frames:
         self.stripes = Stripes.of(header, ramp)
         self.positions = self.stripes.positions if self.stripes else 0
         self.window = Window.of(header, shape, path).split(self.stripes)
-        self._normal = None
+        self.normal = None
         if irs2.is_interleaved(shape):
-            self._normal = np.flatnonzero(irs2.normal_rows(str(header.get("DETECTOR")).strip()))
+            self.normal = np.flatnonzero(irs2.normal_rows(str(header.get("DETECTOR")).strip()))
         self.samples = self.stripes.samples if self.positions else 1
 
     @property
     def interleaved(self):
         """Whether frames have the interleaved rows of IRS2."""
-        return self._normal is not None
+        return self.normal is not None
 
     @property
     def lines(self):
@@ -151,8 +153,8 @@ class Frames:
 
     def notes(self, y, x):
         """Say how the pixel was read, where that is not plain."""
-        if self._normal is not None:
-            yield f"IRS2: row {y + 1} is row {self._normal[y] + 1} of the frames with interleaved rows, up to refpix"
+        if self.normal is not None:
+            yield f"IRS2: row {y + 1} is row {self.normal[y] + 1} of the frames with interleaved rows, up to refpix"
         if self.positions:
             position = self._position(y, x)
             if position is None:
@@ -187,7 +189,7 @@ class Frames:
             Shape (integrations, groups) as of the final ramp; of superstripes that have not read it NaN, or 0.
         """
         if not self.positions:
-            y = place.y if self._normal is None else self._normal[place.y]
+            y = place.y if self.normal is None else self.normal[place.y]
             return product.read(name, slice(None), slice(None), y, place.x)
         nints, ngroups = self.shape[0] // self.positions, self.shape[1]
         position = self._position(place.y, place.x)
@@ -211,7 +213,7 @@ class Frames:
     def image(self, product, name, place):
         """Read one value of an image of the exposure's pixels, such as PIXELDQ; 0 where no superstripe has read it."""
         if not self.positions:
-            y = place.y if self._normal is None else self._normal[place.y]
+            y = place.y if self.normal is None else self.normal[place.y]
             return product.read(name, y, place.x)
         position = self._position(place.y, place.x)
         return 0 if position is None else product.read(name, position, *self._in_stripe(place, position, 0))

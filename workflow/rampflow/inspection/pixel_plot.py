@@ -7,7 +7,8 @@ from rampflow.errors import RampflowError
 
 _SIZE = (1000, 620)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 250, 46, 60
-_COLOURS = (
+#: Of steps, in the order of the chain.
+COLOURS = (
     "#777777", "#1b6ca8", "#c8553d", "#588157", "#8e5ea2", "#b8860b", "#2a9d8f", "#d1495b", "#33658a", "#6a4c93",
     "#7f5539", "#468faf", "#9c6644", "#386641", "#bc4749", "#5f0f40",
 )  # fmt: skip
@@ -44,11 +45,11 @@ def draw(history, path, integration):
     title = f"{history.exposure}   x {place.x + 1}, y {place.y + 1} (from 1)   integration {integration}"
     canvas.text((_LEFT, 14), title, "black")
     # The bias would leave of the rest a line at the bottom: ramps are drawn from their first group on.
-    lines = [(stage.step, stage.sci[integration - 1] - _first(stage.sci[integration - 1])) for stage in ramps]
+    lines = [(stage.step, stage.sci[integration - 1] - first_number(stage.sci[integration - 1])) for stage in ramps]
     axes = _Axes(canvas, [values for _, values in lines])
     axes.frame()
     shown = []
-    for (step, values), colour in zip(lines, _COLOURS * len(lines), strict=False):
+    for (step, values), colour in zip(lines, COLOURS * len(lines), strict=False):
         # What a step leaves as it is would hide what was there before.
         if not shown or not np.array_equal(values, shown[-1], equal_nan=True):
             axes.line(values, colour)
@@ -58,7 +59,7 @@ def draw(history, path, integration):
     image.save(path, "PNG")
 
 
-def _first(values):
+def first_number(values):
     """Return the first sample that is a number; 0 without one."""
     finite = values[np.isfinite(values)]
     return finite[0] if finite.size else np.float32(0)

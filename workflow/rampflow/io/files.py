@@ -286,7 +286,14 @@ class Product:
             header = (fits.PrimaryHDU().header.tostring() + hdu.header.tostring()).encode("latin-1")
             rows = np.empty(padded(hdu.size), np.uint8)
             byte_runs.read(self.descriptor, rows[: hdu.size], np.array([hdu.offset]))
-            return fits.getdata(io.BytesIO(header + rows.tobytes()), 1)
+            table = fits.getdata(io.BytesIO(header + rows.tobytes()), 1)
+            for column in table.columns:
+                table[column.name]  # text that is none is found here, and not where it is used
+            return table
+        except UnicodeDecodeError:
+            raise FileProblem(
+                f"{self.path}: the table {name} has text that is not ASCII; fetch or make it again"
+            ) from None
         # astropy has no error of its own for tables that contradict themselves.
         except Exception as error:
             why = " ".join(str(error).split())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rampflow.errors import RampflowError
+from rampflow.errors import RampflowError, Stopped
 from rampflow.io import room
 from rampflow.io.shared_files import replace
 from rampflow.jobs import provenance
@@ -67,7 +67,9 @@ class Job:
             text = self.told(error)
             log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
             place = f"{self.spec.exposure}: {self.spec.name}" if self.spec.exposure else self.spec.name
-            print(f"rampflow: {place}: {text} (traceback: {self.spec.log or 'no log'})", file=sys.stderr)
+            said = [f"{place}: {text} (traceback: {self.spec.log or 'no log'})"]
+            for line in error.lines if isinstance(error, Stopped) else said:
+                print(f"rampflow: {line}", file=sys.stderr)
             raise SystemExit(1) from None
 
     def work(self, function: Callable[[Any], object]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampflow.crds.asked import failures
 from rampflow.io.shared_files import read_json
+from rampflow.planning.inapplicable import inapplicable
 from rampflow.planning.plan import Plan
 from rampflow.planning.selectors import mode_of
 from rampflow.settings.chain import Chain
@@ -105,7 +106,15 @@ class Answers:
             with contextlib.suppress(ConfigError):
                 if self._seen is not None:
                     self._chains[root] = self._plan.settle(root, self.parameter_files(root))
+            self._chains[root] = self._chains[root].without(self._inapplicable(root))
         return self._chains[root]
+
+    def _inapplicable(self, root: str) -> dict[str, str]:
+        """Return the steps that have nothing to do in an exposure, but for those that the user keeps by name."""
+        gain = self._source.pointer(root, "gain") if self._seen is not None else None
+        keep = self._plan.config["keep"]
+        found = inapplicable(self._plan.exposures[root], gain)
+        return {step: why for step, why in found.items() if isinstance(keep, str) or step not in keep}
 
     def disagreements(self) -> list[str]:
         """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures.

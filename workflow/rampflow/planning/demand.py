@@ -3,6 +3,7 @@
 A run works for it; what another configuration would do is told by it, without a run.
 """
 
+import contextlib
 import functools
 import os
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from rampflow.planning.answers import Answers
 from rampflow.planning.masks import Masks
 from rampflow.planning.plan import Plan
 from rampflow.planning.reference_requests import ReferenceRequests
-from rampflow.settings.chain import Chain
+from rampflow.settings.chain import Chain, reference_types
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import PIPELINE, Settings, merge_parameters, parameter_type
 
@@ -87,9 +88,9 @@ class Demand:
             return self.plan.settings(step, exposure)
 
     def reference_types(self, step: str, exposure: str) -> list[str]:
-        """CRDS types that a step of an exposure reads: reference files and parameter files."""
+        """CRDS types of what a step of an exposure reads, parameter files too; none of a step that is off."""
         chain = self.chain(exposure)
-        if step not in chain.steps:
+        if not chain.asks_for(step):
             return []
         own = (parameter_type(step), PIPELINE)
         parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
@@ -101,8 +102,15 @@ class Demand:
         return os.path.exists(self.answers.file) and all(map(self._answers_hold, self.plan.exposures))
 
     def _answers_hold(self, exposure: str) -> bool:
-        folder = Path(self.results, exposure, "references")
-        return answers_hold(folder, self.requests.of(exposure), self.config["crds"], self.config["lock"])[0]
+        folder, lock = Path(self.results, exposure, "references"), self.config["lock"]
+
+        def needed(pars: Mapping[str, Any]) -> list[str]:
+            return [kind for kinds in reference_types(self.plan.terms(exposure), pars).values() for kind in kinds]
+
+        # Parameter files that cannot be used are a case for the job that asks.
+        with contextlib.suppress(ConfigError):
+            return answers_hold(folder, self.requests.of(exposure), self.config["crds"], lock, needed)[0]
+        return False
 
     # --- what a product follows from ------------------------------------------------------------------
 

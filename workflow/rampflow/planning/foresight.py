@@ -106,7 +106,7 @@ class Foresight:
         return [job for job in self._standing.jobs(exposure) if job not in FINAL or FINAL[job][0] in wanted]
 
     def _stands(self, exposure: str, job: str) -> bool:
-        return self._standing.stands(job, exposure, self._standing.stale(exposure))
+        return self._standing.stands(job, exposure, self._standing.stale)
 
     # --- the graph ------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from rampflow.planning import kernels_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.demand import Demand
-from rampflow.planning.folders import unusable
+from rampflow.planning.folders import without_place
 from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
@@ -34,6 +34,8 @@ BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
 #: Where a run keeps what is neither product nor record, in its own folder; only its owner may look there.
 STATE = ".rampflow"
+#: Files that are never made, among the results; the jobs that should make them say who stops, and why.
+USABLE, ANSWERED = "logs/all_usable", "logs/all_answered"
 
 
 class Run:
@@ -77,19 +79,23 @@ class Run:
         self._forced = Forced(self.results)
         self._check_place()
         if interruption is not None:
+            self._say_unusable()
             self._succeed_dead_run()
+
+    def _say_unusable(self) -> None:
+        """Say which exposures fail before anything runs, in a dry run, too."""
+        if lines := list(self.plan.unusable.values()):
+            number, good = len(lines), len(self.plan.exposures)
+            cure = "skip_bad: true leaves such files out"
+            tell([*lines, f"{number} of {number + good} exposures cannot be used, {good} can; {cure}"])
 
     def _check_place(self) -> None:
         """Refuse a run that Snakemake itself could not do, in one line instead of many."""
         if full := room.is_full("."):
             raise SystemExit(f"rampflow: {os.getcwd()}: {full}, nothing can run there; make room")
-        self.without_place = unusable(self.results, self.plan.exposures)
-        lines = [f"{root}: {why}" for root, why in self.without_place.items()]
-        if lines and len(lines) == len(self.plan.exposures):
-            raise SystemExit("\n".join(f"rampflow: {line}" for line in lines))
-        self.notices += [f"{line}; this exposure is left out" for line in lines]
-        for root in self.without_place:
-            del self.plan.exposures[root]
+        lines = self.plan.give_up(without_place(self.results, self.plan.exposures))
+        if lines:
+            raise SystemExit("\n".join(f"rampflow: {line}" for line in [*lines, *self.plan.unusable.values()]))
 
     def _succeed_dead_run(self) -> None:
         """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
@@ -169,9 +175,6 @@ class Run:
         with contextlib.suppress(OSError, ValueError):
             if failed := json.loads(Path(answers).read_text())["failed"]:
                 Path(answers).unlink()
-        if self.without_place:
-            outcome = "failed"
-            failed |= self.without_place
         if outcome != "complete" and self.interruption.by:
             outcome = "interrupted"
         # On a full disk the run was killed, as far as its record can tell.
@@ -179,8 +182,7 @@ class Run:
             self._file.end(outcome, signal=self.interruption.by, without_references=failed)
         if outcome != "complete":
             self._sweep()
-            tell(unfinished(self.results, self.plan.exposures, self.interruption.by))
-            tell(f"{root}: {why}" for root, why in self.without_place.items())
+            tell(unfinished(self.results, [*self.plan.exposures, *self.plan.unusable], self.interruption.by))
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
@@ -211,6 +213,11 @@ class Run:
 
     def _all_notices(self) -> list[str]:
         return [*self.notices, *self._disagreements]
+
+    @property
+    def unusable(self) -> list[str]:
+        """What the run asks for where exposures cannot be used: a file that is never made, so that it fails."""
+        return [f"{self.results}/{USABLE}"] if self.plan.unusable else []
 
     # --- files by names that Snakemake takes as they are ------------------------------------------------
 
@@ -250,8 +257,14 @@ class Run:
         A job that follows one that is done anew does not stand, either: Snakemake has to find its way from there to
         the end, where it looks for what is missing of other exposures.
         """
-        self._forced.add(workflow.dag, exposure, self._standing.stale(exposure))
-        anew = self._forced.jobs(workflow.dag, exposure)
+        if self._forced.have_changed(workflow.dag):
+            self._standing.forget_anew()
+
+        def anew(root: str) -> set[str]:
+            self._forced.add(workflow.dag, root, self._standing.stale(root))
+            return self._forced.jobs(workflow.dag, root)
+
+        anew(exposure)
         return self._standing.stands(step, exposure, anew)
 
     def _bytes(self, exposure: str) -> int:

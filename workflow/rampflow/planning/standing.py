@@ -7,7 +7,7 @@ changed, that file.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Standing:
         # Asked for once for each input of a job.
         self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
         self._stale: dict[str, dict[str, str]] = {}
+        self._taken: dict[str, bool] = {}
 
     def stale(self, exposure: str) -> dict[str, str]:
         """Return the jobs of an exposure whose products do not stand, in the order of the chain: {rule: why}.
@@ -56,13 +57,34 @@ class Standing:
         """Whether a job has left a record, and what it has made stands."""
         return step not in self.stale(exposure) and self.record(step, exposure) is not None
 
-    def stands(self, step: str, exposure: str, anew: Collection[str]) -> bool:
-        """Whether a job has nothing to do, where some jobs of its exposure are done anew.
+    def stands(self, step: str, exposure: str, anew: Callable[[str], Collection[str]]) -> bool:
+        """Whether a job has nothing to do, where some jobs are done anew: ``anew`` gives those of an exposure.
 
-        A job that follows one that is done anew does not stand.
+        A job that follows one that is done anew does not stand, nor does one that takes what such an exposure hands on.
         """
-        follows = {step, *self.before(step, exposure)} & {*anew}
-        return self.is_done(step, exposure) and not follows and exposure not in self._demand.answers.failed()
+        if not self.is_done(step, exposure) or exposure in self._demand.answers.failed():
+            return False
+        way = {step, *self.before(step, exposure)}
+        return way.isdisjoint(anew(exposure)) and not ("persistence" in way and self._takes_over(exposure, anew))
+
+    def _takes_over(self, exposure: str, anew: Callable[[str], Collection[str]]) -> bool:
+        """Whether what an exposure takes from those before it in its detector is made anew."""
+        way: list[str] = []
+        found = False
+        while not found and exposure not in self._taken:
+            way.append(exposure)
+            before = self._demand.answers.chained_after(exposure)
+            if before is None:
+                break
+            found = not {"persistence", *self.before("persistence", before)}.isdisjoint(anew(before))
+            exposure = before
+        found = found or self._taken.get(exposure, False)
+        self._taken |= dict.fromkeys(way, found)
+        return found
+
+    def forget_anew(self) -> None:
+        """Forget what was concluded from what is done anew, where that has changed."""
+        self._taken = {}
 
     def before(self, step: str, exposure: str) -> list[str]:
         """Return the jobs on the way to one, in the order of the chain."""

@@ -300,14 +300,15 @@ def combine_dark_dq(dq: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     dq : uint32 `~numpy.ndarray`
-        Flags of the reference, in standard bits: 2D, or 4D of shape (nints, 1, rows, nx) for MIRI.
+        Flags of the reference, in standard bits: 2D, 3D, or 4D of shape (nints, 1, rows, nx) for MIRI.
 
     Returns
     -------
     2D uint32 `~numpy.ndarray`
         To be OR-ed into PIXELDQ: a pixel that is bad in any integration of the dark is bad.
     """
-    return dq if dq.ndim == 2 else np.bitwise_or.reduce(dq[:, 0], axis=0)
+    images = dq[:, 0] if dq.ndim == 4 else dq.reshape(-1, *dq.shape[-2:])
+    return np.bitwise_or.reduce(images, axis=0)
 
 
 def average_dark_current(

@@ -51,6 +51,8 @@ from rampflow.steps.refpix.time_order import (
 )
 
 __all__ = [
+    "BAD_READS",
+    "COLUMNS",
     "SAMPLES",
     "correct_groups",
     "flag_reads",
@@ -61,6 +63,9 @@ __all__ = [
 ]
 
 
+#: Columns that the tables of the refpix reference must have: coefficients, and bad reads.
+COLUMNS = tuple(f"{name}_{k}" for name in ("alpha", "beta") for k in range(irs2.SECTIONS - 1))
+BAD_READS = ("OUTPUT", "ODD_EVEN", "MASK")
 #: Slots, of the 22 between the starts of two blocks, that stand for the reference reads, and the read they repeat.
 _SPREAD_TO = np.arange(7, 15)
 _SPREAD_FROM = np.array([9, 11, 9, 11, 10, 12, 10, 12])
