@@ -14,7 +14,7 @@ from rampflow.inspection import inspector_series
 from rampflow.inspection.inspector_figures import FramePicture, dress, sheet
 from rampflow.inspection.inspector_ramps import RampPicture
 from rampflow.inspection.inspector_timeline import Timeline
-from rampflow.inspection.inspector_view import COLOURS, COMPARISONS, Settings
+from rampflow.inspection.inspector_view import COLOURS, COMPARISONS, PageState
 from rampflow.inspection.pixel import pixel
 
 #: Most rows and columns of the picture of a frame: as many pixels as it has on a large screen.
@@ -44,7 +44,7 @@ def maker(results, other=None):
     def make(document):
         arguments = document.session_context.request.arguments
         query = {name: values[-1].decode("utf-8", "replace") for name, values in arguments.items() if values}
-        Page(document, results, other, Settings.read(query))
+        Page(document, results, other, PageState.read(query))
 
     return make
 
@@ -58,7 +58,7 @@ class Page:
         What it consists of.
     results, other : path-like
         Folders of results; ``other`` may be None.
-    settings : `~rampflow.inspection.inspector_view.Settings`
+    settings : `~rampflow.inspection.inspector_view.PageState`
         What to show first.
     """
 
@@ -226,8 +226,8 @@ class Page:
     def _take_edges(self, edges):
         """Take the edges (y0, y1, x0, x1), from 0, of what is seen; None for all of the frame."""
         rows, columns = self.planes.shape
-        whole = planes.Window(0, rows, 0, columns)
-        self.window = planes.Window.within(self.planes.shape, *edges) if edges else whole
+        whole = planes.Cutout(0, rows, 0, columns)
+        self.window = planes.Cutout.within(self.planes.shape, *edges) if edges else whole
         at = (0, 0, 0, 0) if self.window == whole else astuple(self.window)
         self.settings = replace(self.settings, **dict(zip(("y0", "y1", "x0", "x1"), map(float, at), strict=True)))
 
