@@ -11,7 +11,7 @@ include: "rules/common.smk"
 
 rule all:
     input:
-        DEMAND.products,
+        portions if RUN.portioned else DEMAND.products,
         answers(),
 
 
@@ -25,6 +25,7 @@ for step in PLAN.possible_steps:
 
 
 include: "rules/products.smk"
+include: "rules/portion.smk"
 
 
 onstart:
