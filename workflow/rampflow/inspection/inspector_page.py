@@ -128,9 +128,8 @@ class Page:
         dark = self.widgets["dark"]
         dark.js_on_change("active", CustomJS(code="rampflowDark(cb_obj.active)"))
         dark.on_change("active", lambda _, __, active: dress(self.figures, active))
-        self.document.js_on_event(
-            "document_ready", CustomJS(args={"dark": dark}, code="dark.active = rampflowIsDark()")
-        )
+        begin = f"dark.active = rampflowIsDark(); {_TELL}"
+        self.document.js_on_event("document_ready", CustomJS(args={"dark": dark, "address": address}, code=begin))
 
     def _chosen(self, name, value):
         """Take what was chosen in a widget; nothing where the page itself has set it."""
@@ -185,9 +184,8 @@ class Page:
     def open_product(self):
         """Open a product, and show what of the settings it has."""
         names = list(self.products)
-        product = self.settings.product if self.settings.product in names else names[-1]
-        if "product" not in self.settings.query() and "rate" in names:
-            product = "rate"
+        first = "rate" if "rate" in names else names[-1]
+        product = self.settings.product if self.settings.product in names else first
         self._set("product", options=names, value=product)
         before, self.planes = self.planes, planes.opened(self.products[product])
         others = [name for name in names if name != product] + [f"{_OTHER}{name}" for name in self.others]
