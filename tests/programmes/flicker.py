@@ -52,13 +52,12 @@ def waves(_seed):
 def series(_seed):
     """Exposures whose background is the median of their integrations, for release 3.0.
 
-    Of spectra NIRSpec's are among them; for those of grisms the mock does not have what jwst cuts them out by.
+    Spectra are not among them: jwst extracts them, where here light is summed (`operations` has one).
     """
     strong = {"row_noise": 3.0}
     images = {"scene": FIELD.but(stars=3, brightest=3e3, transit=0.03), "changes": strong, "aimed": (31.0, 34.0)}
     bright = {"scene": MID_INFRARED.but(stars=2, brightest=2e4, transit=0.02), "aimed": (34.5, 30.0)}
     stars = {"scene": FIELD.but(sky=20.0), "changes": strong, "aimed": (40.0, 40.0)}
-    spectrum = {"exp_type": "NRS_BRIGHTOBJ", "scene": TRANSIT, "changes": strong, "aimed": (1024.0, 16.0)}
     return Programme(
         (
             nominal("NRCA3", "RAPID", 5, 8, subarray="SUB64P", exp_type="NRC_TSIMAGE", tso=True, **images),
@@ -68,7 +67,6 @@ def series(_seed):
             nominal("MIRIMAGE", "FASTR1", 6, 6, subarray="SUB64", tso=True, **bright),
             nominal("MIRIMAGE", "FASTR1", 9, 3, subarray="SUB128", number=2, **bright),
             nominal("NRCA1", "RAPID", 4, 1, subarray="SUB160", **stars),
-            nominal("NRS1", "NRSRAPID", 5, 8, subarray="SUB2048", tso=True, **spectrum),
         ),
         whole=frozenset({"flat"}),
         steps={"clean_flicker_noise": {"skip": False, "background_method": "median_image"}}
