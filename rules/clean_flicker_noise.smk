@@ -4,6 +4,7 @@ rule clean_flicker_noise:
         ramp=previous("clean_flicker_noise"),
         references=references("clean_flicker_noise"),
         user=user_file("clean_flicker_noise", "user_mask"),
+        mask=science_mask("clean_flicker_noise"),
     output:
         ramp=product("clean_flicker_noise"),
         parameters=parameters("clean_flicker_noise"),

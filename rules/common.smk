@@ -5,10 +5,6 @@ Graph logic is in workflow/rampflow/planning; here it is only put in Snakemake's
 
 import os
 import sys
-import tarfile
-import tempfile
-
-from snakemake.exceptions import IncompleteCheckpointException
 
 
 def home():
@@ -21,6 +17,10 @@ def home():
         return os.path.dirname(here)
     repository = here.hosted_repo.repo
     commit = repository.commit(here.ref)
+    # Not at the start: signals are not yet watched for.
+    import tarfile
+    import tempfile
+
     folder = os.path.abspath(f".snakemake/rampflow/{commit.hexsha}")
     if not os.path.isdir(folder):
         os.makedirs(os.path.dirname(folder), exist_ok=True)
@@ -43,10 +43,15 @@ INTERRUPTION = Interruption() if workflow.is_main_process else None
 if INTERRUPTION is not None:
     INTERRUPTION.watch()
 
+from snakemake.exceptions import IncompleteCheckpointException
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
-from rampflow.planning import cluster
-from rampflow.planning.run import STATE, Run
+from rampflow.planning import cluster, masks
+from rampflow.planning.progress import Progress
+from rampflow.planning.run import ANSWERED, STATE, USABLE, Run
 from rampflow.warmstart import server
 
 # A configuration that is named on the command line stands alone; without one the run is the demo.
@@ -61,6 +66,8 @@ RUN = Run(config, HOME, INTERRUPTION, ON_CLUSTER)
 PLAN = RUN.plan
 DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
+# The first product of an exposure is that of its last job.
+PROGRESS = Progress(lambda: exposures_with_jobs(), lambda exposure: DEMAND.products_of(exposure)[0])
 
 
 wildcard_constraints:
@@ -121,6 +128,12 @@ def final(kind):
     return f"{FOLDER}/{{exposure}}_{kind}.fits"
 
 
+def shown(path, caption, title):
+    """Have `snakemake --report` show a product."""
+    labels = {"exposure": "{exposure}", "product": title}
+    return report(path, caption=f"../workflow/report/{caption}.rst", category="Products", labels=labels)
+
+
 def parameters(step):
     return f"{FOLDER}/parameters/{step}.json"
 
@@ -135,6 +148,10 @@ def logfile(step):
 
 def answers():
     return RUN.answers.file
+
+
+def unusable_exposures(wildcards):
+    return list(PLAN.unusable)
 
 
 def carried():
@@ -160,7 +177,7 @@ def references(step):
         kinds = DEMAND.reference_types(step, wildcards.exposure)
         if kinds and wildcards.exposure in RUN.answers.failed():
             workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
-            return f"{FOLDER}/references/answered"
+            return f"{RUN.results}/{ANSWERED}"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
     return judged(step, pointers)
@@ -169,6 +186,20 @@ def references(step):
 def user_file(step, parameter):
     """A file of the user's that a parameter of the configuration names; an input like any other."""
     return judged(step, lambda wildcards: RUN.user_file(step, parameter, wildcards.exposure) or [])
+
+
+def science_mask(step):
+    """Where the science regions are, of exposures of NIRSpec whose step leaves them out: known with CRDS's answers."""
+
+    def mask(wildcards):
+        checkpoints.references.get()
+        return RUN.science_mask(step, wildcards.exposure) or []
+
+    return judged(step, mask)
+
+
+def mask_request(wildcards):
+    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure])
 
 
 def settings(step):
@@ -213,22 +244,38 @@ def lock_file(wildcards):
     return named(PLAN.config["lock"])
 
 
+def exposures_with_jobs():
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    return len({job.wildcards.exposure for job in jobs if hasattr(job.wildcards, "exposure")})
+
+
+def tell_progress():
+    """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less.
+
+    Of jobs on a cluster Snakemake tells the numbers, and nothing of what they do.
+    """
+    asked = workflow.output_settings
+    own = workflow.main_snakefile == f"{HOME}/Snakefile"
+    quiet = set(asked.quiet or ()) - {Quietness.HOST, Quietness.REASON}
+    if own and not ON_CLUSTER and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
+        PROGRESS.listen(logger)
+
+
 def start_server():
     global SERVER
+    tell_progress()
     RUN.begin(workflow)
     SERVER = server.start(STATE, PLAN.steps)
     RUN.interruption.spare(SERVER)
 
 
 def stop_server(outcome):
+    PROGRESS.stop(logger)
     server.stop(SERVER)
     # Not at the start: it takes a second to import.
     from rampflow.inspection.ending import unfinished
 
     RUN.end(answers(), outcome, unfinished)
-    if outcome == "complete" and RUN.without_place:
-        # Snakemake knows nothing of exposures that were left out; who reads its status has to.
-        sys.exit(1)
 
 
 def threads_for(wildcards):

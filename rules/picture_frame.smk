@@ -4,6 +4,7 @@ rule picture_frame:
         ramp=previous("picture_frame"),
         references=references("picture_frame"),
         user=user_file("picture_frame", "user_mask"),
+        mask=science_mask("picture_frame"),
     output:
         ramp=product("picture_frame"),
         parameters=parameters("picture_frame"),

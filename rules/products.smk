@@ -6,8 +6,8 @@ rule rate:
         # Nothing is read: but a job whose exposure is asked about anew has to be thought over anew.
         references=references("rate"),
     output:
-        rate=final("rate"),
-        rateints=final("rateints"),
+        rate=shown(final("rate"), "rate", "count rates"),
+        rateints=shown(final("rateints"), "rateints", "count rates of integrations"),
         record=record("rate"),
     log:
         logfile("rate"),
@@ -29,7 +29,7 @@ rule ramp:
         ramp=judged("ramp", calibrated_ramp),
         references=references("ramp"),
     output:
-        ramp=final("ramp"),
+        ramp=shown(final("ramp"), "ramp", "calibrated ramp"),
         record=record("ramp"),
     log:
         logfile("ramp"),

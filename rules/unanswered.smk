@@ -1,9 +1,9 @@
 rule unanswered:
-    """Stop an exposure for which CRDS has no answer, and leave alone what was made of it before."""
+    """Stop the exposures for which CRDS has no answer, and leave alone what was made of them before."""
     output:
-        never=f"{FOLDER}/references/answered",
+        never=f"{RUN.results}/{ANSWERED}",
     log:
-        f"{FOLDER}/logs/references.log",
+        f"{RUN.results}/logs/unanswered.log",
     localrule: True
     conda:
         "../envs/rampflow.yaml"

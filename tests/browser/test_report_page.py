@@ -1,14 +1,4 @@
-"""The page of a report in a real browser: it is drawn, sorted, filtered and opened, and asks for nothing.
-
-The browser runs the page with a few lines of script at its end and prints what has become of it; without chromium
-these tests are skipped.
-"""
-
-import html
-import json
-import re
-import shutil
-import subprocess
+"""The page of a report in a real browser: it is drawn, sorted, filtered and opened, and asks for nothing."""
 
 import numpy as np
 import pytest
@@ -20,12 +10,6 @@ from rampflow.inspection.exposures import ExposureResults
 from rampflow.inspection.look import Look, PixelRamp, Stage
 from rampflow.inspection.results import Results
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt-get install chromium)")
-OPTIONS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 #: At which column of the table what is.
 NAME, STATE, TIME = 0, 1, 9
 #: What is done in the page and what it gives, in this order.
@@ -99,22 +83,11 @@ def content(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def shown(content, tmp_path_factory):
+def shown(content, in_browser):
     """Run scripts in the page, in a window of a width; return what each gives."""
-
-    def call(*names, width=1400):
-        folder = tmp_path_factory.mktemp("browser")
-        path = folder / "report.html"
-        parts = ", ".join(f"{name}: (() => {{{SCRIPTS[name]}}})()" for name in names)
-        end = f"<script>{{{BEGINNING} document.body.dataset.said = JSON.stringify({{{parts}}});}}</script></body>"
-        path.write_text(content.replace("</body>", end))
-        command = [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},1000"]
-        command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{path}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        (said,) = re.findall(r'data-said="([^"]*)"', done.stdout)
-        return json.loads(html.unescape(said))
-
-    return call
+    return lambda *names, width=1400: in_browser(
+        content, {name: SCRIPTS[name] for name in names}, beginning=BEGINNING, width=width
+    )
 
 
 @pytest.fixture(scope="module")

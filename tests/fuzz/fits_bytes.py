@@ -54,6 +54,7 @@ def image(name, shape, bitpix=16):
     """Return an image extension of zeros."""
     axes = {f"NAXIS{i + 1}": length for i, length in enumerate(reversed(shape))}
     cards = {"XTENSION": "IMAGE", "BITPIX": bitpix, "NAXIS": len(shape), **axes, "PCOUNT": 0, "GCOUNT": 1}
+    cards |= {"BZERO": 32768} if bitpix == 16 else {}
     return header(cards | {"EXTNAME": name}) + padded(bytes(abs(bitpix) // 8 * prod(shape)))
 
 

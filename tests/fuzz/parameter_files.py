@@ -42,10 +42,9 @@ class Mutant:
 
 def mutants(seed, number):
     """Yield that many mutants, the same for the same seed."""
-    makers = [_bytes, _lines, _value, _value, _key, _deep, _aliases, _long, _blocks, _cut]
     for index in range(number):
         rng = random.Random(f"{seed}/{index}")
-        maker = rng.choice(makers)
+        maker = rng.choice(MAKERS)
         content = maker(rng)
         if rng.random() < 0.1:
             content = _flipped(rng, content, 3)
@@ -153,3 +152,6 @@ def _blocks(rng):
     size = rng.choice([48, 48, 48, 0, 7, 65535])
     head = struct.pack(">I4sQQQ16s", rng.choice([0, 0, 1]), kind, allocated, len(used), promised, bytes(16))
     return _file(GOOD, b"\xd3BLK" + struct.pack(">H", size) + head + used)
+
+
+MAKERS = [_bytes, _lines, _value, _value, _key, _deep, _aliases, _long, _blocks, _cut]

@@ -61,7 +61,7 @@ def main(arguments=None):
     folder = options.folder / options.release
     for name in PARTS if options.keep else ("",):
         shutil.rmtree(folder / name, ignore_errors=True)
-    python = environment.oracle_python(options.release)
+    python = options.python = environment.oracle_python(options.release)
     say(start, f"the mock programme {options.programme}")
     programme = make_programme(options)
     exposures = choose(programme, options)

@@ -72,6 +72,9 @@ def chain(task):
     """Run the steps one by one, each on the file of the step before."""
     folder, name = Path(task["folder"]), exposure_of(task["input"])
     folder.mkdir(parents=True, exist_ok=True)
+    for shutters in Path(task["input"]).parent.glob(f"{name}_msa.fits"):
+        # Looked for beside the file that a step reads.
+        (folder / shutters.name).symlink_to(shutters)
     parameters = settled(task)
     inputs, seconds = [Path(task["input"])], {}
     for step_name in task["steps"]:

@@ -38,7 +38,7 @@ class Workflow:
     exposures : list of path-like
         Uncal files.
     options : `~argparse.Namespace`
-        From `parse`.
+        From `parse`, with the oracle's ``python``, which makes masks of NIRSpec's science regions.
     """
 
     def __init__(self, folder, programme, exposures, options):
@@ -53,6 +53,7 @@ class Workflow:
             "crds": programme["crds"] | {"offline": True},
             "results": "results",
             "save_calibrated_ramp": self.as_operated,
+            "masks": {"python": options.python},
         }
         folder.mkdir(parents=True)
         self.configfile = folder / "config.yaml"
@@ -114,10 +115,14 @@ class Workflow:
         makes = ("rate", "rateints") if name in RATES else ("ramp",)
         takes = ("rate", "rateints") if len(inputs) == 2 else ("ramp",)
         outputs = dict(zip(makes, map(str, products), strict=True))
+        given = dict(zip(takes, map(str, inputs), strict=True))
+        with contextlib.chdir(self.folder):
+            mask = self._run.science_mask(name, exposure)
+            given |= {"mask": os.path.abspath(mask)} if mask else {}
         spec = JobSpec(
             name=name,
             exposure=exposure,
-            inputs=dict(zip(takes, map(str, inputs), strict=True)),
+            inputs=given,
             outputs=outputs | {"parameters": f"{folder}/{name}.json", "record": f"{folder}/{name}.record.json"},
             references={kind: str(home / "references" / f"{kind}.json") for kind in types},
             asked=str(home / "references" / "asked.json"),

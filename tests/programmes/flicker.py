@@ -52,12 +52,13 @@ def waves(_seed):
 def series(_seed):
     """Exposures whose background is the median of their integrations, for release 3.0.
 
-    Spectra are not among them: jwst cuts their source out by a model of the optics, which the mock does not have.
+    Of spectra NIRSpec's are among them; for those of grisms the mock does not have what jwst cuts them out by.
     """
     strong = {"row_noise": 3.0}
     images = {"scene": FIELD.but(stars=3, brightest=3e3, transit=0.03), "changes": strong, "aimed": (31.0, 34.0)}
     bright = {"scene": MID_INFRARED.but(stars=2, brightest=2e4, transit=0.02), "aimed": (34.5, 30.0)}
     stars = {"scene": FIELD.but(sky=20.0), "changes": strong, "aimed": (40.0, 40.0)}
+    spectrum = {"exp_type": "NRS_BRIGHTOBJ", "scene": TRANSIT, "changes": strong, "aimed": (1024.0, 16.0)}
     return Programme(
         (
             nominal("NRCA3", "RAPID", 5, 8, subarray="SUB64P", exp_type="NRC_TSIMAGE", tso=True, **images),
@@ -67,10 +68,53 @@ def series(_seed):
             nominal("MIRIMAGE", "FASTR1", 6, 6, subarray="SUB64", tso=True, **bright),
             nominal("MIRIMAGE", "FASTR1", 9, 3, subarray="SUB128", number=2, **bright),
             nominal("NRCA1", "RAPID", 4, 1, subarray="SUB160", **stars),
+            nominal("NRS1", "NRSRAPID", 5, 8, subarray="SUB2048", tso=True, **spectrum),
         ),
         whole=frozenset({"flat"}),
         steps={"clean_flicker_noise": {"skip": False, "background_method": "median_image"}}
         | {"NIRISS": {"clean_flicker_noise": {"apply_flat_field": True}}},
+    )
+
+
+def soss(_seed):
+    """Exposures of NIRISS SOSS whose traces are masked, from 00003 on with the median of integrations: release 3.0."""
+    series = {"exp_type": "NIS_SOSS", "pupil": "GR700XD", "tso": True}
+    series["changes"] = {"row_noise": 3.0}
+    series["scene"] = TRANSIT.but(sky=6.0, fwhm=12.0)
+    exposures = (
+        nominal("NIS", "NISRAPID", 3, 2, subarray="SUBSTRIP256", **series),
+        nominal("NIS", "NISRAPID", 4, 3, subarray="SUBSTRIP96", number=2, **series),
+        nominal("NIS", "NISRAPID", 3, 4, subarray="SUBSTRIP256", number=3, **series),
+        nominal("NIS", "NISRAPID", 4, 3, subarray="SUBSTRIP96", number=4, **series),
+    )
+    masked, median = {"mask_science_regions": True}, {"background_method": "median_image"}
+    steps = (masked, masked | {"single_mask": False}, masked | median | {"n_sigma": 0.0}, median)
+    return Programme(
+        exposures,
+        steps={
+            exposure.root: {"clean_flicker_noise": {"skip": False, **values}}
+            for exposure, values in zip(exposures, steps, strict=True)
+        },
+    )
+
+
+def regions(_seed, step="clean_flicker_noise"):
+    """Exposures of NIRSpec whose slits and slices are masked, by a rule that has jwst; picture_frame: release 3.0."""
+    aimed = {"aimed": (1024.0, 1024.0), "scene": SPECTRUM, "changes": {"row_noise": 3.0, "picture_frame": 2.0}}
+    kinds = (("NRS_FIXEDSLIT", "NRS1"), ("NRS_IFU", "NRS1"), ("NRS_MSASPEC", "NRS1"), ("NRS_MSASPEC", "NRS2"))
+    series = aimed | {"exp_type": "NRS_BRIGHTOBJ", "tso": True, "scene": TRANSIT, "aimed": (1024.0, 16.0)}
+    masked = {"skip": False, "mask_science_regions": True}
+    return Programme(
+        (
+            *(
+                nominal(detector, "NRSRAPID", 3, exp_type=exp_type, number=number, **aimed)
+                for number, (exp_type, detector) in enumerate(kinds, start=1)
+            ),
+            nominal("NRS1", "NRSRAPID", 4, 3, subarray="SUB2048", number=5, **series),
+            nominal("NRS2", "NRSIRS2RAPID", 3, exp_type="NRS_IFU", grating="G235H", number=6, **aimed),
+            nominal("NRS2", "NRSRAPID", 3, exp_type="NRS_IFU", number=7, **aimed),
+        ),
+        steps={"NIRSPEC": {step: masked}},
     )
 
 

@@ -115,7 +115,8 @@ class Run:
         self.config.update(config)
         (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--snakefile", self.home / "Snakefile"]
-        command += ["--configfile", "config.yaml", "--keep-going", *arguments]
+        # With --printshellcmds Snakemake says what it does job by job.
+        command += ["--configfile", "config.yaml", "--keep-going", "--printshellcmds", *arguments]
         if "--cores" not in arguments:
             command += ["--cores", "2"]
         return subprocess.Popen(

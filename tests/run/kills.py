@@ -1,9 +1,10 @@
 """Kill what makes a run, at random moments, and see that the same command then makes the same bits: ``make kill-test``.
 
 A case is a process (the workflow, its warm start, a job's child in it, the process that waits for that, or the whole
-group of processes that a terminal reaches), a signal, and a moment. After the kill nothing of the run may be left
-alive, the record of the run has to say how it ended, and the same command has to complete it: every product the
-same bits as an undisturbed run's, nothing half-written and no lock left.
+group of processes that a terminal reaches), a signal, a moment, and the command: ``rampflow run``, or ``snakemake``,
+whose start is Snakemake's own. After the kill nothing of the run may be left alive, no traceback be on the terminal,
+the record of the run has to say how it ended, a lock may be left by a run that was killed, only, and the same command
+has to say so and to complete it: every product the same bits as an undisturbed run's, nothing half-written and no lock.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -38,9 +40,11 @@ class Case:
     number: signal.Signals
     moment: float  #: fraction of an undisturbed run
     warm: bool = True
+    command: bool = True  #: ``rampflow run``; else ``snakemake``
     status: int | None = None
     outcome: str | None = None  #: of the run that was hit, by its record; "" where it had not begun
     hit: bool = False
+    locked: bool = False  #: whether it has left the lock of the results
     faults: list = field(default_factory=list)
 
 
@@ -59,15 +63,15 @@ class Runs:
         self.folder, self.config = Path(folder), config
         self.whole, self.seconds = None, None
 
-    def start(self, warm=True):
+    def start(self, warm=True, command=False):
         """Start the workflow as the leader of a group of processes."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", HOME / "Snakefile", "--configfile", "config.yaml"]
-        more = {} if warm else {"RAMPFLOW_SERVER": ""}
+        program = ["rampflow", "run"] if command else ["snakemake", "--snakefile", HOME / "Snakefile"]
+        more = {"PYTHONPATH": str(HOME / "workflow")} | ({} if warm else {"RAMPFLOW_SERVER": ""})
         with open(self.folder / "said.txt", "w") as said:
             return subprocess.Popen(
-                [*command, "--cores", "2"],
+                [sys.executable, "-m", *program, "--configfile", "config.yaml", "--cores", "2"],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
@@ -97,7 +101,7 @@ class Runs:
 
     def try_case(self, case):
         """Start a run, kill, and complete; the faults are kept in the case."""
-        process = self.start(case.warm)
+        process = self.start(case.warm, case.command)
         family = {process.pid: psutil.Process(process.pid)}
         self._kill(case, process, family)
         try:
@@ -107,12 +111,20 @@ class Runs:
             process.wait()
             case.faults.append("the run did not end")
         said = self.said()
-        if "Traceback" in said and "rampflow" in said.split("Traceback", 1)[1]:
-            case.faults.append("a traceback on the terminal")
+        self._look_for_tracebacks(case, said)
         self._see_them_end(case, family)
         self._judge(case, said)
         self._complete(case)
         return case
+
+    @staticmethod
+    def _look_for_tracebacks(case, said):
+        """Find tracebacks; those of Python processes that have not yet come to our code are Python's."""
+        found = re.findall(r"^Traceback .*\n(?: .*\n)+", said, re.M)
+        # Where the workflow alone is hit, and is our command, there is no such process.
+        every = case.command and case.target == "workflow"
+        if [trace for trace in found if every or "rampflow" in trace]:
+            case.faults.append("a traceback on the terminal")
 
     def _kill(self, case, process, family):
         """Wait for the moment, and send the signal; what has been seen of the run by then is the family."""
@@ -166,28 +178,43 @@ class Runs:
         """Whether the run has told the truth about its end."""
         records = sorted(self.folder.glob("results/runs/*.json"))
         case.outcome = json.loads(records[-1].read_text())["outcome"] if records else ""
+        case.locked = (self.folder / "results/.lock").exists()
         if not case.hit:
             return
         ended = case.number.name
+        if case.locked and (case.number != signal.SIGKILL or case.target not in ("workflow", "group")):
+            case.faults.append("it has left its lock")
         if case.target in ("workflow", "group") and case.number != signal.SIGKILL:
             # A signal that comes when all is done, or before our files are read, changes nothing or is Python's.
             if case.outcome not in ("interrupted", "complete", ""):
                 case.faults.append(f"{ended}: the record says {case.outcome!r}")
             if case.outcome == "interrupted" and f"rampflow: interrupted ({ended})" not in said:
                 case.faults.append("it does not say that it was interrupted")
+            early = f"rampflow: interrupted ({ended}) before anything has run"
+            if case.outcome == "" and case.command and case.status and early not in said:
+                case.faults.append("it does not say that it was interrupted before anything has run")
+        elif case.target in ("child", "waiting") and case.status:
+            if case.outcome not in ("failed", "interrupted") or not re.search(
+                r"^rampflow: jw|^rampflow: \d+ ", said, re.M
+            ):
+                case.faults.append(f"a job that was killed: {case.outcome!r}, and no line of what is not finished")
         elif case.target == "server" and case.status != 0:
             case.faults.append(f"a run that lost its server ended with {case.status}")
 
     def _complete(self, case):
         """Run the same command until it is through; all is as if nothing had happened."""
-        process = self.start(case.warm)
+        process = self.start(case.warm, case.command)
         status, said = process.wait(), self.said()
+        if ("was killed; this one goes on where it ended" in said) != case.locked:
+            case.faults.append(f"the second run says {'nothing ' if case.locked else ''}of a run that was killed")
         if status and "--unlock" in said:
             # Killed after Snakemake took its lock and before the run had begun: nobody can know who it was.
             case.outcome = "locked"
+            if case.number != signal.SIGKILL:
+                case.faults.append("it has left Snakemake's lock")
             command = [sys.executable, "-m", "snakemake", "-s", HOME / "Snakefile", "--configfile", "config.yaml"]
             subprocess.run([*command, "--unlock"], cwd=self.folder, check=True, capture_output=True)
-            process = self.start(case.warm)
+            process = self.start(case.warm, case.command)
             status, said = process.wait(), self.said()
         if status:
             case.faults.append(f"the second run ended with {status}: {said[-600:]}")
@@ -209,7 +236,9 @@ def draw(number, seed):
     for count in range(number):
         target, which = pairs[count % len(pairs)]
         warm = target in ("server", "child") or rng.random() > 0.25
-        yield Case(target, which, rng.uniform(0.2, 0.98), warm)
+        command = rng.random() > 0.25
+        # Of Snakemake's own start nothing is ours; of our command it is, once Python has started.
+        yield Case(target, which, rng.uniform(0.03 if command else 0.2, 0.98), warm, command)
 
 
 def main():
@@ -233,7 +262,7 @@ def main():
             runs.folder = Path(folder) / f"case{count}"
             cases.append(runs.try_case(case))
             words = "; ".join(case.faults) or "same bits"
-            how = "" if case.warm else " (no warm start)"
+            how = f"{'' if case.command else ' (snakemake)'}{'' if case.warm else ' (no warm start)'}"
             where = f"at {case.moment:.0%}" if case.hit else "missed"
             ended = f"status {case.status}, {case.outcome or 'not begun'}"
             print(f"{case.target}{how}, {case.number.name} {where}: {ended}: {words}", flush=True)

@@ -61,7 +61,7 @@ def test_the_records_lead_from_every_product_back_to_the_raw_file(finished, prog
                 break
             record = provenance.made_by(folder / entry["file"])
             assert record["recipe"] == entry["recipe"]
-        assert steps[0] == "rate" and steps[-1] == "group_scale" and len(steps) > 10
+        assert steps[0] == "rate" and steps[-1] == "dq_init" and len(steps) > 8
         raw = programme.folder / "data" / f"{exposure.root}_uncal.fits"
         assert entry["sha256"] == provenance.sha256_of(raw)
 
@@ -87,7 +87,8 @@ def test_a_run_leaves_a_record_of_itself(finished, programme):
     assert run["config"]["crds"]["context"] == programme.context
     assert {exposure.root for exposure in programme.exposures} == set(run["exposures"])
     facts = run["exposures"][programme.exposures[0].root]
-    assert facts["chain"][0] == "group_scale" and facts["off"]["ipc"].startswith("pars-detector1pipeline")
+    assert facts["chain"][0] == "dq_init" and set(facts["idle"]) >= {"group_scale", "gain_scale"}
+    assert facts["off"]["ipc"].startswith("pars-detector1pipeline")
     assert finished.record("nis", "jump")["code"] in run["code"]
 
 
@@ -104,6 +105,19 @@ def test_a_flipped_bit_in_a_product_on_the_way_is_found_by_its_time(again, check
     assert "_nis: written or touched after the next step has read it: the product of jump" in line
 
 
+def test_a_product_that_is_made_anew_of_the_same_is_no_finding_though_the_next_step_has_not_read_it(again, checked):
+    path = one(again, "*_nis/*_jump.fits")
+    before, content = path.stat().st_mtime_ns, path.read_bytes()
+    again("--forcerun", "jump")
+    assert path.stat().st_mtime_ns != before and path.read_bytes() == content
+    assert checked(again, status=0) == []
+    flip(path)
+    later = path.stat().st_mtime_ns + 3_000_000_000
+    os.utime(path, ns=(later, later))
+    (line,) = checked(again, status=1)
+    assert "written or touched after the next step has read it: the product of jump" in line
+
+
 def test_with_checksums_of_all_it_is_found_though_its_time_is_the_old_one(new_run, checked):
     run = new_run("guider1")
     run(checksums="all")
@@ -117,7 +131,7 @@ def test_with_checksums_of_all_it_is_found_though_its_time_is_the_old_one(new_ru
 def test_changed_parameters_and_a_changed_raw_file_are_found(again, programme, checked, tmp_path):
     path = one(again, "*_nis/parameters/jump.json")
     path.write_text(path.read_text().replace("5.0", "5.5"))
-    record = one(again, "*_nis/record/group_scale.json")
+    record = one(again, "*_nis/record/dq_init.json")
     raw = tmp_path / "changed_uncal.fits"
     raw.write_bytes((programme.folder / "data" / f"{record.parents[1].name}_uncal.fits").read_bytes())
     flip(raw)
@@ -127,9 +141,7 @@ def test_changed_parameters_and_a_changed_raw_file_are_found(again, programme, c
     lines = checked(again, status=1)
     assert len(lines) == 2
     assert any("parameters/jump.json, written by jump, has changed" in line for line in lines)
-    assert any(
-        "changed_uncal.fits, read by group_scale of jw" in line and "has changed: sha256" in line for line in lines
-    )
+    assert any("changed_uncal.fits, read by dq_init of jw" in line and "has changed: sha256" in line for line in lines)
 
 
 def test_a_changed_reference_and_a_missing_one_are_found_once(again, programme, checked):

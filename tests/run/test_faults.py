@@ -1,11 +1,14 @@
 """What goes wrong while a run is on its way: one clear line, nothing half-written, the others finish."""
 
+import html
+import json
 import re
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
+from rampflow.inspection import report, summary
 from rampflow.io.files import Product
 
 SUICIDE = """
@@ -54,7 +57,7 @@ def test_a_killed_job_is_named_leaves_nothing_and_only_its_exposure_is_made_up_f
     assert list(run.folder.glob("results/*_guider1/*_rate.fits"))
     (run.folder / "kill").unlink()
     ran = run.jobs(environment=server)
-    assert ran == {(step, "nis") for step in ("jump", "ramp_fit", "gain_scale", "rate")}
+    assert ran == {(step, "nis") for step in ("jump", "ramp_fit", "rate")}
     for path in run.folder.glob("results/*/*.fits"):
         assert same_arrays(path, finished.folder / path.relative_to(run.folder)), path
 
@@ -124,7 +127,7 @@ def test_a_reference_that_cannot_be_used_is_named_and_the_others_finish(new_run,
     assert list(run.folder.glob("results/*_guider1/*_rate.fits"))
 
 
-def test_exposures_that_cannot_be_used_get_a_line_each_and_nothing_runs(new_run, programme, tmp_path):
+def test_files_that_cannot_be_used_get_a_line_each_and_the_others_are_processed(new_run, programme, tmp_path):
     run = new_run("guider1")
     (raw,) = programme.folder.glob("data/*_guider1_uncal.fits")
     for name, key, value in (("a", "INSTRUME", "WFC3"), ("b", "EXP_TYPE", "FGS_TRACK"), ("c", "EXP_TYPE", "FGS_FOO")):
@@ -134,7 +137,7 @@ def test_exposures_that_cannot_be_used_get_a_line_each_and_nothing_runs(new_run,
     (tmp_path / "d_uncal.fits").write_bytes(raw.read_bytes()[:-4000])
     (tmp_path / "e_uncal.fits").write_bytes(b"\x1f\x8b" + raw.read_bytes())
     text = run(status=1, exposures=[str(raw), str(tmp_path / "*_uncal.fits")])
-    lines = [line for line in text.splitlines() if line.startswith("rampflow: ")]
+    lines = [line for line in text.partition("Building DAG of jobs")[0].splitlines() if line.startswith("rampflow: ")]
     expected = {
         "a": "unknown INSTRUME 'WFC3'",
         "b": "EXP_TYPE FGS_TRACK is guide-star tracking",
@@ -144,8 +147,40 @@ def test_exposures_that_cannot_be_used_get_a_line_each_and_nothing_runs(new_run,
     }
     for name, words in expected.items():
         assert sum(f"{name}_uncal.fits: {words}" in line for line in lines) == 1, words
-    assert len(lines) == 6 and "1 of 6 can be used" in lines[-1]
-    assert not (run.folder / "results").exists()
+    assert lines[5:] == ["rampflow: 5 of 6 exposures cannot be used, 1 can; skip_bad: true leaves such files out"]
+    assert "Traceback" not in text and text.count("Error in rule") == 1
+    assert list(run.folder.glob("results/*_guider1/*_rate.fits"))
+    end = text[text.index("rampflow: 5 of 6 exposures are not finished") :]
+    assert all(
+        f"rampflow: {name}: start: {tmp_path}/{name}_uncal.fits: {words}" in end for name, words in expected.items()
+    )
+    (record,) = run.folder.glob("results/runs/*.json")
+    content = json.loads(record.read_text())
+    assert content["outcome"] == "failed" and set(content["unusable"]) == set(expected)
+    assert list(content["exposures"]) == [root_of(programme, "guider1")]
+    rows = summary.table(run.folder / "results").set_index("exposure")
+    assert set(rows.index) == {*expected, root_of(programme, "guider1")}
+    assert (rows["state"]["a"], rows["failing_step"]["a"]) == ("failed", "start")
+    assert expected["a"] in rows["reason"]["a"] and rows["state"][root_of(programme, "guider1")] == "complete"
+    assert report.main([str(run.folder / "results")]) == 0
+    page = html.unescape((run.folder / "results/report.html").read_text())
+    assert all(f"{name}_uncal.fits: {words}" in page for name, words in expected.items())
+    # Again, with the rest done, the run is no better than it was.
+    assert run.jobs(status=1) == set()
+    text = run(skip_bad=True)
+    assert "Nothing to be done" in text and "Error in rule" not in text
+    for name in expected:
+        (tmp_path / f"{name}_uncal.fits").unlink()
+    assert "Nothing to be done" in run(exposures=[str(raw)], skip_bad=False)
+
+
+def test_when_no_file_can_be_used_nothing_runs(new_run, programme, tmp_path):
+    run = new_run("guider1")
+    (raw,) = programme.folder.glob("data/*_guider1_uncal.fits")
+    (tmp_path / "d_uncal.fits").write_bytes(raw.read_bytes()[:-4000])
+    text = run(status=1, exposures=str(tmp_path / "*_uncal.fits"))
+    (line,) = [line for line in text.splitlines() if line.startswith("rampflow: ")]
+    assert "d_uncal.fits: truncated" in line and not (run.folder / "results").exists()
 
 
 def test_results_that_cannot_be_written_are_said_before_anything_runs(new_run):

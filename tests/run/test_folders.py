@@ -16,7 +16,8 @@ def test_a_file_in_the_place_of_a_folder_stops_one_exposure(new_run, programme, 
     (folder / place).parent.mkdir(parents=True, exist_ok=True)
     (folder / place).write_text("in the way")
     text = run(status=1)
-    (line, *_) = [line for line in text.splitlines() if line.startswith(f"rampflow: {nis}: ")]
+    (line, end) = [line for line in text.splitlines() if line.startswith(f"rampflow: {nis}: ")]
+    assert end.startswith(f"rampflow: {nis}: start: ")
     assert "is in the place of a folder; remove it, and run again" in line and "Traceback" not in text
     assert list(run.folder.glob("results/*_guider1/*_rate.fits"))
     (folder / place).unlink()

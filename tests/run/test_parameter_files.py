@@ -56,6 +56,13 @@ def test_steps_run_as_crds_has_them_and_say_so(followed):
     assert not list((followed.folder / "results").glob("*_nis/*_persistence.fits"))
     assert "charge_migration" in str(of(followed, "charge_migration"))
     folder = of(followed, "rate").parent
+    # The step after those that are skipped says by whom.
+    skipped = {}
+    for record in folder.glob("record/*.json"):
+        skipped |= json.loads(record.read_text()).get("skipped", {})
+    assert skipped["persistence"] == skipped["ipc"] and skipped["ipc"].startswith("pars-detector1pipeline (jwst_niriss")
+    after = (folder / "logs/dark_current.log").read_text()
+    assert f"persistence is skipped before this step, by {skipped['persistence']}" in after
     assert json.loads((folder / "parameters/charge_migration.json").read_text()) == {
         "signal_threshold": {
             "value": 40.0,
@@ -127,7 +134,7 @@ def test_without_parameter_files_the_tables_alone_decide(programme, operations, 
 
 
 def test_a_context_that_turns_a_step_on_or_off_runs_what_follows_and_no_more(programme, tmp_path):
-    after = {("jump", "nis"), ("ramp_fit", "nis"), ("gain_scale", "nis"), ("rate", "nis")}
+    after = {("jump", "nis"), ("ramp_fit", "nis"), ("rate", "nis")}
     run = _new_run(programme, tmp_path, "nis")
     base = run.config["crds"]
     run()

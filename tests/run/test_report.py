@@ -164,7 +164,7 @@ def test_of_a_run_that_was_killed_what_is_there_is_shown(again, reported):
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"outcome": None, "ended": None}))
     (nis,) = again.folder.glob("results/*_nis")
-    for name in ("jump", "ramp_fit", "gain_scale", "rate"):
+    for name in ("jump", "ramp_fit", "rate"):
         (nis / f"record/{name}.json").unlink()
         for product in nis.glob(f"*_{name}*.fits"):
             product.unlink()
@@ -174,7 +174,7 @@ def test_of_a_run_that_was_killed_what_is_there_is_shown(again, reported):
     assert "(4 complete, 1 interrupted, 1 not begun)" in said
     assert "Not finished" in page.text and "it did not come to its end, or runs still" in page.text
     assert "_nis : jump: the run was interrupted, or runs still" in page.text
-    assert "_nrs1 : group_scale: has not run" in page.text
+    assert "_nrs1 : dq_init: has not run" in page.text
     assert page.count("count rate") == 4
 
 
@@ -190,7 +190,7 @@ def test_damaged_products_records_and_logs_do_not_keep_the_report_from_being_mad
     (parameters,) = again.folder.glob("results/*_mirimage/parameters/jump.json")
     parameters.write_text("")
     page, said = reported(again)
-    assert "(4 complete, 2 outdated)" in said and "_nrs1/record/jump.json: not a record of a job: not JSON" in said
+    assert "(3 complete, 3 outdated)" in said and "_nrs1/record/jump.json: not a record of a job: not JSON" in said
     assert f"{rate.name}: truncated" in page.text and "_nrs1 : jump: its record cannot be read" in page.text
     assert "Warnings" in page.text and "jump: <b>odd</b> &" in page.text
     assert page.count("count rate") == 5
@@ -262,10 +262,10 @@ def test_products_of_another_configuration_are_outdated_until_they_are_made_anew
     monkeypatch.chdir(again.folder)
     steps = {"NIRISS": {"jump": {"rejection_threshold": 9.0}}}
     # The run ends before it comes to what has changed.
-    again("--until", "group_scale", "--forcerun", "group_scale", steps=steps)
+    again("--until", "dq_init", "--forcerun", "dq_init", steps=steps)
     states = states_of(again)
     assert states["nis"][0] == "outdated"
-    assert "jump: made with rejection_threshold = 5.0, the last run asks for 9.0 (config (NIRISS))" in states["nis"][1]
+    assert "jump: made with rejection_threshold = 5.0, asked for is 9.0 (config (NIRISS))" in states["nis"][1]
     assert {state for root, (state, _) in states.items() if root != "nis"} == {"complete"}
     again(steps=steps)
     assert states_of(again)["nis"] == ("complete", "")
@@ -283,7 +283,7 @@ def test_products_whose_records_do_not_lead_to_one_another_are_outdated(again, m
     states = states_of(again)
     assert states["nis"] == (
         "outdated",
-        "persistence: made from another product of linearity than the one that is there; run the workflow again",
+        "persistence: made from another product of linearity than the one that is asked for; run the workflow again",
     )
     assert states["nrs1"][0] == "outdated" and "the gain reference jwst_nirspec_gain" in states["nrs1"][1]
     assert states["guider1"][0] == "outdated" and "the dark reference" in states["guider1"][1]
@@ -303,7 +303,7 @@ def test_a_run_on_another_context_leaves_nothing_complete_until_it_has_asked(aga
 
 def test_an_interrupted_run_says_interrupted(again, monkeypatch):
     monkeypatch.chdir(again.folder)
-    for name in ("jump", "ramp_fit", "gain_scale", "rate"):
+    for name in ("jump", "ramp_fit", "rate"):
         (record,) = again.folder.glob(f"results/*_nis/record/{name}.json")
         record.unlink()
     for outcome, state in ((None, "interrupted"), ("interrupted", "interrupted"), ("failed", "failed")):
@@ -347,7 +347,7 @@ def test_the_summary_is_a_frame_and_two_files_of_the_same(again, monkeypatch, pr
     assert rows[0]["segment"] is None and rows[0]["wall_s"] == table.wall_s[0]
     series = table[table["mode"] == "tso"].iloc[0]
     assert (series.detector, series.integrations, series.groups) == ("NRCALONG", 3, 6)
-    assert series.chain.split()[-1] == "gain_scale" and "gain_scale" in series.skipped.split()
+    assert series.chain.split()[-1] == "ramp_fit" and "gain_scale" in series.skipped.split()
 
 
 def test_the_manual_has_every_column_of_the_summary():

@@ -155,6 +155,17 @@ def test_a_reference_file_of_the_users(again, programme, whatif):
     assert jobs == done_by(again) and ("dark_current", "mirimage") in jobs
 
 
+def test_an_exposure_whose_products_have_no_place(again, whatif):
+    (folder,) = again.folder.glob("results/*_nis/record")
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    found, jobs = whatif(again, "steps.jump.rejection_threshold=7", status=2)
+    (line,) = [line for line in found["notices"] if "in the place of a folder" in line]
+    assert line.endswith("this exposure is left out")
+    again.config["steps"] = {"jump": {"rejection_threshold": 7}}
+    assert jobs == again.planned() and "nis" not in of(jobs, "jump")
+
+
 def test_code_that_was_edited(again, whatif, workflow_copy):
     step = workflow_copy / "workflow/rampflow/steps/gain_scale.py"
     step.write_text(step.read_text() + "\n# Edited.\n")
@@ -185,12 +196,34 @@ def test_exposures_that_are_chained_one_that_is_new_and_one_that_crds_has_nothin
     assert again.jobs(status=1) == jobs
 
 
-def test_a_run_of_other_exposures_in_results_that_were_moved(again, whatif):
+def test_exposures_that_are_chained_where_one_is_done_anew_for_want_of_a_record(new_run, programme, whatif):
+    run = new_run("nis")
+    data = run.folder / "data"
+    data.mkdir()
+    (first,) = (programme.folder / "data").glob("*_nis_uncal.fits")
+    for number in (1, 2):
+        shutil.copy(first, data / f"jw09001001001_02101_0000{number}_nis{number}_uncal.fits")
+    run(exposures="data/*_uncal.fits", steps={"persistence": {"chain": True}})
+    for name, change in (("nis1/record/dq_init.json", None), ("nis2/record/jump.json", {"recipe": "0" * 64})):
+        (record,) = (run.folder / "results").glob(f"*_{name}")
+        record.write_text("" if change is None else json.dumps(json.loads(record.read_text()) | change))
+    found, jobs = whatif(run)
+    # The recipe of what the first hands on is what it was; that the second has something to do anew is not passed over.
+    assert jobs == run.planned()
+    assert of(jobs, "dq_init") == {"nis1"} and of(jobs, "jump") == of(jobs, "persistence") == {"nis1", "nis2"}
+    assert found["changes"] == []
+    assert run.jobs() == jobs and run.planned() == set()
+
+
+def test_results_that_were_moved_and_the_configuration_that_is_written(again, whatif, tmp_path):
     (again.folder / "results").rename(again.folder / "moved")
-    found, jobs = whatif(again, "steps.jump.rejection_threshold=7", where="moved")
+    written = tmp_path / "new.yaml"
+    found, jobs = whatif(again, "steps.jump.rejection_threshold=7", "--output", written, where="moved")
     assert found["config"]["results"] == str(again.folder / "moved")
     again.config |= {"results": "moved", "steps": {"jump": {"rejection_threshold": 7}}}
     assert jobs == again.planned() and {job for job, _ in jobs} == {"jump", *AFTER_JUMP}
+    again.config = yaml.safe_load(written.read_text())
+    assert jobs == again.planned()
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,9 @@ from stdatamodels.jwst import datamodels
 from rampflow.mock import revise
 
 CHAINS = {
-    "nrcb1": "group_scale dq_init saturation superbias refpix linearity persistence dark_current jump ramp_fit "
-    "gain_scale",
-    "nrcalong": "group_scale dq_init saturation superbias refpix linearity dark_current jump ramp_fit gain_scale",
-    "mirimage": "group_scale dq_init emicorr saturation firstframe lastframe reset linearity rscd dark_current refpix "
-    "jump ramp_fit gain_scale",
+    "nrcb1": "dq_init saturation superbias refpix linearity persistence dark_current jump ramp_fit",
+    "nrcalong": "dq_init saturation superbias refpix linearity dark_current jump ramp_fit",
+    "mirimage": "dq_init emicorr saturation firstframe lastframe reset linearity rscd dark_current jump ramp_fit",
 }
 
 
@@ -40,7 +38,7 @@ def test_each_step_leaves_a_product_parameters_a_record_and_a_log(finished, dete
     steps = CHAINS[detector].split()
     products = {p.name.removeprefix(f"{folder.name}_") for p in folder.glob("*.fits")}
     expected = {f"{step}.fits" for step in steps}
-    assert products == expected | {"ramp_fitints.fits", "gain_scaleints.fits", "rate.fits", "rateints.fits"}
+    assert products == expected | {"ramp_fitints.fits", "rate.fits", "rateints.fits"}
     for name, kind in (("parameters", "json"), ("record", "json"), ("logs", "log")):
         assert {p.stem for p in (folder / name).glob(f"*.{kind}")} >= set(steps)
     record = finished.record(detector, "jump")
@@ -53,7 +51,7 @@ def test_products_open_as_the_models_that_jwst_uses(finished):
             name = type(model).__name__
         kind = path.stem.rsplit("_", 1)[1]
         cube = kind.endswith("ints")
-        rate = cube or kind in ("rate", "fit", "scale") and "group_scale" not in path.name
+        rate = cube or kind in ("rate", "fit")
         assert name == ("CubeModel" if cube else "ImageModel" if rate else "RampModel"), path.name
 
 
@@ -89,17 +87,17 @@ def test_without_a_warm_start_with_one_core_and_in_the_smallest_pieces_the_produ
     finished, new_run
 ):
     run = new_run("nrcb1", "mirimage")
-    # Next to no memory: pieces are single rows and frames.
+    # Next to no memory: chunks are single rows and groups.
     little = [f"{step}:mem_mb=1" for step in sorted(set(" ".join(CHAINS.values()).split()))]
     run("--cores", "1", "--set-resources", *little, environment={"RAMPFLOW_SERVER": ""})
     made = run.products()
-    assert len(made) == 15 + 18
+    assert len(made) == 12 + 14
     assert made == {path: finished.products()[path] for path in made}
 
 
 def test_a_changed_threshold_reruns_jump_and_what_follows_for_its_exposures(again):
     run = again
-    expected = {(step, "nis") for step in ("jump", "ramp_fit", "gain_scale", "rate")}
+    expected = {(step, "nis") for step in ("jump", "ramp_fit", "rate")}
     run.config["steps"] = {"NIRISS": {"jump": {"rejection_threshold": 6.5}}}
     assert run.planned() == expected
     assert run.jobs() == expected
@@ -115,7 +113,7 @@ def test_an_edited_step_reruns_itself_and_what_follows_and_a_touched_one_nothing
     step.write_text(step.read_text() + "\n# edited\n")
     ran = run.jobs()
     assert {rule for rule, _ in ran} == set(
-        ["superbias", "refpix", "linearity", "persistence", "dark_current", "jump", "ramp_fit", "gain_scale", "rate"]
+        ["superbias", "refpix", "linearity", "persistence", "dark_current", "jump", "ramp_fit", "rate"]
     )
     assert {exposure for _, exposure in ran} == {"nrcb1", "nrcalong", "nis", "nrs1", "guider1"}
 
@@ -145,7 +143,7 @@ def test_crds_is_asked_again_when_a_header_changes_and_not_when_a_file_is_touche
     assert "checkpoint references:" not in run("-n")
     fits.setval(raw, "NINTS", value=2)
     text = run("-n")
-    assert "checkpoint references:" in text and "rule group_scale:" in text
+    assert "checkpoint references:" in text and "rule dq_init:" in text
 
 
 def test_a_broken_exposure_is_named_and_the_others_finish(new_run, tmp_path):
@@ -217,10 +215,10 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_half_written(new_run,
     run = new_run("mirimage")
     # A limit on the size of files stands in for the full disk: the products have 100 kB and more.
     text = run(status=1, largest_file=60_000)
-    lines = {line for line in text.splitlines() if line.startswith("rampflow: jw") and "group_scale" in line}
+    lines = {line for line in text.splitlines() if line.startswith("rampflow: jw") and "dq_init" in line}
     assert len(lines) == 1
     advice = r"files of more than 0\.1 MB are not allowed; raise the limit \(ulimit -f\)"
-    assert re.search(rf"group_scale: results/\S+: File too large; {advice}", lines.pop())
+    assert re.search(rf"dq_init: results/\S+: File too large; {advice}", lines.pop())
     assert not list(run.folder.rglob("*.part")) and not list(run.folder.rglob("*.fits"))
     run()
     assert run.products().items() <= finished.products().items()
@@ -253,3 +251,27 @@ def test_every_switchable_step_runs_when_it_is_turned_on(new_run, finished):
     assert (header["S_IPC"], header["S_CHGMIG"]) == ("COMPLETE", "COMPLETE")
     (plain,) = finished.folder.glob("results/*_nis/*_dark_current.fits")
     assert not np.array_equal(fits.getdata(path, "SCI"), fits.getdata(plain, "SCI"))
+
+
+def test_a_step_without_anything_to_do_is_made_when_its_product_is_asked_for(again, programme):
+    (root,) = (exposure.root for exposure in programme.exposures if exposure.detector == "NRCB1")
+    kinds = ("group_scale", "gain_scale", "gain_scaleints", "rate")
+    *idle, rate = (Path(f"results/{root}/{root}_{kind}.fits") for kind in kinds)
+    before = again.products()
+    assert not {*idle} & before.keys()
+    again("--", *map(str, idle))
+    after = again.products()
+    assert after.keys() - before.keys() == {*idle} and before.items() <= after.items()
+    headers = [fits.getheader(again.folder / path) for path in (*idle, rate)]
+    assert [header["S_GRPSCL"] for header in headers] == ["SKIPPED"] * 4
+    assert [header["S_GANSCL"] for header in headers[1:]] == ["SKIPPED"] * 3
+    assert again.planned() == set()
+
+
+def test_a_step_that_is_kept_by_name_runs_though_it_has_nothing_to_do(new_run, finished):
+    run = new_run("guider1")
+    run(keep=["gain_scale"])
+    products = run.products()
+    assert {path.stem.split("guider1_")[1] for path in products} == {"gain_scale", "gain_scaleints", "rate", "rateints"}
+    (rate,) = finished.folder.glob("results/*_guider1/*_rate.fits")
+    assert fits.getdata(rate).tobytes() == fits.getdata(run.folder / rate.relative_to(finished.folder)).tobytes()

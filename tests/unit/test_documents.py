@@ -79,6 +79,23 @@ def test_commands_of_make_are_there(document):
     assert set(re.findall(r"`make ([a-z-]+)", document.read_text())) <= targets
 
 
+def test_faults_name_tests_that_are_there_and_quote_what_is_said():
+    rows = [row for rows in tables(ROOT / "docs/faults.md").values() for row in rows]
+    assert len(rows) > 30 and all(len(row) == 3 and all(row) for row in rows)
+    known = {
+        f"{path.stem.removeprefix('test_')}::{name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def test_(\w+)", path.read_text(), re.M)
+    }
+    named = [re.findall(r"`(\w+::\w+)`", tried) for _, tried, _ in rows]
+    assert all(named) and [name for names in named for name in names if name not in known] == []
+    # What is said is put together of pieces of text that follow one another.
+    code = "".join(path.read_text() for path in (ROOT / "workflow/rampflow").rglob("*.py"))
+    code = re.sub(r'"\s*f?"', "", code)
+    quoted = [words for *_, outcome in rows for words in re.findall(r'"([^"]+)"', outcome)]
+    assert len(quoted) > 15 and [words for words in quoted if words not in code] == []
+
+
 def test_decisions_are_numbered_and_say_why():
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))

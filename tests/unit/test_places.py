@@ -16,7 +16,7 @@ from rampflow import places
 ROOT = Path(__file__).parents[2]
 #: What the rules and the package read besides the package: it must be there in a clone and in a wheel.
 NEEDED = ("Snakefile", "rules", "scripts", "profiles", "config", "envs")
-NEEDED += ("workflow/releases", "workflow/schemas", "workflow/sitecustomize.py")
+NEEDED += ("workflow/releases", "workflow/report", "workflow/schemas", "workflow/sitecustomize.py")
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ A command's module is imported when it is asked for, so that ``rampflow run`` st
 import difflib
 import importlib
 import os
+import runpy
 import sys
 from typing import NoReturn
 
@@ -45,10 +46,24 @@ def run(arguments: list[str]) -> NoReturn:
     arguments : list of str
         What `snakemake` is told besides.
     """
-    # -P: what lies in the user's folder must not stand in for a module of Snakemake's.
-    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(places.SNAKEFILE), *arguments]
+    from rampflow.planning.interruption import hold
+
+    # -P: what lies in the user's folder must not stand in for a module of Snakemake's. The package is this one,
+    # whatever else is installed, and its place is not on the path for long: among installed packages may be some that
+    # would stand in for modules of Python's.
+    start = f"import sys; sys.path.insert(0, {str(places.PACKAGE.parent)!r}); from rampflow import __main__ as rampflow"
+    command = [sys.executable, "-P", "-c", f"{start}; del sys.path[0]; rampflow.become_snakemake()"]
     sys.stdout.flush()
-    os.execv(sys.executable, command)
+    hold()
+    os.execv(sys.executable, [*command, "--snakefile", str(places.SNAKEFILE), *arguments])
+
+
+def become_snakemake() -> None:
+    """Be Snakemake's command, and end with a line where a signal comes before it has read the workflow."""
+    from rampflow.planning.interruption import watch_imports
+
+    watch_imports()
+    runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from rampflow.jobs.step import Step, driver
 from rampflow.planning.exposures import root_name
 from rampflow.settings.configuration import ConfigError, schema, schema_problems, steps, suggestion
 from rampflow.settings.parameters import as_typed
-from rampflow.settings.release import Release, load_release
+from rampflow.settings.release import Release, kinds_of, load_release
 
 #: Steps that make, or take, both products with count rates.
 _RATES = ("ramp_fit", "gain_scale")
@@ -149,9 +149,9 @@ def _references(
     """Find the references of a step, those that are given among them; also return what CRDS was asked."""
     with Source(path, step, rates=step == "gain_scale") as source:
         header = {key: source.header[key] for key in source.header if key}
-        instrument, interleaved = source.instrument, source.normal_rows is not None
+        instrument, kinds = source.instrument, kinds_of(source.text("EXP_TYPE"), irs2=source.normal_rows is not None)
     values = {name: entry["value"] for name, entry in settings.items()}
-    types = release.reference_types(step, instrument, irs2=interleaved, parameters=values)
+    types = release.reference_types(step, instrument, kinds=kinds, parameters=values)
     if unknown := [kind for kind in given if kind not in types]:
         raise ConfigError(f"{step} asks for no {kind!r} reference{suggestion(kind, types)}" for kind in unknown)
     if crds.get("pars", True) and not (given and set(types) <= set(given)):

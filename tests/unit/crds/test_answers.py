@@ -7,10 +7,12 @@ from small_cache import HEADER, context, mapping, reference, rules
 
 from rampflow.crds import answers, lock, verify
 from rampflow.crds.asked import answers_hold, failures
-from rampflow.crds.pointers import load_pointer, refuse
+from rampflow.crds.pointers import load_pointer
 from rampflow.crds.settings import ReferenceProblem
+from rampflow.errors import Stopped
 from rampflow.jobs.job import Job
 from rampflow.jobs.spec import JobSpec
+from rampflow.jobs.stopped import unanswered
 
 
 @pytest.fixture
@@ -52,8 +54,26 @@ def test_an_exposure_that_fails_is_named_apart_and_the_others_are_answered(progr
     assert not (programme.results / "jw2").exists()
     told = programme.results / "references.json"
     assert failures(told) == failed
-    with pytest.raises(ReferenceProblem, match="^CRDS context .* no rule that matches this exposure"):
-        refuse(Job(JobSpec("unanswered", "jw2", more={"answers": told})))
+    with pytest.raises(Stopped) as caught:
+        unanswered(Job(JobSpec("unanswered", more={"answers": told})))
+    (two, three) = sorted(caught.value.lines)
+    assert two.startswith("jw2: references: CRDS context ") and "no rule that matches this exposure" in two
+    assert three.startswith("jw3: references: ") and three.endswith(
+        f"(traceback: {programme.results}/logs/references.log)"
+    )
+
+
+def test_what_some_exposures_have_in_common_is_said_once(tmp_path):
+    told = tmp_path / "references.json"
+    failed = {f"jw{n}": f"dark: /cache/jw{n}/dark.fits is truncated" for n in range(12)} | {"jx": "no such context"}
+    told.write_text(json.dumps({"failed": failed}))
+    with pytest.raises(Stopped) as caught:
+        unanswered(Job(JobSpec("unanswered", more={"answers": told})))
+    place = f"(traceback: {tmp_path}/logs/references.log)"
+    assert caught.value.lines == [
+        f"jw0, jw1, jw2 and 9 more: references: dark: /cache/<exposure>/dark.fits is truncated {place}",
+        f"jx: references: no such context {place}",
+    ]
 
 
 def test_a_failing_attempt_leaves_what_was_answered_before_as_it_is(programme):
@@ -215,10 +235,10 @@ def test_exposures_that_bring_their_own_files_do_not_need_a_context(programme, c
 def held(programme, cache):
     """Ask whether the answers to the first exposure hold; with a request or settings that differ."""
 
-    def ask(request=(), lock=None, **config):
+    def ask(request=(), lock=None, needed=None, **config):
         config = {"path": str(cache), "context": "jwst_0001.pmap", "offline": True} | config
         request = programme.requests["jw1"] | dict(request)
-        return answers_hold(programme.results / "jw1/references", request, config, lock)
+        return answers_hold(programme.results / "jw1/references", request, config, lock, needed)
 
     programme.requests["jw1"]["header"] = "a digest"
     return ask
@@ -246,6 +266,20 @@ def test_answers_hold_for_what_was_asked_and_for_nothing_else(programme, held, c
     assert held(context=None)[0] is False
     monkeypatch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
     assert held(context=None) == (True, "")
+
+
+def test_what_another_configuration_has_asked_for_holds_if_it_has_all_that_is_needed_now(programme, held):
+    programme()
+    other = {"decides": "another configuration"}
+    assert held(other) == (False, "CRDS was asked with other decides")
+    assert held(other, needed=lambda _: ["gain"]) == (True, "")
+    assert held(other, needed=lambda _: ["gain", "mask"]) == (False, "CRDS was asked with other decides")
+    assert held(other | {"header": "another"}, needed=lambda _: []) == (
+        False,
+        "CRDS was asked with other header, decides",
+    )
+    (programme.results / "jw1/references/gain.json").unlink()
+    assert held(other, needed=lambda _: ["dark"])[0] is False
 
 
 def test_answers_do_not_hold_when_files_pointers_or_mappings_have_changed(programme, held, cache):

@@ -43,6 +43,7 @@ ODD = {
     "nothing in it": ("superbias", {}, "has no extension SCI.*it has none"),
     "an empty array": ("superbias", {"SCI": None}, r"SCI has the shape \(\)"),
     "other flags": ("superbias", {"SCI": ones(4, 5), "DQ": FLAGS.T}, r"DQ has the shape \(5, 4\) and SCI \(4, 5\)"),
+    "flags of three axes": ("reset", {"SCI": ones(1, 2, 4, 5), "DQ": np.stack([FLAGS] * 2)}, r"DQ .* \(2, 4, 5\)"),
     "empty flags": ("superbias", {"SCI": ones(4, 5), "DQ": None}, r"DQ has the shape \(\)"),
     "a table for an image": ("gain", {"SCI": TABLE}, "SCI is a table, expected an image in a gain reference"),
     "an image for a table": ("trappars", {"TRAPPARS": ones(4, 5)}, "TRAPPARS is an image, expected a table"),
@@ -76,8 +77,29 @@ def test_what_is_as_it_must_be_has_no_remarks(tmp_path):
     ],
 )
 def test_a_header_that_says_something_else_is_a_remark(keywords, remark, tmp_path):
-    path = written(tmp_path / "dark.fits", {"SCI": ones(3, 4, 5)}, **keywords)
+    path = written(tmp_path / "dark.fits", {"SCI": ones(3, 4, 5), "DQ": FLAGS}, **keywords)
     assert judged(path, "dark") == ([remark] if remark else [])
+
+
+def test_flags_that_are_not_there_or_have_no_names_are_a_remark(tmp_path):
+    flagged = FLAGS.copy()
+    flagged[2, 3] = 1
+    names = np.array([(0, 1, "DO_NOT_USE")], [("BIT", "i4"), ("VALUE", "i4"), ("NAME", "S10")])
+    (none,) = judged(written(tmp_path / "a.fits", {"SCI": ones(4, 5)}), "superbias")
+    assert none == "it has no DQ, so that it flags no pixel"
+    (nameless,) = judged(written(tmp_path / "b.fits", {"SCI": ones(4, 5), "DQ": flagged}), "superbias")
+    assert nameless.startswith("it has no DQ_DEF with the names of its flags")
+    named = {"SCI": ones(4, 5), "DQ": flagged, "DQ_DEF": names}
+    assert judged(written(tmp_path / "c.fits", named), "superbias") == []
+    assert judged(written(tmp_path / "d.fits", {"SCI": ones(4, 5), "DQ": flagged}), "readnoise") == []
+
+
+def test_a_size_that_is_not_that_of_the_array_is_a_remark(tmp_path):
+    sized = {"SUBSIZE1": 5, "SUBSIZE2": 7}
+    (line,) = judged(written(tmp_path / "a.fits", {"SCI": ones(4, 5)}, **sized), "gain")
+    assert line == "SUBSIZE2 is 7 where SCI has 4 rows; the array is followed"
+    assert judged(written(tmp_path / "b.fits", {"SCI": ones(4, 5)}, **sized), "ipc") == []
+    assert judged(written(tmp_path / "c.fits", {"SCI": ones(2050, 5)}, **sized), "gain") == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

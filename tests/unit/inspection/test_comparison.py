@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 
 import rampflow
 from rampflow.errors import FileProblem
-from rampflow.inspection import comparison, differences
-from rampflow.inspection.differences import compare_products, difference_image, pieces
+from rampflow.inspection import comparison, difference_page, differences
+from rampflow.inspection.differences import chunks, compare_products, difference_image, side_images
 
 SHAPE = (2, 5, 7)
 
@@ -163,7 +164,7 @@ def test_tables_of_other_lengths_are_told(two):
     assert found(two(times=(1.0,)), "INT_TIMES").problem == "2 rows in A, 1 in B"
 
 
-def test_pieces_do_not_change_what_is_found(two, monkeypatch):
+def test_chunks_do_not_change_what_is_found(two, monkeypatch):
     def change(values):
         values["SCI"][0, 4, 1] += 1
         values["SCI"][1, 2, 5] += 30
@@ -174,14 +175,14 @@ def test_pieces_do_not_change_what_is_found(two, monkeypatch):
     whole = compare_products(*paths)
     assert whole.arrays[0].worst == (1, 2, 5)
     for elements in (1, 7, 20, 35):
-        monkeypatch.setattr(differences, "pieces", lambda shape, elements=elements: pieces(shape, elements))
+        monkeypatch.setattr(differences, "chunks", lambda shape, elements=elements: chunks(shape, elements))
         assert compare_products(*paths) == whole
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(1, 40))
-def test_pieces_cover_an_array_once_and_are_small(shape, elements):
+def test_chunks_cover_an_array_once_and_are_small(shape, elements):
     covered = np.zeros(shape, int)
-    for index in pieces(tuple(shape), elements):
+    for index in chunks(tuple(shape), elements):
         covered[index] += 1
         assert covered[index].size <= max(elements, 1)
     assert (covered == 1).all()
@@ -205,6 +206,34 @@ def test_the_image_shows_the_largest_difference_of_each_pixel(two):
     assert np.count_nonzero(np.nan_to_num(image)) == 1
     flags = difference_image(*paths, "DQ")
     assert flags[0, 0] == 2 and flags.sum() == 2
+
+
+def test_the_image_is_in_units_of_the_error_of_b_where_that_is_asked_for(two):
+    def change(values):
+        values["SCI"][0, 1, 1] -= 4
+        values["SCI"][1, 1, 1] += 8
+        values["ERR"][1, 1, 1] = 16
+        values["ERR"][0, 2, 2] = 0
+        values["ERR"][:, 3, 3] = np.nan
+
+    paths = two(change)
+    image = difference_image(*paths, in_errors=True)
+    # Four units in one integration, and less than one in the other.
+    assert image[1, 1] == pytest.approx(2) and image[2, 2] == 0 and np.isnan(image[3, 3])
+    with pytest.raises(FileProblem, match="no ERR for VAR_RNOISE"):
+        difference_image(*paths, "VAR_RNOISE", in_errors=True)
+
+
+def test_the_images_of_sides_show_what_one_lacks(two):
+    def change(values):
+        values["DQ"][0, 0, 0], values["DQ"][1, 4, 6] = 1, 4
+        values["SCI"][1, 2, 3] = np.nan
+
+    one, other = two(change)
+    a, b = side_images(one, other, "DQ")
+    assert not a.any() and sorted(zip(*map(list, np.nonzero(b)), strict=True)) == [(0, 0), (4, 6)]
+    a, b = side_images(other, one, "SCI")
+    assert not b.any() and list(zip(*np.nonzero(a), strict=True)) == [(2, 3)]
 
 
 def test_there_is_no_image_of_arrays_of_other_shapes(two):
@@ -320,3 +349,59 @@ def test_from_python_it_is_a_frame(folders):
     assert row["differing"] == 1 and row["beyond_0.1_err"] == 1 and row["max_err"] == pytest.approx(0.5)
     assert "x2_rateints.fits" in frame[frame["exposure"] == "x2"]["problem"].str.cat()
     assert all(a <= b for a, b in pairwise(frame["exposure"]))
+
+
+# --- the page --------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_the_pictures_flags_and_keywords_of_what_differs(folders, tmp_path, capsys):
+    values = arrays()
+    values["SCI"][0, 0, 0] += 3
+    values["SCI"][1, 2, 2] = np.nan
+    values["DQ"][:, 1, 1] = 4
+    path = folders[1] / "x2_rate.fits"
+    path.unlink()
+    write(path, values, S_JUMP="SKIPPED", R_DARK="crds://<dark>.fits")
+    page = tmp_path / "page.html"
+    assert comparison.main([*map(str, folders), "--report", str(page)]) == 2
+    capsys.readouterr()
+    text = page.read_text()
+    assert text.count('<details class="exposure"') == 2 and 'id="x2_rate"' in text and 'id="x1_rateints"' in text
+    (section,) = re.findall(
+        r'<details class="exposure" id="x2_rate".*?(?=<details class="exposure"|</body>)', text, re.S
+    )
+    titles = re.findall(r"<figcaption>(.*?)</figcaption>", section)
+    assert titles == ["SCI: A − B", "SCI: not a number", "DQ: flags that differ"]
+    # Three units of 2, the error of B.
+    assert '<span class="scale differences">' in section and "<i>-1.5</i>" in section and ">of ERR<" in section
+    assert '<td>DQ</td><td>JUMP_DET</td><td class="n">0</td><td class="n">2</td>' in section
+    assert "SCI: 2 of 70 values differ, by up to 1.5 of ERR; the most at x 1, y 1, integration 1" in section
+    assert '<td>S_JUMP</td><td class="long">COMPLETE</td><td class="long">SKIPPED</td>' in section
+    assert "crds://&lt;dark&gt;.fits" in section
+    assert "Not compared" in text and "x2_rateints.fits" in text and "Equal: " in text
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
+
+
+def test_a_page_of_what_is_equal_says_so_and_one_that_cannot_be_written_is_a_line(two, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert comparison.main([*map(str, two()), "--report", str(page)]) == 0
+    text = page.read_text()
+    assert "are the same" in text and "<figure" not in text
+    assert (
+        comparison.main([*map(str, (tmp_path / "a", tmp_path / "b")), "--report", str(tmp_path / "no/page.html")]) == 2
+    )
+    assert "no/page.html" in capsys.readouterr().err
+
+
+def test_of_many_products_those_that_differ_most_have_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr(difference_page, "_PICTURED", 1)
+    for number, step in enumerate((0.5, 8.0, 2.0)):
+        values = arrays()
+        values["SCI"][0, 0, 0] += step
+        write(tmp_path / "a" / f"x{number}_rate.fits")
+        write(tmp_path / "b" / f"x{number}_rate.fits", values)
+    compared = comparison.Compared(tmp_path / "a", tmp_path / "b")
+    assert len(list(compared.work())) == 3
+    text = difference_page.write(compared, ("a", "b"))
+    assert text.count("<figure") == 1 and "Of 2 products that differ least there are no pictures" in text
+    assert text.index('id="x1_rate"') < text.index("<figure") < text.index('id="x2_rate"')

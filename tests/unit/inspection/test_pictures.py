@@ -33,6 +33,8 @@ def test_pictures_have_at_most_the_size_that_they_may_have(shape):
         pictures.grey_picture(rate, 320, flags),
         pictures.flag_picture(flags, 320),
         pictures.jump_picture(rate, 320),
+        pictures.difference_picture(rate, 320),
+        pictures.side_picture(rate > 1, rate < -1, 320),
     )
     for picture in made:
         rows, columns = decoded(picture).shape[:2]
@@ -133,3 +135,54 @@ def test_the_picture_of_jumps_says_from_how_many_to_how_many():
     assert [value for _, value in made.ticks] == pytest.approx([0.1, 0.2, 0.4])
     picture = decoded(made)[::-1]
     assert picture[2, 3].tolist() == list(pictures.JUMPS[0]) and picture[7, 7].tolist() == list(pictures.JUMPS[-2])
+
+
+NONE, NOTHING = (np.array(pictures.DIFFERENCES[at]) for at in (pictures.SIGNED, -1))
+
+
+def test_differences_have_their_sign_and_the_deeper_colour_the_larger_they_are():
+    values = np.zeros((10, 10))
+    values[0, :5] = [-100, -1, 0.001, 1, 100]
+    values[1, 1], values[1, 2] = np.nan, np.inf
+    picture = pictures.difference_picture(values, 10)
+    shown = decoded(picture)[::-1].astype(int)
+    assert tuple(shown[0, 0]) == pictures.DIFFERENCES[0] and tuple(shown[0, 4]) == pictures.DIFFERENCES[-2]
+    depth = np.abs(shown - NONE).sum(axis=-1)
+    assert depth[0, 0] > depth[0, 1] > 0 and depth[0, 4] > depth[0, 3] > depth[0, 2] > 0
+    # Blue below, red above.
+    assert shown[0, 1, 2] > shown[0, 1, 0] and shown[0, 3, 0] > shown[0, 3, 2]
+    assert (shown[2:] == NONE).all() and (shown[1, 1:3] == NOTHING).all()
+
+
+def test_the_ticks_of_differences_are_the_same_on_both_sides_and_say_what_the_levels_are():
+    values = np.concatenate([-np.geomspace(0.01, 50, 5000), np.geomspace(0.01, 50, 5000)]).reshape(100, 100)
+    picture = pictures.difference_picture(values, 100)
+    ticks = [value for _, value in picture.ticks]
+    assert ticks == pytest.approx([-50, ticks[1], 0, -ticks[1], 50])
+    shown = decoded(picture)[::-1].reshape(-1, 3)
+    for place, value in picture.ticks:
+        nearest = tuple(shown[np.abs(values.ravel() - value).argmin()])
+        assert pictures.DIFFERENCES.index(nearest) / (2 * pictures.SIGNED) == pytest.approx(place, abs=0.06)
+
+
+def test_a_single_difference_shows_however_many_pixels_make_a_block():
+    values = np.full((256, 256), 0.01)
+    values[100, 100], values[:16, :16] = -5.0, np.nan
+    shown = decoded(pictures.difference_picture(values, 16))[::-1]
+    assert tuple(shown[6, 6]) == pictures.DIFFERENCES[0] and tuple(shown[0, 0]) == tuple(NOTHING)
+    assert shown[6, 7, 0] > shown[6, 7, 2]
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_without_a_difference_there_is_no_colour_bar(value):
+    picture = pictures.difference_picture(np.full((4, 4), value), 4)
+    assert picture.ticks == [] and (decoded(picture) == (NONE if value == 0 else NOTHING)).all()
+
+
+def test_what_one_side_has_is_of_its_colour():
+    a, b = np.zeros((2, 4, 4), bool)
+    a[0, :2] = b[0, 1:3] = True
+    shown = decoded(pictures.side_picture(a, b, 4))[::-1].astype(int)
+    both, only_a, only_b = (np.array(colour) for _, colour in pictures.SIDES)
+    for at, colour in enumerate((only_a, both, only_b, GOOD)):
+        assert np.abs(shown[0, at] - colour).max() <= 3

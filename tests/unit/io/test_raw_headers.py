@@ -163,8 +163,8 @@ def test_sizes_that_cannot_be_are_named_by_the_start_and_by_the_jobs(tmp_path, k
 )
 def test_scalings_that_cannot_be_are_named(tmp_path, card_of, says):
     content = uncal()
-    at = content.index(b"END     ", 2880)
-    start, job = refused(tmp_path, content[:at] + card_of.ljust(80).encode() + b"END".ljust(80) + content[at + 160 :])
+    at = content.index(b"BZERO   =", 2880)
+    start, job = refused(tmp_path, content[:at] + card_of.ljust(80).encode() + content[at + 80 :])
     assert says in start and says in job
 
 

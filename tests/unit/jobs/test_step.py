@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -107,6 +108,20 @@ def test_a_survey_may_look_at_some_rows_of_each_integration(ramp):
     assert len(found) == 4
     for got, want in zip(found, expected, strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_the_record_says_who_skipped_the_steps_before_and_the_recipe_does_not(ramp):
+    record, recipes = ramp.parent / "record" / "refpix.json", []
+    record.parent.mkdir()
+    for source in ("release 1.19", "pars-detector1pipeline jwst_miri_1.asdf"):
+        job = a_job(ramp)
+        outputs = job.outputs | {"record": str(record)}
+        Step(dataclasses.replace(job, outputs=outputs, skipped={"ipc": source})).work(lambda _: None)
+        said = json.loads(record.read_text())
+        assert said["skipped"] == {"ipc": source}
+        assert fits.getval(job.outputs["ramp"], "S_IPC") == "SKIPPED"
+        recipes.append(said["recipe"])
+    assert recipes[0] == recipes[1]
 
 
 def test_keywords_that_a_step_needs_are_asked_for_by_name(ramp, capsys):

@@ -5,10 +5,14 @@ from astropy.io import fits
 from stdatamodels.jwst import datamodels
 
 from rampflow.detector import dq, irs2
-from rampflow.mock import Effects, MockExposure, Rectangle, references, write_references
+from rampflow.mock import Effects, MockExposure, Rectangle, crds_cache, references, write_references
 from rampflow.mock import detector as det
 from rampflow.mock.configurations import full_frame
+from rampflow.mock.crds_rules import ASDF_TYPES
 from rampflow.mock.odd_references import SHARE, make_odd
+from rampflow.mock.scene import Scene, render
+from rampflow.mock.shutters import write_shutters
+from rampflow.steps.scene_mask.soss import traces
 
 WINDOW = Rectangle(1, 101, 32, 24)
 EVERYTHING = Effects.nominal("NIRCAM", bad_pixels=100.0)
@@ -23,7 +27,7 @@ def miri(ngroups, **more):
 
 
 def written(tmp_path, reftype, of, window=WINDOW, **options):
-    path = tmp_path / f"{reftype}.{'asdf' if reftype in ('emicorr', 'sirskernel') else 'fits'}"
+    path = tmp_path / f"{reftype}.{'asdf' if reftype in ASDF_TYPES else 'fits'}"
     references.WRITERS[reftype](path, of, window, **options)
     return path
 
@@ -230,8 +234,8 @@ def test_references_are_made_for_any_header_under_given_names(tmp_path):
     made = write_references(header, names, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(p.name for p in made.values())
     assert fits.getdata(made["dark"]).shape == (8, 80, 80)
-    with pytest.raises(ValueError, match=r"cannot make \['pastasoss'\]"):
-        write_references(header, {"pastasoss": "a.fits"}, tmp_path)
+    with pytest.raises(ValueError, match=r"cannot make \['area'\]"):
+        write_references(header, {"area": "a.fits"}, tmp_path)
 
 
 def test_a_trap_density_covers_the_whole_detector(tmp_path):
@@ -344,3 +348,83 @@ def test_the_picture_frame_has_a_level_and_a_scale_of_its_own(tmp_path):
     with datamodels.PictureFrameModel(path) as model:
         assert model.meta.reftype == "PICTUREFRAME"
         np.testing.assert_allclose(model.data, 0.5 + 0.01 * det.picture_frame("NRS1", WINDOW), rtol=1e-6)
+
+
+def soss(subarray="SUBSTRIP256", **more):
+    scene = Scene(trace=600.0, fwhm=3.0, curvature=6.0)
+    return MockExposure("NIS", "NISRAPID", 2, 2, subarray=subarray, exp_type="NIS_SOSS", scene=scene, **more)
+
+
+@pytest.mark.parametrize("subarray", ["SUBSTRIP256", "SUBSTRIP96"])
+def test_the_trace_of_soss_is_where_the_scene_has_its_spectrum(tmp_path, subarray):
+    exposure = soss(subarray)
+    path = written(tmp_path, "pastasoss", exposure)
+    with datamodels.PastasossModel(path) as model:
+        assert [trace.spectral_order for trace in model.traces] == [1, 2, 3]
+        assert model.meta.exposure.type == "NIS_SOSS"
+    with asdf.open(path) as file:
+        (pupil,) = [value for key, _, value in exposure.header() if key == "PWCPOS"]
+        trace = traces(file.tree, pupil, subarray=subarray)[0]
+    _, sources = render(exposure.scene, exposure.window.shape, np.random.default_rng(1))
+    columns = trace.columns.astype(int)
+    brightest = np.argmax(sources, axis=0)[columns]
+    assert np.abs(trace.rows - brightest).max() < 0.7
+    assert np.all(np.diff(trace.wavelengths) < 0)
+    assert 0.8 < trace.wavelengths.min() < trace.wavelengths.max() < 2.9
+
+
+def test_the_sky_of_soss_and_its_wavelengths_are_what_their_models_hold(tmp_path):
+    with datamodels.SossBkgModel(written(tmp_path, "bkg", soss())) as model:
+        assert model.data.shape == (3, 256, 2048)
+        assert np.nanmin(model.data[:, :, 720:]) > 1.5 * np.nanmax(model.data[:, :, :650])
+    with datamodels.WavelengthrangeModel(written(tmp_path, "wavelengthrange", soss())) as model:
+        assert [row[0] for row in model.wavelengthrange] == [1, 2, 3]
+
+
+def test_soss_alone_has_references_of_its_traces(tmp_path):
+    image = MockExposure("NIS", "NISRAPID", 2, 1, subarray="SUB64")
+    crds_cache.build(tmp_path, [soss(), image])
+    rule = (tmp_path / "mappings/jwst/jwst_niriss_pastasoss_9001.rmap").read_text()
+    assert "('NIS_IMAGE',) : 'N/A'" in rule
+    assert "jwst_niriss_pastasoss_9001.asdf" in rule
+
+
+def nirspec(exp_type, **more):
+    return MockExposure("NRS1", "NRSRAPID", 2, 1, exp_type=exp_type, aimed=(1024.0, 1024.0), **more)
+
+
+@pytest.mark.parametrize(
+    ("reftype", "model"),
+    [
+        ("camera", datamodels.CameraModel),
+        ("chromcorr", datamodels.ChromCorrModel),
+        ("collimator", datamodels.CollimatorModel),
+        ("disperser", datamodels.DisperserModel),
+        ("fore", datamodels.FOREModel),
+        ("fpa", datamodels.FPAModel),
+        ("ifufore", datamodels.IFUFOREModel),
+        ("ifupost", datamodels.IFUPostModel),
+        ("ifuslicer", datamodels.IFUSlicerModel),
+        ("msa", datamodels.MSAModel),
+        ("ote", datamodels.OTEModel),
+        ("wavelengthrange", datamodels.WavelengthrangeModel),
+    ],
+)
+def test_the_optics_of_nirspec_are_what_their_models_hold(tmp_path, reftype, model):
+    with model(written(tmp_path, reftype, nirspec("NRS_IFU"))) as opened:
+        assert opened.meta.reftype == reftype
+        if reftype == "fpa":
+            # A pixel is 18 um.
+            assert opened.nrs1_model(1024.5, 1021.5) == pytest.approx((18e-6, -36e-6))
+        if reftype == "msa":
+            assert len(opened.Q5.data) == 5 and len(opened.Q1.data) == 365 * 171
+
+
+def test_shutters_that_were_meant_to_be_open_are_named_beside_the_raw_file(tmp_path):
+    exposure = nirspec("NRS_MSASPEC")
+    path = write_shutters(exposure, tmp_path)
+    assert path.name == dict((key, value) for key, _, value in exposure.header())["MSAMETFL"]
+    with fits.open(path) as file:
+        shutters = file["SHUTTER_INFO"].data
+        assert len(shutters) == 9 and (shutters["primary_source"] == "Y").sum() == len(file["SOURCE_INFO"].data) == 4
+    assert write_shutters(nirspec("NRS_IFU"), tmp_path) is None

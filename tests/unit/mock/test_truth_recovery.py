@@ -154,7 +154,7 @@ def test_drifts_without_noise_go_altogether(detector):
     seen, straight = with_and_without(exposure, **DRIFTS)
     before = np.std(seen - straight)
     level = np.float32(properties(detector).pedestal)
-    corrected = refpix.correct_frames(seen, plan_refpix(exposure, side_smoothing_length=1))
+    corrected = refpix.correct_groups(seen, plan_refpix(exposure, side_smoothing_length=1))
     assert before > 4
     # The mean of the reference pixels is known to a fraction of a count, that of four pixels of a row to half a one.
     assert np.abs(corrected - (straight - level)).max() <= 1.6
@@ -166,8 +166,8 @@ def test_one_over_f_noise_goes_where_reads_are_noisy(detector):
     exposure = strip(detector)
     clean = exposure.but(effects=Effects(read_noise=1))
     seen, noisy = ramp(exposure.but(effects=Effects(read_noise=1, row_noise=2))), ramp(clean)
-    side = refpix.correct_frames(seen.copy(), plan_refpix(exposure)) - noisy
-    ends = refpix.correct_frames(seen.copy(), plan_refpix(exposure, use_side_ref_pixels=False)) - noisy
+    side = refpix.correct_groups(seen.copy(), plan_refpix(exposure)) - noisy
+    ends = refpix.correct_groups(seen.copy(), plan_refpix(exposure, use_side_ref_pixels=False)) - noisy
     assert np.std(ends) == pytest.approx(6, rel=0.4)
     assert np.std(side) < 0.4 * np.std(ends)
 
@@ -226,7 +226,7 @@ def test_levels_of_a_single_output_go_altogether():
     exposure = expose("NRCB4", "RAPID", subarray="SUB160", window=Rectangle(1889, 1889, 160, 160), noutputs=1)
     seen, straight = with_and_without(exposure, amplifier_offsets=1, odd_even_columns=1)
     level = np.float32(properties("NRCB4").pedestal)
-    corrected = refpix.correct_frames(seen, plan_refpix(exposure))
+    corrected = refpix.correct_groups(seen, plan_refpix(exposure))
     assert np.abs(corrected - (straight - level)).max() <= 1.1
 
 
@@ -300,9 +300,9 @@ def test_slow_drifts_of_irs2_frames_go(tmp_path):
         siglimit=3.0,
     )
     mean = np.mean(
-        [interleaved.prepare_frames(frame[np.newaxis].copy(), plan)[0] for frame in sci], axis=0, dtype=float
+        [interleaved.prepare_groups(frame[np.newaxis].copy(), plan)[0] for frame in sci], axis=0, dtype=float
     )
-    corrected = interleaved.correct_frames(sci, mean=mean, plan=plan)
+    corrected = interleaved.correct_groups(sci, mean=mean, plan=plan)
     before, left = np.diff(drift, axis=0)[0, normal][pixels], np.diff(corrected, axis=0)[0][pixels] - 100
     assert np.std(before) > 10
     assert np.std(left) < 0.02 * np.std(before)

@@ -49,7 +49,6 @@ def test_every_problem_is_said_whatever_the_others_are(tmp_path):
         "references: gain: expected",
         "steps: ramp_fit: expected",
         "cut_uncal.fits: truncated",
-        "1 of 2 can be used",
         "'dark_curent' is not known; did you mean 'dark_current'?",
         "references: release 1.19 asks for no type 'darks'; did you mean 'dark'?",
         "jump: rejection_treshold: no such parameter",
@@ -100,13 +99,21 @@ def test_an_unknown_release_hides_only_what_depends_on_it(tmp_path):
 def test_the_configuration_may_speak_of_exposures_that_cannot_be_used(tmp_path):
     exposures(tmp_path, "cut")
     config = {"steps": {"cut": {"jump": {"skip": True}}}, "references": {"cut": {"dark": "N/A"}}}
-    assert [line.split(":")[0] for line in problems(config, tmp_path)] == [
-        "data/cut_uncal.fits",
-        "1 of 2 can be used; skip_bad",
-    ]
-    _, plan, notices = prepare(config | {"skip_bad": True}, tmp_path)
-    assert list(plan.exposures) == ["good"]
+    _, plan, notices = prepare(config, tmp_path)
+    assert list(plan.exposures) == ["good"] and list(plan.unusable) == ["cut"]
+    assert plan.unusable["cut"].startswith("data/cut_uncal.fits: truncated")
+    _, left_out, notices = prepare(config | {"skip_bad": True}, tmp_path)
+    assert list(left_out.exposures) == ["good"] and left_out.unusable == {}
+    assert f"left out: {plan.unusable['cut']}" in notices
     assert any("cut: matches no exposure of this run" in line for line in notices)
+
+
+def test_when_no_exposure_can_be_used_the_run_is_refused_with_a_line_for_each(tmp_path):
+    exposures(tmp_path, "cut")
+    (tmp_path / "data/good_uncal.fits").write_bytes(uncal(EXP_TYPE="FGS_TRACK"))
+    for skip_bad in (False, True):
+        said = problems({"skip_bad": skip_bad}, tmp_path)
+        assert [line.split(": ")[0] for line in said] == ["data/cut_uncal.fits", "data/good_uncal.fits"]
 
 
 def test_what_can_be_used_of_a_configuration_that_cannot():

@@ -12,7 +12,7 @@ from fuzz.fits_bytes import INT_TIMES, header, image, table, uncal
 
 from rampflow.io.raw_headers import Unreadable, examine
 from rampflow.planning import header_cache as module
-from rampflow.planning.exposures import GUIDE_STAR_TYPES, find_exposures, placeholder, root_name
+from rampflow.planning.exposures import GUIDE_STAR_TYPES, find_exposures, placeholder, root_name, survey
 from rampflow.planning.header_cache import CACHE
 from rampflow.planning.plan import Plan
 from rampflow.settings.configuration import ConfigError, schema
@@ -365,6 +365,24 @@ def test_segments_and_interleaved_pixels_do_not_disagree(tmp_path, changes):
     assert noticed(tmp_path, **changes) == []
 
 
+def test_counts_that_are_not_unsigned_are_said(tmp_path):
+    path = write(tmp_path)
+    content = path.read_bytes()
+    at = content.index(b"BZERO   =")
+    path.write_bytes(content[:at] + b"COMMENT".ljust(80) + content[at + 80 :])
+    (notice,) = find_exposures({}, tmp_path)[1]
+    assert notice == (
+        "data/jw01_a_uncal.fits: SCI has BZERO None and BSCALE 1, where counts are unsigned numbers of 16 bits, BZERO "
+        "32768; the header is followed"
+    )
+
+
+def test_a_primary_header_with_the_name_of_an_extension_is_damaged(tmp_path):
+    write(tmp_path, EXTNAME="ZEROFRAME")
+    line = "damaged: the primary header has the name of an extension, ZEROFRAME; fetch the file again"
+    refused(tmp_path, f"data/jw01_a_uncal.fits: {line}")
+
+
 def test_what_several_exposures_have_in_common_is_said_once(tmp_path):
     for k in range(5):
         lines = noticed(tmp_path, f"e{k}_uncal.fits", SUBSIZE1=4)
@@ -581,11 +599,41 @@ def bad_and_good(tmp_path):
 def test_all_problems_are_said_at_once(tmp_path):
     with pytest.raises(ConfigError) as caught:
         find_exposures({"exposures": bad_and_good(tmp_path)}, tmp_path)
-    lines = caught.value.problems
-    assert [line.split(":")[0] for line in lines[:3]] == [
-        *("data/cut_uncal.fits", "data/bad_uncal.fits", "data/two.fits and data/two_uncal.fits")
+    assert [line.split(":")[0] for line in caught.value.problems] == [
+        *("data/two.fits and data/two_uncal.fits", "data/cut_uncal.fits", "data/bad_uncal.fits")
     ]
-    assert lines[3:] == ["1 of 5 can be used; skip_bad: true leaves out the others"]
+
+
+def test_a_bad_file_is_no_problem_of_the_others_but_two_of_one_name_are_whatever_they_are(tmp_path):
+    write(tmp_path, "good_uncal.fits")
+    write(tmp_path, "bad_uncal.fits", EXP_TYPE="FGS_TRACK")
+    found = survey({}, tmp_path)
+    assert ([one.root for one in found.exposures], found.problems) == (["good"], [])
+    assert list(found.unusable) == ["bad"] and found.unusable["bad"].startswith("data/bad_uncal.fits: EXP_TYPE FGS_TRA")
+    write(tmp_path, "bad.fits")
+    (line,) = survey({"exposures": "data/*.fits"}, tmp_path).problems
+    assert line == "data/bad.fits and data/bad_uncal.fits: one name, 'bad', for 2 files; name each in a table"
+
+
+def test_what_contradicts_the_configuration_refuses_the_run_and_is_not_one_bad_file(tmp_path):
+    write(tmp_path, "good_uncal.fits")
+    write(tmp_path, "series_uncal.fits", TSOVISIT=True)
+    found = survey({"tso": False}, tmp_path)
+    assert found.problems == ["data/series_uncal.fits: TSOVISIT is true where the config says tso: false"]
+    assert found.unusable == {}
+    found = survey({"exposures": ["data/good_uncal.fits", "elsewhere/*.fits"]}, tmp_path)
+    assert found.problems[0].startswith("exposures: no file matches 'elsewhere/*.fits'") and found.unusable == {}
+
+
+def test_exposures_that_cannot_be_used_have_names_and_lines_that_a_record_can_hold(tmp_path):
+    write(tmp_path)
+    names = [b"b\xff_uncal.fits", b"white space_uncal.fits", b"_uncal.fits"]
+    for name in names:
+        (tmp_path / "data" / os.fsdecode(name)).write_bytes(uncal())
+    given = ["data/*_uncal.fits", "a\0b.fits"]
+    found = survey({"exposures": given}, tmp_path).unusable
+    assert set(found) == {"b__uncal.fits", "white_space_uncal.fits", "uncal.fits", "a_b.fits"}
+    assert all(line.encode() and "\0" not in line for line in found.values())
 
 
 def test_skip_bad_leaves_out_the_bad_ones_only_and_says_so(tmp_path):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from rampflow.planning.foresight import UNANSWERED, Foresight
-from rampflow.planning.standing import FINAL
+from rampflow.planning.holding import FINAL
 
 STEPS = ["dq_init", "persistence", "jump", "ramp_fit", "gain_scale"]
 
@@ -64,7 +64,7 @@ class World:
     def stands(self, step, exposure, anew):
         order = self.jobs(exposure)
         before = STEPS[:3] if step == "ramp" else order[: order.index(step)]
-        return not {step, *before} & {*anew} and exposure not in self.failed
+        return not {step, *before} & {*anew(exposure)} and exposure not in self.failed
 
     def foreseen(self):
         return {exposure: list(jobs) for exposure, jobs in Foresight(self, self).jobs().items()}

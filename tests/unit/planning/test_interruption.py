@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rampflow.inspection import ending
 from rampflow.inspection.ending import unfinished
+from rampflow.inspection.exposures import ExposureResults
 from rampflow.planning import kernels_place
 
 WORKFLOW = Path(kernels_place.__file__).parents[2]
@@ -105,7 +107,6 @@ def test_jobs_on_a_cluster_are_cancelled_by_snakemake():
 
 def test_the_summary_lists_by_state(monkeypatch):
     from rampflow.inspection import ending, report
-    from rampflow.inspection.exposures import ExposureResults
 
     def one(root, state, why, records=()):
         made = ExposureResults(root, {}, dict.fromkeys(records), [])
@@ -127,6 +128,20 @@ def test_the_summary_lists_by_state(monkeypatch):
     assert begun.endswith(" and 22 more") and lines[-1].startswith("not all are listed here")
     # A job that ends without a word in a run that nobody has interrupted was killed, and is named.
     assert any(line.startswith("r: jump: its job left neither") for line in unfinished("out", exposures))
+
+
+def test_what_has_failed_alike_is_said_once_at_the_end(monkeypatch):
+    why = "dark_current: dark.fits: of shape (3, 4), {root} of (5, 6)"
+    found = [ExposureResults(f"e{n}", {}, {}, [], "failed", why.format(root=f"e{n}")) for n in range(12)]
+    found.append(ExposureResults("cut", {}, {}, [], "failed", "start: data/cut_uncal.fits: truncated"))
+    monkeypatch.setattr(ending, "gather", lambda _: found)
+    monkeypatch.setattr(ending, "Results", lambda _: None)
+    assert unfinished("out", [one.root for one in found]) == [
+        "13 of 13 exposures are not finished",
+        "e0, e1, e2 and 9 more: dark_current: dark.fits: of shape (3, 4), <exposure> of (5, 6) (traceback: "
+        "out/<exposure>/logs/dark_current.log)",
+        "cut: start: data/cut_uncal.fits: truncated",
+    ]
 
 
 @pytest.mark.parametrize("writable", ["code", "user", "neither"])

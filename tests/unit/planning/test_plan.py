@@ -18,14 +18,14 @@ class Exposure:
     root: str
     instrument: str
     tso: bool = False
-    irs2: bool = False
+    kinds: frozenset[str] = frozenset()
     superstripes: int = 0
 
 
 A = Exposure("jw00001001001_02101_00001_nrca1", "NIRCAM")
 B = Exposure("jw00002001001_02101_00001_mirimage", "MIRI", tso=True)
 C = Exposure("jw00003001001_02101_00001_nrs1", "NIRSPEC")
-IRS2 = Exposure("jw00004001001_02101_00001_nrs2", "NIRSPEC", irs2=True)
+IRS2 = Exposure("jw00004001001_02101_00001_nrs2", "NIRSPEC", kinds=frozenset({"irs2"}))
 
 NEAR_IR = ["group_scale", "dq_init", "saturation", "superbias", "refpix", "linearity"]
 GOLDEN = {
@@ -420,10 +420,13 @@ SUPERSTRIPES = Exposure("jw00005001001_02101_00001_nis", "NIRISS", tso=True, sup
 def test_superstripes_need_a_release_that_puts_them_together():
     line = f"{SUPERSTRIPES.root}: superstripes are not put together in release 1.19"
     with pytest.raises(ConfigError, match=rf"^{line} \(refpix: collate_superstripes: false\); take the exposure out"):
-        Plan({}, [A, SUPERSTRIPES])
-    plan = Plan({"skip_bad": True}, [A, SUPERSTRIPES])
+        Plan({}, [SUPERSTRIPES])
+    plan = Plan({}, [A, SUPERSTRIPES])
     assert list(plan.exposures) == [A.root] and plan.steps == plan.chain(A)
-    assert [notice for notice in plan.notices if notice.startswith(line)][0].endswith(": left out")
+    assert list(plan.unusable) == [SUPERSTRIPES.root] and plan.unusable[SUPERSTRIPES.root].startswith(line)
+    plan = Plan({"skip_bad": True}, [A, SUPERSTRIPES])
+    assert (list(plan.exposures), plan.unusable) == ([A.root], {})
+    assert [notice for notice in plan.notices if notice.startswith(f"left out: {line}")]
     assert SUPERSTRIPES.root in Plan({"release": "3.0"}, [SUPERSTRIPES]).exposures
     steps = {"refpix": {"collate_superstripes": True}}
     assert SUPERSTRIPES.root in Plan({"steps": steps}, [SUPERSTRIPES]).exposures
@@ -434,6 +437,31 @@ def test_superstripes_need_refpix():
     with pytest.raises(ConfigError, match=message):
         Plan({"release": "3.0", "steps": {"refpix": {"skip": True}}}, [SUPERSTRIPES])
     Plan({"release": "3.0", "steps": {"refpix": {"skip": True}}}, [A])
+
+
+# --- exposures that cannot be used ------------------------------------------------------------------------
+
+
+def test_what_persistence_chains_to_an_exposure_that_cannot_be_used_is_given_up_with_it():
+    chained, single = at("a", 1.0), at("b", 2.0)
+    config = {"steps": {"a": {"persistence": {"chain": True}}}}
+    unusable = {"cut": "cut_uncal.fits: truncated"}
+    plan = Plan(config, [chained, single], others=["cut"], unusable=unusable)
+    assert list(plan.exposures) == ["b"]
+    assert plan.unusable == unusable | {
+        "a": "a: persistence is chained, and what cut leaves is not known; mend that, or set skip_bad: true"
+    }
+    with pytest.raises(ConfigError, match="^a: persistence is chained"):
+        Plan(config, [chained], others=["cut"], unusable=unusable)
+    assert list(Plan({}, [chained, single], unusable=unusable).exposures) == ["a", "b"]
+
+
+def test_exposures_are_given_up_unless_none_would_be_left():
+    plan = Plan({}, [A, B])
+    assert plan.give_up({A.root: "no place"}) == [] and plan.unusable == {A.root: f"{A.root}: no place"}
+    assert plan.give_up({B.root: "no place"}) == [f"{B.root}: no place"]
+    with pytest.raises(KeyError, match="cannot be used: .*no place"):
+        plan.chain(A)
 
 
 # --- references ---------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ def test_home_folders_are_written_out_in_every_path():
             "exposures": ["~/data/*.fits", "here/~/a.fits"],
             "results": "~/results",
             "crds": {"path": "~/crds"},
+            "masks": {"files": ["~/{exposure}_cal.fits", "a.fits"], "python": "~/jwst/bin/python"},
             "references": {"dark": "~/dark.fits", "gain": "N/A", "NIRCAM": {"flat": "~/flat.fits"}},
             "steps": {
                 "dq_init": {"user_supplied_dq": "~/dq.fits"},
@@ -28,6 +29,8 @@ def test_home_folders_are_written_out_in_every_path():
     assert config["exposures"] == ["/home/vera/data/*.fits", "here/~/a.fits"]
     assert config["results"] == "/home/vera/results"
     assert config["crds"]["path"] == "/home/vera/crds"
+    assert config["masks"]["files"] == ["/home/vera/{exposure}_cal.fits", "a.fits"]
+    assert config["masks"]["python"] == "/home/vera/jwst/bin/python"
     expected = {"dark": "/home/vera/dark.fits", "gain": "N/A", "NIRCAM": {"flat": "/home/vera/flat.fits"}}
     assert config["references"] == expected
     assert config["steps"] == {

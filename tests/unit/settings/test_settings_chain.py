@@ -16,11 +16,11 @@ class Exposure:
     root: str
     instrument: str
     tso: bool = False
-    irs2: bool = False
+    kinds: frozenset[str] = frozenset()
     superstripes: int = 0
     detector: str = "X"
     header: dict = field(default_factory=lambda: {"EXPSTART": 1.0})
-    placeholder: bool = False
+    placeholder: bool = True
 
 
 AMI = Exposure("jw00001001001_02101_00001_nis", "NIRISS")
@@ -253,8 +253,34 @@ def test_disagreements_get_a_line_for_each_kind_with_the_number_of_exposures(tmp
     assert sorted(Answers(plan, tmp_path).disagreements()) == [
         "charge_migration: on by CRDS (pars-chargemigrationstep), off in its table (release 1.19): "
         "4 exposures (NIRISS plain)",
+        "emicorr: on by its table (release 1.19), where CRDS has no parameter file that says so; jwst has it off then "
+        "(steps: {emicorr: {skip: true}}): 1 exposure (MIRI tso)",
         "jump: off by CRDS (pars-detector1pipeline), on in its table (release 1.19): 1 exposure (MIRI tso)",
         "persistence: on by CRDS (pars-detector1pipeline), not in its table (release 1.19): 1 exposure (NIRCAM tso)",
         "ramp_fit: pars-detector1pipeline (p.asdf): skip: true is not followed: there would be no count rates; "
         "write steps: {ramp_fit: {skip: true}} to do without: 1 exposure (NIRCAM tso)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "config", "lines"),
+    [
+        ({}, {}, 1),
+        (own("emicorr", rejection=1), {}, 1),
+        (own("emicorr", skip="False"), {}, 0),
+        (pipeline(emicorr={"skip": False}), {}, 0),
+        ({}, {"steps": {"emicorr": {"skip": False}}}, 0),
+        ({}, {"crds": {"pars": False}}, 0),
+        ({}, {"release": "3.0"}, 1),
+    ],
+    ids=["no file", "one without skip", "step", "pipeline", "configuration", "no files wanted", "3.0"],
+)
+def test_a_step_that_jwst_leaves_out_where_crds_has_no_file_is_named(said, config, lines, tmp_path):
+    plan = Plan(config, [MIRI_TSO])
+    answer(tmp_path, MIRI_TSO.root, said)
+    assert Answers(plan, tmp_path).disagreements() == []
+    complete(tmp_path)
+    answers = Answers(plan, tmp_path)
+    assert "emicorr" in answers.chain(MIRI_TSO.root).steps
+    found = [line for line in answers.disagreements() if line.startswith("emicorr: on by its table")]
+    assert len(found) == lines

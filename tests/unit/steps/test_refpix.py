@@ -4,9 +4,10 @@ from scipy.stats import sigmaclip
 
 from rampflow.detector import dq
 from rampflow.detector.orientation import Orientation
+from rampflow.detector.subarray import MIRI_FRAME
 from rampflow.steps import NotApplicable
-from rampflow.steps.refpix import correct_frames, correct_zeroframes, plan_correction, wants_kernels
-from rampflow.steps.refpix.geometry import MIRI_SHAPE, NIR_SIZE
+from rampflow.steps.refpix import correct_groups, correct_zeroframes, plan_correction, wants_kernels
+from rampflow.steps.refpix.geometry import NIR_SIZE
 from rampflow.steps.refpix.sirs import coefficients, make_kernels, side_templates
 
 PARAMETERS = {
@@ -39,7 +40,7 @@ def correct(frame, pixeldq=None, *, detector="NRCA1", zero=False, place=None, **
     header = {**NIRCAM, "detector": detector, **at_detector_corner(detector, frame.shape)}
     plan = plan_correction(np.ascontiguousarray(orientation.to_science(pixeldq)), **{**header, **PARAMETERS, **options})
     sci = np.array(orientation.to_science(frame)[np.newaxis], np.float32, order="C")
-    out = correct_zeroframes(sci, plan) if zero else correct_frames(sci, plan, place=place)
+    out = correct_zeroframes(sci, plan) if zero else correct_groups(sci, plan, place=place)
     assert out is sci
     return orientation.to_detector(out[0])
 
@@ -250,7 +251,7 @@ def test_stripes_may_be_narrow_and_say_that_they_begin_anywhere():
         ystart=2048,
         striped=True,
     )
-    corrected = correct_frames(np.array([frame], np.float32), plan)
+    corrected = correct_groups(np.array([frame], np.float32), plan)
     np.testing.assert_allclose(corrected, 0, atol=1e-4)
 
 
@@ -318,7 +319,7 @@ def test_header_axes_prevail_over_the_detector_if_wanted(orientation, level):
         slowaxis=2,
         orientation=orientation,
     )
-    assert np.all(np.abs(correct_frames(frame[np.newaxis].astype(np.float32), plan)) == level)
+    assert np.all(np.abs(correct_groups(frame[np.newaxis].astype(np.float32), plan)) == level)
 
 
 FIRST = (0, slice(0, 1))
@@ -389,8 +390,8 @@ def test_frames_one_by_one_give_the_bits_of_all_together(detector):
     header = {**NIRCAM, "detector": detector, **at_detector_corner(detector, (24, 32))}
     plan = plan_correction(pixeldq, **{**header, **PARAMETERS, "use_side_ref_pixels": True, "xstart": 1, "ystart": 1})
     sci = rng.normal(100, 10, (5, 24, 32)).astype(np.float32)
-    together = correct_frames(sci.copy(), plan)
-    one_by_one = [correct_frames(frame[np.newaxis].copy(), plan)[0] for frame in sci]
+    together = correct_groups(sci.copy(), plan)
+    one_by_one = [correct_groups(frame[np.newaxis].copy(), plan)[0] for frame in sci]
     assert np.array_equal(together, one_by_one)
     assert not np.array_equal(together, sci)
 
@@ -398,8 +399,8 @@ def test_frames_one_by_one_give_the_bits_of_all_together(detector):
 def miri_drift(odd_even_rows=True):
     """Two groups of MIRI: a pattern, and the same plus a level per output and row parity."""
     rng = np.random.default_rng(6)
-    first = rng.integers(1000, 2000, MIRI_SHAPE).astype(np.float32)
-    level = 10.0 * (np.arange(MIRI_SHAPE[1]) % 4) + np.zeros((MIRI_SHAPE[0], 1))
+    first = rng.integers(1000, 2000, MIRI_FRAME).astype(np.float32)
+    level = 10.0 * (np.arange(MIRI_FRAME[1]) % 4) + np.zeros((MIRI_FRAME[0], 1))
     if odd_even_rows:
         level[1::2] += 5
     return first, (first + level).astype(np.float32)
@@ -407,7 +408,7 @@ def miri_drift(odd_even_rows=True):
 
 def plan_miri(pixeldq=None, **options):
     if pixeldq is None:
-        pixeldq = np.zeros(MIRI_SHAPE, np.uint32)
+        pixeldq = np.zeros(MIRI_FRAME, np.uint32)
     header = {"instrument": "MIRI", "detector": "MIRIMAGE", "subarray": "FULL", "noutputs": 4}
     return plan_correction(pixeldq, **{**header, "xstart": 1, "ystart": 1, **PARAMETERS, **options})
 
@@ -416,7 +417,7 @@ def test_miri_returns_to_the_levels_of_the_first_group():
     first, second = miri_drift()
     second[500, 600] += 77
     sci = np.stack([first, second])
-    out = correct_frames(sci, plan_miri(), first_group=sci[0])
+    out = correct_groups(sci, plan_miri(), first_group=sci[0])
     assert np.array_equal(out[0], first)
     first[500, 600] += 77
     assert np.array_equal(out[1], first)
@@ -424,23 +425,23 @@ def test_miri_returns_to_the_levels_of_the_first_group():
 
 def test_miri_with_one_level_for_all_rows():
     first, second = miri_drift()
-    out = correct_frames(second[np.newaxis], plan_miri(odd_even_rows=False), first_group=first)[0]
+    out = correct_groups(second[np.newaxis], plan_miri(odd_even_rows=False), first_group=first)[0]
     assert np.all(out[::2] - first[::2] == -2.5)
     assert np.all(out[1::2] - first[1::2] == 2.5)
 
 
 def test_miri_averages_both_ends_of_the_rows():
-    first = np.zeros(MIRI_SHAPE, np.float32)
+    first = np.zeros(MIRI_FRAME, np.float32)
     second = first.copy()
     second[:, :4], second[:, -4:] = 10, 30
-    out = correct_frames(second[np.newaxis], plan_miri(), first_group=first)[0]
+    out = correct_groups(second[np.newaxis], plan_miri(), first_group=first)[0]
     assert np.all(out[:, 4:-4] == -20)
 
 
 def test_miri_is_worked_on_in_single_precision():
     rng = np.random.default_rng(9)
-    change = rng.normal(30, 3, MIRI_SHAPE).astype(np.float32)
-    out = correct_frames(change[np.newaxis].copy(), plan_miri(siglimit=1e9), first_group=np.zeros_like(change))[0]
+    change = rng.normal(30, 3, MIRI_FRAME).astype(np.float32)
+    out = correct_groups(change[np.newaxis].copy(), plan_miri(siglimit=1e9), first_group=np.zeros_like(change))[0]
     in_double = np.empty_like(change)
     for parity in range(2):
         for output in range(4):
@@ -455,25 +456,25 @@ def test_miri_is_worked_on_in_single_precision():
 def test_miri_frames_do_not_depend_on_each_other():
     first, second = miri_drift()
     rng = np.random.default_rng(8)
-    sci = np.stack([first, second, second + rng.normal(0, 5, MIRI_SHAPE).astype(np.float32)])
-    together = correct_frames(sci.copy(), plan_miri(), first_group=first)
-    one_by_one = [correct_frames(frame[np.newaxis].copy(), plan_miri(), first_group=first)[0] for frame in sci]
+    sci = np.stack([first, second, second + rng.normal(0, 5, MIRI_FRAME).astype(np.float32)])
+    together = correct_groups(sci.copy(), plan_miri(), first_group=first)
+    one_by_one = [correct_groups(frame[np.newaxis].copy(), plan_miri(), first_group=first)[0] for frame in sci]
     assert np.array_equal(together, one_by_one)
 
 
 def test_miri_is_not_changed_if_one_end_of_one_output_is_bad():
-    pixeldq = np.zeros(MIRI_SHAPE, np.uint32)
+    pixeldq = np.zeros(MIRI_FRAME, np.uint32)
     pixeldq[1::2, 1030] = dq.DO_NOT_USE
     first, second = miri_drift()
     plan = plan_miri(pixeldq)
     assert not plan.acts
-    assert np.array_equal(correct_frames(second[np.newaxis].copy(), plan, first_group=first)[0], second)
+    assert np.array_equal(correct_groups(second[np.newaxis].copy(), plan, first_group=first)[0], second)
     assert plan_miri(pixeldq, odd_even_rows=False).acts
 
 
 def test_miri_needs_the_first_group():
     with pytest.raises(ValueError, match="need the first group"):
-        correct_frames(np.zeros((1, *MIRI_SHAPE), np.float32), plan_miri())
+        correct_groups(np.zeros((1, *MIRI_FRAME), np.float32), plan_miri())
 
 
 def test_miri_subarrays_are_skipped():
@@ -506,10 +507,10 @@ def test_impossible_parameters_are_refused(options, match):
         correct(levels(12, 10), **options)
 
 
-def test_frames_of_another_shape_are_refused():
+def test_groups_of_another_shape_are_refused():
     plan = plan_correction(np.zeros((8, 9), np.uint32), **NIRCAM, **PARAMETERS, xstart=1, ystart=1)
-    with pytest.raises(ValueError, match=r"a frame has shape \(9, 8\), PIXELDQ \(8, 9\)"):
-        correct_frames(np.zeros((1, 9, 8), np.float32), plan)
+    with pytest.raises(ValueError, match=r"a group has shape \(9, 8\), PIXELDQ \(8, 9\)"):
+        correct_groups(np.zeros((1, 9, 8), np.float32), plan)
 
 
 def test_frames_larger_than_the_detector_are_refused():
@@ -545,7 +546,7 @@ def test_kernels_predict_the_drift_of_each_amplifier_from_both_sides(detector):
         pixeldq, **{**SIRS, "detector": detector}, sirs_coefficients=(gamma, zeta), gaussmooth=1e-3, halfwidth=5
     )
     sci = np.array(orientation.to_science(full_frame_with_bumps())[np.newaxis], order="C")
-    corrected = orientation.to_detector(correct_frames(sci, plan)[0])
+    corrected = orientation.to_detector(correct_groups(sci, plan)[0])
     for amplifier, remains in enumerate([0.0, 1.5, 0.0, 3.0]):
         column = corrected[:, 512 * amplifier + 100]
         np.testing.assert_allclose(column[1000:1003], remains, atol=1e-5)
@@ -580,8 +581,8 @@ def test_without_a_kernel_the_running_median_serves():
     assert coefficients({"nrs1": {}}, "NRCA1") is None
     pixeldq = np.zeros((NIR_SIZE, NIR_SIZE), np.uint32)
     frame = full_frame_with_bumps()[np.newaxis]
-    median = correct_frames(frame.copy(), plan_correction(pixeldq, **{**SIRS, "refpix_algorithm": "median"}))
-    fallback = correct_frames(frame.copy(), plan_correction(pixeldq, **SIRS))
+    median = correct_groups(frame.copy(), plan_correction(pixeldq, **{**SIRS, "refpix_algorithm": "median"}))
+    fallback = correct_groups(frame.copy(), plan_correction(pixeldq, **SIRS))
     assert fallback.tobytes() == median.tobytes()
 
 

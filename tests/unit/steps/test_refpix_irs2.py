@@ -5,10 +5,10 @@ from rampflow.detector import dq, irs2
 from rampflow.steps import NotApplicable
 from rampflow.steps.refpix.irs2 import (
     SAMPLES,
-    correct_frames,
+    correct_groups,
     flag_reads,
     plan_correction,
-    prepare_frames,
+    prepare_groups,
     read_statistics,
     reference_blocks,
 )
@@ -53,7 +53,7 @@ def test_a_line_in_time_goes_and_the_mean_of_the_groups_stays():
     drift = in_time(5.0 + 1e-5 * time)
     mean = np.random.default_rng(1).normal(1000, 50, FRAME)
     sci = (mean + drift).astype(np.float32)[np.newaxis]
-    corrected = correct_frames(sci, mean=mean, plan=plan())
+    corrected = correct_groups(sci, mean=mean, plan=plan())
     assert corrected.shape == (1, 2048, 2048)
     np.testing.assert_allclose(corrected[0], mean[irs2.normal_rows("NRS1")], atol=2e-3)
 
@@ -79,8 +79,8 @@ def test_what_the_reference_output_measures_in_the_same_slot_is_subtracted(detec
     if detector == "NRS2":
         frame = np.ascontiguousarray(frame[::-1, ::-1])
     table = coefficients(alpha_0=np.ones(SAMPLES), alpha_2=np.full(SAMPLES, 0.25))
-    corrected = correct_frames(frame[np.newaxis].copy(), mean=np.zeros(FRAME), plan=plan(table, detector=detector))[0]
-    uncorrected = correct_frames(frame[np.newaxis].copy(), mean=np.zeros(FRAME), plan=plan(detector=detector))[0]
+    corrected = correct_groups(frame[np.newaxis].copy(), mean=np.zeros(FRAME), plan=plan(table, detector=detector))[0]
+    uncorrected = correct_groups(frame[np.newaxis].copy(), mean=np.zeros(FRAME), plan=plan(detector=detector))[0]
     remains = [1, 1, 0.75, 1] if detector == "NRS1" else [1, 0.75, 1, 1]
     remains[0 if detector == "NRS1" else 3] = 0
     for k, factor in enumerate(remains):
@@ -95,7 +95,7 @@ def test_slow_drifts_are_known_from_the_reads_of_each_amplifier():
     time = np.arange(SAMPLES).reshape(2048, 712) / SAMPLES
     frame = in_time(20 * np.sin(2 * np.pi * 7 * time) + 10 * np.cos(2 * np.pi * 300 * time)).astype(np.float32)
     beta = {f"beta_{output}": slow for output in range(4)}
-    corrected = correct_frames(frame[np.newaxis].copy(), mean=np.zeros(FRAME), plan=plan(coefficients(**beta)))[0]
+    corrected = correct_groups(frame[np.newaxis].copy(), mean=np.zeros(FRAME), plan=plan(coefficients(**beta)))[0]
     assert frame.std() > 15
     assert corrected.std() < 0.05 * frame.std()
 
@@ -103,7 +103,7 @@ def test_slow_drifts_are_known_from_the_reads_of_each_amplifier():
 def test_samples_of_exactly_zero_count_as_absent():
     frame = np.full(FRAME, 7, np.float32)
     frame[700:704] = 0
-    corrected = correct_frames(frame[np.newaxis].copy(), mean=np.zeros(FRAME), plan=plan())[0]
+    corrected = correct_groups(frame[np.newaxis].copy(), mean=np.zeros(FRAME), plan=plan())[0]
     assert np.abs(corrected).max() < 1e-5
 
 
@@ -112,8 +112,8 @@ def test_groups_may_come_one_by_one_or_together():
     sci = rng.normal(100, 10, (2, *FRAME)).astype(np.float32)
     table = coefficients(alpha_1=np.full(SAMPLES, 0.5), beta_3=np.full(SAMPLES, 0.2 + 0.1j))
     settled, mean = plan(table, irs2_mean_subtraction=True), sci.mean(axis=0, dtype=np.float64)
-    together = correct_frames(sci.copy(), mean=mean, plan=settled)
-    alone = [correct_frames(sci[g : g + 1].copy(), mean=mean, plan=settled)[0] for g in range(2)]
+    together = correct_groups(sci.copy(), mean=mean, plan=settled)
+    alone = [correct_groups(sci[g : g + 1].copy(), mean=mean, plan=settled)[0] for g in range(2)]
     assert together.tobytes() == np.array(alone).tobytes()
 
 
@@ -123,8 +123,8 @@ def test_kept_reads_are_those_that_were_used():
     bad = read_rows(2, 5, [0])
     pixeldq[bad] = dq.BAD_REF_PIXEL
     rows, mean = irs2.normal_rows("NRS1"), np.full(FRAME, 90.0)
-    stripped = correct_frames(sci.copy(), mean=mean, plan=plan(pixeldq=pixeldq))
-    kept = correct_frames(sci.copy(), mean=mean, plan=plan(pixeldq=pixeldq, preserve_irs2_refpix=True))
+    stripped = correct_groups(sci.copy(), mean=mean, plan=plan(pixeldq=pixeldq))
+    kept = correct_groups(sci.copy(), mean=mean, plan=plan(pixeldq=pixeldq, preserve_irs2_refpix=True))
     assert kept[:, rows].tobytes() == stripped.tobytes()
     others = ~rows
     others[bad] = False
@@ -145,7 +145,7 @@ def test_bad_reads_are_replaced_by_the_same_read_nearby_or_the_other_pair():
         pixeldq[bad, 77] = dq.BAD_REF_PIXEL
     frame = np.tile(np.arange(irs2.ROWS, dtype=np.float32)[:, np.newaxis] ** 2 / 1000, (1, 2048))
     before = frame.copy()
-    prepare_frames(frame[np.newaxis], plan(pixeldq=pixeldq))
+    prepare_groups(frame[np.newaxis], plan(pixeldq=pixeldq))
     for row in rows["alone"]:
         np.testing.assert_allclose(frame[row], 0.5 * (before[row - 20] + before[row + 20]), rtol=1e-6)
     for row in rows["end"]:
@@ -215,7 +215,7 @@ def test_mean_levels_of_odd_and_even_columns_go_first_if_wanted():
     pixeldq = np.zeros(FRAME, np.uint32)
     pixeldq[:, 1] = dq.DO_NOT_USE
     frame[:, 1] += 500
-    prepare_frames(frame[np.newaxis], plan(pixeldq=pixeldq, irs2_mean_subtraction=True))
+    prepare_groups(frame[np.newaxis], plan(pixeldq=pixeldq, irs2_mean_subtraction=True))
     np.testing.assert_array_equal(frame[:, [0, 2, 2047]], 0)
     np.testing.assert_array_equal(frame[:, 1], 500)
 

@@ -32,10 +32,9 @@ def test_science_regions_are_left_out():
     np.testing.assert_array_equal(mask, [[False, False, True, True]] * 4)
 
 
-@pytest.mark.parametrize(("instrument", "exp_type"), [("NIRSPEC", "NRS_IFU"), ("NIRISS", "NIS_SOSS")])
-def test_regions_that_need_a_model_of_the_optics_are_refused(instrument, exp_type):
-    with pytest.raises(ValueError, match="give a mask of your own as user_mask"):
-        scene_mask.check_science_regions(instrument, exp_type)
+def test_what_to_do_about_regions_that_cannot_be_told():
+    with pytest.raises(ValueError, match=r"^mask_science_regions: no traces; give a mask of your own as user_mask"):
+        scene_mask.refuse_regions("no traces")
 
 
 def test_the_users_mask_is_background_where_it_is_not_zero():

@@ -13,7 +13,7 @@ import numpy as np
 #: Largest sample of a correction: integrations, groups of each, rows of each, columns of each.
 INTEGRATIONS, GROUPS, ROWS, COLUMNS = 2, 3, 16, 256
 #: Largest sample of lines: blocks of successive lines, and lines in a block.
-BLOCKS, LINES = 4, 128
+BLOCKS, LINES = 2, 128
 #: Fewest pixels of a line, and lines of an amplifier, that are measured.
 _FEWEST = 8
 #: From the median deviation to the standard deviation of a normal distribution.

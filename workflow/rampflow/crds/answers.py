@@ -1,8 +1,9 @@
 """Header to CRDS to reference files: what the rule `references` does for the exposures of a run.
 
 For every exposure `rampflow.crds.resolve` asks the Calibration Reference Data System which reference files it needs
-and brings those that are missing into the local cache; here every one is verified, and one small pointer file per
-type is written. The steps read the pointers (`rampflow.crds.pointers`) and need neither crds nor a network.
+and brings those that are missing into the local cache; every one is verified (`rampflow.crds.finding`), and one small
+pointer file per type is written. The steps read the pointers (`rampflow.crds.pointers`) and need neither crds nor a
+network.
 
 An attempt that fails leaves what was answered before as it is. What fails for all exposures alike fails the job; an
 exposure that fails alone is named in ``references.json``, and the rule `unanswered` stops it.
@@ -10,20 +11,18 @@ exposure that fails alone is named in ``references.json``, and the rule `unanswe
 
 import json
 import logging
-import os
 import sys
 import traceback
 from dataclasses import replace as changed_in
 from functools import partial
 from pathlib import Path
 
-from rampflow.crds import conformity, lock, resolve
-from rampflow.crds.asked import asked_for
-from rampflow.crds.pointers import pointer_to, summary, without, write
+from rampflow.crds import lock, resolve
+from rampflow.crds.finding import find
+from rampflow.crds.pointers import write
 from rampflow.crds.settings import EVERYTHING, ReferenceProblem, Settings
-from rampflow.crds.verify import one_line, remembered, verified
+from rampflow.crds.verify import one_line
 from rampflow.errors import RampflowError
-from rampflow.io import files
 from rampflow.io.raw_headers import read_header
 from rampflow.io.shared_files import read_json, replace
 from rampflow.settings.chain import reference_types
@@ -53,105 +52,6 @@ def answer(exposure, header, types, *, folder, **more):
         Nothing is written then.
     """
     return write(Path(folder), *find(exposure, header, types, **more))
-
-
-def find(
-    exposure,
-    header,
-    types,
-    *,
-    config,
-    overrides=None,
-    state=None,
-    held_to=None,
-    further=None,
-    noted=None,
-    fetches=EVERYTHING,
-    present=None,
-):
-    """Find, fetch and verify the reference files of one exposure.
-
-    Parameters
-    ----------
-    exposure : str
-        Name of the exposure, for messages.
-    header : mapping
-        Primary header of the exposure: FITS keyword to value.
-    types : iterable of str
-        CRDS types that are needed, ``pars-*`` included.
-    config : mapping
-        ``path``: the cache (None: CRDS_PATH); ``context``: a context such as ``jwst_1322.pmap`` (None:
-        CRDS_CONTEXT, else the default that the server names, or offline the one that it named last);
-        ``server``: its address (None: CRDS_SERVER_URL; without that there is no server); ``offline``: True
-        never contacts a server.
-    overrides : mapping, optional
-        Type to the path of a file to use instead, or to ``"N/A"``.
-    state : path-like, optional
-        Folder of the run in which exposures share checksums and the server's answer. Without it every
-        exposure reads every file and asks the server.
-    held_to : `~rampflow.crds.lock.Lock`, optional
-        What the answers have to be.
-    further : callable, optional
-        Given the pointers to parameter files, by type, it returns the types that are needed beside: the parameter
-        files say which steps run.
-    noted : mapping, optional
-        What else `rampflow.crds.asked.asked_for` keeps of the request.
-    fetches : str
-        What may be fetched into the cache, of `rampflow.crds.settings`.
-    present : callable, optional
-        Given a type, it returns the pointer that the exposure has now, or None. With it, what is found is a forecast:
-        a file of CRDS that nobody has read yet is not read, and its pointer has no checksums, unless it is the one
-        that the exposure has now.
-
-    Returns
-    -------
-    pointers : dict
-        Type to pointer, as `load_pointer` returns it.
-    said : dict
-        What `rampflow.crds.pointers.summary` holds beside.
-
-    Raises
-    ------
-    ReferenceProblem
-        A file cannot be had or trusted.
-    """
-    types = {kind.lower() for kind in types}
-    overrides = {kind.lower(): value for kind, value in (overrides or {}).items()}
-    state = Path(state) if state is not None else None
-    found, said = {}, {"context": "N/A", "server": None, "mappings": {}}
-
-    def ask(types):
-        asked = sorted(types - overrides.keys())
-        found.update(
-            {kind: _overridden(exposure, kind, overrides[kind], header, state) for kind in types & overrides.keys()}
-        )
-        if not asked:
-            return
-        settings = _settings(exposure, config, held_to, fetches)
-        with resolve.session(settings):
-            chosen = resolve.choose(exposure, header, asked, settings, state)
-            paths = resolve.bring(exposure, chosen, settings)
-            mappings = said["mappings"] | chosen.mappings
-            said.update(context=chosen.context, server=settings.server, mappings=mappings)
-            for kind in asked:
-                name, path = chosen.names[kind], paths.get(kind)
-                # A lock is held against checksums.
-                unread = present and not held_to and _unread(exposure, kind, path, state, present(kind))
-                found[kind] = unread or _answered(exposure, kind, name, path, header, state)
-
-    ask(types)
-    if further is not None:
-        pars = {kind: pointer for kind, pointer in found.items() if kind.startswith("pars-") and pointer["file"]}
-        ask(set(further(pars)) - found.keys())
-    pointers = {kind: found[kind] for kind in sorted(found)}
-    said["asked"] = asked_for(
-        (noted or {}) | {"types": types, "overrides": overrides}, config, held_to.path if held_to else None
-    )
-    if held_to:
-        held_to.check(exposure, summary(pointers, said))
-    for kind, pointer in pointers.items():
-        _log.info("%s: %s: %s", exposure, kind, pointer["crds_uri"])
-    return pointers, said
 
 
 def answer_all(requests, *, crds, results, state, terms=(), locked=None):
@@ -278,14 +178,6 @@ def _count(number):
     return f"{number} exposure{'s' * (number != 1)}"
 
 
-def _settings(who, config, held_to, fetches):
-    """Return the settings; where no context is named, that of the lock, if there is one."""
-    settings = changed_in(Settings.of(who, config), fetches=fetches)
-    if held_to and not settings.context and (context := held_to.context(who)):
-        return changed_in(settings, context=context)
-    return settings
-
-
 def _fails_for_all(requests, everyone, config, state, held_to, fetches):
     """Find out what no exposure could do without, before one is looked at.
 
@@ -326,69 +218,3 @@ def _told(error):
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'a file'}: {error.strerror}"
     return f"not foreseen: {one_line(error) or 'no message'} ({type(error).__name__}); the traceback is in the log"
-
-
-# --- one type ----------------------------------------------------------------------------------------------
-
-
-def _answered(exposure, kind, name, path, header, state):
-    if path is None:
-        return without(kind, "not applicable" if name else "unknown type")
-    cure = "Delete it and run again with a server to fetch it anew, or copy it from a complete cache"
-    instead = f"Use another context, or name a file of your own (`references: {{{kind}: …}}`)"
-    uri = f"crds://{name}"
-    return _pointed_to(f"{exposure}: {kind}:", (cure, instead), kind, ("found", path, uri), header, state)
-
-
-def _unread(exposure, kind, path, state, now):
-    """Make the pointer to a file of CRDS as far as it can be told without reading it; None where it has to be read.
-
-    A file is known by its name. ``now`` is the pointer that the exposure has, or None.
-    """
-    if path is None or (state is not None and remembered(path, state, parameters=kind.startswith("pars-"))):
-        return None
-    uri = f"crds://{path.name}"
-    same = now is not None and now.get("crds_uri") == uri and now.get("sha256")
-    there = path.exists()
-    if there and (same or kind.startswith("pars-")):
-        return None
-    if not there and kind.startswith("pars-") and not same:
-        raise ReferenceProblem(
-            f"{exposure}: {kind}: {path.name} is not in the cache, so what it says of the steps is not known; a run "
-            f"would fetch it; fetch it beforehand (--fetch, or crds sync)"
-        )
-    if same:
-        return now
-    facts = dict.fromkeys(("size", "sha1", "sha256", "mtime_ns"))
-    return without(kind, "found") | {"file": str(path), "name": path.name, "crds_uri": uri} | facts
-
-
-def _overridden(exposure, kind, value, header, state):
-    if str(value).strip().upper() == "N/A":
-        return without(kind, "not applicable")
-    path = Path(os.path.abspath(os.path.expanduser(value)))
-    cure = (
-        f"Expected a complete FITS or ASDF file; correct `references: {{{kind}: …}}` in the configuration "
-        '("N/A": do without)'
-    )
-    return _pointed_to(
-        f"{exposure}: {kind}: override", (cure, cure), kind, ("override", path, str(path)), header, state
-    )
-
-
-def _pointed_to(place, cures, kind, found, header, state):
-    """Verify a file, and make the pointer to it; the cures are for one that is damaged, and one laid out otherwise."""
-    status, path, uri = found
-    cure, instead = cures
-    try:
-        promised = resolve.catalogued if status == "found" else None
-        facts = verified(path, state, parameters=kind.startswith("pars-"), promised=promised)
-        cure = instead
-        for line in conformity.check(kind, path, facts, header):
-            _log.warning("%s %s: %s", place, path, line)
-        return pointer_to(kind, status, path, uri, facts)
-    except OSError as error:
-        trouble = f"{path}: {error.strerror}"
-    except files.FileProblem as error:
-        trouble = str(error).rstrip(".")
-    raise ReferenceProblem(f"{place} {trouble}. {cure}") from None

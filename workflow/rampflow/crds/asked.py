@@ -55,7 +55,7 @@ def _digest(path):
         return error.strerror
 
 
-def answers_hold(folder, request, config, lock=None):
+def answers_hold(folder, request, config, lock=None, needed=None):
     """Tell whether the pointers of an exposure are answers to what is asked now.
 
     Neither crds nor a network is needed. References and mappings that are not there any more are not held against the
@@ -67,6 +67,9 @@ def answers_hold(folder, request, config, lock=None):
         Folder of the pointers.
     request, config, lock
         As `asked_for` takes them.
+    needed : callable, optional
+        Takes the pointers to parameter files, by type, and returns the types of reference files that are needed now.
+        What was answered holds if it has these, though another configuration decided then what was asked for.
 
     Returns
     -------
@@ -75,17 +78,18 @@ def answers_hold(folder, request, config, lock=None):
     why : str
         Why not; empty if they are.
     """
-    why = _why_not(Path(folder), asked_for(request, config, lock))
+    why = _why_not(Path(folder), asked_for(request, config, lock), needed)
     return not why, why
 
 
-def _why_not(folder, asked):
+def _why_not(folder, asked, needed):
     known = read_json(folder / "asked.json")
     if not isinstance(known, dict) or not isinstance(known.get("asked"), dict):
         return "CRDS was not asked, or it is not known for what"
     if known["asked"] != asked:
         parts = [part for part in asked if asked[part] != known["asked"].get(part)]
-        return f"CRDS was asked with other {', '.join(parts)}"
+        if parts != ["decides"] or not _covers(folder, known, needed):
+            return f"CRDS was asked with other {', '.join(parts)}"
     seen = read_json(folder / ".seen.json") or {}
     for kind, name in known["references"].items():
         pointer = read_json(folder / f"{kind}.json") or {}
@@ -98,6 +102,15 @@ def _why_not(folder, asked):
         if (now := sha1_of(mapping["file"])) not in (None, mapping["sha1"]):
             return f"the mapping {name} has changed under its name: sha1 {now}, was {mapping['sha1']}"
     return ""
+
+
+def _covers(folder, known, needed):
+    """Whether what is known has all types that are needed now."""
+    kinds = [kind for kind, name in known["references"].items() if kind.startswith("pars-") and name != "N/A"]
+    pointers = {kind: read_json(folder / f"{kind}.json") for kind in kinds}
+    if needed is None or not all(isinstance(pointer, dict) for pointer in pointers.values()):
+        return False
+    return set(needed(pointers)) <= known["references"].keys()
 
 
 def _changed(pointer, mtime_ns):

@@ -10,6 +10,7 @@ TABLE = "table"
 #: Type to the array or table that steps read, and the numbers of axes that it may have. Types that are not here are
 #: ASDF, or read only as far as they have something.
 LAYOUT = {
+    "bkg": ("SCI", (3,)),
     "dark": ("SCI", (3, 4)),
     "flat": ("SCI", (2, 3)),
     "gain": ("SCI", (2,)),
@@ -28,9 +29,14 @@ LAYOUT = {
     "trappars": ("TRAPPARS", TABLE),
 }
 _AXES = {2: "rows, columns", 3: "planes, rows, columns", 4: "integrations, groups, rows, columns"}
-_ASDF = ("emicorr", "sirskernel", "pastasoss")
+#: Types whose DQ steps read; that of a dark may be of every group.
+_FLAGGED = ("dark", "flat", "linearity", "mask", "persat", "reset", "saturation", "superbias", "trapdensity")
+_FLAGS_OF_GROUPS = ("dark",)
+_ASDF = ("emicorr", "sirskernel", "pastasoss", "wavelengthrange")
 #: Values of keywords that leave it open.
 _ANY = {"", "N/A", "ANY", "ALL", "GENERIC", "MULTIPLE", "COMMON", "UNKNOWN"}
+#: Rows and columns of a detector without interleaved reference pixels.
+_SQUARE = 2048
 #: What long-wave detectors of NIRCam were called on the ground.
 _ALIASES = {"NRCA5": "NRCALONG", "NRCB5": "NRCBLONG"}
 
@@ -46,7 +52,8 @@ def check(kind, path, facts, header):
         The file, for messages.
     facts : mapping
         ``arrays``: extension to shape, or "table"; ``keys``: keywords; ``without_numbers``: extensions in which no
-        value is finite. Absent for files that are not FITS.
+        value is finite; ``twice``: extensions whose name is taken; ``nameless``: whether there are flags and no names
+        of them. Absent for files that are not FITS.
     header : mapping
         Primary header of the exposure.
 
@@ -79,7 +86,12 @@ def check(kind, path, facts, header):
             raise FileProblem(f"{path}: {name} is an image, expected a table in a {kind} reference")
     else:
         _check_images(kind, path, name, axes, arrays)
-    return [*_strangeness(kind, facts["keys"], header), *_emptiness(name, facts["without_numbers"])]
+    return [
+        *_strangeness(kind, facts["keys"], header),
+        *_emptiness(name, facts["without_numbers"]),
+        *_flags(kind, facts),
+        *_sizes(kind, name, arrays[name], facts["keys"]),
+    ]
 
 
 def _check_images(kind, path, name, axes, arrays):
@@ -95,6 +107,8 @@ def _check_images(kind, path, name, axes, arrays):
         raise FileProblem(
             f"{path}: DQ has the shape {_told(flags)} and {name} {_told(shape)}, expected the same rows and columns"
         )
+    if kind in _FLAGGED and kind not in _FLAGS_OF_GROUPS and flags != TABLE and len(flags) != 2:
+        raise FileProblem(f"{path}: DQ has the shape {_told(flags)}, expected (rows, columns) in a {kind} reference")
 
 
 def _told(shape):
@@ -115,6 +129,26 @@ def _strangeness(kind, keys, header):
 
 def _word(value):
     return str(value if value is not None else "").strip().upper()
+
+
+def _flags(kind, facts):
+    """Say where extensions are doubled, and where flags are missing, or their names, by which bits are known."""
+    for name in dict.fromkeys(filter(None, facts["twice"])):
+        yield f"it has {name} more than once; the first is taken"
+    if kind in _FLAGGED and facts["arrays"].get("DQ", TABLE) == TABLE:
+        yield "it has no DQ, so that it flags no pixel"
+    elif kind in _FLAGGED and facts["nameless"]:
+        yield "it has no DQ_DEF with the names of its flags: the bits of its DQ are taken as those of JWST's products"
+
+
+def _sizes(kind, name, shape, keys):
+    """Say where the size of an array is not that which keywords give."""
+    # A kernel is not of the detector's size; the interleaved rows of IRS2 frames are counted by some and not by others.
+    if kind == "ipc" or shape == TABLE or shape[-2] > _SQUARE:
+        return
+    for key, length, what in (("SUBSIZE1", shape[-1], "columns"), ("SUBSIZE2", shape[-2], "rows")):
+        if keys.get(key) not in (None, length):
+            yield f"{key} is {keys[key]} where {name} has {length} {what}; the array is followed"
 
 
 def _emptiness(name, without_numbers):

@@ -1,4 +1,4 @@
-"""Around a download: one job at a time, nothing bad left behind, one clear error."""
+"""Downloads into the CRDS cache: one job at a time, nothing bad left behind; and how to say what the cache lacks."""
 
 import contextlib
 
@@ -47,4 +47,29 @@ def how_to_fill(context):
     return (
         f"fill the cache where there is a network (crds sync --contexts {context} --fetch-references), or "
         f"name a server: `crds: {{server: {PUBLIC_SERVER}, offline: false}}`"
+    )
+
+
+def corrupt_mapping(who, context, settings, told):
+    """Return the problem that crds refuses a mapping of the cache."""
+    return ReferenceProblem(
+        f"{who}: CRDS context {context}: a mapping in {settings.root} is corrupt: "
+        f"{told}; delete that file; {how_to_fill(context)}"
+    )
+
+
+def unusable_mappings(who, context, settings, told):
+    """Return the problem that crds stumbles over the mappings of the cache, and does not say over which."""
+    return ReferenceProblem(
+        f"{who}: CRDS context {context}: its mappings in {settings.root} cannot be used: "
+        f"{told}; one of them is corrupt: fetch them anew; {how_to_fill(context)}"
+    )
+
+
+def incomplete_context(who, context, settings, missing):
+    """Return the problem that a mapping of the cache is missing, or cannot be read: ``missing`` is the `OSError`."""
+    why = "is missing" if isinstance(missing, FileNotFoundError) else f"cannot be read ({missing.strerror or missing})"
+    return ReferenceProblem(
+        f"{who}: CRDS context {context} is not complete in the cache {settings.root}: "
+        f"{missing.filename or missing} {why}; {how_to_fill(context)}"
     )

@@ -23,7 +23,6 @@ import json
 from pathlib import Path
 
 from rampflow.crds import parameter_files
-from rampflow.crds.asked import failures
 from rampflow.crds.settings import ReferenceProblem
 from rampflow.crds.verify import digest_of
 from rampflow.io.shared_files import read_json, replace
@@ -40,8 +39,8 @@ def load_pointer(path):
         ``type``; ``status`` (above); ``file``: absolute path or None; ``name``: its base name or ``"N/A"``;
         ``size``, ``sha1``, ``sha256`` (None without a file); ``crds_uri``: the value of the product's R_* keyword,
         ``crds://<name>``, the path of an override, or ``"N/A"``; for ``pars-*`` types ``parameters`` and ``steps``,
-        the latter {step: parameters} in a pipeline's file. ``mtime_ns``, kept outside the pointer, is what `check`
-        compares first.
+        the latter {step: parameters} in a pipeline's file; for ``gain`` also
+        ``gain_factor``, its GAINFACT or None. ``mtime_ns``, kept outside the pointer, is what `check` compares first.
 
     Raises
     ------
@@ -106,6 +105,8 @@ def pointer_to(kind, status, path, uri, facts):
     """Make the pointer to a file, with the facts that `rampflow.crds.verify.verified` found."""
     pointer = {"type": kind, "status": status, "file": str(path), "name": path.name, "crds_uri": uri}
     pointer |= {key: facts[key] for key in ("size", "sha1", "sha256", "mtime_ns")}
+    if kind == "gain" and "gain_factor" in facts:
+        pointer["gain_factor"] = facts["gain_factor"]
     return pointer | (parameter_files.read(path) if kind.startswith("pars-") else {})
 
 
@@ -161,18 +162,3 @@ def summary(pointers, answer):
             },
         }
     )
-
-
-# --- are the answers those to what is asked now? -----------------------------------------------------------
-
-
-def refuse(job):
-    """Raise `ReferenceProblem` with what the references job has found wrong with an exposure.
-
-    Parameters
-    ----------
-    job : `~rampflow.jobs.job.Job`
-        Its rule gives ``answers``.
-    """
-    answers = job.spec.more["answers"]
-    raise ReferenceProblem(failures(answers).get(job.spec.exposure, f"no answer is kept in {answers}; run again"))

@@ -22,18 +22,9 @@ from pathlib import Path
 
 from rampflow.crds import selection
 from rampflow.crds.asked import sha1_of
-from rampflow.crds.fetching import fetching, how_to_fill, no_server
+from rampflow.crds.fetching import corrupt_mapping, fetching, incomplete_context, no_server, unusable_mappings
 from rampflow.crds.selectors import SELECTORS, crds_parameters, is_simple
-from rampflow.crds.settings import (
-    EVERYTHING,
-    NOTHING,
-    PUBLIC_SERVER,
-    RULES,
-    SERVERLESS,
-    TIMEOUT,
-    ReferenceProblem,
-    own_environment,
-)
+from rampflow.crds.settings import PUBLIC_SERVER, SERVERLESS, TIMEOUT, ReferenceProblem, own_environment
 from rampflow.crds.verify import one_line
 from rampflow.io.shared_files import exclusive, read_json, replace
 
@@ -235,7 +226,7 @@ def _with_mappings(who, context, settings, ask):
             return ask()
         except OSError as error:
             missing = error
-        if settings.server is not None and settings.fetches != NOTHING:
+        if settings.server is not None and settings.may_fetch():
             _log.info("%s: fetching the rules of CRDS context %s", who, context)
             with fetching(who, context, settings, Path(config.locate_mapping(context, "jwst"))):
                 api.dump_mappings(context)
@@ -244,24 +235,14 @@ def _with_mappings(who, context, settings, ask):
             except OSError as error:
                 missing = error
     except MappingError as error:
-        raise ReferenceProblem(
-            f"{who}: CRDS context {context}: a mapping in {settings.root} is corrupt: "
-            f"{one_line(error)}; delete that file; {how_to_fill(context)}"
-        ) from None
+        raise corrupt_mapping(who, context, settings, one_line(error)) from None
     except (CrdsError, ReferenceProblem):
         raise
     # crds runs into a mapping that is not what it should be without a word of its own.
     except Exception as error:
-        raise ReferenceProblem(
-            f"{who}: CRDS context {context}: its mappings in {settings.root} cannot be used: "
-            f"{one_line(error) or 'no message'} ({type(error).__name__}); one of them is corrupt: fetch them anew; "
-            f"{how_to_fill(context)}"
-        ) from None
-    why = "is missing" if isinstance(missing, FileNotFoundError) else f"cannot be read ({missing.strerror or missing})"
-    raise ReferenceProblem(
-        f"{who}: CRDS context {context} is not complete in the cache {settings.root}: "
-        f"{missing.filename or missing} {why}; {how_to_fill(context)}"
-    )
+        told = f"{one_line(error) or 'no message'} ({type(error).__name__})"
+        raise unusable_mappings(who, context, settings, told) from None
+    raise incomplete_context(who, context, settings, missing)
 
 
 def _context(who, settings, state, afresh):
@@ -375,10 +356,7 @@ def bring(exposure, chosen, settings):
     missing = {kind: path for kind, path in paths.items() if not path.exists()}
     if missing and settings.server is None:
         raise no_server(exposure, chosen.context, missing)
-    if settings.fetches != EVERYTHING:
-        rules = settings.fetches == RULES
-        missing = {kind: path for kind, path in missing.items() if rules and kind.startswith("pars-")}
-    for kind, path in missing.items():
+    for kind, path in ((kind, path) for kind, path in missing.items() if settings.may_fetch(kind)):
         with fetching(exposure, kind, settings, path):
             if not path.exists():
                 _log.info("%s: fetching %s", exposure, path.name)

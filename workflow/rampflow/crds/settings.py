@@ -119,6 +119,10 @@ class Settings:
         folders = (self.root, os.path.join(self.root, "references", "jwst"))
         return all(os.access(folder, os.W_OK) for folder in folders if os.path.isdir(folder))
 
+    def may_fetch(self, kind=None):
+        """Whether what is missing in the cache may be fetched: mappings, or the file of a type."""
+        return self.fetches == EVERYTHING or (self.fetches == RULES and (kind is None or kind.startswith("pars-")))
+
     @property
     def pinned(self):
         """Whether the context is named itself, and not a word or a date that stands for one."""

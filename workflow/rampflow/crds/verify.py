@@ -14,7 +14,7 @@ from rampflow.io import asdf_bounds, files
 from rampflow.io.shared_files import exclusive, read_json, replace
 
 #: What a record of an earlier version lacks is asked for again.
-_FORM = 1
+_FORM = 3
 
 
 def verified(path, state, *, parameters=False, promised=None):
@@ -127,9 +127,10 @@ def _check_fits(path):
 
 def _facts(product):
     """Gather what `rampflow.crds.conformity` judges by."""
-    arrays, empty = {}, []
+    arrays, empty, twice = {}, [], []
     for hdu in product.hdus[1:]:
         if hdu.name in arrays:
+            twice.append(hdu.name)
             continue
         if hdu.header.get("XTENSION", "IMAGE").strip() != "IMAGE":
             arrays[hdu.name] = "table"
@@ -138,11 +139,17 @@ def _facts(product):
             arrays[hdu.name] = list(files.image_shape(hdu.header))
             if hdu.header["NAXIS"] and hdu.header["BITPIX"] < 0 and not _has_numbers(product[hdu.name]):
                 empty.append(hdu.name)
-    keys = {key: product.header.get(key) for key in ("REFTYPE", "INSTRUME", "DETECTOR")}
+    words = {key: product.header.get(key) for key in ("REFTYPE", "INSTRUME", "DETECTOR")}
+    sizes = {key: product.header.get(key) for key in ("SUBSIZE1", "SUBSIZE2")}
+    factor = product.header.get("GAINFACT")
     return {
         "arrays": arrays,
-        "keys": {key: value for key, value in keys.items() if isinstance(value, str)},
+        "keys": {key: value for key, value in words.items() if isinstance(value, str)}
+        | {key: value for key, value in sizes.items() if isinstance(value, int | float)},
         "without_numbers": empty,
+        "twice": twice,
+        "nameless": arrays.get("DQ_DEF") != "table" and _has_flags(product, arrays.get("DQ", "table")),
+        "gain_factor": factor if isinstance(factor, int | float) else None,
     }
 
 
@@ -164,6 +171,13 @@ def _has_numbers(array):
     if not array.shape or 0 in array.shape:
         return False
     return any(np.isfinite(array.read(*index)).any() for index in np.ndindex(array.shape[:-1]))
+
+
+def _has_flags(product, shape):
+    """Whether a DQ of some shape, or none, has a value other than 0."""
+    if shape == "table" or not shape or 0 in shape:
+        return False
+    return any(product["DQ"].read(*index).any() for index in np.ndindex(*shape[:-1]))
 
 
 def digest_of(path):

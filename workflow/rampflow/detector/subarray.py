@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from rampflow.errors import FileProblem
 
+#: Rows and columns of a full frame of MIRI.
+MIRI_FRAME = (1024, 1032)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -44,7 +47,7 @@ class Window:
         ny, nx = shape[-2:]
         keys = ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")
         if any(not isinstance(header.get(key), int) for key in keys):
-            if (ny, nx) not in ((2048, 2048), (1024, 1032), (3200, 2048)):
+            if (ny, nx) not in ((2048, 2048), MIRI_FRAME, (3200, 2048)):
                 raise FileProblem(
                     f"{path}: {', '.join(keys)} are not all given and the array ({ny} x {nx}) is not full frame: "
                     "its place on the detector is unknown; set the keywords"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from rampflow.drivers._regions import science_regions
 from rampflow.io import layout
-from rampflow.steps import NotApplicable, ramp_fit
+from rampflow.steps import NotApplicable, NotUsable, ramp_fit
 from rampflow.steps import scene_mask as scene
 
 if TYPE_CHECKING:
@@ -86,14 +87,14 @@ class Background:
         return masks
 
     def _science_regions(self) -> np.ndarray | None:
-        step = self._step
-        if not step.parameters["mask_science_regions"]:
+        if not self._step.parameters["mask_science_regions"]:
             return None
-        scene.check_science_regions(step.source.instrument, step.source.text("EXP_TYPE"))
-        if step.source.instrument != "MIRI":
-            return None
-        flat = step.references.optional("flat")
-        return None if flat is None else scene.science_regions(flat.read_dq())
+        try:
+            return science_regions(self._step)
+        except NotUsable:
+            raise
+        except NotApplicable as reason:
+            self._refuse(reason)
 
     # --- the draft ------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def subtract(step: Step, before: Path | None) -> Path | None:
     """
     kinds = ("trapdensity", "persat", "trappars")
     trapdensity, persat, trappars = step.references.open_all(*kinds, uncut=("trappars",))
-    families = persistence.Families.of(trappars.table("TRAPPARS"))
+    families = persistence.Families.of(trappars.table("TRAPPARS", *persistence.Families.COLUMNS))
     density = persistence.usable_density(trapdensity.read(), trapdensity.read_dq())
     level, blind = persistence.usable_saturation(persat.read(), persat.read_dq())
     traps = _Traps(step, trapdensity, families)

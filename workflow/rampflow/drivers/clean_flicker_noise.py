@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from rampflow.detector import dq
+from rampflow.drivers import _soss
 from rampflow.drivers._background import Background, auxiliary, divided, scratch, warn_of
 from rampflow.steps import NotApplicable, NotUsable
 from rampflow.steps import clean_flicker_noise as flicker
@@ -26,6 +27,8 @@ def run(step: Step) -> None:
     step.product.measure_line_noise()
     cleaning = _Cleaning(step)
     fit = cleaning.choose()
+    if cleaning.exp_type == "NIS_SOSS" and "pastasoss" in step.references.pointers:
+        step.references.path("pastasoss")  # whatever it serves for, the product names it
     flat = cleaning.find_flat()
     fit = cleaning.adapt(fit, flat)
     # The median of integrations is scaled by drafts of each of them, and masks are made of the same drafts.
@@ -47,6 +50,9 @@ class _Cleaning:
         self.background = Background(step, mask_word="mask", refuse=self.refuse)
         self._noise: files.Array | None = None
         self._levels: files.Array | None = None
+        self._brightness = np.empty(0)
+        self._sky: files.Array | None = None
+        self._times: list[float] = []
 
     def refuse(self, reason: object) -> NoReturn:
         """Leave the exposure as it is, with the status that the release has for that."""
@@ -81,7 +87,10 @@ class _Cleaning:
         exposure |= {name.lower(): self.source.text(name) for name in ("SUBARRAY", "DETECTOR")}
         exposure["frame"] = self.source.shape[-2:]
         try:
-            return flicker.choose_fit(**exposure, **self.step.options_of(flicker.choose_fit, *exposure) | chosen)
+            fit = flicker.choose_fit(**exposure, **self.step.options_of(flicker.choose_fit, *exposure) | chosen)
+            if fit.median_image and self.exp_type == "NIS_SOSS":
+                _soss.check_subarray(self.step)
+            return fit
         except NotApplicable as reason:
             self.refuse(reason)
 
@@ -178,7 +187,8 @@ class _Cleaning:
         if self.step.parameters["user_mask"]:
             self.background.rateints()
         try:
-            scales = light.scales(self._light(flat))
+            self._measure_light(flat)
+            scales = light.scales(self._brightness)
         except NotApplicable as reason:
             self.refuse(reason)
         median = self._median_groups()
@@ -194,6 +204,8 @@ class _Cleaning:
             sci = self.source.read("SCI", integration, group)
             # In double precision where the scale has it, and only then, as jwst does.
             scaled = median.read(group) * scales[integration]
+            if self._sky is not None:
+                scaled += self._sky.read(integration) * self._times[group]
             return integration, group, sci, scaled, flicker.clean_group(sci, scaled, mask, fit, flat)
 
         for integration, group, sci, scaled, cleaned in self.step.threads.each(clean, groups()):
@@ -208,14 +220,26 @@ class _Cleaning:
 
         def median(where: tuple[Any, slice, slice]) -> tuple[slice, np.ndarray]:
             integrations, block, _ = where
-            return block, flicker.median_ramp(self.step.chunks.read_rows("SCI", integrations, block))
+            values = self.step.chunks.read_rows("SCI", integrations, block)
+            if self._sky is not None:
+                level = self._sky.read(slice(None), block)
+                for group, time in enumerate(self._times):
+                    values[:, group] -= level * time
+            return block, flicker.median_ramp(values)
 
         for block, values in self.step.threads.each(median, self.step.chunks.row_blocks()):
             array.write(values, slice(None), block)
         return array
 
+    def _measure_light(self, flat: np.ndarray | None) -> None:
+        """Find how bright every integration is, and for SOSS the sky that is not to be scaled."""
+        if self.exp_type == "NIS_SOSS":
+            found = _soss.take_apart(self.step, self.background.rateints(), flat)
+            self._brightness, self._sky, self._times = found
+        else:
+            self._brightness = self._light(flat)
+
     def _light(self, flat: np.ndarray | None) -> np.ndarray:
-        """Find how bright every integration is."""
         draft = self.background.rateints()
 
         def rates() -> Iterator[np.ndarray]:

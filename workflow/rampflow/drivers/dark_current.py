@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rampflow.errors import FileProblem
 from rampflow.io import layout
 from rampflow.steps import dark_current
 
@@ -19,10 +21,17 @@ log = logging.getLogger("rampflow")
 def run(step: Step) -> None:
     """Subtract the dark from an exposure, and write the one that was used."""
     source, reference = step.source, step.references.open("dark", cut=False)
+    image = reference.read("AVDRKCUR") if "AVDRKCUR" in reference else None
+    if image is not None and image.shape != source.shape[-2:]:
+        log.warning(
+            "AVDRKCUR of the dark is of shape %s, the exposure of %s: no mean dark current is taken from it",
+            image.shape,
+            source.shape[-2:],
+        )
     average = dark_current.average_dark_current(
         source.shape[-2:],
-        image=reference.read("AVDRKCUR") if "AVDRKCUR" in reference else None,
-        keyword=reference.header.get("AVDRKCUR"),
+        image=image,
+        keyword=_number(reference, "AVDRKCUR"),
         **step.options("average_dark_current", "use_average_image"),
     )
     if average is not None:
@@ -42,6 +51,14 @@ def run(step: Step) -> None:
     step.chunks.by_group(dark_current.subtract_dark, plane=plane, reference=dark.group, argument="dark")
     if step.parameters["dark_output"]:
         _write_dark(step, reference.header, *dark.product(flags, source.instrument))
+
+
+def _number(reference: Any, keyword: str) -> float | None:
+    """Return a number of the reference's header; None where it has none."""
+    value = reference.header.get(keyword)
+    if value is None or (isinstance(value, int | float) and math.isfinite(value)):
+        return value
+    raise FileProblem(f"{reference.path}: {keyword} is {value!r}, where a number is due; take another reference")
 
 
 def _write_dark(step: Step, header: Any, images: Mapping[str, Any], keywords: Mapping[str, Any]) -> None:

@@ -51,7 +51,7 @@ def _correct(step: Step) -> None:
         at = {"plan": plan, "first_group": step.chunks.first_group}
     else:
         at = {"plan": plan, "place": step.chunks.place}
-    step.chunks.groups(refpix.correct_frames, **_IMAGES, at=at)
+    step.chunks.groups(refpix.correct_groups, **_IMAGES, at=at)
     step.chunks.zeroframes(refpix.correct_zeroframes, at={"plan": plan})
 
 
@@ -62,10 +62,10 @@ def _correct_interleaved(step: Step, reference: Reference) -> None:
     statistics = step.chunks.survey(irs2.read_statistics, reads=("SCI",), rows=rows, combine=add)
     limit = step.options("ovr_corr_mitigation_ftr")
     flagged = irs2.flag_reads(step.pixeldq, statistics, detector=detector, **limit)
-    known = reference.table("DQ") if "DQ" in reference else None
+    known = reference.table("DQ", *irs2.BAD_READS) if "DQ" in reference else None
     options = step.options_of(irs2.plan_correction) | {"detector": detector}
-    plan = irs2.plan_correction(flagged, reference.table("IRS2"), known, **options)
+    plan = irs2.plan_correction(flagged, reference.table("IRS2", *irs2.COLUMNS), known, **options)
     if not plan.keep_reads:
         step.product.keep_rows(step.source.normal_rows)
-    mean = GroupMeans(step.source, step.threads, irs2.prepare_frames, plan=plan)
-    step.chunks.groups(irs2.correct_frames, **_IMAGES, at={"mean": mean}, plan=plan)
+    mean = GroupMeans(step.source, step.threads, irs2.prepare_groups, plan=plan)
+    step.chunks.groups(irs2.correct_groups, **_IMAGES, at={"mean": mean}, plan=plan)

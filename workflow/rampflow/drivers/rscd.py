@@ -14,7 +14,7 @@ def run(step: Step) -> None:
     """Flag the first groups of integrations after the first."""
     source = step.source
     skips = rscd.find_skips(
-        step.references.open("rscd", cut=False).table("RSCD_GROUP_SKIP"),
+        step.references.open("rscd", cut=False).table("RSCD_GROUP_SKIP", *rscd.COLUMNS),
         ngroups=source.shape[1],
         **source.keywords("SUBARRAY", "READPATT"),
         **step.options("algorithm"),

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rampflow.inspection.results import PARAMETERS, RUN, read
+from rampflow.jobs.provenance import FACTS
 from rampflow.planning.answers import Kept
-from rampflow.planning.standing import FINAL, code
+from rampflow.planning.holding import FINAL
+from rampflow.planning.standing import code
 from rampflow.settings.configuration import word
 
 #: Bytes of what a run keeps of itself, at most.
@@ -106,7 +108,7 @@ class _Exposure:
         self.outlook, self.demand, self.results, self.exposure = outlook, outlook.demand, results, exposure
         known = [*chain] if chain else self.demand.chain(exposure).steps
         self.records = {step: record for step in known if (record := outlook.standing.record(step, exposure))}
-        self.then = [step for step in known if step in self.records]
+        self.then = known if chain else [*self.records]
         # Of a chain that no run has come to the end of it is not known what was on.
         self.ended = any(outlook.standing.record(job, exposure) for job in FINAL)
 
@@ -115,12 +117,11 @@ class _Exposure:
         if not self.records:
             return []
         chain = self.demand.chain(self.exposure)
-        pointers, found = {}, []
+        found = []
         for step in chain.skips:
-            if step in self.then and step in chain.steps:
+            if step in self.records and step in chain.steps:
                 own = self.demand.pointers(step, self.exposure)
                 if own is not None:
-                    pointers |= own
                     found += [*self._references(step, own), *self._parameters(step, own), *self._code(step)]
             elif (step in self.then) != (step in chain.steps) and self.ended:
                 before, after = ("on", "off") if step in self.then else ("off", "on")
@@ -138,7 +139,7 @@ class _Exposure:
             before, after = used.get(kind), pointers.get(kind)
             if kind.startswith("pars-") and {one and one["name"] for one in (before, after)} <= {None, "N/A"}:
                 continue
-            facts = [one and tuple(one.get(key) for key in ("name", "crds_uri", "sha256")) for one in (before, after)]
+            facts = [one and tuple(one.get(key) for key in FACTS) for one in (before, after)]
             if facts[0] == facts[1]:
                 continue
             names = [_NONE if one is None else one["name"] for one in (before, after)]

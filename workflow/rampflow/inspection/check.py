@@ -2,11 +2,11 @@
 
 ``python -m rampflow.inspection.check results`` reads the record of every job and compares what is there now with it:
 products, raw files, reference files, parameters, the code of the steps, versions. Checksums decide where a record has
-them; products on the way, which have none unless ``checksums: all`` is configured, are compared by size and by the
-time that the step after them has seen. Every product is also opened with stdatamodels and held against the schema of
-its model (``--schemas final``: those of the run alone; ``none``: not at all). With ``--again GLOB`` it also makes
-these exposures again, in a temporary folder and from the raw file, and compares every file with what is there, bit
-for bit.
+them; products on the way, which have none unless ``checksums: all`` is configured, are compared by size and by time:
+that which the step after them has seen, or that of their own record, which got it with them. Every product is also
+opened with stdatamodels and held against the schema of its model (``--schemas final``: those of the run alone;
+``none``: not at all). With ``--again GLOB`` it also makes these exposures again, in a temporary folder and from the
+raw file, and compares every file with what is there, bit for bit.
 
 One line for each finding; status 0: none, 1: some, 2: nothing there to check.
 """

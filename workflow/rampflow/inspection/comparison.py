@@ -364,6 +364,7 @@ def main(arguments=None):
     parser.add_argument("--all", action="store_true", help="show arrays that are the same, too")
     parser.add_argument("--tsv", type=Path, metavar="FILE", help="write the table, all arrays, tab-separated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, all keywords, too, as JSON")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with pictures of what differs (HTML)")
     options = parser.parse_args(arguments)
     try:
         compared = Compared(options.a, options.b, options.products and options.products.split(","))
@@ -376,6 +377,11 @@ def main(arguments=None):
             _write_tsv(options.tsv, compared.rows(options.tolerance))
         if options.json:
             options.json.write_text(json.dumps(compared.record(options.tolerance), indent=1) + "\n")
+        if options.report:
+            # Pictures take a second to import.
+            from rampflow.inspection import difference_page
+
+            options.report.write_text(difference_page.write(compared, (options.a, options.b), options.tolerance))
     except (RampflowError, OSError) as problem:
         print(f"rampflow: {problem}", file=sys.stderr)
         return 2

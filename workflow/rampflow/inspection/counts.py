@@ -40,7 +40,7 @@ change
     ``scatter`` is 1.4826 times the median absolute deviation from the ``median``, ``mean`` that of the values within 5
     scatters of the median.
 line_noise
-    1/f noise, of refpix and clean_flicker_noise. A line is a row of the detector as it is read out. In up to 4 blocks
+    1/f noise, of refpix and clean_flicker_noise. A line is a row of the detector as it is read out. In up to 2 blocks
     of 128 successive lines the two groups in the middle of the middle integration are subtracted from each other; the
     level of a line, of the pixels of one amplifier, is the mean of the middle half of its values. Of each amplifier
     (1 to 4 in the order of the detector) 1.4826 times the median absolute deviation of the levels (DN), and of all of
@@ -176,7 +176,7 @@ def of_rate(rate, flags):
 
 
 def of_ramp(product, jumps=False):
-    """Count flags of groups, frame by frame, as fractions of those of pixels that are no reference pixels.
+    """Count flags of groups, group by group, as fractions of those of pixels that are no reference pixels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What differs between two products: values, flags, tables and keywords. Arrays are read in pieces of some MB."""
+"""What differs between two products: values, flags, tables and keywords. Arrays are read in chunks of some MB."""
 
 import math
 import os
@@ -22,8 +22,8 @@ ERRORS = (0.01, 0.1, 1)
 EXPLAINING = ("CAL_VER", "CAL_VCS", "CRDS_VER", "CRDS_CTX", "PRD_VER", "SDP_VER")
 #: Keywords that differ between any two files.
 _OF_THE_FILE = ("DATE", "FILENAME", "CHECKSUM", "DATASUM", "COMMENT", "HISTORY", "")
-#: Elements of a piece.
-_PIECE = 1 << 20
+#: Elements of a chunk.
+_CHUNK = 1 << 20
 
 
 @dataclass
@@ -168,8 +168,8 @@ def _errors_for(product, name, shape):
     return product["ERR"]
 
 
-def pieces(shape, elements=_PIECE):
-    """Yield indices that cut an array of a shape into pieces of at most so many elements, or single rows."""
+def chunks(shape, elements=_CHUNK):
+    """Yield indices that cut an array of a shape into chunks of at most so many elements, or single rows."""
     axis, inner = len(shape), 1
     while axis > 1 and inner * shape[axis - 1] <= elements:
         axis -= 1
@@ -189,7 +189,7 @@ def _compare_values(left, right, errors, found):
     largest, lonely = -1.0, [0, 0]
     if errors is not None:
         found.errors, found.max_errors = dict.fromkeys(ERRORS, 0), 0.0
-    for index in pieces(left.shape):
+    for index in chunks(left.shape):
         a, b = left.read(*index), right.read(*index)
         if _same_bits(a, b):
             continue
@@ -233,14 +233,14 @@ def _in_errors(difference, error, found):
 
 
 def _place(index, within):
-    """Return the index in the array of what is at an index in a piece."""
+    """Return the index in the array of what is at an index in a chunk."""
     *lead, rows = index
     return (*map(int, lead), rows.start + int(within[0]), *map(int, within[1:]))
 
 
 def _compare_flags(left, right, found):
     counts = {"A": Counter(), "B": Counter()}
-    for index in pieces(left.shape):
+    for index in chunks(left.shape):
         a, b = left.read(*index), right.read(*index)
         if _same_bits(a, b):
             continue
@@ -280,7 +280,7 @@ def _compare_tables(a, b, name):
     return found
 
 
-def difference_image(one, other, extension="SCI"):
+def difference_image(one, other, extension="SCI", in_errors=False):
     """Show where two products differ: one number for each pixel.
 
     Parameters
@@ -289,17 +289,20 @@ def difference_image(one, other, extension="SCI"):
         A and B.
     extension : str
         EXTNAME of an image.
+    in_errors : bool, optional
+        Whether differences of values are in units of B's ERR.
 
     Returns
     -------
     2D float64 `~numpy.ndarray`
         Of values, ``A - B`` (their unit), of all integrations and groups the one that is largest without its sign; NaN
-        where no two values are finite. Of flags, in how many integrations and groups they differ.
+        where no two values are finite, and in units of ERR where that is not above 0. Of flags, in how many
+        integrations and groups they differ.
 
     Raises
     ------
     FileProblem
-        A product cannot be read, lacks the extension, or has it in another shape.
+        A product cannot be read, lacks the extension, or has it in another shape; in units of ERR, B has none for it.
     """
     with files.Product(one) as a, files.Product(other) as b:
         left, right = a[extension], b[extension]
@@ -308,10 +311,13 @@ def difference_image(one, other, extension="SCI"):
                 f"{os.fspath(one)}: {extension} is of shape {left.shape}, and of shape {right.shape} in "
                 f"{os.fspath(other)}; images of one shape were expected"
             )
+        errors = _errors_for(b, extension, left.shape) if in_errors else None
+        if in_errors and errors is None:
+            raise FileProblem(f"{os.fspath(other)}: there is no ERR for {extension}")
         flags = extension in FLAGS
         image = np.full(left.shape[-2:], 0.0 if flags else np.nan)
         for lead in np.ndindex(left.shape[:-2]):
-            for rows in pieces(left.shape[-2:]):
+            for rows in chunks(left.shape[-2:]):
                 x, y = left.read(*lead, *rows), right.read(*lead, *rows)
                 part = image[rows]
                 if flags:
@@ -319,7 +325,43 @@ def difference_image(one, other, extension="SCI"):
                     continue
                 with np.errstate(invalid="ignore"):
                     difference = x.astype(np.float64) - y.astype(np.float64)
+                    if errors is not None:
+                        error = errors.read(*lead, *rows).astype(np.float64)
+                        difference /= np.where(error > 0, error, np.nan)
                 difference[~np.isfinite(difference)] = np.nan
                 larger = np.abs(difference) > np.nan_to_num(np.abs(part), nan=-1.0)
                 part[larger] = difference[larger]
         return image
+
+
+def side_images(one, other, extension):
+    """Show what only one of two products has: flags, or values that are NaN or infinite.
+
+    Parameters
+    ----------
+    one, other : path-like
+        A and B.
+    extension : str
+        EXTNAME of an image, of the same shape in both.
+
+    Returns
+    -------
+    tuple of 2D bool `~numpy.ndarray`
+        Pixels at which, in any integration and group, A has a flag that B lacks, or is not finite where B is; and the
+        other way round.
+    """
+    with files.Product(one) as a, files.Product(other) as b:
+        left, right = a[extension], b[extension]
+        found = np.zeros((2, *left.shape[-2:]), bool)
+        for lead in np.ndindex(left.shape[:-2]):
+            for rows in chunks(left.shape[-2:]):
+                x, y = left.read(*lead, *rows), right.read(*lead, *rows)
+                if extension in FLAGS:
+                    x, y = x.astype(np.uint32), y.astype(np.uint32)
+                    only = (x & ~y) != 0, (y & ~x) != 0
+                else:
+                    x, y = np.isfinite(x), np.isfinite(y)
+                    only = y & ~x, x & ~y
+                for image, part in zip(found, only, strict=True):
+                    image[rows] |= part
+        return tuple(found)

@@ -3,7 +3,8 @@
 import sys
 from collections import defaultdict
 
-from rampflow.inspection.exposures import ENDED, STOPPED, gather
+from rampflow.errors import said_together
+from rampflow.inspection.exposures import ENDED, START, STOPPED, gather
 from rampflow.inspection.results import Results
 from rampflow.jobs.provenance import HOME
 
@@ -33,7 +34,7 @@ def unfinished(results, exposures, interrupted=None):
     for one in left:
         step, _, why = one.why.partition(": ")
         if one.state == "failed" or (why == ENDED and not interrupted):
-            said.append(one)
+            said.append((one.root, one.why + _traceback(one, results)))
         elif why in (ENDED, STOPPED):
             states[f"interrupted at {step}"].append(one.root)
         else:
@@ -44,9 +45,8 @@ def unfinished(results, exposures, interrupted=None):
     lines = [f"{len(left)} of {len(exposures)} exposures are not finished"]
     if interrupted:
         lines = [f"interrupted ({interrupted}): {lines[0]}; the same command goes on from there"]
-    for one in said[:_LINES]:
-        log = f"{results}/{one.root}/logs/{one.why.partition(':')[0]}.log"
-        lines.append(f"{one.root}: {one.why}" + (f" (traceback: {log})" if one.state == "failed" else ""))
+    said = said_together(said)
+    lines += said[:_LINES]
     for state, roots in states.items():
         more = f" and {len(roots) - _NAMES} more" if len(roots) > _NAMES else ""
         lines.append(f"{len(roots)} {state}: {', '.join(roots[:_NAMES])}{more}")
@@ -54,3 +54,12 @@ def unfinished(results, exposures, interrupted=None):
         command = f"PYTHONPATH={HOME}/workflow {sys.executable} -m rampflow.inspection.report {results}"
         lines.append(f"not all are listed here; for a report with all: {command}")
     return lines
+
+
+def _traceback(exposure, results):
+    """Say where the traceback of a failure is, if it has one."""
+    step = exposure.why.partition(":")[0]
+    if exposure.state != "failed" or exposure.why.endswith(ENDED) or step == START:
+        return ""
+    place = f"{results}/logs" if step == "references" else f"{results}/{exposure.root}/logs"
+    return f" (traceback: {place}/{step}.log)"

@@ -5,8 +5,11 @@ import re
 from dataclasses import dataclass, field, fields
 
 from rampflow.planning.exposures import Exposure
-from rampflow.planning.plan import Plan, merge_parameters
+from rampflow.planning.holding import Asked, difference, source_of
+from rampflow.planning.plan import Plan
+from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
+from rampflow.settings.parameters import merge_parameters
 
 #: How far exposures can be, the best first.
 STATES = ("complete", "outdated", "interrupted", "failed", "not begun")
@@ -14,6 +17,8 @@ STATES = ("complete", "outdated", "interrupted", "failed", "not begun")
 ENDED = "its job left neither a record nor an error: it was killed (for want of memory? try --cores 1)"
 STOPPED = "the run was interrupted, or runs still"
 NOT_BEGUN = "has not run"
+#: In place of the step where an exposure cannot be used, which is known before anything runs.
+START = "start"
 #: Line of a log: when, how grave, what.
 _LOG = re.compile(r"^(\d{4}-\d\d-\d\d [\d:,]+) (INFO|WARNING|ERROR) (.*)$")
 #: Bytes of a log that are looked at.
@@ -42,8 +47,11 @@ class ExposureResults:
 
     @property
     def skipped(self):
-        """The steps of the chain that left it as it was."""
-        return [step for step in self.chain if step in self.records and self.records[step]["status"] != "COMPLETE"]
+        """The steps that are on and left it as it was, those that had nothing to do before they began first."""
+        idle = list(self.facts.get("idle", {}))
+        return idle + [
+            step for step in self.chain if step in self.records and self.records[step]["status"] != "COMPLETE"
+        ]
 
     @property
     def final(self):
@@ -93,9 +101,9 @@ def gather(results):
     last = results.runs[-1] if results.runs else {"exposures": {}}
     # Those with a damaged record alone are there, too.
     damaged = {path.parts[-3] for path in results.damaged if path.parent.name == "record"}
-    roots = sorted(last["exposures"].keys() | results.records.keys() | damaged)
+    roots = sorted(last["exposures"].keys() | last.get("unusable", {}).keys() | results.records.keys() | damaged)
     runs = {root: results.run_of(root) for root in roots}
-    asked = _Asked(results, {root: run for root, run in runs.items() if run})
+    asked = _LastRuns(results, {root: run for root, run in runs.items() if run})
     found = []
     for root in roots:
         run = runs[root] or {}
@@ -121,6 +129,8 @@ def _judge(exposure, results, run, asked):
                 exposure.warnings.append((step, text))
             elif level == "ERROR" and step not in exposure.records and failure is None:
                 failure = f"{step}: {text}"
+    if unusable := results.unusable(exposure.root):
+        return "failed", f"{START}: {unusable}"
     if failure:
         return "failed", failure
     if exposure.root in run.get("without_references", {}):
@@ -158,8 +168,8 @@ def _log_of(path):
             yield match[2], match[3]
 
 
-class _Asked:
-    """What runs ask for, to hold records against: parameters, references, code, and what each job has read.
+class _LastRuns:
+    """What runs have asked for, to hold records against.
 
     Parameters
     ----------
@@ -176,74 +186,58 @@ class _Asked:
             self._plans |= dict.fromkeys(of_run, _plan(run, of_run))
 
     def differs(self, exposure, step):
-        """Say by what the products of a step are not what the run of the exposure asks for; None if they are."""
-        record, run = exposure.records[step], self.runs.get(exposure.root)
-        return (
-            self._outputs(exposure, step, record)
-            or self._input(exposure, step, record)
-            or self._references(exposure, step, record, run)
-            or (run and self._code(step, record, run))
-            or self._parameters(exposure, step, record)
+        """Say by what the products of a step are not what the run of the exposure asked for; None if they are."""
+        record = exposure.records[step]
+        found = difference(record, self._asked(exposure, step, record), self.results.folder / exposure.root)
+        why = found.told if found else self._other_context(exposure, record)
+        return why and f"{step}: {why}"
+
+    def _asked(self, exposure, step, record):
+        root, run = exposure.root, self.runs.get(exposure.root)
+        pointers = {kind: self.results.pointer(root, kind) for kind in record.get("references", {})}
+        before, words = source_of(step, self._chain(exposure)) if exposure.chain else (None, ("ramp",))
+        return Asked(
+            code=(run or {}).get("code") or None,
+            parameters=self._parameters(root, step, pointers) if step in exposure.chain else None,
+            references=pointers,
+            before=before,
+            inputs=self._inputs(exposure, before, words, record),
         )
 
-    def _outputs(self, exposure, step, record):
-        for name in exposure.products.get(step, ()):
-            size = os.stat(self.results.path(exposure.root, name)).st_size
-            if size != record["outputs"][name]["size"]:
-                return f"{step}: {name} has {size} bytes, its record says {record['outputs'][name]['size']}"
-        return None
+    def _chain(self, exposure):
+        return Chain(exposure.chain, dict.fromkeys(exposure.chain, {"value": False, "source": "the last run"}))
 
-    def _input(self, exposure, step, record):
-        """Say whether the job has read another product than the one that the job before it has made."""
-        at = exposure.chain.index(step) if step in exposure.chain else len(exposure.chain)
-        recipes = {entry["recipe"] for entry in record["inputs"].values()}
-        if at == 0:
-            entry = record["inputs"].get("ramp", {})
-            path = self.results.path(exposure.root, entry["file"]) if entry else None
-            if path and os.path.isfile(path) and os.stat(path).st_size != entry["size"]:
-                return f"{step}: {path} has changed since it was read"
+    def _inputs(self, exposure, before, words, record):
+        """Return what a job should have read, as far as it is there."""
+        if before is not None:
+            made = exposure.records.get(before)
+            return dict.fromkeys(words, made["recipe"]) if made else {}
+        (word,) = words
+        entry = record["inputs"].get(word, {})
+        path = self.results.path(exposure.root, entry["file"]) if entry else None
+        # Raw files may be elsewhere now, and are too large to be read for this.
+        changed = path and os.path.isfile(path) and os.stat(path).st_size != entry["size"]
+        return {word: "of another size"} if changed else {}
+
+    def _parameters(self, root, step, pointers):
+        """Return the parameters that the run asked for; None where that is not known."""
+        plan = self._plans.get(root)
+        if plan is None:
             return None
-        before = exposure.chain[at - 1]
-        # A ramp is asked for beside the rates: it is what went into the fit.
-        if step == "ramp" and "ramp_fit" in exposure.chain[1:]:
-            before = exposure.chain[exposure.chain.index("ramp_fit") - 1]
-        if before in exposure.records and exposure.records[before]["recipe"] not in recipes:
-            return f"{step}: made from another product of {before} than the one that is there"
-        return None
-
-    def _references(self, exposure, step, record, run):
-        used = record.get("references", {})
-        for kind, one in used.items():
-            now = self.results.pointer(exposure.root, kind)
-            if now is None:
-                return f"{step}: nothing says any more that {kind} is {one['name']}"
-            if now["status"] == "failed" or (now["name"], now["sha256"]) != (one["name"], one["sha256"]):
-                return f"{step}: made with the {kind} reference {one['name']}, now it is {now['name']}"
-        context = run and run["config"]["crds"]["context"]
-        asked = used and context and _CONTEXT.fullmatch(context) and self.results.asked(exposure.root)
-        if asked and asked.get("context", "N/A") not in (context, "N/A"):
-            return f"{step}: its references are those of {asked['context']}, the last run asks for {context}"
-        return None
-
-    def _code(self, step, record, run):
-        if run.get("code") and record["code"] is not None and record["code"] not in run["code"]:
-            return f"{step}: made by other code than that of the last run"
-        return None
-
-    def _parameters(self, exposure, step, record):
-        plan = self._plans.get(exposure.root)
-        if plan is None or "parameters" not in record or step not in exposure.chain:
-            return None
-        kinds = [kind for kind in record.get("references", {}) if kind.startswith("pars-")]
-        pointers = {kind: self.results.pointer(exposure.root, kind) for kind in kinds}
+        parameter_files = {kind: pointer for kind, pointer in pointers.items() if kind.startswith("pars-")}
         try:
-            wanted, _ = merge_parameters(plan.settings(step, exposure.root), pointers, step)
+            return merge_parameters(plan.settings(step, root), parameter_files, step)[0]
         except (ConfigError, KeyError, TypeError, AttributeError):
             return None  # what CRDS gives is no such file: the step itself will say so
-        for name, entry in wanted.items():
-            made = record["parameters"].get(name)
-            if made != entry["value"]:
-                return f"{step}: made with {name} = {made}, the last run asks for {entry['value']} ({entry['source']})"
+
+    def _other_context(self, exposure, record):
+        """Say where references were asked of another context than that of the run."""
+        run = self.runs.get(exposure.root)
+        context = run and run["config"]["crds"]["context"]
+        asked = record.get("references") and context and _CONTEXT.fullmatch(context)
+        asked = asked and self.results.asked(exposure.root)
+        if asked and asked.get("context", "N/A") not in (context, "N/A"):
+            return f"its references are those of {asked['context']}, the last run asks for {context}"
         return None
 
 

@@ -61,7 +61,8 @@ def _scaled(picture, width):
     return picture.columns * scale, picture.rows * scale
 
 
-def _environment():
+def environment():
+    """Return what the templates are read and filled by."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     made = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -108,7 +109,7 @@ def write(results, exposures, looks, rows):
     columns = [column for column in _COLUMNS if column[0] != "at step" or any(row["failing_step"] for row in rows)]
     views = [_view(results, *each) for each in zip(exposures, looks, rows, strict=True)]
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             folder=str(results.folder),
@@ -284,6 +285,7 @@ def _view(results, exposure, look, row):
         "fractions": _fractions(look.counts),
         "counted": bool(look.counts.by_step),
         "chain": [_step(results, exposure, look, step) for step in exposure.steps],
+        "idle": "; ".join(f"{step} ({why})" for step, why in exposure.facts.get("idle", {}).items()),
         "off": ", ".join(f"{step} ({source})" for step, source in exposure.facts.get("off", {}).items()),
         "links": [(f"{exposure.root}/{name}", name.removeprefix(short_name)) for name in names],
         "references": ", ".join(f"{kind} {name}" for kind, name in sorted(used.items()) if name != "N/A"),

@@ -24,6 +24,17 @@ def _between(low, high, number):
 #: From a few jumps to many, and none.
 JUMPS = [tuple(c) for c in _between((120, 165, 240), (10, 30, 100), LEVELS)] + [(250, 250, 250)]
 
+#: Levels of each sign of a difference.
+SIGNED = 24
+#: From the largest difference below none over none to the largest above, and where there is nothing to compare.
+DIFFERENCES = [
+    *map(tuple, _between((25, 80, 160), (190, 212, 236), SIGNED)),
+    (250, 250, 250),
+    *map(tuple, _between((244, 205, 190), (170, 20, 35), SIGNED)),
+    (150, 150, 150),
+]
+#: What only one of two products has: name and colour, of A, of B, and of both, each something else.
+SIDES = (("in both, not the same", (120, 60, 160)), ("in A only", (25, 80, 160)), ("in B only", (170, 20, 35)))
 #: What the picture of flags shows, each pixel as the first that holds: name, colour, bits.
 FLAGS = (
     ("reference pixel", (190, 190, 190), dq.REFERENCE_PIXEL),
@@ -35,6 +46,8 @@ FLAGS = (
 GOOD = (246, 246, 246)
 #: How much of a colour one pixel of a block gives at least: what is rare is to be seen.
 _LEAST = 0.25
+#: The same of what differs, where mostly little else is to be seen.
+_LEAST_OF_SIDES = 0.7
 
 
 @dataclass
@@ -169,8 +182,35 @@ def flag_picture(flags, size):
         if held.any():
             left &= ~held
             shares.append((colour, block_fractions(held, size)))
-    rows, columns = (stride(length, stride(length, size)) for length in flags.shape)
-    weights = [np.where(share > 0, _LEAST + (1 - _LEAST) * np.sqrt(share), 0) for _, share in shares]
+    return _mixed(shares, flags.shape, size, _LEAST)
+
+
+def side_picture(a_only, b_only, size):
+    """Picture of what only one of two products has.
+
+    Parameters
+    ----------
+    a_only, b_only : 2D bool `~numpy.ndarray`
+        Pixels where A has what B has not, and the other way round.
+    size : int
+        Largest number of rows and columns.
+
+    Returns
+    -------
+    Picture
+        Colours of `SIDES`, deeper the larger the fraction of a block; a single pixel gives most of its colour.
+    """
+    masks = (a_only & b_only, a_only & ~b_only, b_only & ~a_only)
+    found = [
+        (colour, block_fractions(mask, size)) for (_, colour), mask in zip(SIDES, masks, strict=True) if mask.any()
+    ]
+    return _mixed(found, a_only.shape, size, _LEAST_OF_SIDES)
+
+
+def _mixed(shares, shape, size, least):
+    """Mix the colours of blocks: pairs of a colour and the fractions of blocks; what occurs gives at least so much."""
+    rows, columns = (stride(length, stride(length, size)) for length in shape)
+    weights = [np.where(share > 0, least + (1 - least) * np.sqrt(share), 0) for _, share in shares]
     total = np.maximum(sum(weights, np.zeros((rows, columns))), 1)
     mixed = np.broadcast_to(np.array(GOOD, float), (rows, columns, 3)).copy()
     for (colour, _), weight in zip(shares, weights, strict=True):
@@ -207,3 +247,47 @@ def jump_picture(fractions, size):
         places = (0.0, 0.5, 1.0) if high > low else (0.0,)
         ticks = [(place, float(np.exp(low + place * (high - low)))) for place in places]
     return Picture(png(indices, JUMPS), *indices.shape[::-1], ticks)
+
+
+def difference_picture(values, size):
+    """Picture of differences: red above none, blue below, the deeper the larger.
+
+    Parameters
+    ----------
+    values : 2D `~numpy.ndarray`
+        Differences; NaN where there is nothing to compare.
+    size : int
+        Largest number of rows and columns.
+
+    Returns
+    -------
+    Picture
+        Of each block the difference that is largest without its sign, so that a single one shows; white where there is
+        none, grey where nothing could be compared. Levels are linear up to the typical difference and logarithmic from
+        there to the largest; the ticks say what they are, and there are none without a difference.
+    """
+    small = _block_extremes(values, *(stride(length, size) for length in values.shape))
+    known = np.isfinite(small)
+    indices = np.full(small.shape, len(DIFFERENCES) - 1, np.uint8)
+    indices[known] = SIGNED
+    sizes, ticks = np.abs(small), []
+    some = known & (sizes > 0)
+    if some.any():
+        largest = sizes[some].max()
+        bend = np.clip(np.median(sizes[some]) / largest, 1e-6, 1.0)
+        deep = np.arcsinh(sizes[some] / (largest * bend)) / np.arcsinh(1 / bend)
+        # The smallest difference has a colour, too.
+        indices[some] = SIGNED + np.sign(small[some]) * np.clip(np.ceil(deep * SIGNED), 1, SIGNED)
+        places = (0.0, 0.25, 0.5, 0.75, 1.0)
+        heights = (largest * bend * np.sinh(abs(2 * place - 1) * np.arcsinh(1 / bend)) for place in places)
+        ticks = [(place, float(np.sign(place - 0.5) * one)) for place, one in zip(places, heights, strict=True)]
+    return Picture(png(indices, DIFFERENCES), *indices.shape[::-1], ticks)
+
+
+def _block_extremes(image, dy, dx):
+    """Return of each block the value that is largest without its sign; NaN for blocks that have none."""
+    blocks = _blocks(image.astype(np.float64, copy=False), dy, dx, np.nan)
+    sizes = np.where(np.isfinite(blocks), np.abs(blocks), -1.0)
+    high = np.where(np.isfinite(blocks), blocks, -np.inf).max(axis=(1, 3))
+    low = np.where(np.isfinite(blocks), blocks, np.inf).min(axis=(1, 3))
+    return np.where(sizes.max(axis=(1, 3)) < 0, np.nan, np.where(high >= -low, high, low))

@@ -138,7 +138,7 @@ class PixelHistory:
         )
 
     def segments(self):
-        """Return the pieces of each integration that flags leave for the fit, or None where no ramp was kept."""
+        """Return the segments of each integration that flags leave for the fit, or None where no ramp was kept."""
         last = self.stages[-1]
         return None if last.groupdq is None or last.step == "uncal" else [segments(each) for each in last.groupdq]
 

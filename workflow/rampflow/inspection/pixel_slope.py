@@ -18,7 +18,7 @@ def segments(groupdq):
     Returns
     -------
     list of (int, int)
-        First and last group of each piece, from 1; the group of a jump opens the piece after it.
+        First and last group of each segment, from 1; the group of a jump opens the segment after it.
     """
     found = []
     for group, flags in enumerate(groupdq):

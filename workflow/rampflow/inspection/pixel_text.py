@@ -197,7 +197,7 @@ def _rates(history, numbers):
             numbers_ = "".join(f"{values[key]:13.6g}" if key in values else f"{'':13}" for key in columns)
             flags = ", ".join(names_of(values.get("DQ", 0)))
             lines += _wrapped(f"  {name:22}{numbers_}  ", flags or "good", " " * 30)
-    if (pieces := history.segments()) is not None:
-        told = {i: ", ".join(f"{a}-{b}" if a != b else f"{a}" for a, b in pieces[i]) or "none" for i in numbers}
+    if (segments := history.segments()) is not None:
+        told = {i: ", ".join(f"{a}-{b}" if a != b else f"{a}" for a, b in segments[i]) or "none" for i in numbers}
         lines += [f"  groups left by flags, integration {i + 1}: {each}" for i, each in told.items()]
     return lines

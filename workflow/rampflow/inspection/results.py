@@ -94,6 +94,7 @@ RECORD = {
     "step": NAME,
     "recipe": TEXT,
     "code": (TEXT, NONE),
+    "skipped": Maybe((Each(TEXT, TEXT), Every(TEXT))),
     "versions": Each(TEXT, (TEXT, NONE)),
     "parameters": Maybe(MAPPING),
     "references": Maybe(
@@ -127,6 +128,7 @@ _FACTS = {
     "chain": Every(NAME),
     "decided": Maybe(Each(TEXT, TEXT)),
     "off": Each(TEXT, TEXT),
+    "idle": Maybe(Each(TEXT, TEXT)),
 }
 RUN = {
     "started": TEXT,
@@ -150,6 +152,7 @@ RUN = {
     "files": Maybe(Each(TEXT, TEXT)),
     "exposures": Each(NAME, _FACTS),
     "without_references": Maybe(Each(NAME, TEXT)),
+    "unusable": Maybe(Each(NAME, TEXT)),
 }
 POINTER = {"type": TEXT, "status": TEXT, "file": (TEXT, NONE), "name": TEXT, "sha256": (TEXT, NONE)}
 ASKED = {"context": Maybe(TEXT)}
@@ -310,6 +313,13 @@ class Results:
     def run_of(self, exposure):
         """Return the latest run that had an exposure; None where no run is known."""
         return next((run for run in reversed(self.runs) if exposure in run["exposures"]), None)
+
+    def unusable(self, exposure):
+        """Return why the latest run that was asked for an exposure could not use it; None where it could."""
+        for run in reversed(self.runs):
+            if exposure in run["exposures"] or exposure in run.get("unusable", {}):
+                return run.get("unusable", {}).get(exposure)
+        return None
 
     def path(self, exposure, name):
         """Return the path of a file that a record names from the exposure's folder."""

@@ -24,10 +24,11 @@ COLUMNS = {
     "rows": "rows of a frame (pixels)",
     "columns": "columns of a frame (pixels)",
     "chain": "the steps in order, with blanks between them",
-    "skipped": "steps of the chain that left the exposure as it was, with blanks between them",
+    "skipped": "steps that are on and left the exposure as it was, with blanks between them",
     "state": "complete: its products are what the last run with it asks for; outdated: they are not; interrupted: the "
     "run ended, or runs still, before it was through; failed: a job of it failed; not begun: no job of it has run",
-    "failing_step": "of any other state than complete: the step at which it is",
+    "failing_step": "of any other state than complete: the step at which it is; start, where the raw file, or its "
+    "place among the results, cannot be used",
     "reason": "of any other state than complete: why",
     "warnings": "lines of its logs that warn of something",
     "groups_saturated": "fraction of the groups of the fitted ramp that are SATURATED, without reference pixels",

@@ -83,7 +83,7 @@ class WhatIf:
     @property
     def status(self):
         """The exit status: 0, 1 or 2 as the command explains it."""
-        return 2 if self.outlook.failed else int(bool(self.outlook.jobs))
+        return 2 if self.outlook.failed or self.outlook.left_out else int(bool(self.outlook.jobs))
 
     def seconds(self, cores):
         """Return how long a run takes that has so many cores (s), by the times of the records."""

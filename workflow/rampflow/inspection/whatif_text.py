@@ -3,9 +3,11 @@
 from collections import Counter, defaultdict
 
 from rampflow.planning.foresight import UNANSWERED
+from rampflow.planning.holding import FINAL, MADE_FROM
 from rampflow.planning.selectors import mode_of
-from rampflow.planning.standing import MADE_FROM
 
+#: Why a job is done anew that takes what the exposure before leaves in its detector.
+_HANDED_ON = (MADE_FROM, f"{MADE_FROM}: carried")
 #: Numbers of cores for which the time of a run is told.
 CORES = (1, 2, 4, 8, 16)
 _KINDS = {
@@ -46,10 +48,12 @@ def text(found, each=False):
         previous = None
         for job, why in jobs.items():
             shown = f"follows {previous}" if why == MADE_FROM and previous else why
+            if why in _HANDED_ON and not previous and found.outlook.demand.answers.chained_after(exposure):
+                shown = "what the exposure before it leaves"
             previous = previous if why == MADE_FROM and previous else job
             if job != UNANSWERED:
                 grouped[job, shown].append(exposure)
-    order = list(dict.fromkeys(job for jobs in found.outlook.jobs.values() for job in jobs))
+    order = [*found.outlook.demand.plan.possible_steps, *FINAL, UNANSWERED]
     lines += _table(found, "jobs", dict(sorted(grouped.items(), key=lambda item: order.index(item[0][0]))), each, True)
     stopped = defaultdict(list)
     for exposure, why in found.outlook.failed.items():

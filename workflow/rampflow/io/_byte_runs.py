@@ -1,4 +1,4 @@
-"""The kernels of `strided`: both return the number of runs that are done, all or those before one that failed."""
+"""The kernels of `byte_runs`: both return the number of runs that are done, all or those before one that failed."""
 
 from numba import int32, int64, types
 

@@ -208,7 +208,7 @@ def _load(path, tree):
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        """Reads tags that it does not know as what they stand before."""
+        """Loads YAML as plain values: a tag that it does not know is passed over, and the value behind it is read."""
 
         def untagged(self, node):
             if isinstance(node, yaml.MappingNode):

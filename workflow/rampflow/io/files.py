@@ -51,7 +51,7 @@ def copy_range(source, target, source_offset, target_offset, size):
 
 
 class Array:
-    """One image of a FITS file, read and written in pieces.
+    """One image of a FITS file, read and written in chunks.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Array:
         return tuple(len(range(*i.indices(n))) for i, n in zip(index, self.shape, strict=True) if isinstance(i, slice))
 
     def read(self, *index):
-        """Read a piece.
+        """Read a chunk.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class Array:
         return values
 
     def write(self, values, *index):
-        """Write a piece; the buffer's content is undefined afterwards when it had the file's own type.
+        """Write a chunk; the buffer's content is undefined afterwards when it had the file's own type.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class Array:
         """
         expected = self._result_shape(index)
         if values.shape != expected:
-            raise ValueError(f"{self.path}: a piece of shape {values.shape} does not fit where {expected} is due")
+            raise ValueError(f"{self.path}: a chunk of shape {values.shape} does not fit where {expected} is due")
         values = np.ascontiguousarray(values, self.dtype)
         if not values.flags.writeable:
             values = values.copy()
@@ -286,7 +286,14 @@ class Product:
             header = (fits.PrimaryHDU().header.tostring() + hdu.header.tostring()).encode("latin-1")
             rows = np.empty(padded(hdu.size), np.uint8)
             byte_runs.read(self.descriptor, rows[: hdu.size], np.array([hdu.offset]))
-            return fits.getdata(io.BytesIO(header + rows.tobytes()), 1)
+            table = fits.getdata(io.BytesIO(header + rows.tobytes()), 1)
+            for column in table.columns:
+                table[column.name]  # text that is none is found here, and not where it is used
+            return table
+        except UnicodeDecodeError:
+            raise FileProblem(
+                f"{self.path}: the table {name} has text that is not ASCII; fetch or make it again"
+            ) from None
         # astropy has no error of its own for tables that contradict themselves.
         except Exception as error:
             why = " ".join(str(error).split())

@@ -43,6 +43,7 @@ REFERENCE_KEYWORDS = {
     "gain": "R_GAIN",
     "readnoise": "R_READNO",
     "flat": "R_FLAT",
+    "pastasoss": "R_PSTSOS",
 }
 
 #: Section titles of a header by what the keywords below them begin with.

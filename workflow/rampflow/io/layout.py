@@ -43,7 +43,7 @@ class Extension:
 
 
 class NewProduct:
-    """A FITS file being made: full size from the start, filled piece by piece, final when committed.
+    """A FITS file being made: full size from the start, filled chunk by chunk, final when committed.
 
     Parameters
     ----------
@@ -162,14 +162,14 @@ def copied(source, path, header):
     Returns
     -------
     NewProduct
-        Complete but for `NewProduct.commit`; pieces may be written over before that.
+        Complete but for `NewProduct.commit`; chunks may be written over before that.
     """
     set_keyword(header, "FILENAME", Path(path).name, "Name of the file")
     return NewProduct(path, header, [copy_of(source, hdu.name) for hdu in source.hdus[1:]])
 
 
 def image(name, shape, dtype, *, like=None, unit=None):
-    """Extension an image extension to be filled.
+    """Plan an image extension that is to be filled.
 
     Parameters
     ----------
@@ -212,12 +212,12 @@ def image(name, shape, dtype, *, like=None, unit=None):
 
 
 def copy_of(source, name):
-    """Extension an extension as a copy, byte for byte, of one of an open product."""
+    """Plan an extension that is a copy, byte for byte, of one of an open product."""
     hdu = source.hdu(name)
     return Extension(name, hdu.header.copy(), source=hdu, descriptor=source.descriptor)
 
 
 def table(name, rows):
-    """Extension a binary table with the rows of a structured array."""
+    """Plan a binary table with the rows of a structured array."""
     header = fits.BinTableHDU(rows, name=name).header
     return Extension(name, header, payload=rows.astype(rows.dtype.newbyteorder(">")).tobytes())

@@ -15,6 +15,7 @@ from rampflow.io import headers
 _KNOWN = ("SCI", "ZEROFRAME", "REFOUT", "GROUP", "INT_TIMES", "ASDF")
 # ASDF has been either, in the course of the years.
 _IMAGES, _TABLES = ("SCI", "ZEROFRAME", "REFOUT"), ("GROUP", "INT_TIMES")
+_COUNTS = ("SCI", "ZEROFRAME")
 _KINDS = {
     stat.S_ISDIR: "a folder",
     stat.S_ISFIFO: "a pipe",
@@ -35,6 +36,7 @@ class Raw(NamedTuple):
     shape: tuple  #: of SCI in the order of numpy, the fastest axis last; empty without one
     rows: int | None  #: of the table INT_TIMES; None without one
     zeroframe: tuple | None  #: shape of ZEROFRAME; None without one
+    remarks: list  #: what is odd about counts, in words
 
 
 def read_header(path):
@@ -116,6 +118,8 @@ def _examined(parts):
     for part in parts:
         if header is None:
             header = part.cards
+            if part.name in _KNOWN:
+                raise headers.Damaged(f"damaged: the primary header has the name of an extension, {part.name}")
         elif part.name in found and part.name in _KNOWN:
             where = f"bytes {found[part.name].begin} and {part.begin}"
             raise headers.Damaged(f"damaged: {part.name} is there twice, at {where}")
@@ -123,7 +127,18 @@ def _examined(parts):
             _check_kind(part)
             found.setdefault(part.name, part)
     shapes = {name: part.shape for name, part in found.items()}
-    return Raw(header, shapes.get("SCI", ()), shapes.get("INT_TIMES", (None,))[0], shapes.get("ZEROFRAME"))
+    remarks = [line for name in _COUNTS if name in found for line in _oddities(name, found[name].cards)]
+    return Raw(header, shapes.get("SCI", ()), shapes.get("INT_TIMES", (None,))[0], shapes.get("ZEROFRAME"), remarks)
+
+
+def _oddities(name, cards):
+    """Say where 16 bits are not the unsigned numbers that raw counts are."""
+    zero, scale = cards.get("BZERO"), cards.get("BSCALE", 1)
+    if cards.get("BITPIX") == 16 and (zero, scale) != (1 << 15, 1):
+        yield (
+            f"{name} has BZERO {zero} and BSCALE {scale}, where counts are unsigned numbers of 16 bits, BZERO 32768; "
+            "the header is followed"
+        )
 
 
 def _check_kind(part):

@@ -110,7 +110,7 @@ class Reference:
         if "DQ" not in self.product:
             return np.zeros(self._dq_shape(), np.uint32)
         flags = self.read("DQ", *index).astype(np.uint32, copy=False)
-        if "DQ_DEF" not in self.product or not len(table := self.product.table("DQ_DEF")):
+        if "DQ_DEF" not in self.product or not len(table := self.table("DQ_DEF", "NAME", "VALUE")):
             return flags
         translated = np.zeros_like(flags)
         for row in table:
@@ -124,9 +124,21 @@ class Reference:
         shape = files.image_shape(first.header)[-2:]
         return shape if self.window is None else self._window_in(shape).shape
 
-    def table(self, name):
-        """Read a binary table."""
-        return self.product.table(name)
+    def table(self, name, *columns):
+        """Read a binary table, which must have the columns that are named.
+
+        Raises
+        ------
+        FileProblem
+            There is no such table, it cannot be understood, or a column is missing.
+        """
+        table = self.product.table(name)
+        there = {column.lower() for column in table.dtype.names or ()}
+        if missing := [column for column in columns if column.lower() not in there]:
+            raise files.FileProblem(
+                f"{self.path}: the table {name} has no column {', '.join(missing)}; it has {', '.join(sorted(there))}"
+            )
+        return table
 
     def close(self):
         """Close the file."""

@@ -16,7 +16,7 @@ from rampflow.io.layout import Extension, give_name, temporary
 
 
 def metadata_tree(source, without=(), read_times=None):
-    """Extension the ASDF extension that carries what FITS keywords cannot, without the arrays.
+    """Plan the ASDF extension that carries what FITS keywords cannot, without the arrays.
 
     The arrays of the tree are pointers to extensions of the file it came from; the types and shapes of the
     new file differ, and readers find arrays by the schema anyway. Metadata with a keyword is read from the

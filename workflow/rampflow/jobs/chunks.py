@@ -35,7 +35,7 @@ def cut_rows(along: Along, rows: slice) -> dict[str, Any]:
 
 
 def _flagged(names: Sequence[str], arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Give arrays of these names on, flags of counts that are not a number among them; as a tuple."""
+    """Return arrays as a tuple; where SCI and GROUPDQ are among them, samples that are not a number are flagged."""
     if "SCI" in names and "GROUPDQ" in names:
         flag_nan(arrays[names.index("SCI")], arrays[names.index("GROUPDQ")])
     return tuple(arrays)
@@ -170,13 +170,13 @@ class Chunks:
     ) -> Any:
         """Run a generator function over all groups of all integrations in order, one group at a time.
 
-        For what depends on the groups before. It holds as many frames as the function keeps.
+        For what depends on the groups before. It holds as many groups as the function keeps.
 
         Parameters
         ----------
         function : generator function
-            Called once as ``function(frames, **options)``. `groups` yields the frame (rows, columns) of every group,
-            or a tuple of them in the order of ``reads``; the function yields the new frames of every group in the
+            Called once as ``function(groups, **options)``. ``groups`` yields the image (rows, columns) of every group,
+            or a tuple of them in the order of ``reads``; the function yields the new image of every group in the
             same order, a tuple when there are several in ``writes``, nothing of interest when there are none.
         reads, writes : tuple of str
             Extensions read and written.
@@ -190,8 +190,8 @@ class Chunks:
         """
         self.product.begin(*writes)
         places = list(np.ndindex(*self.shape[:2]))
-        frames = (_flagged(reads, [self._latest(name, updated, *place) for name in reads]) for place in places)
-        results = function((frame[0] for frame in frames) if len(reads) == 1 else frames, **options)
+        groups = (_flagged(reads, [self._latest(name, updated, *place) for name in reads]) for place in places)
+        results = function((group[0] for group in groups) if len(reads) == 1 else groups, **options)
         for place in places:
             result = next(results)
             if writes:

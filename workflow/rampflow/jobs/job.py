@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rampflow.errors import RampflowError
+from rampflow.errors import RampflowError, Stopped
 from rampflow.io import room
 from rampflow.io.shared_files import replace
 from rampflow.jobs import provenance
@@ -30,7 +30,7 @@ log = logging.getLogger("rampflow")
 
 
 class Job:
-    """A job: `run` it as a script does, or have it `work` and take its errors.
+    """A job: `run` ends the process with a line where it fails, as a script does; `work` raises.
 
     Parameters
     ----------
@@ -60,12 +60,16 @@ class Job:
         try:
             if self.spec.log:
                 _write_log_to(self.spec.log)
+            for step, source in self.spec.skipped.items():
+                log.info("%s is skipped before this step, by %s", step, source)
             self.work(function)
         except Exception as error:
             text = self.told(error)
             log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
             place = f"{self.spec.exposure}: {self.spec.name}" if self.spec.exposure else self.spec.name
-            print(f"rampflow: {place}: {text} (traceback: {self.spec.log or 'no log'})", file=sys.stderr)
+            said = [f"{place}: {text} (traceback: {self.spec.log or 'no log'})"]
+            for line in error.lines if isinstance(error, Stopped) else said:
+                print(f"rampflow: {line}", file=sys.stderr)
             raise SystemExit(1) from None
 
     def work(self, function: Callable[[Any], object]) -> None:
@@ -132,7 +136,7 @@ class Job:
 
     def made_of(self) -> dict[str, Any]:
         """Return what the products follow from, beside code and files: parameters, references, the steps left out."""
-        return {"skipped": list(self.spec.skipped)}
+        return {"skipped": dict(self.spec.skipped)}
 
     def _is_hashed(self, path: Path) -> bool:
         """Whether a file's checksum is taken: products on the way are not worth the time unless it is asked for."""

@@ -1,4 +1,4 @@
-"""How much memory a job asks for, and how large its chunks of the exposure may then be: one model, both ways."""
+"""How much memory a job asks for, and how large its chunks of the exposure may be with a given amount."""
 
 #: Bytes of one chunk, if memory allows: enough to keep the disk busy, little enough for the caches.
 CHUNK = 24 << 20

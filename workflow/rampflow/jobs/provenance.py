@@ -37,7 +37,8 @@ from rampflow.places import HOME, PACKAGE
 PRODUCT_ROOMS = {"errors", "kernels", "detector", "io", "steps", "drivers", "jobs"}
 #: Packages that numbers and files pass through.
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "astropy", "asdf", "stdatamodels")
-
+#: What of a pointer to a reference file decides whether a product stands.
+FACTS = ("name", "crds_uri", "sha256")
 
 #: A line that may be an import, with all of its parentheses.
 _IMPORT = re.compile(
@@ -129,7 +130,7 @@ def sha256_of(path: str | Path) -> str:
 
 def facts(pointer: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a recipe knows of a reference file: its name, as headers have it, and its content."""
-    return {key: pointer[key] for key in ("name", "crds_uri", "sha256")}
+    return {key: pointer[key] for key in FACTS}
 
 
 def deciding(made_of: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,9 +140,12 @@ def deciding(made_of: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     made_of : mapping
         ``step``, ``exposure``, ``code``, ``skipped``, and of a step ``parameters`` and ``references``: a record, or
-        what one would hold. What CRDS's parameter files say is in the parameters.
+        what one would hold. What CRDS's parameter files say is in the parameters. Of the steps that are skipped the
+        names decide, and not who has said so.
     """
     kept = {key: made_of[key] for key in ("step", "exposure", "code", "skipped", "parameters") if key in made_of}
+    if "skipped" in made_of:
+        kept["skipped"] = list(made_of["skipped"])
     if "references" in made_of:
         references = made_of["references"].items()
         kept["references"] = {kind: facts(pointer) for kind, pointer in references if not kind.startswith("pars-")}

@@ -84,12 +84,12 @@ class References:
         _there(", ".join(kind for kind, each in zip(kinds, found, strict=True) if each is None), all(found) or None)
         return found
 
-    def optional(self, kind: str, *, cut: bool = True) -> Reference | None:
-        """Open a reference file as `open` does, or None where CRDS has none."""
-        path = self._path(kind)
+    def optional(self, kind: str, *, cut: bool = True, any_size: bool = False) -> Reference | None:
+        """Open a reference file as `open` does, or None where CRDS has none; uncut ones may be of ``any_size``."""
+        path = self.path(kind)
         if path is None:
             return None
-        frame = (self._window.ny, self._window.nx) if self._window else None
+        frame = (self._window.ny, self._window.nx) if self._window and not any_size else None
         self._open.append(Reference(path, self._window if cut else None, frame))
         return self._open[-1]
 
@@ -99,10 +99,10 @@ class References:
 
     def optional_tree(self, kind: str) -> dict[str, Any] | None:
         """Read a reference that is an ASDF file, or None where CRDS has none."""
-        path = self._path(kind)
+        path = self.path(kind)
         return None if path is None else trees.read_tree(path)
 
-    def _path(self, kind: str) -> str | None:
+    def path(self, kind: str) -> str | None:
         """Note a reference in the header, check the file, and return its path; None where CRDS has none."""
         pointer = self.pointers.get(kind)
         if pointer is None:

@@ -1,4 +1,4 @@
-"""What a job is, in plain data.
+"""What a job is to do, in plain data: files, parameters, references, threads and memory.
 
 The only module that knows the ``snakemake`` object which Snakemake gives to scripts.
 """
@@ -32,8 +32,9 @@ class JobSpec:
         What CRDS was asked, or the file that says so: its context and the version of crds go into headers.
     settings : mapping of str to dict
         Parameter to ``{"value": …, "source": …}``, before CRDS's parameter files have their say.
-    skipped : tuple of str
-        Steps that the exposure skips on the way to this one.
+    skipped : mapping of str to str
+        Steps that the exposure skips on the way to this one, and who says so: "release 1.19", a type and file of CRDS,
+        "config".
     code : str or None
         Digest of the code that the job runs.
     threads : int
@@ -57,7 +58,7 @@ class JobSpec:
     references: Mapping[str, str | dict] = field(default_factory=dict)
     asked: str | dict | None = None
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
     code: str | None = None
     threads: int = 1
     memory_mb: int = 2000
@@ -90,7 +91,7 @@ class JobSpec:
             # Beside the pointers, and no input of the rule: a context that selects the same files reruns nothing.
             asked=str(Path(pointers[0]).with_name("asked.json")) if pointers else None,
             settings=params.pop("settings", {}),
-            skipped=tuple(params.pop("skipped", ())),
+            skipped=dict(params.pop("skipped", {})),
             code=params.pop("code", None),
             threads=max(1, snakemake.threads),
             memory_mb=snakemake.resources.get("mem_mb", 2000),

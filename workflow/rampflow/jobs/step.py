@@ -1,4 +1,4 @@
-"""A detector step of one exposure, put together of its parts; what it does with them is in `rampflow.drivers`."""
+"""A detector step of one exposure and its parts: source, references, product, chunks. `rampflow.drivers` uses them."""
 
 from __future__ import annotations
 

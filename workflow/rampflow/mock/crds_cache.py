@@ -113,7 +113,7 @@ def _not_applicable(exposures, traps):
 
 def _new_path(folder, instrument, reftype, serial):
     """Return where a reference file goes, the folder made and no older file there."""
-    extension = "asdf" if reftype in ASDF_TYPES else "fits"
+    extension = "json" if reftype == "msaoper" else "asdf" if reftype in ASDF_TYPES else "fits"
     path = folder / "references/jwst" / instrument.lower()
     path.mkdir(parents=True, exist_ok=True)
     path /= f"jwst_{instrument.lower()}_{reftype}_{9000 + serial:04d}.{extension}"

@@ -32,13 +32,11 @@ _STEP_NAMES = (
 )  # fmt: skip
 # Of exposures that say where they were aimed jwst asks for these, too.
 _OPTICS = (
-    "filteroffset", "specwcs", "regions", "wavelengthrange", "camera", "chromcorr", "collimator", "disperser", "fore",
-    "fpa", "msa", "ote", "ifupost", "ifufore", "ifuslicer", "fflat", "sflat", "dflat",
+    "filteroffset", "specwcs", "regions", "fflat", "sflat", "dflat",
 )  # fmt: skip
 # Every type that some release of the pipeline asks for: a rule must answer, if only with N/A.
 ALL_TYPES = (
     *KEYS,
-    "pastasoss",
     "area",
     *_OPTICS,
     *(f"pars-{step}step" for step in _STEP_NAMES),

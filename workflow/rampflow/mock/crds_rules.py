@@ -7,6 +7,11 @@ real CRDS could match is matched here in the same way.
 from rampflow.mock.configurations import full_frame
 
 _PLACE = ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")
+#: Types of NIRSpec's optics, of exposures that say where they were aimed.
+BENCH = (
+    "camera", "chromcorr", "collimator", "disperser", "fore", "fpa", "ifufore", "ifupost", "ifuslicer", "msa",
+    "msaoper", "ote",
+)  # fmt: skip
 # Selection keys by type; an instrument's own after its name. A key in brackets is in the rule but holds
 # N/A, which matches anything: the file serves all values.
 KEYS = {
@@ -42,6 +47,10 @@ KEYS = {
     },
     "pictureframe": {"": ("DETECTOR",)},
     "distortion": {"": ("DETECTOR", "EXP_TYPE")},
+    "pastasoss": {"": ("EXP_TYPE",)},
+    "wavelengthrange": {"": ("EXP_TYPE",), "NIRSPEC": ("[EXP_TYPE]",)},
+    **dict.fromkeys(BENCH, {"": ("[EXP_TYPE]",)}),
+    "bkg": {"": ("EXP_TYPE",)},
     "reset": {"": ("DETECTOR", "SUBARRAY", "READPATT")},
     "rscd": {"": ("DETECTOR",)},
     "emicorr": {"": ("INSTRUME",)},
@@ -65,7 +74,10 @@ _EXACT = _UNCUT | {"superbias"}
 _ALWAYS_WHOLE = {"trapdensity"}
 TRAPS = {"trapdensity", "trappars", "persat"}
 #: Types whose files are ASDF; the others are FITS.
-ASDF_TYPES = {"emicorr", "sirskernel", "distortion"}
+ASDF_TYPES = {"emicorr", "sirskernel", "distortion", "pastasoss", "wavelengthrange"}
+ASDF_TYPES |= {*BENCH} - {"msaoper"}
+#: Types of SOSS, which other exposures have none of.
+SOSS = {"pastasoss", "wavelengthrange", "bkg"}
 
 
 def _value(exposure, key):
@@ -87,7 +99,10 @@ def entries(exposures, traps=()):
     """Group exposures by the reference that CRDS will select: {(instrument, type, values): exposures}."""
     entries = {}
     for exposure in exposures:
-        for reftype in sorted(TYPES[exposure.instrument] | ({"distortion"} if exposure.aimed else set())):
+        more = SOSS if exposure.exp_type == "NIS_SOSS" else set()
+        if exposure.aimed:
+            more = more | ({*BENCH, "wavelengthrange"} if exposure.instrument == "NIRSPEC" else {"distortion"})
+        for reftype in sorted(TYPES[exposure.instrument] | more):
             if reftype in TRAPS and exposure.detector not in traps:
                 continue
             if reftype == "refpix" and not exposure.irs2:

@@ -6,6 +6,8 @@ from rampflow.detector import irs2
 from rampflow.mock import configurations
 
 _SECONDS = 86400.0
+#: Where the pupil wheel of NIRISS is for SOSS (degrees), and where it was meant to be.
+PUPIL_POSITION, PUPIL_COMMANDED = 245.85, 245.76
 
 
 def header_of(exposure):
@@ -69,8 +71,18 @@ def _optics(exposure):
         ("PUPIL", "instrument.pupil", exposure.pupil),
         ("GRATING", "instrument.grating", exposure.grating),
         ("BAND", "instrument.band", exposure.band),
+        *_shutters(exposure),
+        ("PWCPOS", "instrument.pupil_position", PUPIL_POSITION if exposure.exp_type == "NIS_SOSS" else None),
         ("EXP_TYPE", "exposure.type", exposure.exp_type),
     ]
+
+
+def _shutters(exposure):
+    """Rows that name the file of the shutters that were meant to be open."""
+    if exposure.exp_type != "NRS_MSASPEC" or not exposure.aimed:
+        return []
+    name = f"{exposure.root}_msa.fits"
+    return [("MSAMETFL", "instrument.msa_metadata_file", name), ("MSAMETID", "instrument.msa_metadata_id", 1)]
 
 
 def _readout(exposure, start, end, duration):

@@ -13,6 +13,7 @@ from rampflow.mock.configurations import instrument_of
 from rampflow.mock.effects import Effects
 from rampflow.mock.exposure import MockExposure
 from rampflow.mock.scene import Scene
+from rampflow.mock.shutters import write_shutters
 from rampflow.mock.uncal import write_exposure, write_user_flags
 
 FIELD = Scene(sky=0.6, stars=25, brightest=1500.0)
@@ -233,6 +234,7 @@ def make(name, output, seed=1, report=print, known=None):
     listing = []
     for exposure in chosen.exposures:
         path = write_exposure(exposure, folders["data"], folders["truth"])
+        write_shutters(exposure, folders["data"])
         report(f"[{time.monotonic() - began:6.1f} s] {path.name}  {exposure.shape}  {exposure.subarray}")
         listing.append(
             {

@@ -79,7 +79,7 @@ def render(scene, shape, rng):
     if scene.trace:
         length, across = max(ny, nx), min(ny, nx)
         along = np.linspace(-1, 1, length)
-        ridge = across / 2 + scene.curvature * (along**2 - 0.5)
+        ridge = ridge_of(scene, along, across)
         lines = np.exp(-0.5 * ((along[:, None] - np.array([-0.6, -0.1, 0.35])) / 0.01) ** 2).sum(axis=1)
         spectrum = scene.trace * (0.4 + 0.6 * np.exp(-2 * along**2)) * (1 + 0.5 * lines)
         trace = spectrum * np.exp(-0.5 * ((np.arange(across)[:, None] + 0.5 - ridge) / sigma) ** 2)
@@ -88,6 +88,11 @@ def render(scene, shape, rng):
         y, x = ny // 2, nx // 2
         sources[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3] += scene.saturated_patch
     return steady, sources
+
+
+def ridge_of(scene, along, across):
+    """Where the ridge of a spectrum is across the window (pixel, from its edge), for places from -1 to 1 along it."""
+    return across / 2 + scene.curvature * (along**2 - 0.5)
 
 
 def light_curve(scene, nints):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampflow.crds.asked import failures
 from rampflow.io.shared_files import read_json
+from rampflow.planning.inapplicable import inapplicable
 from rampflow.planning.plan import Plan
 from rampflow.planning.selectors import mode_of
 from rampflow.settings.chain import Chain
@@ -40,7 +41,7 @@ class Kept:
         self._results = results
 
     def version(self) -> object:
-        """Return what is not the same for two answers; None while there is none."""
+        """Return something by which an answer can be told from a later one; None while there is no answer."""
         try:
             found = os.stat(self._results / ANSWERED)
         except OSError:
@@ -87,7 +88,7 @@ class Answers:
 
     @property
     def version(self) -> object:
-        """What is not the same for two answers; None while there is none."""
+        """Something by which an answer can be told from a later one; None while there is no answer."""
         self._look()
         return self._seen
 
@@ -105,10 +106,21 @@ class Answers:
             with contextlib.suppress(ConfigError):
                 if self._seen is not None:
                     self._chains[root] = self._plan.settle(root, self.parameter_files(root))
+            self._chains[root] = self._chains[root].without(self._inapplicable(root))
         return self._chains[root]
 
+    def _inapplicable(self, root: str) -> dict[str, str]:
+        """Return the steps that have nothing to do in an exposure, but for those that the user keeps by name."""
+        gain = self._source.pointer(root, "gain") if self._seen is not None else None
+        keep = self._plan.config["keep"]
+        found = inapplicable(self._plan.exposures[root], gain)
+        return {step: why for step, why in found.items() if isinstance(keep, str) or step not in keep}
+
     def disagreements(self) -> list[str]:
-        """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures."""
+        """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures.
+
+        And where it says nothing of a step that jwst then leaves out, and the tables do not.
+        """
         kinds: dict[str, list[Exposure]] = defaultdict(list)
         for root, exposure in self._plan.exposures.items():
             chain, cells = self.chain(root), self._plan.cells(exposure)
@@ -117,9 +129,20 @@ class Answers:
                     who = f"{'off' if entry['value'] else 'on'} by CRDS ({entry['source'].split()[0]})"
                     table = f"{cells[step]} in its table" if step in cells else "not in its table"
                     kinds[f"{step}: {who}, {table} (release {self._plan.release.name})"].append(exposure)
+                if self._unlike_jwst(step, chain):
+                    table = f"on by its table (release {self._plan.release.name})"
+                    why = "where CRDS has no parameter file that says so; jwst has it off then"
+                    kinds[f"{step}: {table}, {why} (steps: {{{step}: {{skip: true}}}})"].append(exposure)
             for step, why in chain.kept.items():
                 kinds[f"{step}: {why}"].append(exposure)
         return [f"{kind}: {_counted(exposures)}" for kind, exposures in kinds.items()]
+
+    def _unlike_jwst(self, step: str, chain: Chain) -> bool:
+        """Whether a step runs that jwst would leave out, since nobody but the step table says anything of it."""
+        release = self._plan.release
+        asked = self._seen is not None and self._plan.config["crds"]["pars"]
+        alone = chain.skips[step]["source"] == f"release {release.name}"
+        return asked and alone and step in chain.steps and step in release.off_in_jwst
 
     def chained_after(self, root: str) -> str | None:
         """Return the root of the exposure whose persistence is handed on to this one; None without one."""
@@ -142,6 +165,10 @@ class Answers:
     def pointer(self, root: str, kind: str) -> Any:
         """Return what CRDS has answered for a type; None where there is no answer."""
         return self._source.pointer(root, kind)
+
+    def summary(self, root: str) -> dict[str, Any]:
+        """Return all that CRDS was asked and has answered for an exposure; empty where there is no answer."""
+        return self._source.summary(root)
 
     def parameter_files(self, root: str) -> dict[str, Any]:
         """Read CRDS's parameter files for an exposure: type to what its file holds, of the types that have one."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rampflow.planning import masks
 from rampflow.planning.exposures import Survey, survey
 from rampflow.planning.plan import Plan
 from rampflow.settings.configuration import ConfigError, check_config
@@ -30,29 +31,30 @@ def prepare(
     config : dict
         The configuration with every key.
     plan : `~rampflow.planning.plan.Plan`
-        The plan.
+        The plan; its ``unusable`` are the exposures that fail before anything runs.
     notices : list of str
         What to say once: one line each.
 
     Raises
     ------
     ConfigError
-        With a line for each problem: of the configuration, of the exposures, and of what the one asks of the other.
+        With a line for each problem of the configuration, of what it asks of the exposures, and of each exposure that
+        cannot be used; of the latter only if there is another problem, or none can.
     """
     config, problems, wrong = usable(config)
-    found = Survey([], [], [], [])
+    found = Survey([], [], {}, [], [])
     plan: Any = None
     if "exposures" not in wrong:
         found = survey(config, directory, remember)
     problems += found.problems
     if "release" not in wrong:
         try:
-            plan = Plan(config, found.exposures, directory, others=found.names)
+            plan = Plan(config, found.exposures, directory, others=found.names, unusable=found.unusable)
         except ConfigError as error:
             problems += error.problems
     problems += _path_problems(config, Path(directory))
-    if problems:
-        raise ConfigError(problems)
+    if problems or not found.exposures:
+        raise ConfigError([*problems, *found.unusable.values()])
     return config, plan, [*found.notices, *plan.notices]
 
 
@@ -109,6 +111,7 @@ def _path_problems(config: Mapping[str, Any], directory: Path) -> Iterator[str]:
                 name = results.rstrip("/") if path == directory / results else path
                 yield f"{name}: {what}; correct the key results of the configuration"
             break
+    yield from masks.problems(config, directory)
     for where, path in named_files(config["steps"]):
         if not (directory / path).is_file():
             yield f"{where}: no file {path!r}; correct the path"

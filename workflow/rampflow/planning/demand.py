@@ -3,6 +3,7 @@
 A run works for it; what another configuration would do is told by it, without a run.
 """
 
+import contextlib
 import functools
 import os
 from collections.abc import Mapping
@@ -11,14 +12,18 @@ from typing import Any
 
 from rampflow.crds.asked import answers_hold
 from rampflow.planning.answers import Answers
+from rampflow.planning.masks import Masks
 from rampflow.planning.plan import Plan
 from rampflow.planning.reference_requests import ReferenceRequests
-from rampflow.settings.chain import Chain
+from rampflow.settings.chain import Chain, reference_types
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import PIPELINE, Settings, merge_parameters, parameter_type
 
 #: Parameters that name a file of the user's, which is an input of the step's rule.
 USER_FILES = {"dq_init": "user_supplied_dq", "clean_flicker_noise": "user_mask", "picture_frame": "user_mask"}
+
+#: Steps that leave science regions out of what they measure.
+MASKING = ("clean_flicker_noise", "picture_frame")
 
 
 class Demand:
@@ -37,6 +42,8 @@ class Demand:
         Folder of the results.
     requests : ReferenceRequests
         What CRDS is asked.
+    masks : Masks
+        Where masks of NIRSpec's science regions come from.
     """
 
     def __init__(self, plan: Plan, answers: Answers) -> None:
@@ -44,6 +51,7 @@ class Demand:
         self.config = plan.config
         self.requests = ReferenceRequests(plan)
         self.results = self.config["results"].rstrip("/")
+        self.masks = Masks(self.config, self.results, answers.summary)
 
     def products_of(self, exposure: str) -> list[str]:
         """Return the kinds of the final products of an exposure.
@@ -80,9 +88,9 @@ class Demand:
             return self.plan.settings(step, exposure)
 
     def reference_types(self, step: str, exposure: str) -> list[str]:
-        """CRDS types that a step of an exposure reads: reference files and parameter files."""
+        """CRDS types of what a step of an exposure reads, parameter files too; none of a step that is off."""
         chain = self.chain(exposure)
-        if step not in chain.steps:
+        if not chain.asks_for(step):
             return []
         own = (parameter_type(step), PIPELINE)
         parameters = [kind for kind in self.plan.parameter_types(exposure) if kind in own]
@@ -94,8 +102,15 @@ class Demand:
         return os.path.exists(self.answers.file) and all(map(self._answers_hold, self.plan.exposures))
 
     def _answers_hold(self, exposure: str) -> bool:
-        folder = Path(self.results, exposure, "references")
-        return answers_hold(folder, self.requests.of(exposure), self.config["crds"], self.config["lock"])[0]
+        folder, lock = Path(self.results, exposure, "references"), self.config["lock"]
+
+        def needed(pars: Mapping[str, Any]) -> list[str]:
+            return [kind for kinds in reference_types(self.plan.terms(exposure), pars).values() for kind in kinds]
+
+        # Parameter files that cannot be used are a case for the job that asks.
+        with contextlib.suppress(ConfigError):
+            return answers_hold(folder, self.requests.of(exposure), self.config["crds"], lock, needed)[0]
+        return False
 
     # --- what a product follows from ------------------------------------------------------------------
 
@@ -115,9 +130,16 @@ class Demand:
         """Return the files of the user's that a step reads, by the words of its rule: those that there are."""
         settings = self.settings(step, exposure)
         named = {"user": settings.get(USER_FILES.get(step, ""), {}).get("value")}
+        named["mask"] = self.science_mask(step, exposure)
         if step == "persistence" and not self.answers.chained_after(exposure):
             named["carried"] = self.carried_file(exposure)
         return {word: path for word, path in named.items() if path}
+
+    def science_mask(self, step: str, exposure: str) -> str | None:
+        """Return the file that says where NIRSpec's science regions are; None where a step needs, or has, none."""
+        if step not in MASKING:
+            return None
+        return self.masks.file(self.plan.exposures[exposure], self.settings(step, exposure))
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""

@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 from rampflow.detector.multistripe import Stripes
 from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
-from rampflow.errors import BadExposure, FileProblem
+from rampflow.errors import BadExposure, FileProblem, said_together
 from rampflow.io.raw_headers import Raw
 from rampflow.planning.header_cache import read_all
 from rampflow.settings.configuration import ConfigError, check_config, schema, suggestion
 from rampflow.settings.paths import expanded
 from rampflow.settings.product_names import split_name
+from rampflow.settings.release import kinds_of
 from rampflow.settings.tables import read_table
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
@@ -31,8 +32,7 @@ _OPTIONAL_COUNTS = {"INTSTART": 1, "INTEND": 1, "DRPFRMS1": 0, "NRSTSTRT": 0, "N
 _OPTIONAL_COUNTS |= dict.fromkeys(("FRMDIVSR", "SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"), 1)
 _TIMES = ("TGROUP", "TFRAME")
 _MAGIC = re.compile(r"[*?[]")
-# Exposures that are named in a notice that holds for more of them.
-_NAMED = 3
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 GUIDE_STAR_TYPES = {
     "FGS_ID-IMAGE": "identification",
@@ -66,6 +66,11 @@ class Exposure:
     digest: str  #: of the primary header
     placeholder: bool = False  #: stands for a mode of which there is no file, to draw its graph
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What decides, beside the mode, which references its steps ask for."""
+        return kinds_of(self.exp_type, irs2=self.irs2)
+
 
 def placeholder(instrument: str, tso: bool) -> Exposure:
     """Return an exposure that stands for a mode: it has a chain of steps, but no file."""
@@ -96,7 +101,8 @@ class Survey(NamedTuple):
     """What there is of the exposures that a configuration asks for."""
 
     exposures: list[Exposure]  #: those that can be used (`Exposure`), sorted by root
-    problems: list[str]  #: one line for each that cannot be used, or for what there is not
+    problems: list[str]  #: of the configuration, a line each: what there is not, what contradicts it
+    unusable: dict[str, str]  #: root of each that cannot be used to a line that names its file
     notices: list[str]  #: what to say of those that can
     names: list[str]  #: roots of all that were asked for
 
@@ -118,16 +124,16 @@ def find_exposures(config: Mapping[str, Any], directory: str | Path = ".") -> tu
         all, the `placeholder` of that mode.
     notices : list of str
         One line for each exposure that was left out, with ``skip_bad``; or that there is no file; or for keywords
-        that disagree with the arrays.
+        that disagree with the arrays. Without ``skip_bad`` `survey` has those that cannot be used.
 
     Raises
     ------
     ConfigError
-        If an exposure cannot be used, with a line for each; with ``skip_bad`` only if none can.
+        If the configuration asks for what there is not, or no exposure can be used, with a line for each.
     """
     found = survey(config, directory)
-    if found.problems:
-        raise ConfigError(found.problems)
+    if found.problems or not found.exposures:
+        raise ConfigError([*found.problems, *found.unusable.values()])
     return found.exposures, found.notices
 
 
@@ -141,46 +147,53 @@ def survey(config: Mapping[str, Any], directory: str | Path = ".", remember: boo
     try:
         given, problems = _listed(config["exposures"], directory)
     except ConfigError as error:
-        return Survey([], error.problems, [], [])
+        return Survey([], error.problems, {}, [], [])
     names = [entry["exposure"] for entry in given]
     present = [entry for entry in given if (directory / entry["uncal"]).is_file()]
     if not present and None not in (config["instrument"], config["tso"]):
         mode = placeholder(config["instrument"], config["tso"])
-        return Survey([mode], [], problems or [f"exposures: no file {entry['uncal']!r}" for entry in given], names)
+        return Survey([mode], [], {}, problems or [f"exposures: no file {entry['uncal']!r}" for entry in given], names)
     found, unreadable = read_all(given, directory, remember)
-    problems += unreadable
     exposures: list[Exposure] = []
     lines: list[tuple[str, str]] = []
     for entry, facts in found:
         try:
             exposure = _exposure(entry, facts)
+        except BadExposure as problem:
+            unreadable.append((entry, str(problem)))
+            continue
+        try:
             _agree(exposure, entry, "the table says")
             _agree(exposure, config, "the config says")
             exposures.append(exposure)
         except BadExposure as problem:
             problems.append(f"{entry['uncal']}: {problem}")
         else:
-            lines += [(line, exposure.path) for line in _disagreements(exposure, facts["raw"])]
-    count = Counter(exposure.root for exposure in exposures)
+            lines += [(exposure.path, line) for line in _disagreements(exposure, facts["raw"])]
+    count = Counter(names)
     for root in [root for root in count if count[root] > 1]:
-        paths = " and ".join(exposure.path for exposure in exposures if exposure.root == root)
+        paths = " and ".join(entry["uncal"] for entry in given if entry["exposure"] == root)
         problems.append(f"{paths}: one name, {root!r}, for {count[root]} files; name each in a table")
     exposures = sorted((one for one in exposures if count[one.root] == 1), key=lambda one: one.root)
-    notices = _gathered(lines)
+    unusable = {_known_by(entry): _in_a_record(f"{entry['uncal']}: {problem}") for entry, problem in unreadable}
+    notices = said_together(lines)
     if config["skip_bad"] and exposures:
-        return Survey(exposures, [], [f"left out: {problem}" for problem in problems] + notices, names)
-    if problems and exposures:
-        problems.append(f"{len(exposures)} of {len(given)} can be used; skip_bad: true leaves out the others")
-    return Survey(exposures, problems, notices, names)
+        left = [f"{entry['uncal']}: {problem}" for entry, problem in unreadable]
+        return Survey(exposures, [], {}, [f"left out: {line}" for line in [*problems, *left]] + notices, names)
+    return Survey(exposures, problems, unusable, notices, names)
 
 
-def _gathered(notices: Iterable[tuple[str, str]]) -> list[str]:
-    """Say what holds for several exposures once."""
-    paths: dict[str, list[str]] = {}
-    for line, path in notices:
-        paths.setdefault(line, []).append(path)
-    more = {line: f" and {len(of) - _NAMED} more" if len(of) > _NAMED else "" for line, of in paths.items()}
-    return [f"{', '.join(of[:_NAMED])}{more[line]}: {line}" for line, of in paths.items()]
+def _known_by(entry: Mapping[str, Any]) -> str:
+    """Return the name of an exposure that cannot be used; where its own cannot be that of a folder, one like it."""
+    name = str(entry["exposure"])
+    if _NAME.fullmatch(name):
+        return name
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", os.path.basename(entry["uncal"])).lstrip("._+-") or "unnamed"
+
+
+def _in_a_record(text: str) -> str:
+    """Write out characters that no text in a record can have: bytes that are no UTF-8, and NUL."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def root_name(path: str | Path) -> str:
@@ -289,7 +302,7 @@ def _exposure(entry: Mapping[str, Any], facts: Mapping[str, Any]) -> Exposure:
             Orientation.from_axes(*axes)
     except (ValueError, FileProblem) as problem:
         raise BadExposure(str(problem).removeprefix(f"{entry['uncal']}: ")) from None
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", entry["exposure"]):
+    if not _NAME.fullmatch(entry["exposure"]):
         raise BadExposure(
             f"{entry['exposure']!r} cannot name products (letters, digits and . _ + - can); rename the file, "
             "or name the exposure in a table"
@@ -341,7 +354,11 @@ def _is_number(value: object) -> bool:
 
 
 def _disagreements(exposure: Exposure, raw: Raw) -> Iterator[str]:
-    """Say where keywords and arrays disagree and the arrays are followed."""
+    """Say what is odd about an exposure that can be used, such as keywords and arrays that disagree."""
+    yield from raw.remarks
+    if (raw.header.get("ZEROFRAM") is True) != (raw.zeroframe is not None):
+        is_there = "an array ZEROFRAME" if raw.zeroframe is not None else "no array ZEROFRAME"
+        yield f"ZEROFRAM is {raw.header.get('ZEROFRAM')} where there is {is_there}: no zero frame is used"
     header, (integrations, _, rows, columns) = raw.header, exposure.shape
     first, last = header.get("INTSTART"), header.get("INTEND")
     if first is not None and last is not None:

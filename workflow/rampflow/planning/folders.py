@@ -8,7 +8,7 @@ from pathlib import Path
 _INSIDE = ("", "references", "parameters", "record", "logs", "carried")
 
 
-def unusable(results: str | Path, exposures: Iterable[str]) -> dict[str, str]:
+def without_place(results: str | Path, exposures: Iterable[str]) -> dict[str, str]:
     """Find exposures whose products would have no place.
 
     Parameters

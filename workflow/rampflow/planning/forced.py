@@ -1,4 +1,4 @@
-"""Jobs that Snakemake is made to do: by the user, by itself after a run that was killed, or since they do not stand."""
+"""Jobs that Snakemake is made to do: by the user, by itself after a killed run, or because their products are stale."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -31,12 +31,17 @@ class Forced:
         self._paths |= paths
         dag.forcefiles.update(paths)
 
+    def have_changed(self, dag: Any) -> bool:
+        """Whether others than those of `add` are forced than when this was asked last."""
+        seen, self._seen = self._seen, len(dag.forcefiles) - len(self._paths)
+        if changed := seen != self._seen:
+            self._others = self._by_exposure(set(map(str, dag.forcefiles)) - self._paths)
+        return changed
+
     def jobs(self, dag: Any, exposure: str) -> set[str]:
         """Return the jobs of an exposure that are done anew."""
         # With thousands of exposures their files cannot be looked through for every job.
-        if self._seen != len(dag.forcefiles) - len(self._paths):
-            self._seen = len(dag.forcefiles) - len(self._paths)
-            self._others = self._by_exposure(set(map(str, dag.forcefiles)) - self._paths)
+        self.have_changed(dag)
         rules = {rule.name for rule in dag.forcerules}
         return self._own.get(exposure, set()) | self._others.get(exposure, set()) | rules
 

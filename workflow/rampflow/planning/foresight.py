@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rampflow.planning.demand import Demand
-from rampflow.planning.standing import FINAL, MADE_FROM, Standing
+from rampflow.planning.holding import FINAL, MADE_FROM
+from rampflow.planning.standing import Standing
 
 #: What an exposure leaves for the next one in its detector, beside its products.
 CARRIED = "carried/persistence.json"
@@ -105,7 +106,7 @@ class Foresight:
         return [job for job in self._standing.jobs(exposure) if job not in FINAL or FINAL[job][0] in wanted]
 
     def _stands(self, exposure: str, job: str) -> bool:
-        return self._standing.stands(job, exposure, self._standing.stale(exposure))
+        return self._standing.stands(job, exposure, self._standing.stale)
 
     # --- the graph ------------------------------------------------------------------------------------
 

@@ -14,12 +14,12 @@ from rampflow.io.shared_files import replace
 
 #: The cache, in the run's folder.
 CACHE = Path(".rampflow") / "headers.json"
-_CACHE_FORMAT = 3
+_CACHE_FORMAT = 4
 
 
 def read_all(
     entries: Iterable[Mapping[str, Any]], directory: Path, remember: bool = True
-) -> tuple[list[tuple[Mapping[str, Any], dict[str, Any]]], list[str]]:
+) -> tuple[list[tuple[Mapping[str, Any], dict[str, Any]]], list[tuple[Mapping[str, Any], str]]]:
     """Read the headers of raw files, or take them from the cache.
 
     Parameters
@@ -36,11 +36,12 @@ def read_all(
     found : list of tuple
         (entry, facts) of the files that can be read; facts are ``size`` and ``mtime_ns`` of the file, ``raw``
         (`~rampflow.io.raw_headers.Raw`) and ``digest``, of its primary header.
-    problems : list of str
-        One line for each of the others.
+    problems : list of tuple
+        (entry, what is wrong) of the others.
     """
     cached, fresh = _load_cache(directory / CACHE), {}
-    found, problems = [], []
+    found: list[tuple[Mapping[str, Any], dict[str, Any]]] = []
+    problems: list[tuple[Mapping[str, Any], str]] = []
     for entry in entries:
         path = entry["uncal"]
         try:
@@ -48,7 +49,7 @@ def read_all(
         except (OSError, ValueError) as error:
             where = f" in {os.path.abspath(directory)}" if not os.path.isabs(path) else ""
             why = why_unreadable(directory / path, error)
-            problems.append(f"{path}: {why}{where if why == 'there is no such file' else ''}")
+            problems.append((entry, f"{why}{where if why == 'there is no such file' else ''}"))
             continue
         facts = cached.get(path)
         if facts is None or [facts["size"], facts["mtime_ns"]] != [status.st_size, status.st_mtime_ns]:
@@ -58,13 +59,13 @@ def read_all(
                 facts["digest"] = hashlib.sha256(json.dumps(facts["raw"].header).encode()).hexdigest()[:16]
             except Unreadable as problem:
                 # What does not lie in the file itself may be mended without a trace in its size and time.
-                problems.append(f"{path}: {problem}")
+                problems.append((entry, str(problem)))
                 continue
             except BadExposure as problem:
                 facts["problem"] = str(problem)
         fresh[path] = facts
         if "problem" in facts:
-            problems.append(f"{path}: {facts['problem']}")
+            problems.append((entry, facts["problem"]))
         else:
             found.append((entry, facts | {"raw": Raw(*facts["raw"])}))
     if remember and fresh != cached:

@@ -22,6 +22,32 @@ _DEFAULT = {
 }
 
 
+def hold() -> None:
+    """Keep signals back until `watch_imports`, in the program that this one becomes, too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _DEFAULT)
+
+
+def watch_imports() -> None:
+    """While Snakemake is imported, which takes a second or more, end the process with one line when a signal comes.
+
+    A signal that is ignored, as the hang-up is under nohup, stays so.
+    """
+    for number, default in _DEFAULT.items():
+        if signal.getsignal(number) == default:
+            signal.signal(number, _end_at_once)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEFAULT)
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    # Nothing is to be put in order yet, and whoever imports may catch what is raised.
+    _say(_too_early(number))
+    os._exit(1)
+
+
+def _too_early(number: int) -> str:
+    return f"interrupted ({signal.Signals(number).name}) before anything has run"
+
+
 class Interruption:
     """What has been asked of the run by signals.
 
@@ -45,7 +71,7 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             return
         for number, default in _DEFAULT.items():
-            if signal.getsignal(number) == default:
+            if signal.getsignal(number) in (default, _end_at_once):
                 signal.signal(number, self._received)
 
     def let_end(self, scheduler: Any, local: bool) -> None:
@@ -69,14 +95,14 @@ class Interruption:
         self._scheduler = scheduler
 
     def spare(self, process: "subprocess.Popen | None") -> None:
-        """Do not end this process (`~subprocess.Popen` or None) with the jobs: it is none."""
+        """Leave a process (`~subprocess.Popen` or None) alone when jobs are ended: the server of the warm start."""
         if process is not None:
             self._spared.add(process.pid)
 
     def _received(self, number: int, _frame: FrameType | None) -> None:
         first, self.by = self.by is None, self.by or signal.Signals(number).name
         if self._scheduler is None:
-            raise SystemExit(f"rampflow: interrupted ({self.by}) before anything has run")
+            raise SystemExit(f"rampflow: {_too_early(number)}")
         if first and number == signal.SIGINT and not self._local:
             raise KeyboardInterrupt
         if first:

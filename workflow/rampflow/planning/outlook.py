@@ -17,11 +17,12 @@ from rampflow.io.shared_files import read_json
 from rampflow.planning.answers import ANSWERED, Answers, Kept
 from rampflow.planning.beginning import prepare
 from rampflow.planning.demand import Demand
-from rampflow.planning.folders import unusable
+from rampflow.planning.folders import without_place
 from rampflow.planning.foresight import Foresight
 from rampflow.planning.results_lock import NAME as LOCK
 from rampflow.planning.results_lock import ResultsLock
 from rampflow.planning.standing import Standing
+from rampflow.settings.configuration import ConfigError
 
 #: What the job `references` keeps in the run's own folder, and reads there.
 _STATE = Path(".rampflow")
@@ -75,6 +76,7 @@ class Outlook(NamedTuple):
     asks: bool  #: whether CRDS would be asked
     source: Kept  #: the answers
     failed: dict[str, str]  #: exposure to why CRDS would have no answer for it
+    left_out: dict[str, str]  #: exposure to why it would not be worked on
     notices: list[str]  #: what the run would say first
 
 
@@ -96,11 +98,12 @@ def look_ahead(config: Mapping[str, Any], fetches: str = NOTHING) -> Outlook:
         The run would end when CRDS is asked, or what it would be told is not known here.
     """
     _, plan, notices = prepare(config, Path.cwd(), remember=False)
+    if any(exposure.placeholder for exposure in plan.exposures.values()):
+        raise ConfigError(["exposures: there is none; the files that the configuration names are not there"])
     results = Path(plan.config["results"].rstrip("/"))
-    left_out = unusable(results, plan.exposures)
-    notices += [f"{root}: {why}; this exposure is left out" for root, why in left_out.items()]
-    for root in left_out:
-        del plan.exposures[root]
+    if lines := plan.give_up(without_place(results, plan.exposures)):
+        raise ConfigError([*lines, *plan.unusable.values()])
+    notices += [f"cannot be used: {line}" for line in plan.unusable.values()]
     source = Kept(results)
     if (results / LOCK).exists() and ResultsLock(results, "").dead_holder() is None:
         notices.append(f"a run works on {results}: what is said here holds for this moment")
@@ -111,8 +114,10 @@ def look_ahead(config: Mapping[str, Any], fetches: str = NOTHING) -> Outlook:
         source = Forecast(results, found, failed)
         demand = Demand(plan, Answers(plan, results, source))
     standing = Standing(demand)
+    failed = {exposure: why for exposure, why in failed.items() if exposure in plan.exposures}
     jobs = Foresight(demand, standing).jobs()
-    return Outlook(demand, standing, jobs, asks, source, failed, notices + demand.answers.disagreements())
+    notices += demand.answers.disagreements()
+    return Outlook(demand, standing, jobs, asks, source, failed, dict(plan.unusable), notices)
 
 
 def _ask(demand: Demand, kept: Kept, fetches: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,11 +3,13 @@
 A calibration release is data (``workflow/releases``): step tables, parameter defaults, and the CRDS types of
 each step. The plan joins it with the configuration and with what each exposure is, and then with what CRDS's
 parameter files say. It knows neither FITS nor Snakemake, and does not ask CRDS; of an exposure it needs ``root``,
-``instrument``, ``tso``, ``irs2`` and ``superstripes`` (`rampflow.planning.exposures.Exposure`).
+``instrument``, ``tso``, ``kinds`` and ``superstripes`` (`rampflow.planning.exposures.Exposure`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rampflow.planning.layer_checks import PARAMETER_FILES, LayerChecks
@@ -56,7 +58,9 @@ class Plan:
     directory : path-like, optional
         The run's folder, where relative paths start.
     others : iterable of str, optional
-        Names of exposures that were asked for and cannot be used: the configuration may speak of them.
+        Names of all exposures that were asked for: the configuration may speak of those that cannot be used, too.
+    unusable : mapping, optional
+        root to a line, of exposures that cannot be used.
 
     Attributes
     ----------
@@ -65,7 +69,9 @@ class Plan:
     release : Release
         The release that it names.
     exposures : dict
-        root to Exposure.
+        root to Exposure, of those that the run processes.
+    unusable : dict
+        root to a line that says why, of those that it does not.
     steps : list of str
         The steps that any exposure passes through before CRDS has its say, each after those that come before it.
     possible_steps : list of str
@@ -89,10 +95,12 @@ class Plan:
         exposures: "Iterable[Exposure]",
         directory: str | Path = ".",
         others: Iterable[str] = (),
+        unusable: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.config = check_config(config)
         self.release = load_release(self.config["release"])
         self.exposures = {exposure.root: exposure for exposure in exposures}
+        self.unusable = dict(unusable)
         self.notices: list[str] = []
         roots = {*self.exposures, *others}
         types = self.release.types
@@ -115,7 +123,7 @@ class Plan:
         problems += [
             f"config: steps: every step of {root} is skipped" for root in self.exposures if not self.chain(root)
         ]
-        problems += self._refuse(self._superstripe_problems())
+        problems += self.give_up(self._superstripe_problems(), leave_out=self.config["skip_bad"])
         problems += link_problems(self._linked())
         if problems:
             raise ConfigError(problems)
@@ -232,18 +240,51 @@ class Plan:
                 given |= single
         return given
 
+    def give_up(self, problems: Mapping[str, str], leave_out: bool = False) -> list[str]:
+        """Go on without exposures, which are ``unusable`` then, or left out with a notice.
+
+        What one leaves in its detector is not known to those that persistence chains to it: they are given up, too.
+
+        Parameters
+        ----------
+        problems : mapping
+            root to what is wrong, of exposures of the plan.
+        leave_out : bool, optional
+            Whether the user has asked for that (``skip_bad``), and the run is complete without them.
+
+        Returns
+        -------
+        list of str
+            A line for each if no exposure is left; else nothing.
+        """
+        lines = {root: f"{root}: {problem}" for root, problem in problems.items()}
+        if not leave_out and (first := next(iter([*self.unusable, *lines]), None)):
+            why = f"persistence is chained, and what {first} leaves is not known; mend that, or set skip_bad: true"
+            lines |= {one.exposure.root: f"{one.exposure.root}: {why}" for one in self._linked()} | lines
+        if lines.keys() == self.exposures.keys():
+            return list(lines.values())
+        if leave_out:
+            self.notices += [f"left out: {line}" for line in lines.values()]
+        else:
+            self.unusable |= lines
+        for root in lines:
+            del self.exposures[root]
+        return []
+
     # --- inside ---------------------------------------------------------------------------------------
 
     def _find(self, exposure: "Exposure | str") -> "Exposure":
         root = exposure if isinstance(exposure, str) else exposure.root
+        if root in self.unusable:
+            raise KeyError(f"exposure {root!r} cannot be used: {self.unusable[root]}")
         if root not in self.exposures:
             raise KeyError(f"no exposure {root!r} in this run{suggestion(root, self.exposures)}")
         return self.exposures[root]
 
     def _kind(self, exposure: "Exposure") -> object:
-        """Return what the terms of an exposure hang on."""
+        """Return what the terms of an exposure depend on: exposures for which it is equal share them."""
         layers = tuple(id(layer) for layer in self._layers_of[exposure.root])
-        return _mode(exposure), exposure.irs2, bool(exposure.superstripes), layers
+        return _mode(exposure), exposure.kinds, bool(exposure.superstripes), layers
 
     def _skip(self, step: str, exposure: "Exposure") -> dict[str, Any]:
         """Return whether the step is skipped, and who says so, before CRDS has its say."""
@@ -259,7 +300,8 @@ class Plan:
     def _terms_of(self, exposure: "Exposure") -> Terms:
         order = self.release.order[_mode(exposure)]
         kept = {"ramp_fit": _NO_RATES} | ({"refpix": _NOT_COLLATED} if exposure.superstripes else {})
-        types = {step: self.release.conditional_types(step, exposure.instrument, irs2=exposure.irs2) for step in order}
+        needed = partial(self.release.conditional_types, instrument=exposure.instrument, kinds=exposure.kinds)
+        types = {step: needed(step) for step in order}
         values: dict[str, Settings] = {}
         for step, kinds in types.items():
             names = {condition.partition("=")[0] for _, condition in kinds if condition}
@@ -297,17 +339,6 @@ class Plan:
             if values["chain"]["value"] and "persistence" in self._possible(exposure):
                 yield Linked(exposure, values["algorithm"]["value"])
 
-    def _refuse(self, problems: Mapping[str, str]) -> list[str]:
-        """Return a line for each exposure that has a problem (root to what it is); with skip_bad leave them out."""
-        refused = {root: f"{root}: {problem}" for root, problem in problems.items()}
-        if refused and (not self.config["skip_bad"] or refused.keys() == self.exposures.keys()):
-            cure = "take the exposure out, or set skip_bad: true to leave such exposures out"
-            return [f"{line}; {cure}" for line in refused.values()]
-        self.notices += [f"{line}: left out" for line in refused.values()]
-        for root in refused:
-            del self.exposures[root]
-        return []
-
     def _superstripe_problems(self) -> dict[str, str]:
         """Find exposures of superstripes that nothing would put together."""
         problems = {}
@@ -315,10 +346,12 @@ class Plan:
             if not exposure.superstripes:
                 continue
             if "refpix" not in self.chain(exposure):
-                problems[root] = "its superstripes are put together by refpix, which must not be skipped"
+                why = "its superstripes are put together by refpix, which must not be skipped"
+                problems[root] = f"{why}; take the exposure out, or do not skip it"
             elif not self.settings("refpix", exposure)["collate_superstripes"]["value"]:
                 who = self.settings("refpix", exposure)["collate_superstripes"]["source"]
-                problems[root] = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
+                why = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
+                problems[root] = f"{why}; take the exposure out, or set it to true"
         return problems
 
     def _notice(self) -> None:

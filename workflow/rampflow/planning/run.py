@@ -19,7 +19,7 @@ from rampflow.planning import cluster, kernels_place, portions
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.demand import Demand
-from rampflow.planning.folders import unusable
+from rampflow.planning.folders import without_place
 from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
@@ -34,10 +34,12 @@ BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
 #: Where a run keeps what is neither product nor record, in its own folder; only its owner may look there.
 STATE = ".rampflow"
+#: Files that are never made, among the results; the jobs that should make them say who stops, and why.
+USABLE, ANSWERED = "logs/all_usable", "logs/all_answered"
 
 
 class Run:
-    """What the Snakefile asks.
+    """A run of the workflow: it answers what the Snakefile and the rules ask.
 
     Parameters
     ----------
@@ -78,7 +80,8 @@ class Run:
         self.results = self.config["results"].rstrip("/")
         mine = portions.asked_for() if interruption is not None else None
         if mine is not None:
-            self.plan.exposures = {root: self.plan.exposures[root] for root in mine}
+            # What cannot be used has failed on the head.
+            self.plan.exposures, self.plan.unusable = {root: self.plan.exposures[root] for root in mine}, {}
         self.answers = Answers(self.plan, self.results)
         self.demand = Demand(self.plan, self.answers)
         self._told: object = None
@@ -90,19 +93,23 @@ class Run:
         self._forced = Forced(self.results)
         self._check_place()
         if interruption is not None and self._portion is None:
+            self._say_unusable()
             self._succeed_dead_run()
+
+    def _say_unusable(self) -> None:
+        """Say which exposures fail before anything runs, in a dry run, too."""
+        if lines := list(self.plan.unusable.values()):
+            number, good = len(lines), len(self.plan.exposures)
+            cure = "skip_bad: true leaves such files out"
+            tell([*lines, f"{number} of {number + good} exposures cannot be used, {good} can; {cure}"])
 
     def _check_place(self) -> None:
         """Refuse a run that Snakemake itself could not do, in one line instead of many."""
         if full := room.is_full("."):
             raise SystemExit(f"rampflow: {os.getcwd()}: {full}, nothing can run there; make room")
-        self.without_place = unusable(self.results, self.plan.exposures)
-        lines = [f"{root}: {why}" for root, why in self.without_place.items()]
-        if lines and len(lines) == len(self.plan.exposures):
-            raise SystemExit("\n".join(f"rampflow: {line}" for line in lines))
-        self.notices += [f"{line}; this exposure is left out" for line in lines]
-        for root in self.without_place:
-            del self.plan.exposures[root]
+        lines = self.plan.give_up(without_place(self.results, self.plan.exposures))
+        if lines:
+            raise SystemExit("\n".join(f"rampflow: {line}" for line in [*lines, *self.plan.unusable.values()]))
 
     def _succeed_dead_run(self) -> None:
         """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
@@ -133,7 +140,7 @@ class Run:
             self._file.end_killed(since)
 
     def begin(self, workflow: Any) -> None:
-        """Say once what the user should know before anything runs; keep Snakemake's scheduler from known harm.
+        """Begin the run: take the lock of the results, say what the user should know, note it in the file of the run.
 
         Parameters
         ----------
@@ -176,9 +183,10 @@ class Run:
         self._file.begin(self._all_notices())
 
     def end(self, answers: str | Path, outcome: str, unfinished: Callable[..., Iterable[str]]) -> None:
-        """Forget answers of CRDS that were failures, so that the next run asks again; let the process end at once.
+        """End the run: note its outcome, say what is not finished, give the lock back.
 
-        Timers of Snakemake's scheduler would hold it for another second.
+        Answers of CRDS that were failures are forgotten, so that the next run asks again. Timers of Snakemake's
+        scheduler would hold the process for another second: it is made to end at once.
 
         Parameters
         ----------
@@ -193,9 +201,6 @@ class Run:
         with contextlib.suppress(OSError, ValueError):
             if (failed := json.loads(Path(answers).read_text())["failed"]) and self._portion is None:
                 Path(answers).unlink()
-        if self.without_place:
-            outcome = "failed"
-            failed |= self.without_place
         if outcome != "complete" and self.interruption.by:
             outcome = "interrupted"
         # On a full disk the run was killed, as far as its record can tell.
@@ -206,8 +211,7 @@ class Run:
                 self._portion.end()
         if outcome != "complete":
             self._sweep()
-            tell(unfinished(self.results, self.plan.exposures, self.interruption.by))
-            tell(f"{root}: {why}" for root, why in self.without_place.items())
+            tell(unfinished(self.results, [*self.plan.exposures, *self.plan.unusable], self.interruption.by))
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
@@ -239,6 +243,11 @@ class Run:
     def _all_notices(self) -> list[str]:
         return [*self.notices, *self._disagreements]
 
+    @property
+    def unusable(self) -> list[str]:
+        """What the run asks for where exposures cannot be used: a file that is never made, so that it fails."""
+        return [f"{self.results}/{USABLE}"] if self.plan.unusable else []
+
     # --- files by names that Snakemake takes as they are ------------------------------------------------
 
     def raw(self, exposure: str) -> str | None:
@@ -248,6 +257,10 @@ class Run:
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""
         return _plain(self.demand.user_file(step, parameter, exposure))
+
+    def science_mask(self, step: str, exposure: str) -> str | None:
+        """Return the file that says where NIRSpec's science regions are; None where a step needs, or has, none."""
+        return _plain(self.demand.science_mask(step, exposure))
 
     def carried_file(self, exposure: str) -> str | None:
         """Return the file with what the exposure before has left, where the configuration names one; or None."""
@@ -268,13 +281,19 @@ class Run:
                 workflow.dag.forcefiles.add(self.answers.file)
 
     def judge(self, workflow: Any, step: str, exposure: str) -> bool:
-        """Return whether a job stands; those of its exposure that do not are done anew.
+        """Return whether the products of a job stand; jobs of its exposure whose products do not are forced.
 
         A job that follows one that is done anew does not stand, either: Snakemake has to find its way from there to
         the end, where it looks for what is missing of other exposures.
         """
-        self._forced.add(workflow.dag, exposure, self._standing.stale(exposure))
-        anew = self._forced.jobs(workflow.dag, exposure)
+        if self._forced.have_changed(workflow.dag):
+            self._standing.forget_anew()
+
+        def anew(root: str) -> set[str]:
+            self._forced.add(workflow.dag, root, self._standing.stale(root))
+            return self._forced.jobs(workflow.dag, root)
+
+        anew(exposure)
         return self._standing.stands(step, exposure, anew)
 
     def _bytes(self, exposure: str) -> int:
@@ -288,7 +307,7 @@ class Run:
         return max(1, min(MAX_THREADS, self._bytes(exposure) // BYTES_PER_THREAD + 1))
 
     def memory(self, exposure: str, threads: int) -> int:
-        """Memory for a job (MB): the interpreter, images and coefficients of one frame, pieces in work."""
+        """Memory for a job (MB): the interpreter, images and coefficients of one frame, chunks in work."""
         *_, ny, nx = self.plan.exposures[exposure].shape
         pictures = max(1, self.plan.exposures[exposure].superstripes)
         needed = memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)

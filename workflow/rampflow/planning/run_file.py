@@ -99,6 +99,7 @@ class RunFile:
         return {
             "notices": list(notices),
             "exposures": {root: self._facts_of(exposure) for root, exposure in exposures.items()},
+            "unusable": self._plan.unusable,
         }
 
     def _facts_of(self, exposure: Exposure) -> dict[str, Any]:
@@ -109,10 +110,11 @@ class RunFile:
             "shape": list(exposure.shape),
             "chain": chain.steps,
             "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
+            "idle": dict(chain.idle),
             "off": {
                 step: entry["source"]
                 for step, entry in skips.items()
-                if step not in chain.steps and (step in eligible or is_crds(entry))
+                if not chain.asks_for(step) and (step in eligible or is_crds(entry))
             },
         }
 

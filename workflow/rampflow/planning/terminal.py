@@ -3,11 +3,13 @@
 import contextlib
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 
-def tell(lines: Iterable[str]) -> None:
+def tell(lines: Iterable[str], stream: TextIO | None = None) -> None:
     """Write lines to the terminal, which may have been closed."""
+    stream = sys.stderr if stream is None else stream
     with contextlib.suppress(OSError):
         for line in lines:
-            print(f"rampflow: {line}", file=sys.stderr)
-        sys.stderr.flush()
+            print(f"rampflow: {line}", file=stream)
+        stream.flush()

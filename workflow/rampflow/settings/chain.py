@@ -6,7 +6,7 @@ come to the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 from rampflow.settings.parameters import Settings, merge_parameters, merge_skip
@@ -30,6 +30,7 @@ class Chain:
     skips: Settings  #: of every step that jwst calls, in order
     pars: Mapping[str, Any] = field(default_factory=dict)  #: CRDS's parameter files, as `settle` was given them
     kept: dict[str, str] = field(default_factory=dict)  #: steps that CRDS turns off in vain: why
+    idle: Mapping[str, str] = field(default_factory=dict)  #: steps that are on and have nothing to do: why
 
     def previous(self, step: str) -> str | None:
         """Return the step before a step; None before the first.
@@ -53,6 +54,19 @@ class Chain:
     def before_fit(self) -> str | None:
         """The step whose product is the calibrated ramp: that before ramp_fit, or the last where nothing is fitted."""
         return self.previous("ramp_fit") if "ramp_fit" in self.steps else self.final
+
+    def without(self, reasons: Mapping[str, str]) -> "Chain":
+        """Return the chain without steps that have nothing to do: step to why. The last one stays in any case."""
+        left = [step for step in self.steps if step not in reasons]
+        if not left or left == self.steps:
+            return self
+        idle = {step: reasons[step] for step in self.steps if step in reasons}
+        skips = self.skips | {step: {"value": True, "source": why} for step, why in idle.items()}
+        return replace(self, steps=left, skips=skips, idle=idle)
+
+    def asks_for(self, step: str) -> bool:
+        """Whether CRDS is asked for what a step reads: one without anything to do can be run by its product's name."""
+        return step in self.steps or step in self.idle
 
     def skipped_before(self, step: str) -> dict[str, str]:
         """Return the steps that are left out between a step and the one before it, and who says so.

@@ -31,11 +31,15 @@ def with_homes(config: dict[str, Any]) -> dict[str, Any]:
     dict
         The same with other paths.
     """
-    exposures = config["exposures"]
+    exposures, files = config["exposures"], config["masks"]["files"]
     return config | {
         "exposures": expanded(exposures) if isinstance(exposures, str) else [expanded(path) for path in exposures],
         "results": expanded(config["results"]),
         "crds": config["crds"] | {"path": expanded(config["crds"]["path"])},
+        "masks": {
+            "files": [expanded(path) for path in files] if isinstance(files, list) else expanded(files),
+            "python": expanded(config["masks"]["python"]),
+        },
         "references": _each(config["references"], lambda _, path: expanded(path)),
         "steps": _each(config["steps"], lambda name, value: expanded(value) if name in READ + WRITTEN else value),
     }

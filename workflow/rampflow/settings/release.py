@@ -4,7 +4,7 @@ A release is data: the step tables, the CRDS types that each step asks for, and 
 It may be based on another one, and then its files hold only what differs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,32 +38,37 @@ class Release:
     cells: dict[Mode, dict[str, str]]  #: step to "on" or "off", of the steps of a mode, in execution order
     defaults: dict[str, dict[str, Any]]  #: step to {parameter: value}
     references: list[dict[str, str]]  #: rows: step, type, instruments, when
+    off_in_jwst: list[str]  #: steps that jwst has off where no parameter file of CRDS turns them on
 
     @property
     def types(self) -> list[str]:
         """All CRDS types that the release asks for, each once."""
         return list(dict.fromkeys(row["type"] for row in self.references))
 
-    def reference_types(self, step: str, instrument: str, *, irs2: bool, parameters: Mapping[str, Any]) -> list[str]:
+    def reference_types(
+        self, step: str, instrument: str, *, kinds: Collection[str], parameters: Mapping[str, Any]
+    ) -> list[str]:
         """Return the CRDS types of the reference files that a step needs, as a list.
 
         Parameters
         ----------
         step, instrument : str
             Names of the step and, in upper case, of the instrument.
-        irs2 : bool
-            Whether the frames have the interleaved rows of NIRSpec's IRS2 readout.
+        kinds : collection of str
+            What `kinds_of` says of the exposure.
         parameters : mapping
             Parameter to value.
         """
-        return needed_types(self.conditional_types(step, instrument, irs2=irs2), parameters)
+        return needed_types(self.conditional_types(step, instrument, kinds=kinds), parameters)
 
-    def conditional_types(self, step: str, instrument: str, *, irs2: bool) -> list[tuple[str, str]]:
+    def conditional_types(self, step: str, instrument: str, *, kinds: Collection[str]) -> list[tuple[str, str]]:
         """Return the types that a step may need, each with the value of a parameter that it hangs on, or ""."""
-        rows = [row for row in self._rows(instrument, [step]) if not row["type"].startswith("pars-")]
-        return [
-            (row["type"], row["when"] if "=" in row["when"] else "") for row in rows if row["when"] != "irs2" or irs2
-        ]
+        found = []
+        for row in self._rows(instrument, [step]):
+            words = row["when"].split()
+            if not row["type"].startswith("pars-") and all("=" in word or word in kinds for word in words):
+                found.append((row["type"], "".join(word for word in words if "=" in word)))
+        return found
 
     def parameter_types(self, steps: Iterable[str], instrument: str) -> list[str]:
         """Return the CRDS types of the parameter files of steps, and of the pipeline, as a list."""
@@ -73,6 +78,26 @@ class Release:
     def _rows(self, instrument: str, of_steps: list[str]) -> list[dict[str, str]]:
         rows = [row for row in self.references if row["step"] in of_steps]
         return [row for row in rows if {"all", instrument} & set(row["instruments"].split())]
+
+
+def jwst_version(release: str) -> str:
+    """Return the version of jwst that a release is held against."""
+    first = (RELEASES / release / "oracle.txt").read_text(encoding="utf-8").split()[0]
+    return first.partition("==")[2]
+
+
+def kinds_of(exp_type: str, *, irs2: bool) -> frozenset[str]:
+    """Return the words of ``references.tsv`` that an exposure is.
+
+    Parameters
+    ----------
+    exp_type : str
+        EXP_TYPE.
+    irs2 : bool
+        Whether the frames have the interleaved rows of NIRSpec's IRS2 readout.
+    """
+    words = {"irs2": irs2, "soss": exp_type == "NIS_SOSS"}
+    return frozenset(word for word, holds in words.items() if holds)
 
 
 def needed_types(types: Iterable[tuple[str, str]], parameters: Mapping[str, Any]) -> list[str]:
@@ -118,9 +143,12 @@ def load_release(name: str) -> Release:
             references += rows
     own_steps = {step for mode in order.values() for step in mode}
     defaults = _defaults(folders, description.get("without", {}), own_steps, problems)
+    off_in_jwst = description.get("off_in_jwst", [])
+    where = folders[-1] / "release.yaml"
+    problems += [f"{where}: off_in_jwst: {step!r}: no such step" for step in off_in_jwst if step not in steps()]
     if problems:
         raise ConfigError(problems)
-    return Release(name, description["description"], order, cells, defaults, references)
+    return Release(name, description["description"], order, cells, defaults, references, off_in_jwst)
 
 
 def _folders(name: str, problems: list[str]) -> list[Path]:

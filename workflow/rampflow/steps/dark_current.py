@@ -263,7 +263,7 @@ class Dark:
             yield (*plane, group), dark.astype(np.float32, copy=False)
 
     def product(self, flags: np.ndarray, instrument: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Say what a file of the dark holds, for `rampflow.jobs.step.Step.save_beside`: (images, keywords)."""
+        """Return what a file of the dark as it was used holds: (images, keywords)."""
         shape = (*self.planes, self.pattern.ngroups, *flags.shape[-2:])
         images = {"SCI": (shape, "f4", self.chunks()), "DQ": (flags.shape, "u4", [((), flags)])}
         return images, self.pattern.keywords() | {"DATAMODL": MODELS.get(instrument, "DarkModel")}
@@ -300,14 +300,15 @@ def combine_dark_dq(dq: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     dq : uint32 `~numpy.ndarray`
-        Flags of the reference, in standard bits: 2D, or 4D of shape (nints, 1, rows, nx) for MIRI.
+        Flags of the reference, in standard bits: 2D, 3D, or 4D of shape (nints, 1, rows, nx) for MIRI.
 
     Returns
     -------
     2D uint32 `~numpy.ndarray`
         To be OR-ed into PIXELDQ: a pixel that is bad in any integration of the dark is bad.
     """
-    return dq if dq.ndim == 2 else np.bitwise_or.reduce(dq[:, 0], axis=0)
+    images = dq[:, 0] if dq.ndim == 4 else dq.reshape(-1, *dq.shape[-2:])
+    return np.bitwise_or.reduce(images, axis=0)
 
 
 def average_dark_current(

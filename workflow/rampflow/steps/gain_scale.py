@@ -9,9 +9,15 @@ are left alone.
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/gain_scale/description.html
 """
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from rampflow.steps import NotApplicable
+
+if TYPE_CHECKING:
+    # The start of a run asks whether the step applies, and must not wait for numpy.
+    import numpy as np
 
 
 def gain_factor(exposure_factor: float | None, reference_factor: float | None) -> float:
@@ -60,7 +66,7 @@ def scale(
         The same four arrays.
     """
     for array in (slope, err):
-        array *= np.float32(factor)
+        array *= array.dtype.type(factor)
     for array in (var_poisson, var_rnoise):
-        array *= np.float32(factor**2)
+        array *= array.dtype.type(factor**2)
     return slope, err, var_poisson, var_rnoise

@@ -9,10 +9,16 @@ The zero frame is a single frame, was never divided, and is left alone.
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/group_scale/description.html
 """
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
+
+if TYPE_CHECKING:
+    # The start of a run asks whether the step applies, and must not wait for numpy.
+    import numpy as np
 
 
 def scale_factor(nframes: int | None, frame_divisor: int | None) -> float:
@@ -65,5 +71,5 @@ def scale_groups(sci: np.ndarray, *, factor: float) -> np.ndarray:
     float32 `~numpy.ndarray`
         ``sci``.
     """
-    sci *= np.float32(factor)
+    sci *= sci.dtype.type(factor)
     return sci

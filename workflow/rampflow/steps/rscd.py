@@ -24,8 +24,11 @@ from typing import Any
 import numpy as np
 
 from rampflow.detector import dq
+from rampflow.errors import StepError
 from rampflow.steps import NotApplicable
 
+#: What the table of the reference must have.
+COLUMNS = ("subarray", "readpatt", "group_skip")
 #: Baseline: groups that must remain after the affected ones are left out.
 GROUPS_TO_KEEP = 4
 #: Per pixel: groups that always remain; integrations of up to so many groups lose just the first one.
@@ -96,6 +99,8 @@ def find_skips(table: np.ndarray, *, subarray: str, readpatt: str, ngroups: int,
     ------
     NotApplicable
         If the table has no row for this readout, or too few groups would remain.
+    StepError
+        If a number of groups in it is none.
     """
     # The prism's subarray has another name in the exposures than in the reference.
     name = "SLITLESSPRISM" if subarray == "SUBPRISM" else subarray
@@ -104,7 +109,7 @@ def find_skips(table: np.ndarray, *, subarray: str, readpatt: str, ngroups: int,
             break
     else:
         raise NotApplicable(f"the RSCD reference has no row for SUBARRAY={name}, READPATT={readpatt}")
-    later = int(row["group_skip"])
+    later = _groups(row["group_skip"])
     if algorithm == "baseline":
         needed = later + GROUPS_TO_KEEP
         if ngroups < needed:
@@ -112,9 +117,15 @@ def find_skips(table: np.ndarray, *, subarray: str, readpatt: str, ngroups: int,
         return Skips(0, later, back_off=False)
     if ngroups < GROUPS_LEFT:
         raise NotApplicable(f"{ngroups} groups per integration; {GROUPS_LEFT} have to remain")
-    first = int(row["group_skip1"]) if "group_skip1" in (table.dtype.names or ()) else 1
+    first = _groups(row["group_skip1"]) if "group_skip1" in (table.dtype.names or ()) else 1
     first, later = (1, 1) if ngroups <= FEW_GROUPS else (1 if first < 0 else first, later)
     return Skips(min(first, ngroups - GROUPS_LEFT), min(later, ngroups - GROUPS_LEFT), back_off=True)
+
+
+def _groups(value: Any) -> int:
+    if not np.issubdtype(np.asarray(value).dtype, np.number) or np.size(value) != 1 or not np.isfinite(value):
+        raise StepError(f"the RSCD reference has {value!r} as a number of groups to skip; take another one")
+    return int(value)
 
 
 @dataclass

@@ -4,6 +4,8 @@ They are made as the field's files are, with what makes those awkward: DQ values
 (DQ_DEF), names that no standard knows, NaN, arrays larger than the exposure, darks in another pattern.
 """
 
+from rampflow.mock.crds_rules import BENCH
+from rampflow.mock.references import bench
 from rampflow.mock.references.frames import (
     SATURATION_MARGIN,
     flat,
@@ -19,6 +21,7 @@ from rampflow.mock.references.frames import (
     trapdensity,
 )
 from rampflow.mock.references.series import LONGEST_DARK, LONGEST_RESET, dark, dark_pattern, reset
+from rampflow.mock.references.spectra import bkg, pastasoss, wavelengthrange
 from rampflow.mock.references.tables import distortion, emicorr, refpix, rscd, sirskernel, trappars
 
 #: Writers of all types that are arrays or tables: called with the file, an exposure that uses it and the
@@ -43,6 +46,10 @@ WRITERS = {
     "trapdensity": trapdensity,
     "trappars": trappars,
     "persat": persat,
+    "pastasoss": pastasoss,
+    "bkg": bkg,
+    "wavelengthrange": wavelengthrange,
+    **{name: getattr(bench, name) for name in BENCH},
 }
 
 __all__ = ["LONGEST_DARK", "LONGEST_RESET", "SATURATION_MARGIN", "WRITERS", "dark_pattern", *WRITERS]

@@ -32,7 +32,7 @@ def mask(path, exposure, window, broken=0.0):
     if exposure.irs2:
         normal = irs2.normal_rows(exposure.detector)
         flags = {name: irs2.interleaved(where, normal, name == "REFERENCE_PIXEL") for name, where in flags.items()}
-        # The oracle gives up a whole row of the frame for one BAD_REF_PIXEL in it, so none among normal pixels.
+        # jwst gives up a whole row of the frame for one BAD_REF_PIXEL in it, so none among normal pixels.
         flags["BAD_REF_PIXEL"][:] = False
         if exposure.effects.bad_pixels:
             reads = np.flatnonzero(np.tile(irs2.section_references(), irs2.SECTIONS))

@@ -13,9 +13,10 @@ import numpy as np
 
 from rampflow.steps import NotApplicable
 from rampflow.steps import scene_mask as scene
+from rampflow.steps.scene_mask.soss import Box
 
-#: Time series of spectra.
-_SPECTRA = frozenset({"NRC_TSGRISM", "NRS_BRIGHTOBJ", "NIS_SOSS"})
+#: Time series of spectra whose place nothing says.
+_SPECTRA = frozenset({"NRC_TSGRISM", "NRS_BRIGHTOBJ"})
 #: Pixels: radius of the aperture, radius within which a source is expected, sides of the boxes to find it in.
 _APERTURE, _EXPECTED, _BOXES = 3.0, 4.0, (41, 11)
 #: Standard deviations above the background at which a pixel is part of a spectrum.
@@ -67,6 +68,29 @@ def summed_spectra(rates: Iterable[np.ndarray], middle: np.ndarray) -> np.ndarra
         there = np.isfinite(values)
         found.append(np.where(there, values, expected).sum() if there.any() else np.nan)
     return np.array(found)
+
+
+def box_light(rates: Iterable[np.ndarray], box: Box, limits: tuple[float, float]) -> np.ndarray:
+    """Return the light in a box along a spectrum in every image.
+
+    Parameters
+    ----------
+    rates : iterable of 2D float32 `~numpy.ndarray`
+        Count rates of the integrations (DN/s); NaN does not count.
+    box : `~rampflow.steps.scene_mask.soss.Box`
+        The box.
+    limits : tuple of float
+        Shortest and longest wavelength that counts (um).
+
+    Returns
+    -------
+    1D float64 `~numpy.ndarray`
+    """
+    there = np.isfinite(box.wavelengths)
+    chosen = (box.wavelengths[there] >= limits[0]) & (box.wavelengths[there] <= limits[1])
+    # Added up in this order sums are jwst's to the last bit.
+    spectra = (np.nansum(rate * box.weights, axis=0)[there] for rate in rates)
+    return np.array([np.where(chosen, spectrum, 0.0).sum() for spectrum in spectra])
 
 
 def _centres(images, bad, around, box):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rampflow.errors import StepError
 from rampflow.steps import NotApplicable, at_least
 from rampflow.steps.emicorr.clock import Clock
 
@@ -99,22 +100,37 @@ def known_waves(tree: Mapping[str, Any], *, subarray: str, readpatt: str, detect
     ------
     NotApplicable
         If the reference has no such subarray, or no waves of it for the pattern.
+    StepError
+        If what it has of them cannot be used.
     """
     name = case_name(subarray, readpatt)
-    case = tree["subarray_cases"].get(name)
-    if case is None:
-        raise NotApplicable(f"the emicorr reference has no subarray {name}")
-    names = case["freqs"].get(_speed(readpatt))
-    if _speed(readpatt) == "SLOW" and names is not None:
-        names = names.get(detector)
-    if not names:
-        raise NotApplicable(f"the emicorr reference has no frequencies of {name} for {readpatt} on {detector}")
-    found = [tree["frequencies"][each] for each in names]
-    waves = (
-        Wave(each, float(entry["frequency"]), np.asarray(entry["phase_amplitudes"], np.float64))
-        for each, entry in zip(names, found, strict=True)
-    )
-    return Case(tuple(waves), case["rowclocks"], case["frameclocks"])
+    try:
+        case = tree["subarray_cases"].get(name)
+        if case is None:
+            raise NotApplicable(f"the emicorr reference has no subarray {name}")
+        names = case["freqs"].get(_speed(readpatt))
+        if _speed(readpatt) == "SLOW" and names is not None:
+            names = names.get(detector)
+        if not names:
+            raise NotApplicable(f"the emicorr reference has no frequencies of {name} for {readpatt} on {detector}")
+        waves = tuple(_wave(str(each), tree["frequencies"][each]) for each in names)
+        clocks = [int(case[key]) for key in ("rowclocks", "frameclocks")]
+    # Whatever a tree may hold in place of what it should.
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StepError(
+            f"the emicorr reference has no frequency, phase_amplitudes, rowclocks and frameclocks of {name} that can "
+            f"be used (at {error}); take another one"
+        ) from error
+    if min(clocks) < 1:
+        raise StepError(f"the emicorr reference has clocks of {name} that are not above 0: {clocks}; take another one")
+    return Case(waves, *clocks)
+
+
+def _wave(name: str, entry: Mapping[str, Any]) -> Wave:
+    frequency, amplitudes = float(entry["frequency"]), np.asarray(entry["phase_amplitudes"], np.float64)
+    if amplitudes.ndim != 1 or not amplitudes.size or not 0 < frequency < np.inf:
+        raise ValueError(f"{name}: {frequency:g} Hz, amplitudes of shape {amplitudes.shape}")
+    return Wave(name, frequency, amplitudes)
 
 
 def unknown_waves(frequencies: Sequence[float], *, subarray: str, readpatt: str) -> Case:

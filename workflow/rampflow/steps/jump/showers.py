@@ -103,7 +103,7 @@ def typical_differences(
 
 
 def find_showers(
-    frames: Iterable[Any],
+    groups: Iterable[Any],
     *,
     ngroups: int,
     median: np.ndarray,
@@ -117,12 +117,12 @@ def find_showers(
 ) -> Generator[None, None, list[Shower]]:
     """Find showers, group by group.
 
-    A generator that takes the frames of one group after the other, holding two at a time, and has nothing to give
-    back until its end.
+    A generator that takes one group after the other, holding two at a time, and has nothing to give back until its
+    end.
 
     Parameters
     ----------
-    frames : iterable of (float32 ndarray (ny, nx), uint8 ndarray (ny, nx))
+    groups : iterable of (float32 ndarray (ny, nx), uint8 ndarray (ny, nx))
         SCI [DN] and flags of the groups of all integrations, in order, after the search for jumps.
     ngroups : int
         Groups per integration.
@@ -152,7 +152,7 @@ def find_showers(
     offsets = _ring(extend_inner_radius, extend_outer_radius)
     found = []
     before, begun = None, False
-    for number, (sci, flags) in enumerate(frames):
+    for number, (sci, flags) in enumerate(groups):
         integration, group = divmod(number, ngroups)
         if group == 0:
             before, begun = None, False

@@ -19,7 +19,7 @@ _JUMP = np.uint8(dq.JUMP_DET)
 
 
 def expand_snowballs(
-    frames: Iterable[np.ndarray],
+    groups: Iterable[np.ndarray],
     *,
     ngroups: int,
     tgroup: float,
@@ -46,7 +46,7 @@ def expand_snowballs(
 
     Parameters
     ----------
-    frames : iterable of uint8 ndarray (ny, nx)
+    groups : iterable of uint8 ndarray (ny, nx)
         Flags of the groups of all integrations, in order, after the search for jumps. Not changed.
     ngroups : int
         Groups per integration.
@@ -97,7 +97,7 @@ def expand_snowballs(
     longest = 2 * max_extended_radius
     remembered_groups = snowball_time_masked_next_int // tgroup if mask_snowball_core_next_int else 0
     remembered, count = None, 0
-    for integration in _integrations(frames, ngroups):
+    for integration in _integrations(groups, ngroups):
         before = cores = grown = None
         for group, (given, following) in enumerate(_with_next(integration)):
             if group == 0:
@@ -129,11 +129,11 @@ def expand_snowballs(
     return count
 
 
-def _integrations(frames, ngroups):
+def _integrations(groups, ngroups):
     """Split a sequence into iterators of `ngroups` items, each to be used up before the next."""
-    frames = iter(frames)
-    for first in frames:
-        yield chain((first,), islice(frames, ngroups - 1))
+    groups = iter(groups)
+    for first in groups:
+        yield chain((first,), islice(groups, ngroups - 1))
 
 
 def _with_next(items):

@@ -5,9 +5,11 @@ SPIE 7021, 70210J (traps in the depletion region); Regan et al. 2012, Proc. SPIE
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
+
+from rampflow.errors import StepError
 
 #: Time of capture that stands for a family that does not wait (s).
 _SLOWEST = 1e10
@@ -26,6 +28,7 @@ class Families:
         How fast filled traps empty (1/s, its sign does not count; 0: never).
     """
 
+    COLUMNS: ClassVar = ("capture0", "capture1", "capture2", "decay_param")
     late: np.ndarray
     rate: np.ndarray
     prompt: np.ndarray
@@ -34,8 +37,12 @@ class Families:
     @classmethod
     def of(cls, table: np.ndarray) -> Self:
         """Read the columns of the reference's table, which are float32."""
-        names = ("capture0", "capture1", "capture2", "decay_param")
-        return cls(*(np.asarray(table[name]).astype(np.float32).astype(np.float64) for name in names))
+        columns = [np.asarray(table[name]) for name in cls.COLUMNS]
+        if any(each.ndim != 1 or each.dtype.kind not in "fiu" for each in columns):
+            raise StepError(
+                f"columns {', '.join(cls.COLUMNS)} of the trappars reference: expected a number in each row"
+            )
+        return cls(*(each.astype(np.float32).astype(np.float64) for each in columns))
 
     def __len__(self) -> int:
         return len(self.decay)
@@ -71,7 +78,7 @@ class Families:
 
 @dataclass(frozen=True)
 class Timing:
-    """When what happens in an exposure.
+    """The times of an exposure that traps follow: of groups, frames and resets.
 
     Attributes
     ----------

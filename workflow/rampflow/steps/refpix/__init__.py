@@ -14,10 +14,10 @@ MIRI, full frame: all four outputs serve every row in turn; the first group is t
 level of the reference pixels at both ends of the rows is subtracted per output, for odd and even rows.
 
 Units: DN in and out. There is no reference file. Group flags play no role: which reference pixels are good
-is told by PIXELDQ, so it is settled once for an exposure, in `plan_correction`; `correct_frames` then
-treats every frame on its own.
+is told by PIXELDQ, so it is settled once for an exposure, in `plan_correction`; `correct_groups` then
+treats every group on its own.
 
-Frames are worked on in double precision and rounded once, but in single precision, rounded after every
+Groups are worked on in double precision and rounded once, but in single precision, rounded after every
 operation, for MIRI, in the first group of an exposure, and wherever the side pixels are not used: so does jwst,
 and the two then agree to the last bit. The difference is a few times the rounding of the levels.
 
@@ -26,7 +26,7 @@ https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f n
 readout is in `irs2`, the optimised side filter ("sirs") in `sirs`, the geometry in `geometry`.
 """
 
-from rampflow.steps.refpix.frames import correct_frames, correct_zeroframes
+from rampflow.steps.refpix.groups import correct_groups, correct_zeroframes
 from rampflow.steps.refpix.planning import plan_correction, wants_kernels
 
-__all__ = ["correct_frames", "correct_zeroframes", "plan_correction", "wants_kernels"]
+__all__ = ["correct_groups", "correct_zeroframes", "plan_correction", "wants_kernels"]

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from rampflow.detector.orientation import Orientation
+from rampflow.detector.subarray import MIRI_FRAME
 from rampflow.steps import NotApplicable
 
 #: Rows and columns of a near-infrared detector, and the width of its border of reference pixels.
 NIR_SIZE = 2048
 BORDER = 4
-#: Rows and columns of a MIRI detector.
-MIRI_SHAPE = (1024, 1032)
 #: Amplifiers of a detector that share its columns.
 AMPLIFIERS = 4
 
@@ -249,16 +248,16 @@ def plan_four_amplifiers(usable, orientation, corner, odd_even_columns, window, 
 
 def plan_miri(usable, odd_even_rows, siglimit):
     """Plan levels for odd and even rows of each of the four outputs, from both ends of the rows."""
-    if usable.shape != MIRI_SHAPE:
+    if usable.shape != MIRI_FRAME:
         raise NotApplicable(
             f"MIRI frames of {usable.shape[0]} x {usable.shape[1]} pixels are a subarray; "
-            f"only the full frame of {MIRI_SHAPE[0]} x {MIRI_SHAPE[1]} is corrected"
+            f"only the full frame of {MIRI_FRAME[0]} x {MIRI_FRAME[1]} is corrected"
         )
     index = _flat_indices(usable.shape)
     levels = Levels()
     nparities = 2 if odd_even_rows else 1
     measured = [
-        [index[rows, column][usable[rows, column]] for column in (output, MIRI_SHAPE[1] - BORDER + output)]
+        [index[rows, column][usable[rows, column]] for column in (output, MIRI_FRAME[1] - BORDER + output)]
         for rows in (slice(p, None, nparities) for p in range(nparities))
         for output in range(AMPLIFIERS)
     ]
@@ -272,8 +271,8 @@ def plan_miri(usable, odd_even_rows, siglimit):
         shape=usable.shape,
         **levels.arrays(),
         level_of=level_of,
-        row_kind=np.arange(MIRI_SHAPE[0]) % nparities,
-        column_kind=np.arange(MIRI_SHAPE[1]) % AMPLIFIERS,
+        row_kind=np.arange(MIRI_FRAME[0]) % nparities,
+        column_kind=np.arange(MIRI_FRAME[1]) % AMPLIFIERS,
         **_no_sides(),
         transpose=False,
         siglimit=siglimit,

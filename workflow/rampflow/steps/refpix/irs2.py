@@ -31,7 +31,7 @@ from rampflow.detector import dq as bits
 from rampflow.detector import irs2
 from rampflow.detector.orientation import Orientation
 from rampflow.steps import NotApplicable
-from rampflow.steps.refpix import frames, geometry
+from rampflow.steps.refpix import geometry, groups
 from rampflow.steps.refpix.reads import (
     bad_rows,
     flag_reads,
@@ -51,16 +51,21 @@ from rampflow.steps.refpix.time_order import (
 )
 
 __all__ = [
+    "BAD_READS",
+    "COLUMNS",
     "SAMPLES",
-    "correct_frames",
+    "correct_groups",
     "flag_reads",
     "plan_correction",
-    "prepare_frames",
+    "prepare_groups",
     "read_statistics",
     "reference_blocks",
 ]
 
 
+#: Columns that the tables of the refpix reference must have: coefficients, and bad reads.
+COLUMNS = tuple(f"{name}_{k}" for name in ("alpha", "beta") for k in range(irs2.SECTIONS - 1))
+BAD_READS = ("OUTPUT", "ODD_EVEN", "MASK")
 #: Slots, of the 22 between the starts of two blocks, that stand for the reference reads, and the read they repeat.
 _SPREAD_TO = np.arange(7, 15)
 _SPREAD_FROM = np.array([9, 11, 9, 11, 10, 12, 10, 12])
@@ -74,7 +79,7 @@ _NEAR = np.sin(np.pi * np.arange(1, 32) / 32)
 
 @dataclass(frozen=True, eq=False)
 class InterleavedPlan:
-    """All that is settled for an exposure before its frames are seen."""
+    """All that is settled for an exposure before its groups are seen."""
 
     orientation: Orientation
     #: Science rows of the normal pixels.
@@ -102,7 +107,7 @@ def plan_correction(
     odd_even_columns: bool,
     siglimit: float,
 ) -> InterleavedPlan:
-    """Settle how the frames of an exposure are corrected.
+    """Settle how the groups of an exposure are corrected.
 
     Parameters
     ----------
@@ -128,7 +133,7 @@ def plan_correction(
     Returns
     -------
     InterleavedPlan
-        For `prepare_frames` and `correct_frames`.
+        For `prepare_groups` and `correct_groups`.
 
     Raises
     ------
@@ -191,7 +196,7 @@ def _plan_levels(pixeldq, orientation, odd_even_columns, siglimit):
     return geometry.plan_columns(levels, level_of_column, pixeldq.shape, orientation, siglimit)
 
 
-def prepare_frames(sci: np.ndarray, plan: InterleavedPlan) -> np.ndarray:
+def prepare_groups(sci: np.ndarray, plan: InterleavedPlan) -> np.ndarray:
     """Subtract mean levels, if wanted, and replace bad reference reads, in place.
 
     Parameters
@@ -207,14 +212,14 @@ def prepare_frames(sci: np.ndarray, plan: InterleavedPlan) -> np.ndarray:
         ``sci``.
     """
     if plan.levels is not None:
-        frames.correct_frames(sci, plan.levels)
-    for frame in sci:
+        groups.correct_groups(sci, plan.levels)
+    for group in sci:
         for row, (before, after) in zip(plan.replaced, plan.sources, strict=True):
-            frame[row] = 0 if before < 0 else 0.5 * (frame[before] + frame[after])
+            group[row] = 0 if before < 0 else 0.5 * (group[before] + group[after])
     return sci
 
 
-def correct_frames(sci: np.ndarray, *, mean: np.ndarray, plan: InterleavedPlan) -> np.ndarray:
+def correct_groups(sci: np.ndarray, *, mean: np.ndarray, plan: InterleavedPlan) -> np.ndarray:
     """Subtract the drift from groups of one integration.
 
     Parameters
@@ -222,7 +227,7 @@ def correct_frames(sci: np.ndarray, *, mean: np.ndarray, plan: InterleavedPlan) 
     sci : 3D float32 `~numpy.ndarray`
         Counts (DN), shape (n, 3200, 2048). Changed in place. A NaN makes its whole group NaN.
     mean : 2D float64 `~numpy.ndarray`
-        Mean over all groups of the integration of what `prepare_frames` returns.
+        Mean over all groups of the integration of what `prepare_groups` returns.
     plan : InterleavedPlan
         From `plan_correction`.
 
@@ -230,9 +235,9 @@ def correct_frames(sci: np.ndarray, *, mean: np.ndarray, plan: InterleavedPlan) 
     -------
     3D float32 `~numpy.ndarray`
         Shape (n, 2048, 2048); (n, 3200, 2048) if the plan is to keep the reference reads, which are then as
-        `prepare_frames` leaves them.
+        `prepare_groups` leaves them.
     """
-    sci = prepare_frames(sci, plan)
+    sci = prepare_groups(sci, plan)
     flip = plan.orientation.flip_rows
     slots, rows = irs2.slots(), plan.rows
     result = sci if plan.keep_reads else np.empty((len(sci), rows.size, sci.shape[2]), np.float32)
@@ -240,8 +245,8 @@ def correct_frames(sci: np.ndarray, *, mean: np.ndarray, plan: InterleavedPlan) 
     gaps = np.ones(irs2.LINE_SLOTS, bool)
     gaps[slots[0, ~irs2.section_references()]] = False
     series = np.zeros((irs2.SECTIONS, LINES, irs2.LINE_SLOTS), np.float32)
-    for frame, corrected in zip(sci, result, strict=True):
-        order_in_time(frame, mean, slots, flip, series)
+    for group, corrected in zip(sci, result, strict=True):
+        order_in_time(group, mean, slots, flip, series)
         for amplifier in series:
             subtract_line(amplifier, *fit_line(amplifier))
         _subtract(series, gaps, plan)

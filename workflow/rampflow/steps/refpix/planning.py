@@ -109,7 +109,7 @@ def plan_correction(
     Returns
     -------
     LevelPlan
-        For `correct_frames`.
+        For `correct_groups`.
 
     Raises
     ------

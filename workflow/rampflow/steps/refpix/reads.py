@@ -9,6 +9,7 @@ import numpy as np
 
 from rampflow.detector import dq as bits
 from rampflow.detector import irs2
+from rampflow.errors import StepError
 
 _CLIP_ITERATIONS = 5
 
@@ -101,6 +102,11 @@ def known_reads(dq_table):
     rows = []
     for entry in () if dq_table is None else dq_table:
         output, parity = int(entry["OUTPUT"]), int(entry["ODD_EVEN"])
+        if output not in range(1, irs2.SECTIONS) or parity not in (1, 2):
+            raise StepError(
+                f"the refpix reference names bad reads of output {output}, ODD_EVEN {parity}; there are outputs 1 to "
+                f"{irs2.SECTIONS - 1} and ODD_EVEN 1 and 2; take another reference"
+            )
         pair = parity if output % 2 else 3 - parity
         blocks = np.flatnonzero([int(entry["MASK"]) >> bit & 1 for bit in range(32)])
         start = irs2.SECTION_ROWS * output + irs2.FIRST + irs2.PERIOD * blocks + 2 * (pair - 1)

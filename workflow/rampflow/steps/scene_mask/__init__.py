@@ -3,6 +3,8 @@
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/clean_flicker_noise/main.html
 """
 
+from typing import NoReturn
+
 import numpy as np
 
 from rampflow.detector import dq
@@ -68,20 +70,17 @@ def user_mask(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return image != 0
 
 
-def check_science_regions(instrument: str, exp_type: str) -> None:
-    """Refuse to mask the science regions of exposures whose regions follow from a model of the optics.
+def refuse_regions(reason: str) -> NoReturn:
+    """Say that the science regions of an exposure cannot be masked; raises `StepError`.
 
-    Raises
-    ------
-    StepError
-        They do.
+    Parameters
+    ----------
+    reason : str
+        Why they cannot.
     """
-    if instrument == "NIRSPEC" or exp_type == "NIS_SOSS":
-        where = "NIRSpec's slits and slices" if instrument == "NIRSPEC" else "the SOSS traces"
-        raise StepError(
-            f"mask_science_regions: {where} follow from a model of the optics, which this workflow does not have; "
-            "give a mask of your own as user_mask, or set mask_science_regions to false"
-        )
+    raise StepError(
+        f"mask_science_regions: {reason}; give a mask of your own as user_mask, or set mask_science_regions to false"
+    )
 
 
 def science_regions(flat_dq: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Subtract the drift from frames, each one on its own, by the plan of their exposure.
+"""Subtract the drift from groups, each one on its own, by the plan of their exposure.
 
 Source: https://jwst-pipeline.readthedocs.io/en/stable/jwst/refpix/description.html;
 https://jwst-docs.stsci.edu, "NIR detector performance" (reference pixels, 1/f noise).
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from rampflow.steps.refpix.geometry import LevelPlan
 
 
-def correct_frames(
+def correct_groups(
     sci: np.ndarray, plan: LevelPlan, *, first_group: np.ndarray | None = None, place: tuple[int, slice] | None = None
 ) -> np.ndarray:
-    """Subtract the drift from frames, each one on its own.
+    """Subtract the drift from groups, each one on its own.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def correct_frames(
         Uncorrected first group of the integration (MIRI only, and needed there). It may be a view of
         ``sci``.
     place : tuple or None
-        Integration of the frames, counted from 0 in the file, and slice of its groups: the first frame of an
+        Integration of the groups, counted from 0 in the file, and which of its groups, a slice: the first of an
         exposure (near infrared) is worked on in single precision. None: the first one is not among them.
 
     Returns
@@ -49,33 +49,33 @@ def correct_frames(
     Raises
     ------
     StepError
-        If the frames do not have the shape of the plan, or ``first_group`` is missing.
+        If the groups do not have the shape of the plan, or ``first_group`` is missing.
     """
-    check_shape("a frame", sci.shape[1:], "PIXELDQ", plan.shape, SAME_ROWS)
+    check_shape("a group", sci.shape[1:], "PIXELDQ", plan.shape, SAME_ROWS)
     if plan.from_first_group and first_group is None:
-        raise StepError("Refpix: MIRI frames need the first group of their integration (first_group).")
+        raise StepError("Refpix: groups of MIRI need the first group of their integration (first_group).")
     if not plan.acts:
         return sci
     if plan.from_first_group:
         first_group = first_group.copy()  # type: ignore[union-attr]
         sci -= first_group
     has_first = place is not None and place[0] == 0 and place[1].start == 0
-    for number, frame in enumerate(sci):
+    for number, group in enumerate(sci):
         single = plan.single or (has_first and number == 0)
-        level = _levels_in_single(frame, plan) if single else measure_levels(frame, *plan.sets)
+        level = _levels_in_single(group, plan) if single else measure_levels(group, *plan.sets)
         if plan.kernels is None:
-            subtract_levels(frame, level, *plan.layout, *plan.side_pixels, single)
+            subtract_levels(group, level, *plan.layout, *plan.side_pixels, single)
         else:
-            frame[:] = _without_templates(frame, level, plan, np.float32 if single else np.float64)
+            group[:] = _without_templates(group, level, plan, np.float32 if single else np.float64)
     if plan.from_first_group:
         sci += first_group
     return sci
 
 
-def _levels_in_single(frame, plan):
+def _levels_in_single(group, plan):
     """Measure the levels as `measure_levels` does, in single precision and in numpy's order of summation."""
     level = np.zeros(plan.set_level.size + 1)
-    values = frame.ravel()
+    values = group.ravel()
     for number, (start, stop) in enumerate(pairwise(plan.bounds)):
         chosen = values[plan.pixels[start:stop]]
         chosen = chosen[~np.isnan(chosen)]
@@ -95,14 +95,14 @@ def _clipped_mean_in_single(values, limit):
         values = kept
 
 
-def _without_templates(frame, level, plan, precision):
+def _without_templates(group, level, plan, precision):
     """Subtract levels, and from each amplifier what the kernels make of the side pixels."""
     level = level[plan.level_of][np.ix_(plan.row_kind, plan.column_kind)].astype(precision)
-    frame = plan.orientation.to_detector((frame - level).astype(np.float64))
-    templates = sirs.side_templates(frame[:, :BORDER], frame[:, -BORDER:], plan.kernels, sigreject=plan.sigreject)
-    for amplifier, template in zip(np.split(frame, AMPLIFIERS, axis=1), templates, strict=True):
+    group = plan.orientation.to_detector((group - level).astype(np.float64))
+    templates = sirs.side_templates(group[:, :BORDER], group[:, -BORDER:], plan.kernels, sigreject=plan.sigreject)
+    for amplifier, template in zip(np.split(group, AMPLIFIERS, axis=1), templates, strict=True):
         amplifier -= template[:, np.newaxis]
-    return plan.orientation.to_science(frame)
+    return plan.orientation.to_science(group)
 
 
 @keeping_zeros
@@ -122,4 +122,4 @@ def correct_zeroframes(zeroframes: np.ndarray, plan: LevelPlan) -> np.ndarray:
     3D float32 `~numpy.ndarray`
         ``zeroframes``.
     """
-    return correct_frames(zeroframes, plan)
+    return correct_groups(zeroframes, plan)

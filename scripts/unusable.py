@@ -1,0 +1,11 @@
+"""Say which exposures the run goes on without."""
+
+from rampflow.warmstart.client import handoff
+
+handoff()
+
+from rampflow.jobs import stopped
+from rampflow.jobs.job import Job
+from rampflow.jobs.spec import JobSpec
+
+Job(JobSpec.from_snakemake(snakemake)).run(stopped.unusable)

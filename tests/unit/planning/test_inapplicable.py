@@ -1,0 +1,91 @@
+"""Steps that are known to have nothing to do before they run."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from rampflow.planning.answers import Answers
+from rampflow.planning.exposures import placeholder
+from rampflow.planning.inapplicable import inapplicable
+from rampflow.planning.plan import Plan
+from rampflow.settings.chain import Chain
+
+NONE = {"gain_factor": None}
+
+
+def exposure(instrument="NIRCAM", shape=(2, 5, 64, 64), **header):
+    return replace(placeholder(instrument, False), placeholder=False, shape=shape, header=header)
+
+
+@pytest.mark.parametrize(
+    ("header", "idle"),
+    [
+        ({}, True),
+        ({"NFRAMES": 4}, True),
+        ({"NFRAMES": 5}, True),
+        ({"NFRAMES": 5, "FRMDIVSR": 5}, True),
+        ({"NFRAMES": 5, "FRMDIVSR": 4}, False),
+        # The job says what is wrong with it.
+        ({"NFRAMES": 5, "FRMDIVSR": 0}, False),
+        ({"NFRAMES": "5"}, False),
+    ],
+)
+def test_groups_are_scaled_where_the_divisor_is_another(header, idle):
+    assert ("group_scale" in inapplicable(exposure(**header), NONE)) is idle
+
+
+@pytest.mark.parametrize(
+    ("header", "gain", "idle"),
+    [
+        ({}, NONE, True),
+        ({}, {"gain_factor": 1.5}, False),
+        ({"GAINFACT": 1.5}, NONE, False),
+        # What is not known yet, or was not asked by an earlier version, is found out by the job.
+        ({}, None, False),
+        ({}, {"type": "gain"}, False),
+    ],
+)
+def test_rates_are_scaled_where_there_is_a_factor(header, gain, idle):
+    assert ("gain_scale" in inapplicable(exposure(**header), gain)) is idle
+
+
+def test_of_miri_the_full_frame_alone_has_its_reference_pixels_corrected():
+    assert "refpix" in inapplicable(exposure("MIRI", (1, 5, 64, 72)), NONE)
+    assert "refpix" not in inapplicable(exposure("MIRI", (1, 5, 1024, 1032)), NONE)
+    assert "refpix" not in inapplicable(exposure("NIRSPEC"), NONE)
+
+
+def test_an_exposure_that_stands_for_a_mode_has_its_whole_chain():
+    assert inapplicable(placeholder("MIRI", True), NONE) == {}
+
+
+def test_a_step_without_anything_to_do_is_left_out_with_the_reason():
+    entry = {"value": False, "source": "release 1.19"}
+    chain = Chain(["group_scale", "dq_init", "jump"], dict.fromkeys(("group_scale", "dq_init", "ipc", "jump"), entry))
+    short = chain.without({"group_scale": "no need", "refpix": "not in it"})
+    assert short.steps == ["dq_init", "jump"] and short.skipped_before("dq_init") == {"group_scale": "no need"}
+    assert short.asks_for("group_scale") and not short.asks_for("refpix")
+    assert short.previous("group_scale") is None and short.previous("dq_init") is None
+    assert chain.steps[0] == "group_scale"
+
+
+def test_the_last_step_stays():
+    entry = {"value": False, "source": "release 1.19"}
+    chain = Chain(["group_scale"], {"group_scale": entry})
+    assert chain.without({"group_scale": "no need"}) is chain
+
+
+@pytest.mark.parametrize(
+    ("keep", "runs"), [("all", set()), ("none", set()), (["gain_scale"], {"gain_scale"}), (["jump"], set())]
+)
+def test_what_is_kept_by_name_runs(tmp_path, keep, runs):
+    one = exposure(NFRAMES=1)
+    folder = tmp_path / one.root / "references"
+    folder.mkdir(parents=True)
+    (folder / "gain.json").write_text(json.dumps(NONE))
+    answers = Answers(Plan({"keep": keep}, [one]), tmp_path)
+    # Before CRDS has answered, what the raw header alone says.
+    assert {"group_scale", "gain_scale"} & set(answers.chain(one.root).steps) == {"gain_scale"}
+    (tmp_path / "references.json").write_text("{}")
+    assert {"group_scale", "gain_scale"} & set(answers.chain(one.root).steps) == runs
