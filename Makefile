@@ -6,7 +6,7 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test fuzz kill-test parity bench lint lint-snakemake manual rulegraph house clean
+.PHONY: demo report check test fuzz kill-test cluster-test parity bench lint lint-snakemake manual rulegraph house clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -41,6 +41,11 @@ fuzz: $(VENV)/installed
 # Kills runs at random moments, sixty times, and completes them: half an hour.
 kill-test: $(VENV)/installed
 	$(BIN)/python tests/run/kills.py $(KILLS)
+
+# On a real Slurm of one node, which it starts and ends (as root; installs it with apt-get where it is not): 20 minutes.
+cluster-test: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check snakemake-executor-plugin-slurm==2.8.0
+	$(BIN)/python -m pytest tests/cluster/on_slurm.py $(CLUSTER)
 
 # The oracle (the jwst package) lives in environments of its own.
 parity: $(VENV)/installed

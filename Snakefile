@@ -14,7 +14,7 @@ report: "workflow/report/workflow.rst"
 
 rule all:
     input:
-        DEMAND.products,
+        portions if RUN.portioned else DEMAND.products,
         answers(),
         RUN.unusable,
 
@@ -35,6 +35,7 @@ for step in PLAN.possible_steps:
 
 
 include: "rules/products.smk"
+include: "rules/portion.smk"
 
 
 onstart:

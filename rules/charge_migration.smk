@@ -9,11 +9,13 @@ rule charge_migration:
         record=record("charge_migration"),
     log:
         logfile("charge_migration"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("charge_migration"),
         skipped=skipped("charge_migration"),

@@ -11,11 +11,13 @@ rule clean_flicker_noise:
         record=record("clean_flicker_noise"),
     log:
         logfile("clean_flicker_noise"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("clean_flicker_noise"),
         skipped=skipped("clean_flicker_noise"),

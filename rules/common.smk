@@ -49,7 +49,7 @@ from snakemake.settings.enums import Quietness
 
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
-from rampflow.planning import masks
+from rampflow.planning import cluster, masks
 from rampflow.planning.progress import Progress
 from rampflow.planning.run import ANSWERED, STATE, USABLE, Run
 from rampflow.warmstart import server
@@ -60,7 +60,9 @@ if not workflow.overwrite_configfiles:
     configfile: f"{HOME}/config/config.yaml"
 
 
-RUN = Run(config, HOME, INTERRUPTION)
+# Jobs of a cluster are not local; Snakemake says it by the number of jobs that may be there at once.
+ON_CLUSTER = not workflow.is_main_process or workflow.resource_settings.nodes is not None
+RUN = Run(config, HOME, INTERRUPTION, ON_CLUSTER)
 PLAN = RUN.plan
 DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
@@ -218,6 +220,14 @@ def calibrated_ramp(wildcards):
     return f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).before_fit}.fits"
 
 
+def portions(wildcards):
+    """What a run on a cluster asks for whose jobs are local runs of some exposures."""
+    RUN.let_records_decide(workflow)
+    checkpoints.references.get()
+    RUN.answered()
+    return RUN.unfinished_portions()
+
+
 def reference_requests(wildcards):
     return {exposure: DEMAND.requests.of(exposure) for exposure in PLAN.exposures}
 
@@ -240,11 +250,14 @@ def exposures_with_jobs():
 
 
 def tell_progress():
-    """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less."""
+    """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less.
+
+    Of jobs on a cluster Snakemake tells the numbers, and nothing of what they do.
+    """
     asked = workflow.output_settings
     own = workflow.main_snakefile == f"{HOME}/Snakefile"
     quiet = set(asked.quiet or ()) - {Quietness.HOST, Quietness.REASON}
-    if own and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
+    if own and not ON_CLUSTER and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
         PROGRESS.listen(logger)
 
 
@@ -269,5 +282,21 @@ def threads_for(wildcards):
     return RUN.threads(wildcards.exposure)
 
 
-def memory_for(wildcards, threads):
-    return RUN.memory(wildcards.exposure, threads)
+# What a job asks for; after a failure more.
+NEEDS = {
+    "mem_mb": lambda wildcards, threads, attempt: RUN.memory(wildcards.exposure, threads) * attempt,
+    "runtime": lambda wildcards, attempt: RUN.minutes(wildcards.exposure) * attempt,
+    "disk_mb": lambda wildcards, attempt: RUN.disk(wildcards.exposure) * attempt,
+}
+
+
+def group_for(wildcards):
+    return RUN.group(wildcards.exposure)
+
+
+# Where jobs of a cluster are single steps, none are put together.
+if not RUN.grouped:
+    group_for = None
+# On a node hooks are not called.
+if cluster.runs_group():
+    RUN.interruption.spare(server.start(STATE, PLAN.steps))

@@ -9,11 +9,13 @@ rule dark_current:
         record=record("dark_current"),
     log:
         logfile("dark_current"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("dark_current"),
         skipped=skipped("dark_current"),

@@ -10,11 +10,13 @@ rule dq_init:
         record=record("dq_init"),
     log:
         logfile("dq_init"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("dq_init"),
         skipped=skipped("dq_init"),

@@ -9,11 +9,13 @@ rule emicorr:
         record=record("emicorr"),
     log:
         logfile("emicorr"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("emicorr"),
         skipped=skipped("emicorr"),

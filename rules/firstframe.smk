@@ -9,11 +9,13 @@ rule firstframe:
         record=record("firstframe"),
     log:
         logfile("firstframe"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("firstframe"),
         skipped=skipped("firstframe"),

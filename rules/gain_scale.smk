@@ -11,11 +11,13 @@ rule gain_scale:
         record=record("gain_scale"),
     log:
         logfile("gain_scale"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("gain_scale"),
         skipped=skipped("gain_scale"),

@@ -9,11 +9,13 @@ rule group_scale:
         record=record("group_scale"),
     log:
         logfile("group_scale"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("group_scale"),
         skipped=skipped("group_scale"),

@@ -9,11 +9,13 @@ rule ipc:
         record=record("ipc"),
     log:
         logfile("ipc"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("ipc"),
         skipped=skipped("ipc"),

@@ -9,11 +9,13 @@ rule jump:
         record=record("jump"),
     log:
         logfile("jump"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("jump"),
         skipped=skipped("jump"),

@@ -9,11 +9,13 @@ rule lastframe:
         record=record("lastframe"),
     log:
         logfile("lastframe"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("lastframe"),
         skipped=skipped("lastframe"),

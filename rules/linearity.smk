@@ -9,11 +9,13 @@ rule linearity:
         record=record("linearity"),
     log:
         logfile("linearity"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("linearity"),
         skipped=skipped("linearity"),

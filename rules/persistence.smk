@@ -11,11 +11,13 @@ rule persistence:
         record=record("persistence"),
     log:
         logfile("persistence"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("persistence"),
         skipped=skipped("persistence"),

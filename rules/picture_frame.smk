@@ -11,11 +11,13 @@ rule picture_frame:
         record=record("picture_frame"),
     log:
         logfile("picture_frame"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("picture_frame"),
         skipped=skipped("picture_frame"),

@@ -11,8 +11,12 @@ rule rate:
         record=record("rate"),
     log:
         logfile("rate"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
+    resources:
+        **NEEDS,
     params:
         code=code("rate"),
     script:
@@ -29,8 +33,12 @@ rule ramp:
         record=record("ramp"),
     log:
         logfile("ramp"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
+    resources:
+        **NEEDS,
     params:
         code=code("ramp"),
         skipped=skipped("ramp"),

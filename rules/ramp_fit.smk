@@ -10,11 +10,13 @@ rule ramp_fit:
         record=record("ramp_fit"),
     log:
         logfile("ramp_fit"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("ramp_fit"),
         skipped=skipped("ramp_fit"),

@@ -9,11 +9,13 @@ rule refpix:
         record=record("refpix"),
     log:
         logfile("refpix"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("refpix"),
         skipped=skipped("refpix"),

@@ -9,11 +9,13 @@ rule reset:
         record=record("reset"),
     log:
         logfile("reset"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("reset"),
         skipped=skipped("reset"),

@@ -9,11 +9,13 @@ rule rscd:
         record=record("rscd"),
     log:
         logfile("rscd"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("rscd"),
         skipped=skipped("rscd"),

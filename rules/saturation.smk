@@ -9,11 +9,13 @@ rule saturation:
         record=record("saturation"),
     log:
         logfile("saturation"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("saturation"),
         skipped=skipped("saturation"),

@@ -9,11 +9,13 @@ rule superbias:
         record=record("superbias"),
     log:
         logfile("superbias"),
+    group:
+        group_for
     conda:
         "../envs/rampflow.yaml"
     threads: threads_for
     resources:
-        mem_mb=memory_for,
+        **NEEDS,
     params:
         settings=settings("superbias"),
         skipped=skipped("superbias"),

@@ -30,6 +30,7 @@ def test_empty_config_gets_every_key():
         "save_calibrated_ramp": False,
         "keep": "all",
         "checksums": "final",
+        "cluster_job": "exposure",
     }
 
 

@@ -146,10 +146,14 @@ class Answers:
 
     def chained_after(self, root: str) -> str | None:
         """Return the root of the exposure whose persistence is handed on to this one; None without one."""
+        return self.links().get(root)
+
+    def links(self) -> dict[str, str]:
+        """Return the links between exposures: root to the root of the one whose persistence is handed on to it."""
         self._look()
         if self._links is None:
             self._links = self._plan.links(self.chain)
-        return self._links.get(root)
+        return self._links
 
     def failed(self) -> Collection[str]:
         """Return the exposures for which CRDS has no answer."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rampflow.io import owners
+from rampflow.planning import cluster
 
 NAME = ".lock"
 #: Seconds for which a lock may be empty: its run writes it just now.
@@ -92,6 +93,16 @@ class ResultsLock:
         except OSError:
             return None
         return holder if holder and is_dead(holder) else None
+
+    def holder(self) -> Mapping[str, Any] | None:
+        """Return what the lock says, if the run that took it may be at work; None where nobody has it."""
+        holder, _ = self._read()
+        return None if holder is None or is_dead(holder) else holder
+
+    def name(self) -> str | None:
+        """Return what the run that has the lock is called, like no other; None where nobody has it."""
+        holder, _ = self._read()
+        return (holder or {}).get("name")
 
     def _create(self) -> bool:
         """Write the lock unless there is one: it appears complete, for two hosts that try at once likewise."""
@@ -170,6 +181,7 @@ def _description(since: str) -> dict[str, Any]:
         "name": owners.mark(),
         "place": owners.place(),
         "machine": _machine(),
+        "batch": cluster.batch_job(),
         "boot": owners.boot(),
         "start": owners.start_of(process),
         "since": since,
@@ -188,6 +200,8 @@ def _machine() -> str | None:
 def is_dead(holder: Mapping[str, Any]) -> bool:
     """Whether the run that a lock names has ended; False, too, where that cannot be seen from here."""
     if holder.get("place") != owners.place():
+        if holder.get("batch") and cluster.has_ended(holder["batch"]):
+            return True
         # What ran before this machine was started has ended; names alone are given to many machines.
         own = (os.uname().nodename, _machine())
         same = None not in own and (holder.get("host"), holder.get("machine")) == own

@@ -15,7 +15,7 @@ from typing import Any
 from rampflow.io import owners, room
 from rampflow.io.shared_files import private_folder
 from rampflow.jobs import memory
-from rampflow.planning import kernels_place
+from rampflow.planning import cluster, kernels_place, portions
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.demand import Demand
@@ -49,6 +49,8 @@ class Run:
         Folder of the Snakefile.
     interruption : Interruption, optional
         What watches for signals in the process that the user has started; None in that of a job on a cluster.
+    on_cluster : bool, optional
+        Whether jobs run on a cluster; in such a job, too.
 
     Raises
     ------
@@ -56,8 +58,15 @@ class Run:
         With one line for each problem of the configuration and the exposures: nothing has run yet.
     """
 
-    def __init__(self, config: Mapping[str, Any], home: str | Path, interruption: Interruption | None = None) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        home: str | Path,
+        interruption: Interruption | None = None,
+        on_cluster: bool = False,
+    ) -> None:
         self.interruption = interruption or Interruption()
+        self._cluster = on_cluster
         # Jobs find the package as this process does.
         path = [str(Path(home) / "workflow"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, path)))
@@ -69,16 +78,21 @@ class Run:
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
+        mine = portions.asked_for() if interruption is not None else None
+        if mine is not None:
+            # What cannot be used has failed on the head.
+            self.plan.exposures, self.plan.unusable = {root: self.plan.exposures[root] for root in mine}, {}
         self.answers = Answers(self.plan, self.results)
         self.demand = Demand(self.plan, self.answers)
         self._told: object = None
         self._disagreements: list[str] = []
         self._file = RunFile(self.results, self.config, self.plan, self.answers)
         self._lock = ResultsLock(self.results, self._file.started)
+        self._portion = None if mine is None else portions.Portion(self.results, mine, self._file.started)
         self._standing: Any = None
         self._forced = Forced(self.results)
         self._check_place()
-        if interruption is not None:
+        if interruption is not None and self._portion is None:
             self._say_unusable()
             self._succeed_dead_run()
 
@@ -113,8 +127,13 @@ class Run:
 
     def _take_lock(self) -> None:
         """Let no other run work on the results, and say so of the one before if it was killed."""
+        if self._portion is not None:
+            atexit.register(self._portion.end)
+            self._portion.begin()
+            return
         dead = self._lock.take()
         atexit.register(self._lock.release)
+        os.environ[portions.HEAD] = self._lock.name() or ""
         if dead is not None:
             since = dead.get("since", "?")
             self.notices.append(f"the run of {since} was killed; this one goes on where it ended")
@@ -138,8 +157,8 @@ class Run:
             raise SystemExit("rampflow: there is no exposure to run; the graph can be drawn with --rulegraph")
         try:
             self._take_lock()
-            tell(self.notices)
-            self._file.begin(self._all_notices())
+            if self._portion is None:
+                self._begin_whole()
             self._sweep()
         except ResultsInUse as problem:
             raise SystemExit(f"rampflow: {problem}") from None
@@ -155,6 +174,13 @@ class Run:
         if workflow.local_exec:
             workflow.scheduler.job_rate_limiter = None
         kernels_place.choose(STATE)
+
+    def _begin_whole(self) -> None:
+        """Begin a run that is no portion of another one."""
+        if not self.portioned and (busy := portions.in_use(self.results, self.plan.exposures)):
+            raise ResultsInUse(busy)
+        tell(self.notices)
+        self._file.begin(self._all_notices())
 
     def end(self, answers: str | Path, outcome: str, unfinished: Callable[..., Iterable[str]]) -> None:
         """End the run: note its outcome, say what is not finished, give the lock back.
@@ -173,13 +199,16 @@ class Run:
         """
         failed = {}
         with contextlib.suppress(OSError, ValueError):
-            if failed := json.loads(Path(answers).read_text())["failed"]:
+            if (failed := json.loads(Path(answers).read_text())["failed"]) and self._portion is None:
                 Path(answers).unlink()
         if outcome != "complete" and self.interruption.by:
             outcome = "interrupted"
         # On a full disk the run was killed, as far as its record can tell.
         with contextlib.suppress(OSError):
-            self._file.end(outcome, signal=self.interruption.by, without_references=failed)
+            if self._portion is None:
+                self._file.end(outcome, signal=self.interruption.by, without_references=failed)
+            else:
+                self._portion.end()
         if outcome != "complete":
             self._sweep()
             tell(unfinished(self.results, [*self.plan.exposures, *self.plan.unusable], self.interruption.by))
@@ -281,7 +310,74 @@ class Run:
         """Memory for a job (MB): the interpreter, images and coefficients of one frame, chunks in work."""
         *_, ny, nx = self.plan.exposures[exposure].shape
         pictures = max(1, self.plan.exposures[exposure].superstripes)
-        return memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
+        needed = memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
+        return needed + cluster.BESIDE if self._cluster else needed
+
+    def minutes(self, exposure: str) -> int:
+        """Time for a job of an exposure (min)."""
+        return cluster.minutes(self._bytes(exposure))
+
+    def disk(self, exposure: str) -> int:
+        """Room on the disk for what a job of an exposure makes (MB)."""
+        return cluster.disk(self._bytes(exposure))
+
+    # --- on a cluster -----------------------------------------------------------------------------------
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a job of the cluster is all steps of an exposure."""
+        return self._cluster and self.config["cluster_job"] == "exposure"
+
+    @property
+    def portioned(self) -> bool:
+        """Whether a job of the cluster is a local run of some exposures."""
+        return self._cluster and not isinstance(self.config["cluster_job"], str)
+
+    def unfinished_portions(self) -> list[str]:
+        """Return a file for each portion in which anything is left to do, and for each exposure without references."""
+        failed = self.answers.failed()
+        names = [name for name, exposures in self._portions().items() if not all(map(self._is_finished, exposures))]
+        files = [f"{self.results}/runs/{self._file.name}/{name}.done" for name in names]
+        return files + [f"{self.results}/{root}/references/answered" for root in failed if root in self.plan.exposures]
+
+    def _portions(self) -> dict[str, list[str]]:
+        failed = self.answers.failed()
+        roots = [root for root in self.plan.exposures if root not in failed]
+        return portions.divided(roots, self.answers.links(), self.config["cluster_job"])
+
+    def _is_finished(self, exposure: str) -> bool:
+        kinds = self.demand.products_of(exposure)
+        made = all(os.path.exists(f"{self.results}/{exposure}/{exposure}_{kind}.fits") for kind in kinds)
+        return made and not self._standing.stale(exposure)
+
+    def portion(self, name: str) -> list[str]:
+        """Return the exposures of a portion."""
+        return self._portions()[name]
+
+    def portion_threads(self, name: str) -> int:
+        """Cores for a portion: two jobs at once, or those that a job of its largest exposure can keep busy."""
+        return max(2, *map(self.threads, self.portion(name)))
+
+    def portion_memory(self, name: str, threads: int) -> int:
+        """Memory for a portion (MB): as many jobs at once as there are cores."""
+        asked = (
+            (self.memory(root, min(threads, self.threads(root))), self.threads(root)) for root in self.portion(name)
+        )
+        return max(memory * max(1, threads // used) for memory, used in asked)
+
+    def portion_minutes(self, name: str) -> int:
+        """Time for a portion (min)."""
+        return cluster.minutes_of_run(
+            (self._bytes(root), len(self.demand.chain(root).steps)) for root in self.portion(name)
+        )
+
+    def portion_disk(self, name: str) -> int:
+        """Room on the disk for what a portion makes (MB)."""
+        return sum(self.disk(root) * len(self.demand.chain(root).steps) for root in self.portion(name))
+
+    def group(self, exposure: str) -> str:
+        """Name the job of a cluster that an exposure is worked on in: with those that it takes something from."""
+        return cluster.leader(exposure, self.answers.links())
 
 
 def _plain(path: str | None) -> str | None:

@@ -85,6 +85,11 @@ class RunFile:
         self._facts |= facts
         replace(self._path(self.started), json.dumps(self._facts, indent=1) + "\n")
 
+    @property
+    def name(self) -> str:
+        """What the run's file is called, without its ending."""
+        return self._path(self.started).stem
+
     def _path(self, started: str) -> Path:
         return self._results / "runs" / f"{started.replace('-', '').replace(':', '')}.json"
 

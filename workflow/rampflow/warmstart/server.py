@@ -315,6 +315,9 @@ def start(folder, steps=()):
 def _address(folder):
     """Choose where the socket is to be: a path that is short enough, in a folder that is its owner's alone."""
     try:
+        if os.environ.get("SLURM_JOB_ID"):
+            # The run's folder is that of other nodes, too, whose processes cannot be seen from here.
+            raise OSError("a folder of this node is wanted")
         private_folder(folder)
         for old in folder.glob("*.socket"):
             if owners.start_of(old.stem) is None:

@@ -1,0 +1,158 @@
+"""The workflow on a real Slurm: the same bits in all ways, and what becomes of jobs and heads that end too early.
+
+Not among the tests that `make test` finds: `make cluster-test`.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+HOME = Path(__file__).parents[2]
+
+#: Two steps are enough where each is a job: Snakemake starts twice for each.
+FEW = {
+    step: {"skip": True}
+    for step in ("group_scale", "saturation", "superbias", "refpix", "linearity", "persistence", "dark_current")
+    + ("jump", "gain_scale")
+}
+
+
+def is_free(runs):
+    return not (runs.results / ".lock").exists() and not list(runs.results.glob("*/.lock"))
+
+
+def submitted(runs, before):
+    return [job for job in runs.slurm.jobs() if job not in before]
+
+
+@pytest.mark.parametrize(("what", "jobs"), [("exposure", 3), (2, 2)])
+def test_jobs_of_exposures_and_of_portions_make_the_bits_of_a_local_run(runs, expected, what, jobs):
+    before = runs.slurm.jobs()
+    runs.finish(runs.start(cluster_job=what))
+    assert runs.products() == expected
+    assert len(submitted(runs, before)) == jobs
+    assert is_free(runs)
+    # Nothing is left to do, and nothing is submitted for it.
+    before = runs.slurm.jobs()
+    runs.finish(runs.start(cluster_job=what))
+    assert not submitted(runs, before)
+
+
+def test_jobs_of_single_steps_make_the_bits_of_a_local_run(runs, tmp_path_factory, programme):
+    few = dict(programme, exposures=programme["exposures"].replace("*", "*00001_nrcb1"), steps=FEW)
+    runs.config = few
+    here = type(runs)(tmp_path_factory.mktemp("few"), runs.slurm, few)
+    before = runs.slurm.jobs()
+    runs.finish(runs.start(cluster_job="step"))
+    assert runs.products() == here.local()
+    # dq_init, ramp_fit, rate
+    assert len(submitted(runs, before)) == 3
+
+
+@pytest.mark.parametrize("what", ["exposure", 1])
+def test_exposures_that_hand_on_persistence_are_in_one_job(runs, what):
+    before = runs.slurm.jobs()
+    runs.config = runs.config | {"steps": {"persistence": {"chain": True}}}
+    runs.finish(runs.start(cluster_job=what))
+    assert len(submitted(runs, before)) == 1
+    assert len(list(runs.results.glob("*/*_rateints.fits"))) == 3
+
+
+def test_a_job_does_not_speak_to_the_server_of_the_head(runs):
+    program = (
+        "import os, subprocess, sys\n"
+        "from rampflow.warmstart import client, server\n"
+        "process = server.start('.rampflow')\n"
+        "ask = 'import os; from rampflow.warmstart import client; '\n"
+        "ask += 'print(client._is_ours(os.environ[client.VARIABLE].partition(chr(32))[0]))'\n"
+        "for command in ([], ['srun', '--mem=500']):\n"
+        "    subprocess.run([*command, sys.executable, '-c', ask], check=True)\n"
+        "server.stop(process)\n"
+    )
+    environment = os.environ | runs.slurm.environment | {"PYTHONPATH": str(HOME / "workflow")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=runs.folder, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+def test_a_job_without_enough_memory_is_done_again_with_more(runs, expected):
+    if not runs.slurm.limits:
+        pytest.skip("no memory controller of cgroup v1 that can be written: Slurm cannot hold jobs to their memory")
+    runs.slurm.start_node(allowed=25)
+    try:
+        said = runs.finish(runs.start(cluster_job="exposure"))
+    finally:
+        runs.slurm.start_node()
+    assert "OUT_OF_MEMORY" in said
+    assert runs.products() == expected
+
+
+@pytest.mark.parametrize("what", ["exposure", 3])
+def test_a_job_that_reaches_its_time_limit_is_done_again(runs, expected, what):
+    before = runs.slurm.jobs()
+    head = runs.start(cluster_job=what)
+    job = runs.wait_for(lambda: runs.records() and submitted(runs, before), head)[0]
+    runs.slurm.command("scontrol", "update", f"jobid={job}", "timelimit=1")
+    stop_a_while(job)
+    said = runs.finish(head)
+    assert "TIMEOUT" in said
+    assert runs.products() == expected
+
+
+def stop_a_while(job):
+    """Stop the jobs of Snakemake in a job of Slurm: nothing goes on there, and its time runs out."""
+    for process in psutil.process_iter(["environ", "cmdline"]):
+        mine = (process.info["environ"] or {}).get("SLURM_JOB_ID") == str(job)
+        if mine and "snakemake" in " ".join(process.info["cmdline"] or []):
+            process.suspend()
+
+
+@pytest.mark.parametrize("what", ["exposure", 3])
+def test_a_job_that_was_cancelled_is_done_again_and_a_portion_goes_on_where_it_was(runs, expected, what):
+    before = runs.slurm.jobs()
+    head = runs.start(cluster_job=what)
+    job = runs.wait_for(lambda: len(runs.records()) > 5 and submitted(runs, before), head)[0]
+    runs.slurm.command("scancel", str(job))
+    runs.wait_for(lambda: job not in runs.slurm.jobs("RUNNING", "COMPLETING"))
+    kept = runs.records()
+    said = runs.finish(head)
+    assert "CANCELLED" in said
+    assert runs.products() == expected
+    if what != "exposure":
+        assert kept and all(runs.records()[path] == time for path, time in kept.items())
+
+
+@pytest.mark.parametrize("what", ["exposure", 3])
+def test_after_a_head_that_was_killed_the_same_command_completes(runs, expected, what):
+    before = runs.slurm.jobs()
+    head = runs.start(cluster_job=what)
+    job = runs.wait_for(lambda: len(runs.records()) > 3 and submitted(runs, before), head)[0]
+    head.kill()
+    head.wait()
+    if what == "exposure":
+        # As the manual says.
+        for each in runs.slurm.jobs("RUNNING", "PENDING"):
+            runs.slurm.command("scancel", str(each))
+        runs.wait_for(lambda: job not in runs.slurm.jobs("RUNNING", "COMPLETING"))
+    runs.finish(runs.start(cluster_job=what))
+    assert runs.products() == expected
+    assert is_free(runs)
+
+
+def test_a_head_that_is_interrupted_cancels_its_jobs(runs, expected):
+    before = runs.slurm.jobs()
+    head = runs.start(cluster_job=3)
+    runs.wait_for(lambda: len(runs.records()) > 3 and submitted(runs, before), head)
+    head.send_signal(signal.SIGINT)
+    said = runs.finish(head, status=1)
+    assert "interrupted (SIGINT)" in said
+    runs.wait_for(lambda: not runs.slurm.jobs("RUNNING", "PENDING", "COMPLETING"))
+    assert not (runs.results / ".lock").exists()
+    runs.finish(runs.start(cluster_job=3))
+    assert runs.products() == expected

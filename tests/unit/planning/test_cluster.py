@@ -1,0 +1,154 @@
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rampflow.planning import cluster, portions
+from rampflow.planning.results_lock import ResultsInUse, ResultsLock, is_dead
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_chains_stay_together_and_short_ones_fill_up():
+    links = {"b": "a", "c": "b"}
+    assert cluster.divide("abcdef", links, 2) == [["a", "b", "c"], ["d", "e"], ["f"]]
+    assert cluster.divide("dabc", links, 4) == [["d", "a", "b", "c"]]
+    assert cluster.divide("", {}, 3) == []
+
+
+def test_the_leader_of_a_chain_is_its_first_exposure():
+    links = {"b": "a", "c": "b"}
+    assert [cluster.leader(one, links) for one in "abcd"] == ["a", "a", "a", "d"]
+    # Nonsense ends, too.
+    assert cluster.leader("a", {"a": "b", "b": "a"}) in ("a", "b")
+
+
+def test_larger_exposures_ask_for_more():
+    small, large = 40 * 32 * 5 * 4, 2048 * 2048 * 20 * 4
+    assert (cluster.minutes(small), cluster.minutes(large)) == (2, 4)
+    assert cluster.disk(large) > 2 * large / 1e6 > cluster.disk(small)
+    assert cluster.minutes_of_run([(large, 12)] * 10) > cluster.minutes_of_run([(large, 12)])
+    # Two steps of 10 s, and 10 min for the beginning.
+    assert cluster.minutes_of_run([(0, 2)]) == 11
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runs"),
+    [
+        (["snakemake", "--cores", "2"], False),
+        (["snakemake", "--target-jobs", "jump:exposure=a"], False),
+        (["snakemake", "--local-groupid", "x", "--executor", "slurm-jobstep", "--jobs", "1"], False),
+        (["snakemake", "--local-groupid", "x", "--mode", "remote"], True),
+    ],
+)
+def test_only_the_process_that_runs_a_group_has_a_server(arguments, runs):
+    assert cluster.runs_group(arguments) is runs
+
+
+@pytest.fixture
+def squeue(tmp_path, monkeypatch):
+    """A squeue that says what it is told to."""
+
+    def say(text, status=0):
+        program = tmp_path / "squeue"
+        stream = ">&2" if status else ""
+        program.write_text(f"#!/bin/sh\necho '{text}' {stream}\nexit {status}\n")
+        program.chmod(0o755)
+
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    return say
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "ended"),
+    [
+        ("RUNNING", 0, False),
+        ("PENDING", 0, False),
+        ("", 0, True),
+        ("slurm_load_jobs error: Invalid job id specified", 1, True),
+        ("slurm_load_jobs error: Unable to contact slurm controller (connect failure)", 1, False),
+    ],
+)
+def test_slurm_is_asked_whether_a_job_has_ended(squeue, text, status, ended):
+    squeue(text, status)
+    assert cluster.has_ended("7") is ended
+    # Its lock, from a node whose processes cannot be seen from here.
+    assert is_dead({"place": "elsewhere", "process": 1, "batch": "7"}) is ended
+    assert not is_dead({"place": "elsewhere", "process": 1, "batch": None})
+
+
+def test_where_slurm_cannot_be_asked_nothing_has_ended(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert not cluster.has_ended("7")
+    # A job that was put back to the queue is at work again, which is this process.
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert cluster.has_ended("7")
+
+
+def test_portions_have_numbers_for_names():
+    assert portions.divided("abc", {}, 2) == {"0001": ["a", "b"], "0002": ["c"]}
+
+
+@pytest.fixture
+def head(tmp_path, monkeypatch):
+    lock = ResultsLock(tmp_path, "now")
+    lock.take()
+    monkeypatch.setenv(portions.HEAD, lock.name())
+    return lock
+
+
+def test_a_portion_locks_its_exposures_and_no_others(tmp_path, head):
+    one = portions.Portion(tmp_path, ["a", "b"], "now")
+    one.begin()
+    assert head.name()
+    assert (tmp_path / "a" / ".lock").exists() and (tmp_path / "b" / ".lock").exists()
+    assert "a: job ? of the cluster works on it" in portions.in_use(tmp_path, ["c", "a"])
+    one.end()
+    assert portions.in_use(tmp_path, ["a", "b", "c"]) is None
+    assert not list(tmp_path.glob("*/.lock"))
+
+
+@pytest.mark.usefixtures("head")
+def test_a_portion_waits_for_another_that_works_on_an_exposure(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(portions, "_PATIENCE", 0)
+    other = portions.Portion(tmp_path, ["b"], "before")
+    other.begin()
+    ended = []
+    monkeypatch.setattr(portions.time, "sleep", lambda _: ended.append(other.end()))
+    portions.Portion(tmp_path, ["a", "b"], "now").begin()
+    assert len(ended) == 1
+    assert "this job waits" in capfd.readouterr().err
+
+
+def test_a_portion_whose_head_has_ended_does_nothing(tmp_path, head):
+    head.release()
+    with pytest.raises(ResultsInUse, match="the run that has asked for this job has ended"):
+        portions.Portion(tmp_path, ["a"], "now").begin()
+    ResultsLock(tmp_path, "later").take()
+    with pytest.raises(ResultsInUse, match="has ended"):
+        portions.Portion(tmp_path, ["a"], "now").begin()
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_portion_is_asked_for_once(monkeypatch):
+    assert portions.asked_for() is None
+    monkeypatch.setenv(portions.EXPOSURES, "a b")
+    assert portions.asked_for() == ["a", "b"]
+    # Its own jobs are none.
+    assert portions.asked_for() is None
+
+
+def test_the_profile_asks_squeue_and_tries_again():
+    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+    assert (profile["executor"], profile["slurm-status-command"]) == ("slurm", "squeue")
+    assert profile["retries"] > 0 and profile["keep-going"]
+
+
+def test_the_cluster_test_installs_what_the_extra_names():
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["slurm"]
+    (plugin,) = re.findall(r"snakemake-executor-plugin-slurm==\S+", (ROOT / "Makefile").read_text())
+    assert plugin in extra
