@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,9 +56,19 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(place):
+def other(place, tmp_path_factory):
+    """Other results of the same exposure: 5 DN more in the product of refpix."""
+    results = tmp_path_factory.mktemp("others") / "results"
+    shutil.copytree(place[0], results)
+    with fits.open(results / place[1] / f"{place[1]}_refpix.fits", mode="update") as hdus:
+        hdus["SCI"].data += 5
+    return results
+
+
+@pytest.fixture(scope="module")
+def address(place, other):
     """The address of the page, as the command prints it."""
-    command = [sys.executable, "-m", "rampflow", "inspect", str(place[0]), "--port", "0"]
+    command = [sys.executable, "-m", "rampflow", "inspect", str(place[0]), str(other), "--port", "0"]
     environment = os.environ | {"PYTHONPATH": WORKFLOW}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -96,10 +107,10 @@ def array(place, step, name):
     return fits.getdata(results / root / f"{root}_{step}.fits", name)
 
 
-def at(browser, x, y):
-    """Where on the screen a pixel of the frame is, counted from 1."""
+def at(browser, x, y, name="frame"):
+    """Where on the screen a point of a figure is, such as a pixel of the frame, counted from 1."""
     return browser.run(f"""(() => {{
-      const view = Bokeh.index.find_one_by_id({MODEL.format("frame")}.id), box = view.el.getBoundingClientRect();
+      const view = Bokeh.index.find_one_by_id({MODEL.format(name)}.id), box = view.el.getBoundingClientRect();
       return [box.left + view.frame.x_scale.compute({x}),
               box.top + view.frame.y_scale.compute({y})];
     }})()""")
@@ -141,13 +152,7 @@ def test_a_click_shows_the_numbers_of_the_arrays(place, page):
     flags = array(place, "jump", "GROUPDQ")[i, :, y, x]
     expected = {(g + 1, n) for g, f in enumerate(flags) for n, bit in dq.MNEMONICS.items() if int(f) & bit}
     assert {(group, name) for group, name, _ in marks} == expected and [g + 1, "JUMP_DET", "jump"] in marks
-    assert view_of(browser) == {
-        "exposure": place[1],
-        "product": "jump",
-        "other": "dark_current",
-        "x": str(x + 1),
-        "y": str(y + 1),
-    }
+    assert view_of(browser).items() >= {"exposure": place[1], "x": str(x + 1), "y": str(y + 1)}.items()
 
 
 def picture(browser):
@@ -165,12 +170,14 @@ def test_the_picture_is_the_frame_of_the_product_integration_and_group(place, pa
     choose(browser, "product", "linearity")
     browser.wait("location.search.includes('product=linearity')")
     np.testing.assert_array_equal(picture(browser), array(place, "linearity", "SCI")[1, 4])
+    choose(browser, "other", "refpix")
     choose(browser, "compare", "difference")
     browser.wait("location.search.includes('compare=difference')")
     less = array(place, "linearity", "SCI")[1, 4] - array(place, "refpix", "SCI")[1, 4]
     np.testing.assert_array_equal(picture(browser), less)
-    choose(browser, "product", "rate")
     choose(browser, "compare", "none")
+    choose(browser, "product", "rate")
+    browser.wait("location.search.includes('product=rate')")
     choose(browser, "array", "ERR")
     browser.wait("location.search.includes('array=ERR')")
     np.testing.assert_array_equal(picture(browser), array(place, "rate", "ERR"))
@@ -183,11 +190,7 @@ def test_next_flagged_goes_from_one_flagged_group_to_the_next(place, page):
     found = []
     for _ in range(3):
         before = browser.run("location.search")
-        box = browser.run(f"""(() => {{
-          const one = Bokeh.index.find_one_by_id({MODEL.format("next")}.id).el.getBoundingClientRect();
-          return [one.left + one.width / 2, one.top + one.height / 2];
-        }})()""")
-        browser.click(*box)
+        browser.click(*middle(browser, "next"))
         browser.wait(f"location.search !== {before!r}")
         view = view_of(browser)
         found.append(tuple(int(view.get(key, 1)) for key in ("integration", "group", "y", "x")))
@@ -202,6 +205,75 @@ def test_the_address_is_the_view(place, page):
     np.testing.assert_array_equal(picture(browser), array(place, "superbias", "SCI")[1, 2, 10:35, 4:40])
     text = browser.run(TEXT)
     assert "numpy [29, 11]" in text and "Ramp, integration 2 [DN]" in text and "Ramp, integration 1 [DN]" not in text
+
+
+def middle(browser, name):
+    """Where on the screen the middle of a widget is."""
+    return browser.run(f"""(() => {{
+      const one = Bokeh.index.find_one_by_id({MODEL.format(name)}.id).el.getBoundingClientRect();
+      return [one.left + one.width / 2, one.top + one.height / 2];
+    }})()""")
+
+
+def test_two_results_are_subtracted_and_take_turns(place, page, other):
+    browser = page(product="refpix", compare="difference", group=2)
+    assert browser.run(f"{MODEL.format('other')}.value") == "other:refpix"
+    root = place[1]
+    less = array(place, "refpix", "SCI")[0, 1] - fits.getdata(other / root / f"{root}_refpix.fits", "SCI")[0, 1]
+    np.testing.assert_array_equal(picture(browser), less)
+    choose(browser, "compare", "blink")
+    for title in ("other:refpix", "refpix", "other:refpix"):
+        browser.wait(f"{MODEL.format('frame')}.title.text === '{title}'")
+        shown = browser.run(f"{MODEL.format('frame')}.renderers.slice(0, 2).map((one) => one.visible)")
+        assert shown == [title == "refpix", title != "refpix"]
+    choose(browser, "compare", "none")
+    browser.wait("!location.search.includes('compare')")
+    assert browser.run(f"{MODEL.format('frame')}.renderers.slice(0, 2).map((one) => one.visible)") == [True, False]
+
+
+def test_the_wheel_zooms_and_the_part_that_is_seen_is_read(place, page):
+    browser = page(product="dark_current", group=6)
+    x, y = at(browser, 24, 20)
+    for _ in range(4):
+        browser("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=-120)
+    browser.wait("location.search.includes('x0=')")
+    view = {key: int(value) for key, value in view_of(browser).items() if key in ("x0", "x1", "y0", "y1")}
+    browser.wait(f"{MODEL.format('frame')}.renderers[0].data_source.data.dw[0] === {view['x1'] - view['x0']}")
+    part = array(place, "dark_current", "SCI")[0, 5, view["y0"] : view["y1"], view["x0"] : view["x1"]]
+    assert part.size < 40 * 48
+    np.testing.assert_array_equal(picture(browser), part)
+
+
+def test_a_time_series_is_read_and_a_tap_goes_to_an_integration(place, page):
+    browser = page(product="jump")
+    browser.click(*middle(browser, "series"))
+    browser.wait(f"{MODEL.format('light')}.visible && {MODEL.format('jumps')}.visible")
+    # The reference pixels are not in this part of the detector.
+    assert not browser.run(f"{MODEL.format('level')}.visible")
+    light, numbers = browser.run(f"""(() => {{
+      const data = {MODEL.format("light")}.renderers[0].data_source.data;
+      return [[...data.light], [...data.number]];
+    }})()""")
+    good = np.isfinite(array(place, "rate", "SCI")) & (array(place, "rate", "DQ") & dq.DO_NOT_USE == 0)
+    cube, rate = array(place, "rateints", "SCI"), array(place, "rate", "SCI")
+    expected = [np.where(np.isfinite(each), each, rate)[good].sum(dtype=float) for each in cube]
+    np.testing.assert_allclose(light, expected, rtol=1e-12)
+    browser.wait(f"!!Bokeh.index.find_one_by_id({MODEL.format('jumps')}.id)?.el.getBoundingClientRect().height")
+    browser.run(f"Bokeh.index.find_one_by_id({MODEL.format('light')}.id).el.scrollIntoView()")
+    x, y = at(browser, numbers[1], np.mean(light), "light")
+    browser.click(x, y)
+    browser.wait("location.search.includes('integration=2')")
+    np.testing.assert_array_equal(picture(browser), array(place, "jump", "SCI")[1, 0])
+
+
+def test_what_cannot_be_shown_is_said_and_the_page_goes_on(place, page):
+    browser = page(exposure="jw99", product="jump")
+    assert "no exposure jw99" in browser.run(TEXT)
+    browser.wait(f"location.search.includes('exposure={place[1]}')")
+    browser.click(*middle(browser, "next"))
+    browser.wait(f"({TEXT}).includes('choose a flag first')")
+    browser = page(product="no", flag="<script>", x="-3", group="9999")
+    assert view_of(browser)["product"] == "rate" and browser.run(f"{MODEL.format('flag')}.value") == ""
 
 
 @pytest.mark.parametrize("width", [1400, 800])

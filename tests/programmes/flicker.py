@@ -111,7 +111,7 @@ def regions(_seed, step="clean_flicker_noise"):
                 for number, (exp_type, detector) in enumerate(kinds, start=1)
             ),
             nominal("NRS1", "NRSRAPID", 4, 3, subarray="SUB2048", number=5, **series),
-            nominal("NRS2", "NRSIRS2RAPID", 3, exp_type="NRS_IFU", grating="G235H", number=6, **aimed),
+            nominal("NRS2", "NRSRAPID", 3, exp_type="NRS_IFU", grating="G235H", number=6, **aimed),
             nominal("NRS2", "NRSRAPID", 3, exp_type="NRS_IFU", number=7, **aimed),
         ),
         steps={"NIRSPEC": {step: masked}},

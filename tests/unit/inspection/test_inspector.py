@@ -14,8 +14,8 @@ from rampflow.detector import dq, irs2
 from rampflow.errors import RampflowError
 from rampflow.inspection import inspector, inspector_series
 from rampflow.inspection import inspector_planes as planes
-from rampflow.inspection.inspector_planes import Window
-from rampflow.inspection.inspector_view import Settings
+from rampflow.inspection.inspector_planes import Cutout
+from rampflow.inspection.inspector_view import PageState
 
 WORKFLOW = str(Path(inspector.__file__).parents[2])
 SHAPE = (2, 3, 30, 44)
@@ -33,17 +33,17 @@ def write(path, sci, groupdq=None, pixeldq=None, **header):
     hdus = [primary, fits.ImageHDU(sci, name="SCI")]
     hdus += [fits.ImageHDU(a, name=n) for n, a in (("GROUPDQ", groupdq), ("PIXELDQ", pixeldq)) if a is not None]
     fits.HDUList(hdus).writeto(path)
-    return planes.Planes(path)
+    return planes.ShownProduct(path)
 
 
 def test_a_window_is_seen_pixel_by_pixel_or_as_means_of_blocks(tmp_path, ramp):
     sci = ramp[0]
     sci[1, 2, 8, 9] = np.nan
     product = write(tmp_path / "ramp.fits", *ramp)
-    near = planes.look(product, "SCI", 1, 2, Window(5, 15, 7, 20), 800)
+    near = planes.look(product, "SCI", 1, 2, Cutout(5, 15, 7, 20), 800)
     assert near.block == (1, 1)
     np.testing.assert_array_equal(near.values, sci[1, 2, 5:15, 7:20])
-    whole = planes.look(product, "SCI", 1, 2, Window(0, 30, 0, 44), 10)
+    whole = planes.look(product, "SCI", 1, 2, Cutout(0, 30, 0, 44), 10)
     assert (whole.block, whole.values.shape) == ((3, 5), (10, 9))
     assert whole.values[2, 1] == pytest.approx(np.nanmean(sci[1, 2, 6:9, 5:10]), rel=1e-5)
     # The last block of columns has four of them.
@@ -53,7 +53,7 @@ def test_a_window_is_seen_pixel_by_pixel_or_as_means_of_blocks(tmp_path, ramp):
 def test_bands_of_rows_give_what_one_reading_gives(tmp_path, ramp, monkeypatch):
     ramp[1][0, 1, 17, 23] = dq.JUMP_DET
     product = write(tmp_path / "ramp.fits", *ramp)
-    window = Window(3, 30, 2, 41)
+    window = Cutout(3, 30, 2, 41)
     seen = [(planes.look(product, "SCI", 0, 1, window, 10).values,
              planes.look_at_flags(product, dq.JUMP_DET, 0, 1, window, 10))]  # fmt: skip
     monkeypatch.setattr(planes, "_BAND", 4 * 39 * 5)
@@ -70,7 +70,7 @@ def test_no_more_is_read_than_the_window(tmp_path, ramp, monkeypatch):
     sizes, array = [], type(product.product["SCI"])
     read = array.read
     monkeypatch.setattr(array, "read", lambda self, *index: sizes.append((found := read(self, *index)).size) or found)
-    planes.look(product, "SCI", 1, 2, Window(5, 15, 7, 20), 5)
+    planes.look(product, "SCI", 1, 2, Cutout(5, 15, 7, 20), 5)
     assert sum(sizes) == 10 * 13
 
 
@@ -78,7 +78,7 @@ def test_a_difference_is_that_of_the_pixels_and_integrations_that_both_have(tmp_
     sci = ramp[0]
     product = write(tmp_path / "ramp.fits", *ramp)
     other = write(tmp_path / "other.fits", sci[:1] * 3)
-    seen = planes.look(product, "SCI", 1, 2, Window(0, 30, 0, 44), 44, less=other)
+    seen = planes.look(product, "SCI", 1, 2, Cutout(0, 30, 0, 44), 44, less=other)
     np.testing.assert_array_equal(seen.values, sci[1, 2] - sci[0, 2] * 3)
 
 
@@ -86,10 +86,10 @@ def test_raw_counts_are_unsigned_and_rates_have_no_groups(tmp_path):
     counts = np.arange(2 * 3 * 4 * 5, dtype=np.uint16).reshape(2, 3, 4, 5) + np.uint16(40000)
     raw = write(tmp_path / "uncal.fits", counts)
     assert (raw.integrations, raw.groups, raw.shape, raw.unit("SCI")) == (2, 3, (4, 5), "DN")
-    np.testing.assert_array_equal(planes.look(raw, "SCI", 1, 1, Window(0, 4, 0, 5), 9).values, counts[1, 1])
+    np.testing.assert_array_equal(planes.look(raw, "SCI", 1, 1, Cutout(0, 4, 0, 5), 9).values, counts[1, 1])
     rate = write(tmp_path / "rate.fits", counts[0, 0].astype(np.float32))
     assert (rate.integrations, rate.groups, rate.unit("SCI")) == (1, 1, "DN/s")
-    np.testing.assert_array_equal(planes.look(rate, "SCI", 0, 0, Window(0, 4, 0, 5), 9).values, counts[0, 0])
+    np.testing.assert_array_equal(planes.look(rate, "SCI", 0, 0, Cutout(0, 4, 0, 5), 9).values, counts[0, 0])
 
 
 def test_frames_of_irs2_are_seen_without_their_interleaved_rows(tmp_path):
@@ -97,7 +97,7 @@ def test_frames_of_irs2_are_seen_without_their_interleaved_rows(tmp_path):
     product = write(tmp_path / "uncal.fits", sci, SUBSTRT1=1, SUBSTRT2=1, SUBSIZE1=4, SUBSIZE2=2048, DETECTOR="NRS1")
     assert product.shape == (2048, 4)
     rows = np.flatnonzero(irs2.normal_rows("NRS1"))
-    seen = planes.look(product, "SCI", 0, 0, Window(100, 130, 0, 4), 800)
+    seen = planes.look(product, "SCI", 0, 0, Cutout(100, 130, 0, 4), 800)
     np.testing.assert_array_equal(seen.values[:, 0], rows[100:130])
 
 
@@ -132,16 +132,16 @@ def test_levels_pass_over_what_is_no_number():
 
 
 def test_windows_stay_within_the_frame():
-    assert Window.within((30, 44), -5, 12.2, 40.5, 80) == Window(0, 13, 40, 44)
-    assert Window.within((30, 44), 90, 99, -9, -3) == Window(29, 30, 0, 1)
+    assert Cutout.within((30, 44), -5, 12.2, 40.5, 80) == Cutout(0, 13, 40, 44)
+    assert Cutout.within((30, 44), 90, 99, -9, -3) == Cutout(29, 30, 0, 1)
 
 
 def test_an_address_gives_back_what_is_shown_and_nothing_that_cannot_be():
-    shown = Settings(exposure="jw1", product="jump", group=3, x=12, y=30, x0=4.0, x1=40.0, y1=9.0, flag="JUMP_DET")
-    assert Settings.read(shown.query()) == shown
-    assert Settings().query() == {} and Settings(group=3).query() == {"group": "3"}
+    shown = PageState(exposure="jw1", product="jump", group=3, x=12, y=30, x0=4.0, x1=40.0, y1=9.0, flag="JUMP_DET")
+    assert PageState.read(shown.query()) == shown
+    assert PageState().query() == {} and PageState(group=3).query() == {"group": "3"}
     bad = {"group": "x", "x": "-4", "y": "inf", "x0": "nan", "stretch": "<b>", "flag": "NO", "array": "DQ", "a": "b"}
-    assert Settings.read(bad) == Settings()
+    assert PageState.read(bad) == PageState()
 
 
 def test_results_that_are_none_are_refused_in_a_line(tmp_path, capsys):
@@ -171,11 +171,11 @@ def test_who_has_no_token_is_refused():
     from tornado.httpclient import AsyncHTTPClient, HTTPRequest
     from tornado.websocket import websocket_connect
 
-    from rampflow.inspection.inspector_server import Server
+    from rampflow.inspection.inspector_server import PageServer
 
     async def ask():
         made = []
-        server = Server(made.append)
+        server = PageServer(made.append)
         assert server._server._http._sockets and {
             s.getsockname()[0] for s in server._server._http._sockets.values()
         } == {"127.0.0.1"}

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rampflow.planning.foresight import UNANSWERED, Foresight
+from rampflow.planning.foresight import MASK, Foresight
 from rampflow.planning.holding import FINAL
 
 STEPS = ["dq_init", "persistence", "jump", "ramp_fit", "gain_scale"]
@@ -27,7 +27,7 @@ class World:
         self.results, self.kinds, self.links = str(folder), kinds, links or {}
         self.plan = SimpleNamespace(exposures=dict.fromkeys(exposures))
         self.answers = SimpleNamespace(failed=lambda: self.failed, chained_after=self.links.get)
-        self.failed, self.anew, self.unrecorded = [], {}, set()
+        self.failed, self.anew, self.unrecorded, self.mask = [], {}, set(), None
         for exposure in exposures:
             (folder / exposure / "carried").mkdir(parents=True)
             (folder / exposure / "carried/persistence.json").touch()
@@ -50,6 +50,9 @@ class World:
 
     def reference_types(self, step, _):
         return [] if step == "dq_init" or step in FINAL else ["gain"]
+
+    def science_mask(self, step, _):
+        return self.mask if step == "jump" else None
 
     # What stands.
     def stale(self, exposure):
@@ -138,7 +141,18 @@ def test_an_exposure_without_an_answer_does_what_needs_none_and_stops_those_afte
     w = world("a", "b", links={"b": "a"})
     w.failed = ["a"]
     w.lose("a", "dq_init")
-    assert w.foreseen() == {"a": ["dq_init", UNANSWERED]}
+    assert w.foreseen() == {"a": ["dq_init"]}
     (w.folder / "a/carried/persistence.json").unlink()
     w.anew = {"b": {"dq_init": "x"}}
-    assert w.foreseen() == {"a": ["dq_init", UNANSWERED], "b": ["dq_init"]}
+    assert w.foreseen() == {"a": ["dq_init"], "b": ["dq_init"]}
+
+
+def test_a_mask_that_is_not_there_is_made_for_the_job_that_needs_it(world, tmp_path):
+    w = world("a")
+    w.mask = str(tmp_path / "a/masks/0123456789ab.fits")
+    assert w.foreseen() == {}
+    w.anew = {"a": {"jump": "x"}}
+    assert w.foreseen() == {"a": [MASK, "jump", "ramp_fit", "gain_scale", "rate"]}
+    # One of the user's is nobody's to make.
+    w.mask = str(tmp_path / "mine.fits")
+    assert w.foreseen() == {"a": ["jump", "ramp_fit", "gain_scale", "rate"]}

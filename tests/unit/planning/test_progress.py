@@ -92,7 +92,9 @@ def test_errors_and_warnings_stay(tty):
     assert "a jump" not in told.terminal.getvalue().split("\r\x1b[K")[-1]
 
 
-def test_what_cannot_be_told_ends_nothing(capsys):
+def test_what_cannot_be_told_ends_nothing(capsys, monkeypatch):
+    # Jobs that ran in this process have turned it off.
+    monkeypatch.setattr(logging, "raiseExceptions", True)
     told = Told(False)
     told.log.info("strange", extra={"event": "job_finished"})
     told.log.info("strange", extra={"event": "progress"})

@@ -162,7 +162,8 @@ def _unread(exposure, kind, path, state, now):
     uri = f"crds://{path.name}"
     same = now is not None and now.get("crds_uri") == uri and now.get("sha256")
     there = path.exists()
-    if there and (same or kind.startswith("pars-")):
+    # Parameter files and the gain decide which steps run.
+    if there and (same or kind == "gain" or kind.startswith("pars-")):
         return None
     if not there and kind.startswith("pars-") and not same:
         raise ReferenceProblem(

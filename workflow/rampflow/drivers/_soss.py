@@ -34,7 +34,7 @@ def check_subarray(step: Step) -> None:
         )
 
 
-class Series(NamedTuple):
+class Parts(NamedTuple):
     """What a SOSS exposure is made of, to have the median of its integrations.
 
     light : 1D float64, of every integration; levels : the sky of every integration (DN/s), in a file that does not
@@ -46,7 +46,7 @@ class Series(NamedTuple):
     times: list[float]
 
 
-def take_apart(step: Step, draft: files.Array, flat: np.ndarray | None) -> Series:
+def take_apart(step: Step, draft: files.Array, flat: np.ndarray | None) -> Parts:
     """Measure the light and the sky of every integration.
 
     Parameters
@@ -60,7 +60,7 @@ def take_apart(step: Step, draft: files.Array, flat: np.ndarray | None) -> Serie
 
     Returns
     -------
-    Series
+    Parts
 
     Raises
     ------
@@ -82,12 +82,12 @@ def take_apart(step: Step, draft: files.Array, flat: np.ndarray | None) -> Serie
 
     found = _sky(step, rates)
     if found is None:
-        return Series(light.box_light(rates(), box, limits), None, [])
+        return Parts(light.box_light(rates(), box, limits), None, [])
     without_sky = light.box_light((found.taken_off(rate) for rate in rates()), box, limits)
     levels = scratch(step, "sky", (nints, *frame))
     for integration, rate in enumerate(rates()):
         levels.write(sky.fill_level(rate - found.taken_off(rate)), integration)
-    return Series(without_sky, levels, sky.group_times(ngroups, **source.needed("NFRAMES", "GROUPGAP", "TFRAME")))
+    return Parts(without_sky, levels, sky.group_times(ngroups, **source.needed("NFRAMES", "GROUPGAP", "TFRAME")))
 
 
 def _sky(step: Step, rates: Callable[[], Iterator[np.ndarray]]) -> sky.Sky | None:

@@ -125,7 +125,8 @@ class _Exposure:
                     found += [*self._references(step, own), *self._parameters(step, own), *self._code(step)]
             elif (step in self.then) != (step in chain.steps) and self.ended:
                 before, after = ("on", "off") if step in self.then else ("off", "on")
-                found.append(self._change("step", step, step, before, after, chain.skips[step]["source"]))
+                source = chain.idle.get(step) or chain.skips[step]["source"]
+                found.append(self._change("step", step, step, before, after, source))
         # One type may be read by several steps.
         found = list({(change.kind, change.name, change.step): change for change in found}.values())
         return [*found, *self._mappings(found)] if mappings else found

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rampflow.errors import RampflowError
 from rampflow.inspection import inspector_planes
-from rampflow.inspection.inspector_view import Settings
+from rampflow.inspection.inspector_view import PageState
 
 PORT = 5006
 _WITHOUT = (
@@ -43,7 +43,7 @@ def main(arguments=None):
     except (RampflowError, OSError) as problem:
         print(f"rampflow inspect: {problem}", file=sys.stderr)
         return 2
-    view = urllib.parse.urlencode(Settings.read(dict(urllib.parse.parse_qsl(options.view.lstrip("?")))).query())
+    view = urllib.parse.urlencode(PageState.read(dict(urllib.parse.parse_qsl(options.view.lstrip("?")))).query())
     print(f"{server.address}{'?' + view if view else ''}", flush=True)
     print(
         "Open this address in a browser on this machine, or through a tunnel (ssh -L "
@@ -63,14 +63,14 @@ def _server(options):
     logging.getLogger("bokeh").setLevel(logging.WARNING)
     make = inspector_page.maker(Path(options.results), options.other and Path(options.other))
     try:
-        return inspector_server.Server(make, PORT if options.port is None else options.port)
+        return inspector_server.PageServer(make, PORT if options.port is None else options.port)
     except OSError as error:
         if options.port is not None or error.errno != errno.EADDRINUSE:
             raise RampflowError(
                 f"port {options.port or PORT} of {inspector_server.LOOPBACK} cannot be used ({error.strerror}); "
                 "choose another one with --port"
             ) from None
-        return inspector_server.Server(make, 0)
+        return inspector_server.PageServer(make, 0)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ class FramePicture:
         views : list of `~rampflow.inspection.inspector_planes.View`
             One or two; both have the levels of the first.
         stretch, colours : str
-            See `~rampflow.inspection.inspector_view.Settings`.
+            See `~rampflow.inspection.inspector_view.PageState`.
         unit, title : str
             What is written at the colour bar, and above.
         diverging : bool

@@ -14,7 +14,7 @@ from rampflow.inspection import inspector_series
 from rampflow.inspection.inspector_figures import FramePicture, dress, sheet
 from rampflow.inspection.inspector_ramps import RampPicture
 from rampflow.inspection.inspector_timeline import Timeline
-from rampflow.inspection.inspector_view import COLOURS, COMPARISONS, Settings
+from rampflow.inspection.inspector_view import COLOURS, COMPARISONS, PageState
 from rampflow.inspection.pixel import pixel
 
 #: Most rows and columns of the picture of a frame: as many pixels as it has on a large screen.
@@ -26,7 +26,7 @@ _NEAR = 60
 _STRETCHES = {
     "zscale": "zscale", "98": "1 to 99 %", "99.8": "0.1 to 99.9 %", "all": "lowest to highest", "log": "logarithmic"
 }  # fmt: skip
-_TELL = 'history.replaceState(null, "", location.pathname + (cb_obj.text ? "?" + cb_obj.text : ""))'
+_TELL = 'history.replaceState(null, "", location.pathname + (address.text ? "?" + address.text : ""))'
 _OTHER = "other:"
 
 
@@ -44,7 +44,7 @@ def maker(results, other=None):
     def make(document):
         arguments = document.session_context.request.arguments
         query = {name: values[-1].decode("utf-8", "replace") for name, values in arguments.items() if values}
-        Page(document, results, other, Settings.read(query))
+        Page(document, results, other, PageState.read(query))
 
     return make
 
@@ -58,7 +58,7 @@ class Page:
         What it consists of.
     results, other : path-like
         Folders of results; ``other`` may be None.
-    settings : `~rampflow.inspection.inspector_view.Settings`
+    settings : `~rampflow.inspection.inspector_view.PageState`
         What to show first.
     """
 
@@ -122,7 +122,8 @@ class Page:
             "text": PreText(text="", name="text", stylesheets=[style], sizing_mode="stretch_width"),
             "address": Div(text="", name="address", visible=False),
         }
-        self.widgets["address"].js_on_change("text", CustomJS(code=_TELL))
+        address = self.widgets["address"]
+        address.js_on_change("text", CustomJS(args={"address": address}, code=_TELL))
         self.widgets["shifted"].on_change("active", lambda _, __, ___: self._guarded(self.show_pixel))
         dark = self.widgets["dark"]
         dark.js_on_change("active", CustomJS(code="rampflowDark(cb_obj.active)"))
@@ -136,6 +137,8 @@ class Page:
         if self._setting or value is None:
             return
         self.settings = replace(self.settings, **{name: value})
+        if name == "other":
+            self.against = value
         again = {"exposure": self.open_exposure, "product": self.open_product, "integration": self.show_all}
         self._guarded(again.get(name, self.show_frame))
 
@@ -189,19 +192,18 @@ class Page:
         before, self.planes = self.planes, planes.opened(self.products[product])
         others = [name for name in names if name != product] + [f"{_OTHER}{name}" for name in self.others]
         usual = f"{_OTHER}{product}" if product in self.others else names[max(names.index(product) - 1, 0)]
-        other = self.settings.other if self.settings.other in others else usual
-        if other not in others:
-            other = others[0] if others else ""
+        usual = usual if usual in others else next(iter(others), "")
+        self.against = self.settings.other if self.settings.other in others else usual
         array = self.settings.array if self.settings.array in self.planes.arrays else self.planes.arrays[0]
         flags = planes.flag_names(self.planes)
         self.settings = replace(
-            self.settings, product=product, other=other, array=array,
+            self.settings, product=product, array=array,
             integration=min(max(self.settings.integration, 1), self.planes.integrations),
             group=min(max(self.settings.group, 1), self.planes.groups),
             flag=self.settings.flag if self.settings.flag in flags else "",
         )  # fmt: skip
         self._set("array", options=self.planes.arrays, value=array)
-        self._set("other", options=others, value=other)
+        self._set("other", options=others, value=self.against)
         self._set("flag", options=[("", "none"), *flags], value=self.settings.flag)
         for name, of in (("integration", self.planes.integrations), ("group", self.planes.groups)):
             self._set(name, title=f"{name.capitalize()} of {of}", high=of, value=getattr(self.settings, name))
@@ -226,8 +228,8 @@ class Page:
     def _take_edges(self, edges):
         """Take the edges (y0, y1, x0, x1), from 0, of what is seen; None for all of the frame."""
         rows, columns = self.planes.shape
-        whole = planes.Window(0, rows, 0, columns)
-        self.window = planes.Window.within(self.planes.shape, *edges) if edges else whole
+        whole = planes.Cutout(0, rows, 0, columns)
+        self.window = planes.Cutout.within(self.planes.shape, *edges) if edges else whole
         at = (0, 0, 0, 0) if self.window == whole else astuple(self.window)
         self.settings = replace(self.settings, **dict(zip(("y0", "y1", "x0", "x1"), map(float, at), strict=True)))
 
@@ -239,8 +241,8 @@ class Page:
         views = [planes.look(shown, *at, less=other if chosen.compare == "difference" else None)]
         if chosen.compare == "blink":
             views.append(planes.look(other, *self._within(other, *at)))
-        self._titles = [chosen.product, chosen.other]
-        title = f"{chosen.product} less {chosen.other}" if chosen.compare == "difference" else chosen.product
+        self._titles = [chosen.product, self.against]
+        title = f"{chosen.product} less {self.against}" if chosen.compare == "difference" else chosen.product
         self.picture.show(
             views, stretch=chosen.stretch, colours=chosen.colours, unit=f"{chosen.array} [{shown.unit(chosen.array)}]",
             title=title, diverging=chosen.compare == "difference",
@@ -254,7 +256,7 @@ class Page:
 
     def _compared(self):
         """Open the product that is compared with."""
-        name = self.settings.other
+        name = self.against
         found = self.others if name.startswith(_OTHER) else self.products
         if (key := name.removeprefix(_OTHER)) not in found:
             raise RampflowError("there is no other product to compare with; choose another product or exposure")

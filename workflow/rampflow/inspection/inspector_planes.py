@@ -28,7 +28,7 @@ STRETCHES = {"zscale": None, "98": (1, 99), "99.8": (0.1, 99.9), "all": (0, 100)
 
 
 @dataclass(frozen=True)
-class Window:
+class Cutout:
     """Rows and columns of a frame, from 0, the last ones excluded."""
 
     y0: int
@@ -54,14 +54,14 @@ class View:
     ----------
     values : 2D float32 `~numpy.ndarray`
         Means of blocks; NaN for blocks without a number.
-    window : Window
+    window : Cutout
         What the blocks cover; the last ones may reach beyond.
     block : (int, int)
         Rows and columns of a block.
     """
 
     values: np.ndarray
-    window: Window
+    window: Cutout
     block: tuple
 
 
@@ -101,7 +101,7 @@ def products(sources):
     return {name: path for name, path in found.items() if path is not None and path.is_file()}
 
 
-class Planes:
+class ShownProduct:
     """A product of which frames are shown.
 
     Parameters
@@ -168,7 +168,7 @@ class Planes:
             EXTNAME.
         integration, group : int
             From 0; passed over where the array has no such axis.
-        window : Window
+        window : Cutout
             Of the final frame.
 
         Returns
@@ -200,7 +200,7 @@ def bands(window, block):
     """Cut a window into bands of rows, as many as fill whole blocks of so many rows."""
     rows = max(_BAND // (4 * (window.x1 - window.x0)) // block, 1) * block
     for y in range(window.y0, window.y1, rows):
-        yield Window(y, min(y + rows, window.y1), window.x0, window.x1)
+        yield Cutout(y, min(y + rows, window.y1), window.x0, window.x1)
 
 
 def block_of(window, size):
@@ -213,17 +213,17 @@ def look(planes, name, integration, group, window, size, less=None):
 
     Parameters
     ----------
-    planes : Planes
+    planes : ShownProduct
         The product.
     name : str
         EXTNAME.
     integration, group : int
         From 0.
-    window : Window
+    window : Cutout
         What to see.
     size : int
         Most rows and columns of blocks.
-    less : Planes, optional
+    less : ShownProduct, optional
         A product whose frame is subtracted, where it has the integration and group; its last ones where it has fewer.
 
     Returns
@@ -255,7 +255,7 @@ def next_flagged(planes, bit, start, most=200):
 
     Parameters
     ----------
-    planes : Planes
+    planes : ShownProduct
         The product.
     bit : int
         The flag.
@@ -279,7 +279,7 @@ def next_flagged(planes, bit, start, most=200):
     # The frame that it begins in comes twice: what is behind the start, and last what is before.
     for number in range(min(integrations * groups + 1, most)):
         i, g = divmod((first + number) % (integrations * groups), groups)
-        for band in bands(Window(0, rows, 0, columns), 1):
+        for band in bands(Cutout(0, rows, 0, columns), 1):
             if number == 0 and band.y1 <= y:
                 continue
             found = planes.flagged(bit, i, g, band)
@@ -328,7 +328,7 @@ def flag_names(planes):
 
 @lru_cache(maxsize=12)
 def _opened(path, _inode, _time):
-    return Planes(path)
+    return ShownProduct(path)
 
 
 def opened(path):

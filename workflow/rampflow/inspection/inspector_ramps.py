@@ -74,6 +74,8 @@ class RampPicture:
         self.hover = HoverTool(renderers=[], tooltips=[("step", "@step"), ("group", "@group"), ("DN", "@value{0.00}")])
         self.figure.add_tools(self.hover)
         self._lines = {}
+        # A figure without any line would be warned of.
+        self._line(0)
         self.marks = ColumnDataSource({"group": [], "flag": [], "step": [], "why": [], "lost": [], "colour": []})
         self.flags = figure(
             height=110, x_range=self.figure.x_range, y_range=FactorRange(factors=["no flag"]), tools="", name="flags",

@@ -17,7 +17,7 @@ _NOT_LIGHT = dq.DO_NOT_USE | dq.REFERENCE_PIXEL
 
 
 @dataclass
-class Series:
+class TimeSeries:
     """Time series of an observation; all arrays have an element for each integration of all segments.
 
     Attributes
@@ -76,9 +76,9 @@ def series(results, names, progress=None):
 
     Returns
     -------
-    Series
+    TimeSeries
     """
-    found, parts = Series(list(names)), []
+    found, parts = TimeSeries(list(names)), []
     sources = [planes.sources_of(results, name) for name in names]
     there = [planes.products(each) for each in sources]
     good = _good(there, found)
@@ -150,7 +150,7 @@ def _jumps(sources, products):
     if groups:
         # The record has counted, and no jump: there was none.
         return np.zeros(ramp.integrations)
-    whole = planes.Window(0, ramp.shape[0], 0, ramp.shape[1])
+    whole = planes.Cutout(0, ramp.shape[0], 0, ramp.shape[1])
     used = ~ramp.flagged(dq.REFERENCE_PIXEL, 0, 0, whole)
     of = max(np.count_nonzero(used) * ramp.groups, 1)
     return np.array([
@@ -181,7 +181,7 @@ def _level(sources, products, found):
     if flagged.shape != ramp.shape or ramp.striped:
         return None
     rows, columns = ramp.shape
-    parts = list(_bars(flagged.flagged(dq.REFERENCE_PIXEL, 0, 0, planes.Window(0, rows, 0, columns))))
+    parts = list(_bars(flagged.flagged(dq.REFERENCE_PIXEL, 0, 0, planes.Cutout(0, rows, 0, columns))))
     if not parts:
         return None
     found.before = before
@@ -199,6 +199,6 @@ def _bars(reference):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], whole.view(np.int8), [0]])))
         runs = list(pairwise(edges.tolist()))[::2]
         for first, last in runs:
-            yield planes.Window(first, last, 0, columns) if axis == 0 else planes.Window(0, rows, first, last)
+            yield planes.Cutout(first, last, 0, columns) if axis == 0 else planes.Cutout(0, rows, first, last)
         if runs:
             return

@@ -49,7 +49,7 @@ class _Refuse(RequestHandler):
         pass
 
 
-class Server:
+class PageServer:
     """The server, not yet running.
 
     Parameters

@@ -55,7 +55,7 @@ class Timeline:
 
         Parameters
         ----------
-        found : `~rampflow.inspection.inspector_series.Series`
+        found : `~rampflow.inspection.inspector_series.TimeSeries`
             What was read.
         """
         length = len(found.light)

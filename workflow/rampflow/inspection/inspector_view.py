@@ -11,7 +11,7 @@ COLOURS = ("grey", "viridis")
 
 
 @dataclass(frozen=True)
-class Settings:
+class PageState:
     """What is shown, all counted from 1 as DS9 does.
 
     Attributes
@@ -64,7 +64,7 @@ class Settings:
 
         Returns
         -------
-        Settings
+        PageState
         """
         found, plain = {}, cls()
         for name, default in asdict(plain).items():
@@ -84,7 +84,7 @@ class Settings:
 
     def query(self):
         """Return the names and values that an address needs: those that are not as they would be anyway."""
-        plain = asdict(Settings())
+        plain = asdict(PageState())
         return {
             name: f"{value:.6g}" if isinstance(value, float) else str(value)
             for name, value in asdict(self).items()

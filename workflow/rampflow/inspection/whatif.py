@@ -30,11 +30,10 @@ from rampflow.inspection.changes import changes
 from rampflow.inspection.durations import Durations, makespan
 from rampflow.inspection.results import RUN, read
 from rampflow.inspection.whatif_text import CORES, summary, text
-from rampflow.planning.foresight import UNANSWERED
 from rampflow.planning.outlook import look_ahead
 from rampflow.settings.configuration import ConfigError, read_yaml
 
-#: Columns of the table in TSV: rows of what changes, and, of kind "job", of what would run.
+#: Columns of the table in TSV: rows of what changes, of what would run ("job"), of who would stop ("problem").
 COLUMNS = ("exposure", "kind", "step", "name", "before", "after", "source", "source_before", "why", "wall_s", "cpu_s")
 _LARGEST_RUN = 1 << 28
 
@@ -76,8 +75,7 @@ class WhatIf:
         sizes = {root: _product(exposure.shape) for root, exposure in exposures.items()}
         known = Durations(sizes, self.outlook.standing.record)
         self.durations = {
-            exposure: {job: known.of(exposure, job) for job in jobs if job != UNANSWERED}
-            for exposure, jobs in self.outlook.jobs.items()
+            exposure: {job: known.of(exposure, job) for job in jobs} for exposure, jobs in self.outlook.jobs.items()
         }
 
     @property
@@ -98,10 +96,11 @@ class WhatIf:
         rows = [blank | asdict(change) for change in self.changes]
         for exposure, jobs in self.outlook.jobs.items():
             for job, why in jobs.items():
-                took = self.durations[exposure].get(job)
+                took = self.durations[exposure][job]
                 times = {} if took is None else {"wall_s": round(took.wall, 3), "cpu_s": round(took.cpu, 3)}
-                why = self.outlook.failed[exposure] if job == UNANSWERED else why
                 rows.append(blank | {"exposure": exposure, "kind": "job", "step": job, "name": job, "why": why} | times)
+        stopped = self.outlook.failed | self.outlook.left_out
+        rows += [blank | {"exposure": exposure, "kind": "problem", "why": why} for exposure, why in stopped.items()]
         return rows
 
     def record(self):
@@ -231,8 +230,9 @@ def whatif(where="results", *settings, config=None, context=None, release=None, 
     Returns
     -------
     `~pandas.DataFrame`
-        A row for each thing that changes (``kind`` is that of `rampflow.inspection.changes.Change`), and for each job
-        that would run (``kind`` is "job"): why, and the time (s) that it takes, NaN where no record says it.
+        A row for each thing that changes (``kind`` is that of `rampflow.inspection.changes.Change`), for each job that
+        would run (``kind`` is "job"): why, and the time (s) that it takes, NaN where no record says it; and for each
+        exposure that would stop ("problem"): why.
 
     Raises
     ------

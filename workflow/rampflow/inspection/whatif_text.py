@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from rampflow.planning.foresight import UNANSWERED
+from rampflow.planning.foresight import MASK
 from rampflow.planning.holding import FINAL, MADE_FROM
 from rampflow.planning.selectors import mode_of
 
@@ -51,9 +51,8 @@ def text(found, each=False):
             if why in _HANDED_ON and not previous and found.outlook.demand.answers.chained_after(exposure):
                 shown = "what the exposure before it leaves"
             previous = previous if why == MADE_FROM and previous else job
-            if job != UNANSWERED:
-                grouped[job, shown].append(exposure)
-    order = [*found.outlook.demand.plan.possible_steps, *FINAL, UNANSWERED]
+            grouped[job, shown].append(exposure)
+    order = [MASK, *found.outlook.demand.plan.possible_steps, *FINAL]
     lines += _table(found, "jobs", dict(sorted(grouped.items(), key=lambda item: order.index(item[0][0]))), each, True)
     stopped = defaultdict(list)
     for exposure, why in found.outlook.failed.items():
@@ -109,13 +108,12 @@ def _time(seconds):
 def summary(found):
     """Return the last lines: how much would run, and how long it would take."""
     total, jobs = len(found.outlook.demand.plan.exposures), found.outlook.jobs
-    number = sum(len(each.keys() - {UNANSWERED}) for each in jobs.values())
+    number = sum(map(len, jobs.values()))
     if not jobs:
         again = "CRDS would be asked again, and " if found.outlook.asks else ""
         return [f"{again}nothing would run: all {total} exposures stand as they are"]
-    concerned = sum(bool(each.keys() - {UNANSWERED}) for each in jobs.values())
     first = "CRDS would be asked again; " if found.outlook.asks else ""
-    lines = [f"{first}{number} jobs of {concerned} of {total} exposures would run"]
+    lines = [f"{first}{number} jobs of {len(jobs)} of {total} exposures would run"]
     known = [took for each in found.durations.values() for took in each.values() if took]
     if known:
         by_cores = ", ".join(f"{_time(found.seconds(cores))} with {cores}" for cores in CORES)

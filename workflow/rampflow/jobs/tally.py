@@ -200,7 +200,7 @@ def change(product: FilledRamp, pixeldq: np.ndarray) -> dict[str, Any]:
     """
     nints, ngroups, ny, nx = product.shape
     rows, columns = samples.evenly(ny, samples.ROWS), samples.evenly(nx, samples.COLUMNS)
-    usable = _usable(pixeldq)[:, rows[:, None], columns]
+    usable = _usable(pixeldq[..., rows[:, None], columns])
     found = []
     for integration in samples.evenly(nints, samples.INTEGRATIONS).tolist():
         for group in samples.evenly(ngroups, samples.GROUPS).tolist():
@@ -235,16 +235,16 @@ def line_noise(product: FilledRamp, pixeldq: np.ndarray) -> dict[str, Any] | Non
         return None
     noutputs = source.keyword("NOUTPUTS")
     readout = samples.Readout.of(source.instrument, source.keyword("FASTAXIS"), noutputs, _places(product))
-    usable = _usable(pixeldq)
     integration, group = nints // 2, (ngroups - 1) // 2
-    usable = usable[integration % len(usable)]
     names = np.unique(readout.amplifiers).tolist()
     noise: dict[str, dict[str, list[np.ndarray]]] = {str(name): {"before": [], "after": []} for name in names}
     lines = samples.blocks(nx if readout.transposed else ny)
     for block in lines:
         where = (slice(None), block) if readout.transposed else (block, slice(None))
         pairs = zip(*(_blocks(product, integration, g, where) for g in (group, group + 1)), strict=True)
-        good = usable[where].T if readout.transposed else usable[where]
+        usable = _usable(pixeldq[..., *where])
+        good = usable[integration % len(usable)]
+        good = good.T if readout.transposed else good
         for when, pair in zip(("before", "after"), pairs, strict=True):
             first, second = (values.T if readout.transposed else values for values in pair)
             for name in names:
@@ -277,13 +277,16 @@ def _places(product: FilledRamp) -> tuple[np.ndarray, np.ndarray]:
 
 def _rows(product: FilledRamp, integration: int, group: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Read rows of a group before and after the step."""
-    target = product.array("SCI")
-    after = np.concatenate([target.read(integration, group, slice(y, y + 1)) for y in rows.tolist()])
+
+    def read(array: files.Array, places: np.ndarray) -> np.ndarray:
+        found = [array.read(integration, group, slice(y, y + 1)) for y in places.tolist()]
+        return np.concatenate(found).astype(np.float32, copy=False)
+
+    after = read(product.array("SCI"), rows)
     there = product.frames.source_rows(rows)
     if there is None:
         return product.from_source("SCI", integration, group)[rows], after
-    source = product.source
-    return np.concatenate([source.read("SCI", integration, group, slice(y, y + 1)) for y in there.tolist()]), after
+    return read(product.source["SCI"], there), after
 
 
 def _blocks(product: FilledRamp, integration: int, group: int, where: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,8 @@ from rampflow.planning.standing import Standing
 
 #: What an exposure leaves for the next one in its detector, beside its products.
 CARRIED = "carried/persistence.json"
-#: The job that stops an exposure for which CRDS has no answer.
-UNANSWERED = "unanswered"
+#: The job that has jwst say where science regions are.
+MASK = "science_mask"
 
 _Node = tuple[str, str]  # exposure, job
 
@@ -56,7 +56,7 @@ class Foresight:
     def jobs(self) -> dict[str, dict[str, str]]:
         """Return the jobs that would run: exposure to {job: why}, in the order of its chain.
 
-        Of an exposure for which CRDS has no answer the job that says so is among them, and none that needs an answer.
+        Of an exposure for which CRDS has no answer none that needs one is among them.
         """
         why: dict[_Node, str] = {}
         for exposure, jobs in self._jobs.items():
@@ -67,7 +67,7 @@ class Foresight:
                 elif job in FINAL and not all(self._there(exposure, kind) for kind in FINAL[job]):
                     why[exposure, job] = self._missing(exposure, job)
                 elif (exposure, job) in self._blocked:
-                    why[exposure, job] = UNANSWERED
+                    why[exposure, job] = "no answer of CRDS"
         queue = deque(why)
         while queue:
             node = queue.popleft()
@@ -96,14 +96,20 @@ class Foresight:
         found = {}
         for exposure, jobs in self._jobs.items():
             found[exposure] = {job: why[exposure, job] for job in jobs if (exposure, job) in why}
-            if exposure in self._failed:
-                found[exposure][UNANSWERED] = "no answer of CRDS"
         return {exposure: jobs for exposure, jobs in found.items() if jobs}
 
     def _jobs_of(self, exposure: str) -> list[str]:
         """Return the jobs that an exposure's final products need, in the order of its chain."""
         wanted = self._demand.products_of(exposure)
-        return [job for job in self._standing.jobs(exposure) if job not in FINAL or FINAL[job][0] in wanted]
+        jobs = [job for job in self._standing.jobs(exposure) if job not in FINAL or FINAL[job][0] in wanted]
+        masking = [job for job in jobs if self._mask(exposure, job)]
+        # It is one for all of them.
+        return [each for job in jobs for each in ([MASK, job] if job in masking[:1] else [job])]
+
+    def _mask(self, exposure: str, job: str) -> str | None:
+        """Return the mask that a job has made for it; None where it needs none, or has one of the user's."""
+        mask = self._demand.science_mask(job, exposure)
+        return mask if mask and Path(mask).is_relative_to(self._results / exposure) else None
 
     def _stands(self, exposure: str, job: str) -> bool:
         return self._standing.stands(job, exposure, self._standing.stale)
@@ -114,7 +120,11 @@ class Foresight:
         """Find out which jobs a job follows, and whether the files between them are there."""
         node = exposure, job
         self._after.setdefault(node, [])
-        self._before[node] = []
+        self._before.setdefault(node, [])
+        if job == MASK:
+            return
+        if mask := self._mask(exposure, job):
+            self._join((exposure, MASK), node, Path(mask).exists())
         chain = self._demand.chain(exposure)
         before = {"rate": chain.final, "ramp": chain.before_fit}[job] if job in FINAL else chain.previous(job)
         if before is not None:

@@ -80,7 +80,7 @@ class Run:
         self.results = self.config["results"].rstrip("/")
         mine = portions.asked_for() if interruption is not None else None
         if mine is not None:
-            # What cannot be used has failed on the head.
+            # What cannot be used is the concern of the run that this is a portion of.
             self.plan.exposures, self.plan.unusable = {root: self.plan.exposures[root] for root in mine}, {}
         self.answers = Answers(self.plan, self.results)
         self.demand = Demand(self.plan, self.answers)
@@ -334,11 +334,11 @@ class Run:
         return self._cluster and not isinstance(self.config["cluster_job"], str)
 
     def unfinished_portions(self) -> list[str]:
-        """Return a file for each portion in which anything is left to do, and for each exposure without references."""
+        """Return a file for each portion in which anything is left to do, and one for exposures without references."""
         failed = self.answers.failed()
         names = [name for name, exposures in self._portions().items() if not all(map(self._is_finished, exposures))]
         files = [f"{self.results}/runs/{self._file.name}/{name}.done" for name in names]
-        return files + [f"{self.results}/{root}/references/answered" for root in failed if root in self.plan.exposures]
+        return files + ([f"{self.results}/{ANSWERED}"] if any(root in self.plan.exposures for root in failed) else [])
 
     def _portions(self) -> dict[str, list[str]]:
         failed = self.answers.failed()
