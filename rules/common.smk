@@ -250,11 +250,14 @@ def exposures_with_jobs():
 
 
 def tell_progress():
-    """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less."""
+    """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less.
+
+    Of jobs on a cluster Snakemake tells the numbers, and nothing of what they do.
+    """
     asked = workflow.output_settings
     own = workflow.main_snakefile == f"{HOME}/Snakefile"
     quiet = set(asked.quiet or ()) - {Quietness.HOST, Quietness.REASON}
-    if own and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
+    if own and not ON_CLUSTER and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
         PROGRESS.listen(logger)
 
 

@@ -6,8 +6,12 @@ rule science_mask:
         f"{FOLDER}/logs/science_mask_{{identity}}.log",
     wildcard_constraints:
         identity="[0-9a-f]{12}",
+    group:
+        group_for
     conda:
         DEMAND.masks.environment
+    resources:
+        **NEEDS,
     params:
         python=DEMAND.masks.python,
         script=str(masks.SCRIPT),

