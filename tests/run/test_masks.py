@@ -88,7 +88,7 @@ def test_another_python_makes_another_mask_and_what_follows_is_done_anew(run):
     before = run.products()
     jobs = run.jobs(masks={"python": stand_in(run, "other")})
     assert {rule for rule, _ in jobs if rule != "references"} == {
-        "science_mask", "clean_flicker_noise", "ramp_fit", "gain_scale", "rate"
+        "science_mask", "clean_flicker_noise", "ramp_fit", "rate"
     }  # fmt: skip
     assert len(masks(run)) == 2
     (other,) = set(run.products()) - set(before)
