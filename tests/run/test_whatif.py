@@ -40,6 +40,7 @@ def whatif(programme, tmp_path):
         environment = os.environ | {"PYTHONPATH": str(run.home / "workflow")}
         done = subprocess.run(command, cwd=run.folder, env=environment, capture_output=True, text=True)
         assert done.returncode == status, done.stdout + done.stderr
+        assert done.stderr == ""
         assert tree(run.folder, programme.folder) == before
         ask.said = done.stdout
         found = json.loads(into.read_text())

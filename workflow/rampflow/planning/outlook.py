@@ -4,6 +4,7 @@ The judge is the run's own: its plan, the job `references` that finds what CRDS 
 recipes of the records (`rampflow.planning.standing`).
 """
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
@@ -124,6 +125,8 @@ def _ask(demand: Demand, kept: Kept, fetches: str) -> tuple[dict[str, Any], dict
     """Ask CRDS as the job `references` does; what that keeps for other exposures goes into a folder of its own."""
     from rampflow.crds.answers import find_all
 
+    # What the job would write to its log is not for the terminal.
+    logging.getLogger("rampflow.crds").addHandler(logging.NullHandler())
     found: dict[str, Any] = {}
 
     def use(exposure: str, pointers: dict[str, Any], said: dict[str, Any]) -> None:
