@@ -70,6 +70,14 @@ def test_a_step_without_anything_to_do_is_left_out_with_the_reason():
     assert chain.steps[0] == "group_scale"
 
 
+def test_what_comes_after_the_fit_is_not_said_in_the_ramp():
+    steps = ("jump", "picture_frame", "ramp_fit", "gain_scale")
+    entries = {step: {"value": step == "picture_frame", "source": "release 1.19"} for step in steps}
+    chain = Chain(["jump", "ramp_fit", "gain_scale"], entries).without({"gain_scale": "no need"})
+    assert chain.skipped_before("ramp") == {"picture_frame": "release 1.19"}
+    assert chain.skipped_before("ramp_fit") == {"picture_frame": "release 1.19", "gain_scale": "no need"}
+
+
 def test_the_last_step_stays():
     entry = {"value": False, "source": "release 1.19"}
     chain = Chain(["group_scale"], {"group_scale": entry})

@@ -74,14 +74,14 @@ class Chain:
         With the chain's last step also those after it. Those of the calibrated ramp, for ``"ramp"``, are left out
         after the step that makes it, where a fit comes then.
         """
-        rows = list(self.skips)
+        rows, last = list(self.skips), step == self.final
         if step == "ramp":
             if "ramp_fit" not in self.steps:
                 return {}
             step = "ramp_fit"
         before = self.previous(step)
         start = rows.index(before) + 1 if before else 0
-        stop = rows.index(step) if step != self.final else len(rows)
+        stop = len(rows) if last else rows.index(step)
         return {row: self.skips[row]["source"] for row in rows[start:stop] if row not in self.steps}
 
 
