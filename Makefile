@@ -44,6 +44,7 @@ kill-test: $(VENV)/installed
 
 # On a real Slurm of one node, which it starts and ends (as root; installs it with apt-get where it is not): 20 minutes.
 cluster-test: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[slurm]'
 	$(BIN)/python -m pytest tests/cluster/on_slurm.py $(CLUSTER)
 
 # The oracle (the jwst package) lives in environments of its own.
