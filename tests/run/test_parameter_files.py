@@ -89,7 +89,7 @@ def test_the_record_of_the_run_and_the_report_say_who_decided(followed):
     (note,) = (followed.folder / "results/runs").glob("*.json")
     facts = json.loads(note.read_text())
     (ours,) = [one for root, one in facts["exposures"].items() if root.endswith("_nis")]
-    assert ours["chain"][6:10] == ["dark_current", "charge_migration", "jump", "ramp_fit"]
+    assert ours["chain"][5:9] == ["dark_current", "charge_migration", "jump", "ramp_fit"]
     assert ours["decided"]["charge_migration"].startswith("pars-chargemigrationstep")
     assert ours["off"]["persistence"].startswith("pars-detector1pipeline")
     assert ours["off"]["clean_flicker_noise"] == "release 1.19"

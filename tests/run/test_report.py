@@ -278,7 +278,7 @@ def test_products_whose_records_do_not_lead_to_one_another_are_outdated(again, m
     edit(again, "*_guider1/references/dark.json", status="failed", file=None, name="N/A", problem="no network")
     (rate,) = again.folder.glob("results/*_nrcb1/*_rate.fits")
     rate.write_bytes(rate.read_bytes() + bytes(2880))
-    (record,) = again.folder.glob("results/*_mirimage/record/refpix.json")
+    (record,) = again.folder.glob("results/*_mirimage/record/rscd.json")
     record.unlink()
     states = states_of(again)
     assert states["nis"] == (
