@@ -123,7 +123,7 @@ def compile_times(folder):
     """Time to import all kernels with an empty cache of compiled code, and with the real one."""
     cache = folder / "numba"
     shutil.rmtree(cache, ignore_errors=True)
-    command = [sys.executable, "-c", "from rampflow import job; list(job.preload())"]
+    command = [sys.executable, "-c", "from rampflow.warmstart.preload import preload; list(preload())"]
     subprocess.run(command, check=True, env=our_environment())
     again = measure([command], env=our_environment())
     first = measure([command], env=our_environment(NUMBA_CACHE_DIR=str(cache)))
