@@ -120,11 +120,12 @@ class Runs:
     @staticmethod
     def _look_for_tracebacks(case, said):
         """Find tracebacks; those of Python processes that have not yet come to our code are Python's."""
-        found = re.findall(r"^Traceback .*\n(?: .*\n)+", said, re.M)
+        found = re.findall(r"^Traceback .*\n(?: .*\n)+.*", said, re.M)
         # Where the workflow alone is hit, and is our command, there is no such process.
         every = case.command and case.target == "workflow"
-        if [trace for trace in found if every or "rampflow" in trace]:
-            case.faults.append("a traceback on the terminal")
+        for trace in found:
+            if every or "rampflow" in trace:
+                case.faults.append(f"a traceback on the terminal: {' / '.join(trace.split(chr(10))[-3:])}")
 
     def _kill(self, case, process, family):
         """Wait for the moment, and send the signal; what has been seen of the run by then is the family."""
@@ -228,10 +229,14 @@ class Runs:
             case.faults.append(f"left over: {left}")
 
 
-def draw(number, seed):
+def draw(number, seed, only=None):
     """Draw cases: every process with every signal in turn, at random moments, a few without the warm start."""
     rng = random.Random(seed)
-    pairs = list(itertools.product(TARGETS, SIGNALS))
+    pairs = [
+        (target, which)
+        for target, which in itertools.product(TARGETS, SIGNALS)
+        if only in (None, f"{target}:{which.name}")
+    ]
     rng.shuffle(pairs)
     for count in range(number):
         target, which = pairs[count % len(pairs)]
@@ -246,6 +251,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", help="a process and a signal, such as child:SIGINT, of which alone it is")
     options = parser.parse_args()
     sys.path.insert(0, str(HOME / "workflow"))
     from conftest import make_programme
@@ -258,7 +264,7 @@ def main():
         runs.undisturbed()
         print(f"undisturbed: {runs.seconds:.0f} s, {len(runs.whole)} products", flush=True)
         cases = []
-        for count, case in enumerate(draw(options.kills, options.seed)):
+        for count, case in enumerate(draw(options.kills, options.seed, options.only)):
             runs.folder = Path(folder) / f"case{count}"
             cases.append(runs.try_case(case))
             words = "; ".join(case.faults) or "same bits"

@@ -200,9 +200,9 @@ class Server:
         try:
             _end_with(server)
             signal.set_wakeup_fd(-1)
+            # SIGINT, too: an exception of its own could come up where Python can only print it.
             for number in _HANDLED:
                 signal.signal(number, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.setsid()
             self.listener.close()
@@ -268,10 +268,6 @@ def _execute(script):
             return end.code or 0
         print(end.code, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        # As the interpreter does: whoever waits must see that it was the signal.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         return 1
