@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from programmes.chains import NEAR_IR, run_chain
+from programmes.chains import NEAR_IR, run_chain, stars_and_cosmic_rays
 from rampflow.detector import dq
 from rampflow.inspection import inspector
-from rampflow.mock import Effects, MockExposure, Rectangle, Scene
 
 pytest.importorskip("bokeh", reason="no bokeh here (pip install '.[inspect]')")
 from devtools import CHROMIUM, Browser  # noqa: E402
@@ -42,17 +41,7 @@ MODEL = "Bokeh.documents[0].get_model_by_name('{}')"
 def place(tmp_path_factory):
     """A folder of results and the exposure in it, with cosmic rays."""
     folder = tmp_path_factory.mktemp("inspector")
-    exposure = MockExposure(
-        "NRCB1",
-        "SHALLOW4",
-        6,
-        2,
-        window=Rectangle(101, 201, 48, 40),
-        scene=Scene(sky=5.0, stars=12, brightest=2e6),
-        effects=Effects.nominal("NIRCAM", cosmic_rays=150.0),
-        seed=3,
-    )
-    return folder / "results", run_chain(folder, exposure, NEAR_IR)
+    return folder / "results", run_chain(folder, stars_and_cosmic_rays(), NEAR_IR)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,27 @@ from rampflow.drivers import final
 from rampflow.jobs.job import Job
 from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step, driver
-from rampflow.mock import build_cache, write_exposure
+from rampflow.mock import Effects, MockExposure, Rectangle, Scene, build_cache, write_exposure
 from rampflow.settings.release import load_release
 
 NEAR_IR = ("group_scale", "dq_init", "saturation", "superbias", "refpix", "linearity", "dark_current", "jump")
+
+#: The detector's columns and rows that the exposure of `stars_and_cosmic_rays` sees begin here, from 1.
+LEFT, BOTTOM = 101, 201
+
+
+def stars_and_cosmic_rays():
+    """Describe an exposure of a near-infrared detector: bright stars, cosmic rays, averages of four frames."""
+    return MockExposure(
+        "NRCB1",
+        "SHALLOW4",
+        6,
+        2,
+        window=Rectangle(LEFT, BOTTOM, 48, 40),
+        scene=Scene(sky=5.0, stars=12, brightest=2e6),
+        effects=Effects.nominal("NIRCAM", cosmic_rays=150.0),
+        seed=3,
+    )
 
 
 def run_chain(folder, exposure, chain, edit=None, **parameters):

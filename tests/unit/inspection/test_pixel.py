@@ -13,7 +13,7 @@ import pytest
 from astropy.io import fits
 
 import rampflow
-from programmes.chains import NEAR_IR, run_chain
+from programmes.chains import BOTTOM, LEFT, NEAR_IR, run_chain, stars_and_cosmic_rays
 from rampflow.detector import dq
 from rampflow.errors import RampflowError
 from rampflow.inspection import pixel as command
@@ -21,25 +21,12 @@ from rampflow.inspection import pixel_jumps
 from rampflow.inspection.pixel_slope import segments
 from rampflow.mock import Effects, MockExposure, Rectangle, Scene
 
-#: The detector's columns and rows that the exposure sees begin here, from 1.
-LEFT, BOTTOM = 101, 201
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder of results and the exposure in it: bright stars, cosmic rays, averages of four frames."""
+    """A folder of results and the exposure in it."""
     folder = tmp_path_factory.mktemp("pixel")
-    exposure = MockExposure(
-        "NRCB1",
-        "SHALLOW4",
-        6,
-        2,
-        window=Rectangle(LEFT, BOTTOM, 48, 40),
-        scene=Scene(sky=5.0, stars=12, brightest=2e6),
-        effects=Effects.nominal("NIRCAM", cosmic_rays=150.0),
-        seed=3,
-    )
-    return folder / "results", run_chain(folder, exposure, NEAR_IR, saturation={"n_pix_grow_sat": 2})
+    return folder / "results", run_chain(folder, stars_and_cosmic_rays(), NEAR_IR, saturation={"n_pix_grow_sat": 2})
 
 
 def arrays(place, step, name):

@@ -1,10 +1,10 @@
 """What a run would do, in lines for the terminal."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from rampflow.planning.foresight import MASK
 from rampflow.planning.holding import FINAL, MADE_FROM
-from rampflow.planning.selectors import mode_of
+from rampflow.planning.selectors import counted
 
 #: Why a job is done anew that takes what the exposure before leaves in its detector.
 _HANDED_ON = (MADE_FROM, f"{MADE_FROM}: carried")
@@ -91,8 +91,7 @@ def _counted(found, names):
     of = found.outlook.demand.plan.exposures
     if len(names) == len(of) > 1:
         return f"all {len(of)} exposures"
-    modes = Counter(mode_of(of[name]) for name in names)
-    return f"{len(names)} exposure{'s' * (len(names) != 1)} ({', '.join(sorted(modes))})"
+    return counted([of[name] for name in names])
 
 
 def _time(seconds):

@@ -15,7 +15,7 @@ from rampflow.crds.asked import failures
 from rampflow.io.shared_files import read_json
 from rampflow.planning.inapplicable import inapplicable
 from rampflow.planning.plan import Plan
-from rampflow.planning.selectors import mode_of
+from rampflow.planning.selectors import counted
 from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import is_crds
@@ -135,7 +135,7 @@ class Answers:
                     kinds[f"{step}: {table}, {why} (steps: {{{step}: {{skip: true}}}})"].append(exposure)
             for step, why in chain.kept.items():
                 kinds[f"{step}: {why}"].append(exposure)
-        return [f"{kind}: {_counted(exposures)}" for kind, exposures in kinds.items()]
+        return [f"{kind}: {counted(exposures)}" for kind, exposures in kinds.items()]
 
     def _unlike_jwst(self, step: str, chain: Chain) -> bool:
         """Whether a step runs that jwst would leave out, since nobody but the step table says anything of it."""
@@ -181,9 +181,3 @@ class Answers:
         seen = self._source.version()
         if seen != self._seen:
             self._seen, self._chains, self._links, self._failed = seen, {}, None, None
-
-
-def _counted(exposures: "Collection[Exposure]") -> str:
-    """Return how many exposures there are, and of which modes."""
-    modes = ", ".join(sorted({mode_of(exposure) for exposure in exposures}))
-    return f"{len(exposures)} exposure{'s' if len(exposures) > 1 else ''} ({modes})"

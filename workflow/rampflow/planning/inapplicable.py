@@ -32,13 +32,15 @@ def inapplicable(exposure: "Exposure", gain: Mapping[str, Any] | None) -> dict[s
     header = exposure.header
     if exposure.instrument == "MIRI" and tuple(exposure.shape[-2:]) != MIRI_FRAME:
         found["refpix"] = "of MIRI only the full frame is corrected"
-    try:
-        group_scale.scale_factor(header.get("NFRAMES"), header.get("FRMDIVSR"))
-    except NotApplicable as reason:
-        found["group_scale"] = str(reason)
-    except (StepError, AttributeError):
-        # The step's own job says what is wrong with the header.
-        pass
+    numbers = header.get("NFRAMES"), header.get("FRMDIVSR")
+    # What is wrong with the header is said by the step's own job.
+    if all(isinstance(number, int | None) for number in numbers):
+        try:
+            group_scale.scale_factor(*numbers)
+        except NotApplicable as reason:
+            found["group_scale"] = str(reason)
+        except StepError:
+            pass
     if gain is not None and "gain_factor" in gain:
         try:
             gain_scale.gain_factor(header.get("GAINFACT"), gain["gain_factor"])

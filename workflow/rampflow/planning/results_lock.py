@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rampflow.io import owners
+from rampflow.io.shared_files import replace
 from rampflow.planning import cluster
 
 NAME = ".lock"
@@ -159,10 +160,7 @@ class ResultsLock:
             if self._read()[1] != content:
                 return False
             own = _content(self.since)
-            temporary = owners.temporary(self.path)
-            with open(temporary, "x") as file:
-                file.write(own)
-            os.replace(temporary, self.path)
+            replace(self.path, own)
             self._own = own
             return True
         finally:

@@ -40,6 +40,12 @@ def mode_of(exposure: "Exposure") -> str:
     return f"{exposure.instrument} {'tso' if exposure.tso else 'plain'}"
 
 
+def counted(exposures: "Collection[Exposure]") -> str:
+    """Return how many exposures there are, and of which modes: "2 exposures (MIRI tso)"."""
+    modes = ", ".join(sorted({mode_of(exposure) for exposure in exposures}))
+    return f"{len(exposures)} exposure{'s' * (len(exposures) != 1)} ({modes})"
+
+
 def layers_of(
     block: Mapping[str, Any], names: Collection[str], roots: Collection[str], where: str
 ) -> tuple[list[Layer], list[str]]:
