@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 	@test -f demo/programme.json || $(BIN)/python -m rampflow mock demo demo
 	@status=0; $(BIN)/snakemake --cores $(CORES) --quiet host || status=$$?; \
 	$(BIN)/python -m rampflow report; exit $$status
-	@echo "Products: results/<exposure>/<exposure>_rate.fits, _rateints.fits and one file per step."
+	@echo "Products: results/<exposure>/<exposure>_rate.fits, _rateints.fits and one file for each step that had something to do."
 
 # One page about the results: results/report.html.
 report: $(VENV)/installed
