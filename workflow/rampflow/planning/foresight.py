@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rampflow.planning.demand import Demand
-from rampflow.planning.holding import FINAL, MADE_FROM
+from rampflow.planning.holding import FINAL, MADE_FROM, source_of
 from rampflow.planning.standing import Standing
 
 #: What an exposure leaves for the next one in its detector, beside its products.
@@ -125,23 +125,17 @@ class Foresight:
             return
         if mask := self._mask(exposure, job):
             self._join((exposure, MASK), node, Path(mask).exists())
-        chain = self._demand.chain(exposure)
-        before = {"rate": chain.final, "ramp": chain.before_fit}[job] if job in FINAL else chain.previous(job)
+        before, words = source_of(job, self._demand.chain(exposure))
         if before is not None:
-            complete = all(self._there(exposure, kind) for kind in self._kinds(exposure, before))
-            self._join((exposure, before), node, complete)
+            # Rates are two files, of the exposure and of its integrations.
+            kinds = [before, f"{before}ints"][: len(words)]
+            self._join((exposure, before), node, all(self._there(exposure, kind) for kind in kinds))
         if job == "persistence" and (other := self._demand.answers.chained_after(exposure)):
             self._join((other, job), node, (self._results / other / CARRIED).exists())
 
     def _join(self, before: _Node, after: _Node, complete: bool) -> None:
         self._after.setdefault(before, []).append(_Edge(after, complete))
         self._before[after].append(_Edge(before, complete))
-
-    def _kinds(self, exposure: str, step: str) -> list[str]:
-        """Return what the products of a step are called, as far as the job after it reads them."""
-        steps = self._demand.chain(exposure).steps
-        fitted = "ramp_fit" in steps[: steps.index(step) + 1]
-        return [step, f"{step}ints"] if fitted else [step]
 
     def _there(self, exposure: str, kind: str) -> bool:
         return (self._results / exposure / f"{exposure}_{kind}.fits").exists()
