@@ -34,7 +34,7 @@ from rampflow.crds.answers import answer
 from rampflow.crds.finding import find
 from rampflow.crds.pointers import check, load_pointer
 from rampflow.crds.selectors import SELECTORS, crds_parameters
-from rampflow.crds.settings import NOTHING, RULES, ReferenceProblem, Settings
+from rampflow.crds.settings import NOTHING, RULES, SERVERLESS, ReferenceProblem, Settings
 from rampflow.io.files import FileProblem
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -394,7 +394,21 @@ def test_the_configuration_wins_over_the_environment_and_leaves_it_alone(ask, ca
     monkeypatch.setenv("CRDS_CONTEXT", "jwst_0002.pmap")
     before = dict(os.environ)
     assert ask("dark")["dark"]["file"] == str(reference(cache, "jwst_nircam_dark_0001.fits"))
-    assert dict(os.environ) == before
+    no_store = {f"CRDS_{kind}_URI": "none" for kind in ("CONFIG", "MAPPING", "REFERENCE", "PICKLE")}
+    assert dict(os.environ) == before | no_store
+
+
+def test_crds_can_be_asked_by_others_of_the_process_afterwards(ask, cache, monkeypatch):
+    """It stumbled over defaults that its import had set and that were taken away again."""
+    import crds
+
+    ask("dark")
+    for key, value in {"CRDS_PATH": str(cache), "CRDS_SERVER_URL": SERVERLESS}.items():
+        monkeypatch.setenv(key, value)
+    answer = crds.getrecommendations(
+        crds_parameters(HEADER), reftypes=["dark"], context="jwst_0001.pmap", observatory="jwst"
+    )
+    assert answer["dark"] == "jwst_nircam_dark_0001.fits"
 
 
 def test_a_process_may_go_from_one_cache_to_another(ask, tmp_path):

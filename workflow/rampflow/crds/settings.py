@@ -60,6 +60,16 @@ def own_environment():
         for key in [key for key in os.environ if key.startswith("CRDS_")]:
             del os.environ[key]
         os.environ.update(before)
+        _name_no_store()
+
+
+def _name_no_store():
+    """Say that mappings and references lie in no object store, where nothing is said.
+
+    crds sets these variables when it is imported, and stumbles later where they are gone.
+    """
+    for kind in ("CONFIG", "MAPPING", "REFERENCE", "PICKLE"):
+        os.environ.setdefault(f"CRDS_{kind}_URI", "none")
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,6 @@ class Settings:
         if not self.writable:
             # crds makes folders where it only looks for files.
             os.environ["CRDS_READONLY_CACHE"] = "1"
-        for kind in ("CONFIG", "MAPPING", "REFERENCE", "PICKLE"):
-            os.environ.setdefault(f"CRDS_{kind}_URI", "none")
+        _name_no_store()
         if os.environ.get("CRDS_CLIENT_TIMEOUT_SECONDS", _CRDS_TIMEOUT) == _CRDS_TIMEOUT:
             os.environ["CRDS_CLIENT_TIMEOUT_SECONDS"] = str(TIMEOUT)
