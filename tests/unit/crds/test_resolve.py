@@ -402,6 +402,8 @@ def test_crds_can_be_asked_by_others_of_the_process_afterwards(ask, cache, monke
     """It stumbled over defaults that its import had set and that were taken away again."""
     import crds
 
+    for key in [key for key in os.environ if key.startswith("CRDS_")]:
+        monkeypatch.delenv(key)
     ask("dark")
     for key, value in {"CRDS_PATH": str(cache), "CRDS_SERVER_URL": SERVERLESS}.items():
         monkeypatch.setenv(key, value)
