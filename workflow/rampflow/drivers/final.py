@@ -30,5 +30,8 @@ def run(job: Job) -> None:
             for step in job.spec.skipped:
                 keyword, comment = keywords.STATUS_KEYWORDS[step]
                 keywords.set_keyword(header, keyword, "SKIPPED", comment)
+            for reference in job.spec.lacking:
+                keyword = keywords.REFERENCE_KEYWORDS[reference]
+                keywords.set_keyword(header, keyword, "N/A", f"{reference} reference file name")
             if apart or not layout.shared(source, job.spec.outputs[kind], header):
                 layout.copied(source, job.spec.outputs[kind], header).commit()
