@@ -212,8 +212,8 @@ def settings(step):
 
 
 def skipped(step):
-    """The steps that the exposure skips on the way to a step, and who says so; its product says SKIPPED."""
-    return lambda wildcards: DEMAND.chain(wildcards.exposure).skipped_before(step)
+    """The steps that the exposure skips on the way to a step, and why; its product says so."""
+    return lambda wildcards: DEMAND.skipped(step, wildcards.exposure)
 
 
 def code(step):

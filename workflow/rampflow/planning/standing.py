@@ -132,9 +132,11 @@ class Standing:
         return self._asked[step, exposure]
 
     def _ask(self, step: str, exposure: str) -> Asked | None:
-        chain = self._demand.chain(exposure)
         made_of: dict[str, Any] = {"step": step, "exposure": exposure, "code": code(step)}
-        made_of["skipped"] = list(chain.skipped_before(step)) if step != "rate" else []
+        skipped = self._demand.skipped(step, exposure) if step != "rate" else {}
+        made_of["skipped"] = list(skipped)
+        if lacking := [kind for entry in skipped.values() for kind in entry["without"]]:
+            made_of["lacking"] = lacking
         parameters = pointers = None
         if step not in FINAL:
             pointers = self._demand.pointers(step, exposure)
