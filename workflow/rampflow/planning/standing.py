@@ -53,6 +53,13 @@ class Standing:
                     self._stale[exposure][step] = why
         return self._stale[exposure]
 
+    def forget(self, exposure: str) -> None:
+        """Forget what was read of an exposure; what it hands on to others may be asked for again."""
+        self._stale.pop(exposure, None)
+        for job in self.jobs(exposure):
+            self._records.pop((job, exposure), None)
+            self._asked.pop((job, exposure), None)
+
     def is_done(self, step: str, exposure: str) -> bool:
         """Whether a job has left a record, and what it has made stands."""
         return step not in self.stale(exposure) and self.record(step, exposure) is not None
