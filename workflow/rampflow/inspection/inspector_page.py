@@ -350,7 +350,9 @@ class Page:
             raise RampflowError("choose a flag first")
         start = chosen.integration - 1, chosen.group - 1, max(chosen.y, 1) - 1, chosen.x - 1
         found, last = planes.next_flagged(self.planes, dq.MNEMONICS[chosen.flag], start)
-        if found is None:
+        if found is None and last is None:
+            self.say(f"{chosen.flag}: no pixel of {chosen.product} has it")
+        elif found is None:
             done = f"none up to integration {last[0] + 1}, group {last[1] + 1}"
             self.say(f"{chosen.flag}: {done} of {chosen.product}")
             self.settings = replace(chosen, integration=last[0] + 1, group=last[1] + 1, x=0, y=0)
