@@ -101,6 +101,10 @@ def uncal(wildcards):
     return RUN.raw(wildcards.exposure) or []
 
 
+def stored(wildcards):
+    return RUN.copies.request(wildcards.exposure)
+
+
 def previous(step, kind=""):
     """The product of the step before, in the chain of the job's exposure."""
 

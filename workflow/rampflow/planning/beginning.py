@@ -13,7 +13,7 @@ from rampflow.settings.paths import named_files
 
 
 def prepare(
-    config: Mapping[str, Any], directory: str | Path = ".", remember: bool = True
+    config: Mapping[str, Any], directory: str | Path = ".", remember: bool = True, ask: bool = True
 ) -> tuple[dict[str, Any], Plan, list[str]]:
     """Check a configuration and the exposures that it asks for, and make the plan.
 
@@ -25,6 +25,8 @@ def prepare(
         The run's folder.
     remember : bool, optional
         Whether what headers say may be kept in the run's folder.
+    ask : bool, optional
+        Whether stores are asked if their objects have changed since they were read.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def prepare(
     found = Survey([], [], {}, [], [])
     plan: Any = None
     if "exposures" not in wrong:
-        found = survey(config, directory, remember)
+        found = survey(config, directory, remember, ask)
     problems += found.problems
     if "release" not in wrong:
         try:

@@ -18,6 +18,7 @@ from rampflow.jobs import memory
 from rampflow.planning import cluster, kernels_place, portions
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
+from rampflow.planning.copies import Copies
 from rampflow.planning.demand import Demand
 from rampflow.planning.folders import without_place
 from rampflow.planning.forced import Forced
@@ -73,17 +74,20 @@ class Run:
         with contextlib.suppress(OSError):
             # What cannot be made here is missed by those who need it.
             private_folder(STATE)
+        mine = portions.asked_for() if interruption is not None else None
         try:
-            self.config, self.plan, self.notices = prepare(config, Path.cwd())
+            # A job of a cluster takes what the run on the head has found in stores.
+            ask = interruption is not None and mine is None
+            self.config, self.plan, self.notices = prepare(config, Path.cwd(), ask=ask)
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
-        mine = portions.asked_for() if interruption is not None else None
         if mine is not None:
             # What cannot be used is the concern of the run that this is a portion of.
             self.plan.exposures, self.plan.unusable = {root: self.plan.exposures[root] for root in mine}, {}
         self.answers = Answers(self.plan, self.results)
         self.demand = Demand(self.plan, self.answers)
+        self.copies = Copies(self.plan, self.results)
         self._told: object = None
         self._disagreements: list[str] = []
         self._file = RunFile(self.results, self.config, self.plan, self.answers)
@@ -222,6 +226,7 @@ class Run:
     def _sweep(self) -> None:
         """Remove what jobs that were killed had begun to write; what a living process writes stays."""
         now = time.time()
+        self.copies.sweep()
         owners.sweep(self.results, now)
         for place in ("runs", *self.plan.exposures):
             folder = os.path.join(self.results, place)
@@ -251,8 +256,8 @@ class Run:
     # --- files by names that Snakemake takes as they are ------------------------------------------------
 
     def raw(self, exposure: str) -> str | None:
-        """Return the raw file of an exposure; None where there is no file."""
-        return _plain(self.plan.exposures[exposure].path)
+        """Return the raw file of an exposure, the copy of one in a store; None where there is no file."""
+        return self.copies.copy(exposure) or _plain(self.plan.exposures[exposure].path)
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""
