@@ -1,10 +1,13 @@
 """Runs on exposures that lie in an object store, on a web server and here; the servers are real ones, on loopback."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run, make_programme
+from conftest import HOME, Run, make_programme
 
 from servers.s3 import CREDENTIALS, ObjectServer
 from servers.web import WebServer
@@ -53,6 +56,13 @@ class Archive:
     def __call__(self, *arguments, **options):
         return self.run(*arguments, environment=CREDENTIALS, **options)
 
+    def rampflow(self, *arguments):
+        command = [sys.executable, "-m", "rampflow", *arguments]
+        environment = os.environ | CREDENTIALS | {"PYTHONPATH": str(HOME / "workflow")}
+        done = subprocess.run(command, cwd=self.run.folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def jobs(self, *arguments, **options):
         return self.run.jobs(*arguments, environment=CREDENTIALS, **options)
 
@@ -67,8 +77,10 @@ def archive(raw, tmp_path):
 
 def changed(content):
     """The same exposure with other counts."""
-    at = content.rindex(b"EXTNAME") + 5 * 2880
-    return content[:at] + bytes(byte ^ 1 for byte in content[at : at + 400]) + content[at + 400 :]
+    at = (content.index(b"'SCI ") // 2880 + 3) * 2880
+    other = content[:at] + bytes(byte ^ 1 for byte in content[at : at + 400]) + content[at + 400 :]
+    assert other != content and len(other) == len(content)
+    return other
 
 
 def test_exposures_from_a_store_have_the_same_bits_and_their_copies_are_gone(archive, local):
@@ -79,6 +91,7 @@ def test_exposures_from_a_store_have_the_same_bits_and_their_copies_are_gone(arc
     assert not list(archive.run.folder.rglob("*_uncal.fits*"))
     # Headers alone before its turn; then the whole of it, once.
     assert archive.web.whole(archive.names["guider1"]) == 1
+    exposure = archive.names["guider1"].removesuffix("_uncal.fits")
     record, same = archive.run.record("guider1", "dq_init"), local.record("guider1", "dq_init")
     entry = record["inputs"]["ramp"]
     assert entry["url"] == archive.web.download(archive.names["guider1"])
@@ -90,6 +103,16 @@ def test_exposures_from_a_store_have_the_same_bits_and_their_copies_are_gone(arc
     assert "Nothing to be done" in archive("-n")
     assert archive.jobs() == set()
     assert {method for method, *_ in archive.web.asked} == {"HEAD"}
+
+    # Whoever looks at the results afterwards knows where the raw files are.
+    for command, words in (
+        ("pixel {} --at 5 5", "the raw file is not here but in its store, http"),
+        ("whatif --configfile config.yaml", "nothing"),
+        ("check --schemas none --again *_guider1", "2 raw files are in a store and were not looked at"),
+    ):
+        told = archive.rampflow(*command.format(f"results {exposure}").split())
+        assert words in told, told
+    assert f"{exposure}: made again, bit for bit the same" in told
 
     # An object that is another one: its exposure alone.
     archive.put("guider1", changed(archive.content["guider1"]))
@@ -104,7 +127,7 @@ def test_exposures_from_a_store_have_the_same_bits_and_their_copies_are_gone(arc
 
 def test_what_fails_in_a_store_fails_its_exposure_alone(archive, local):
     # After the headers, in the middle of the file.
-    archive.web.faults[archive.names["guider1"]] = ("ends", 70_000)
+    archive.web.faults[archive.names["guider1"]] = ("late", 5_000)
     said = archive(status=1)
     assert re.search(r"_guider1: retrieve: http://\S+: truncated: \d+ of \d+ bytes came, in 4 attempts", said), said
     assert "1 of 3 exposures are not finished" in said

@@ -20,7 +20,7 @@ class WebServer:
         Name to content.
     faults : dict
         Name to what goes wrong: an HTTP status; "no ranges", "no head", "no etag"; ("ends", n), after n bytes of
-        every answer; ("once", n), of the next one; "silent".
+        every answer; ("once", n), of the next one; ("late", n), of those that go to the end of the file; "silent".
     asked : list
         (method, name, what Range said, bytes of the answer) of every request.
     """
@@ -100,7 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         fault, sent = self.owner.faults.get(name), content if with_body else b""
-        if isinstance(fault, tuple) and with_body and len(sent) > fault[1]:
+        spared = isinstance(fault, tuple) and fault[0] == "late" and wanted and not wanted.endswith("-")
+        if isinstance(fault, tuple) and not spared and len(sent) > fault[1]:
             sent = sent[: fault[1]]
             self.close_connection = True
             if fault[0] == "once":
