@@ -143,3 +143,17 @@ def test_what_fails_in_a_store_fails_its_exposure_alone(archive, local):
     archive()
     assert archive.run.products() == local.products()
     assert not list(archive.run.folder.rglob("*_uncal.fits*"))
+
+
+def test_a_job_of_a_cluster_asks_for_what_it_fetches_and_nothing_else(archive, local):
+    archive("--until", "references")
+    exposure = archive.names["guider1"].removesuffix("_uncal.fits")
+    del archive.web.asked[:]
+    # What the rule `portion` starts on a node.
+    archive.run("--nolock", environment=CREDENTIALS | {"RAMPFLOW_PORTION": exposure})
+    assert [(method, name, part) for method, name, part, _ in archive.web.asked] == [
+        ("GET", archive.names["guider1"], None)
+    ]
+    made = archive.run.products()
+    assert {path.parts[1] for path in made} == {exposure}
+    assert made == {path: content for path, content in local.products().items() if exposure in path.parts}
