@@ -102,6 +102,15 @@ def uncal(wildcards):
     return RUN.raw(wildcards.exposure) or []
 
 
+def copy(wildcards):
+    """The copy of a raw file that lies in a store."""
+    return RUN.copies.copy(wildcards.exposure) or []
+
+
+def stored(wildcards):
+    return RUN.copies.request(wildcards.exposure)
+
+
 def previous(step, kind=""):
     """The product of the step before, in the chain of the job's exposure."""
 
@@ -205,7 +214,7 @@ def science_mask(step):
 
 
 def mask_request(wildcards):
-    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure])
+    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure], RUN.copies.copy(wildcards.exposure))
 
 
 def settings(step):
