@@ -14,7 +14,7 @@ report: "workflow/report/workflow.rst"
 
 rule all:
     input:
-        portions if RUN.portioned else DEMAND.products,
+        portions if RUN.portioned else products,
         answers(),
         RUN.unusable,
 

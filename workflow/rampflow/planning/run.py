@@ -27,6 +27,7 @@ from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.run_file import RunFile
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
+from rampflow.settings.branches import exposure_of, product
 from rampflow.settings.configuration import ConfigError
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
@@ -86,7 +87,7 @@ class Run:
         self.demand = Demand(self.plan, self.answers)
         self._told: object = None
         self._disagreements: list[str] = []
-        self._file = RunFile(self.results, self.config, self.plan, self.answers)
+        self._file = RunFile(self.results, self.config, self.demand)
         self._lock = ResultsLock(self.results, self._file.started)
         self._portion = None if mine is None else portions.Portion(self.results, mine, self._file.started)
         self._standing: Any = None
@@ -107,7 +108,7 @@ class Run:
         """Refuse a run that Snakemake itself could not do, in one line instead of many."""
         if full := room.is_full("."):
             raise SystemExit(f"rampflow: {os.getcwd()}: {full}, nothing can run there; make room")
-        lines = self.plan.give_up(without_place(self.results, self.plan.exposures))
+        lines = self.plan.give_up(without_place(self.results, self.plan.exposures, self.plan.variants))
         if lines:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in [*lines, *self.plan.unusable.values()]))
 
@@ -211,7 +212,7 @@ class Run:
                 self._portion.end()
         if outcome != "complete":
             self._sweep()
-            tell(unfinished(self.results, [*self.plan.exposures, *self.plan.unusable], self.interruption.by))
+            tell(unfinished(self.results, [*self.demand.branches, *self.plan.unusable], self.interruption.by))
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
@@ -223,7 +224,7 @@ class Run:
         """Remove what jobs that were killed had begun to write; what a living process writes stays."""
         now = time.time()
         owners.sweep(self.results, now)
-        for place in ("runs", *self.plan.exposures):
+        for place in ("runs", *self.plan.branches):
             folder = os.path.join(self.results, place)
             owners.sweep(folder, now)
             with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -252,7 +253,7 @@ class Run:
 
     def raw(self, exposure: str) -> str | None:
         """Return the raw file of an exposure; None where there is no file."""
-        return _plain(self.plan.exposures[exposure].path)
+        return _plain(self.plan.exposures[exposure_of(exposure)].path)
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""
@@ -289,9 +290,9 @@ class Run:
         if self._forced.have_changed(workflow.dag):
             self._standing.forget_anew()
 
-        def anew(root: str) -> set[str]:
-            self._forced.add(workflow.dag, root, self._standing.stale(root))
-            return self._forced.jobs(workflow.dag, root)
+        def anew(branch: str) -> set[str]:
+            self._forced.add(workflow.dag, branch, self._standing.stale(branch))
+            return self._forced.jobs(workflow.dag, branch)
 
         anew(exposure)
         return self._standing.stands(step, exposure, anew)
@@ -343,12 +344,14 @@ class Run:
     def _portions(self) -> dict[str, list[str]]:
         failed = self.answers.failed()
         roots = [root for root in self.plan.exposures if root not in failed]
-        return portions.divided(roots, self.answers.links(), self.config["cluster_job"])
+        return portions.divided(roots, self.answers.all_links(), self.config["cluster_job"])
 
     def _is_finished(self, exposure: str) -> bool:
-        kinds = self.demand.products_of(exposure)
-        made = all(os.path.exists(f"{self.results}/{exposure}/{exposure}_{kind}.fits") for kind in kinds)
-        return made and not self._standing.stale(exposure)
+        for branch in (exposure, *self.demand.variants_of(exposure)):
+            paths = (f"{self.results}/{product(branch, kind)}" for kind in self.demand.products_of(branch))
+            if not all(map(os.path.exists, paths)) or self._standing.stale(branch):
+                return False
+        return True
 
     def portion(self, name: str) -> list[str]:
         """Return the exposures of a portion."""
@@ -368,16 +371,19 @@ class Run:
     def portion_minutes(self, name: str) -> int:
         """Time for a portion (min)."""
         return cluster.minutes_of_run(
-            (self._bytes(root), len(self.demand.chain(root).steps)) for root in self.portion(name)
+            (self._bytes(root), self._steps_of(root)) for root in self.portion(name)
         )
 
     def portion_disk(self, name: str) -> int:
         """Room on the disk for what a portion makes (MB)."""
-        return sum(self.disk(root) * len(self.demand.chain(root).steps) for root in self.portion(name))
+        return sum(self.disk(root) * self._steps_of(root) for root in self.portion(name))
+
+    def _steps_of(self, exposure: str) -> int:
+        return sum(len(self.answers.own(branch)) for branch in (exposure, *self.demand.variants_of(exposure)))
 
     def group(self, exposure: str) -> str:
         """Name the job of a cluster that an exposure is worked on in: with those that it takes something from."""
-        return cluster.leader(exposure, self.answers.links())
+        return cluster.leader(exposure, self.answers.all_links())
 
 
 def _plain(path: str | None) -> str | None:
