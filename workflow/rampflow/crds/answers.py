@@ -141,7 +141,9 @@ def find_all(requests, use, *, crds, state, terms=(), locked=None, fetches=EVERY
                 overrides=request["overrides"],
                 state=state,
                 held_to=held_to,
-                further=partial(_needed, [terms[number] for number in request["terms"]]) if "terms" in request else None,
+                further=partial(_needed, [terms[number] for number in request["terms"]])
+                if "terms" in request
+                else None,
                 noted={key: request.get(key) for key in ("header", "decides", "further") if key in request},
                 fetches=fetches,
                 present=present and partial(present, exposure),

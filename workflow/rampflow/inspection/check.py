@@ -45,8 +45,8 @@ def main(arguments=None):
     variants = sum(exposure_of(branch) != branch for branch in results.records)
     also = f" and {variants} variant{'s' * (variants != 1)}" if variants else ""
     print(
-        f"rampflow: {number} exposure{'s' * (number != 1)}{also}: {comparison.hashed} files are as recorded by checksum, "
-        f"{comparison.timed} by size and time",
+        f"rampflow: {number} exposure{'s' * (number != 1)}{also}: {comparison.hashed} files are as recorded by "
+        f"checksum, {comparison.timed} by size and time",
         flush=True,
     )
     if options.schemas != "none":

@@ -62,9 +62,7 @@ class ExposureResults:
     def skipped(self):
         """The steps that are on and left it as it was, those that had nothing to do before they began first."""
         idle = list(self.facts.get("idle", {}))
-        return idle + [
-            step for step in self.own if step in self.records and self.records[step]["status"] != "COMPLETE"
-        ]
+        return idle + [step for step in self.own if step in self.records and self.records[step]["status"] != "COMPLETE"]
 
     @property
     def final(self):

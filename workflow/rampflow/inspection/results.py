@@ -116,6 +116,7 @@ RECORD = {
     "started": Maybe(TEXT),
     "counts": Maybe((COUNTS, NONE)),
 }
+BRANCH = {"chain": Every(NAME), "own": Every(NAME), "idle": Each(TEXT, TEXT)}
 _FACTS = {
     "path": TEXT,
     "instrument": TEXT,
@@ -132,9 +133,7 @@ _FACTS = {
     "decided": Maybe(Each(TEXT, TEXT)),
     "off": Each(TEXT, TEXT),
     "idle": Maybe(Each(TEXT, TEXT)),
-    "variants": Maybe(
-        Each(NAME, {"chain": Every(NAME), "own": Every(NAME), "idle": Each(TEXT, TEXT), "makes": Every(NAME)})
-    ),
+    "variants": Maybe(Each(NAME, BRANCH)),
 }
 RUN = {
     "started": TEXT,

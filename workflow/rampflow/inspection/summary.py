@@ -1,4 +1,4 @@
-"""The summary of results: one row for each exposure and variant, as a pandas frame, ``summary.tsv`` and ``summary.json``."""
+"""The summary of results, a row for each exposure and variant: a pandas frame, ``summary.tsv`` and ``summary.json``."""
 
 import json
 

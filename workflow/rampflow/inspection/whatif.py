@@ -15,7 +15,6 @@ exposures.
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import sys
@@ -29,6 +28,7 @@ from rampflow.errors import RampflowError
 from rampflow.inspection.changes import changes
 from rampflow.inspection.durations import Durations, makespan
 from rampflow.inspection.results import RUN, read
+from rampflow.inspection.tables import write_tsv
 from rampflow.inspection.whatif_text import CORES, summary, text
 from rampflow.planning.outlook import look_ahead
 from rampflow.settings.branches import exposure_of
@@ -298,10 +298,7 @@ def main(arguments=None):
 
 def _write(options, found, config):
     if options.tsv:
-        with open(options.tsv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(found.rows())
+        write_tsv(options.tsv, COLUMNS, found.rows())
     if options.json:
         options.json.write_text(json.dumps(found.record(), indent=1) + "\n")
     if options.output:

@@ -370,9 +370,7 @@ class Run:
 
     def portion_minutes(self, name: str) -> int:
         """Time for a portion (min)."""
-        return cluster.minutes_of_run(
-            (self._bytes(root), self._steps_of(root)) for root in self.portion(name)
-        )
+        return cluster.minutes_of_run((self._bytes(root), self._steps_of(root)) for root in self.portion(name))
 
     def portion_disk(self, name: str) -> int:
         """Room on the disk for what a portion makes (MB)."""

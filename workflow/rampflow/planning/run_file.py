@@ -103,18 +103,22 @@ class RunFile:
     def _facts_of(self, exposure: Exposure) -> dict[str, Any]:
         chain = self._demand.chain(exposure.root)
         eligible, skips = self._plan.eligible(exposure), chain.skips
-        return {key: getattr(exposure, key) for key in _KEPT} | {
-            "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
-            "shape": list(exposure.shape),
-            "chain": chain.steps,
-            "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
-            "idle": dict(chain.idle),
-            "off": {
-                step: entry["source"]
-                for step, entry in skips.items()
-                if not chain.asks_for(step) and (step in eligible or is_crds(entry))
-            },
-        } | self._variants_of(exposure.root)
+        return (
+            {key: getattr(exposure, key) for key in _KEPT}
+            | {
+                "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
+                "shape": list(exposure.shape),
+                "chain": chain.steps,
+                "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
+                "idle": dict(chain.idle),
+                "off": {
+                    step: entry["source"]
+                    for step, entry in skips.items()
+                    if not chain.asks_for(step) and (step in eligible or is_crds(entry))
+                },
+            }
+            | self._variants_of(exposure.root)
+        )
 
     def _variants_of(self, exposure: str) -> dict[str, Any]:
         """Describe the variants that are made of an exposure: chain, and which of its steps are the variant's own."""
@@ -127,7 +131,6 @@ class RunFile:
                 "chain": chain.steps,
                 "own": own,
                 "idle": dict(chain.idle),
-                "makes": self._demand.products_of(branch),
             }
         return {"variants": found} if found else {}
 
