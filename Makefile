@@ -6,7 +6,7 @@ CORES ?= 2
 RESULTS ?= results
 export PYTHONPATH := workflow
 
-.PHONY: demo report check test fuzz kill-test cluster-test parity bench lint lint-snakemake manual rulegraph house clean
+.PHONY: demo report check test fuzz kill-test cluster-test parity bench bench-compare bench-plot lint lint-snakemake manual rulegraph house clean
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rampflow needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
@@ -53,6 +53,14 @@ parity: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+# The workflow of another commit and this one on the same exposures, in turn: make bench-compare BASE=v1.0 BENCH="twenty".
+bench-compare: $(VENV)/installed
+	$(BIN)/python benchmarks/commits.py "$(BASE)" $(BENCH)
+
+# Draws what was measured commit by commit: benchmarks/history.html.
+bench-plot: $(VENV)/installed
+	$(BIN)/python benchmarks/history.py
 
 lint: lint-snakemake
 	$(BIN)/ruff check .

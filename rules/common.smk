@@ -141,6 +141,11 @@ def last_product(kind=""):
     return judged("rate", last)
 
 
+def last_is_kept_by_name(wildcards):
+    """Whether the last step's product stays a file of its own beside the count rates."""
+    return DEMAND.keeps_by_name(DEMAND.chain(wildcards.exposure).final)
+
+
 def final(kind):
     return f"{BRANCH}/{{exposure}}_{kind}.fits"
 

@@ -19,6 +19,7 @@ rule rate:
         **NEEDS,
     params:
         code=code("rate"),
+        apart=last_is_kept_by_name,
     script:
         "../scripts/rate.py"
 

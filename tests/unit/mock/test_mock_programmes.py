@@ -60,7 +60,7 @@ def test_progress_is_reported_file_by_file(tmp_path):
 
 
 def test_an_unknown_programme_is_refused_with_the_known_ones(capsys, tmp_path):
-    with pytest.raises(ValueError, match="no programme nothing; known: demo, bench-full"):
+    with pytest.raises(ValueError, match="no programme nothing; known: demo, bench-tiny, bench-full"):
         programme("nothing")
     with pytest.raises(SystemExit):
         main(["nothing", str(tmp_path)])

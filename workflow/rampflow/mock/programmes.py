@@ -107,6 +107,10 @@ def _demo(_seed):
     )
 
 
+def _bench_tiny(_seed):
+    return Programme((nominal("NRCB1", "RAPID", 4, subarray="SUB64P", scene=FIELD.but(stars=3)),))
+
+
 def _bench_full(_seed):
     field = FIELD.but(stars=3000, brightest=20000.0, slope=0.8)
     return Programme((nominal("NRCB1", "BRIGHT2", 10, 2, zero_frame=True, scene=field),))
@@ -161,6 +165,7 @@ def _bench_prism(_seed):
 #: Programmes by name: functions of the seed.
 PROGRAMMES = {
     "demo": _demo,
+    "bench-tiny": _bench_tiny,
     "bench-full": _bench_full,
     "bench-tso": _bench_tso,
     "bench-twenty": _bench_twenty,

@@ -99,6 +99,11 @@ class Demand:
         keep = self.config["keep"]
         return keep == "all" or (keep != "none" and step in keep)
 
+    def keeps_by_name(self, step: str) -> bool:
+        """Whether the configuration names a step whose products stay, and does not only keep all."""
+        keep = self.config["keep"]
+        return not isinstance(keep, str) and step in keep
+
     def chain(self, exposure: str) -> Chain:
         """Return the `Chain` of an exposure: settled, once CRDS has answered."""
         return self.answers.chain(exposure)
