@@ -1,4 +1,4 @@
-"""Variants: branches of one graph that share what is upstream, and the products of an ordinary run with their values."""
+"""Variants: branches of one graph that share what is upstream, with the products of ordinary runs."""
 
 import csv
 import json
@@ -92,7 +92,7 @@ def test_a_record_says_its_variant_and_its_recipe_does_not(varied, again):
     assert record["recipe"] == again.record("nrcb1", "rate")["recipe"]
 
 
-def test_what_is_checked_and_summed_up_has_the_variants(varied, capsys, tmp_path):
+def test_what_is_checked_and_summed_up_has_the_variants(varied, capsys):
     assert check.main([str(varied.folder / "results"), "--schemas", "final", "--cores", "2"]) == 0
     assert "3 exposures and 10 variants" in capsys.readouterr().out
 

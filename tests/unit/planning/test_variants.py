@@ -42,10 +42,10 @@ class Asked(Kept):
     def failed(self):
         return {}
 
-    def names(self, root):
+    def names(self, _):
         return dict.fromkeys(self.pars, "pars.asdf")
 
-    def pointer(self, root, kind):
+    def pointer(self, _, kind):
         return self.pars.get(kind)
 
 
@@ -154,7 +154,8 @@ def test_of_a_variant_is_made_what_differs(variant, kinds):
 
 
 def test_a_variant_that_says_what_holds_anyway_changes_nothing_and_that_is_said():
-    found = demand({"variants": {"same": {"jump": {"rejection_threshold": 4.0}}, "miri": {"MIRI": {"jump": {"skip": True}}}}}, A, B)  # fmt: skip
+    variants = {"same": {"jump": {"rejection_threshold": 4.0}}, "miri": {"MIRI": {"jump": {"skip": True}}}}
+    found = demand({"variants": variants}, A, B)
     assert [found.answers.own(branch_of(root, "same")) for root in (A.root, B.root)] == [[], []]
     assert found.branches == [A.root, B.root, branch_of(B.root, "miri")]
     lines = [line for line in found.answers.disagreements() if line.startswith("variant ")]
@@ -203,7 +204,7 @@ def test_a_selector_of_a_variant_that_matches_nothing_is_said():
 
 
 @pytest.fixture
-def requests(monkeypatch):
+def requests():
     def of(config, *exposures):
         plan = Plan(config, exposures)
         for one in exposures:
