@@ -33,7 +33,10 @@ def padded(size):
 
 
 def copy_range(source, target, source_offset, target_offset, size):
-    """Copy bytes between two files inside the kernel; plain reads and writes where it cannot."""
+    """Copy bytes between two files inside the kernel; plain reads and writes where it cannot.
+
+    Where the file system can (XFS, Btrfs), what begins at one of its blocks in both is shared and not copied.
+    """
     while size:
         try:
             done = os.copy_file_range(source, target, min(size, 1 << 27), source_offset, target_offset)
