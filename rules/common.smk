@@ -68,7 +68,7 @@ PLAN = RUN.plan
 DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
 # Where what is made of an exposure lies: of variants, where there are any, beside what is made without one.
-BRANCH = FOLDER + ("{variant}" if PLAN.variants else "")
+BRANCH = f"{FOLDER}{{variant}}" if PLAN.variants else FOLDER
 # The first product of a branch is that of its last job.
 PROGRESS = Progress(lambda: branches_with_jobs(), lambda branch: DEMAND.products_of(branch)[0])
 
@@ -81,7 +81,7 @@ wildcard_constraints:
 
 def branch_in(wildcards):
     """The branch of a job: its exposure, or a variant of it."""
-    return wildcards.exposure + wildcards.get("variant", "")
+    return f"{wildcards.exposure}{wildcards.get('variant', '')}"
 
 
 def judged(step, inputs):
@@ -157,7 +157,7 @@ def final(kind):
 
 def shown(path, caption, title):
     """Have `snakemake --report` show a product."""
-    labels = {"exposure": "{exposure}" + BRANCH.removeprefix(FOLDER), "product": title}
+    labels = {"exposure": f"{{exposure}}{BRANCH.removeprefix(FOLDER)}", "product": title}
     return report(path, caption=f"../workflow/report/{caption}.rst", category="Products", labels=labels)
 
 
