@@ -68,7 +68,7 @@ PLAN = RUN.plan
 DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
 # The first product of an exposure is that of its last job.
-PROGRESS = Progress(lambda: exposures_with_jobs(), lambda exposure: DEMAND.products_of(exposure)[0])
+PROGRESS = Progress(lambda: len(exposures_with_jobs()), lambda exposure: DEMAND.products_of(exposure)[0])
 
 
 wildcard_constraints:
@@ -253,19 +253,23 @@ def lock_file(wildcards):
 
 
 def exposures_with_jobs():
-    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
-    return len({job.wildcards.exposure for job in jobs if hasattr(job.wildcards, "exposure")})
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    return {job.wildcards.exposure for job in jobs if hasattr(job.wildcards, "exposure")}
 
 
 def tell_progress():
     """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less.
 
-    Of jobs on a cluster Snakemake tells the numbers, and nothing of what they do.
+    Of jobs that are portions, or on a cluster, Snakemake tells the numbers, and nothing of what they do.
     """
+    global PROGRESS
     asked = workflow.output_settings
     own = workflow.main_snakefile == f"{HOME}/Snakefile"
     quiet = set(asked.quiet or ()) - {Quietness.HOST, Quietness.REASON}
-    if own and not ON_CLUSTER and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
+    more = asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings
+    if ON_CLUSTER or RUN.is_divided(workflow):
+        PROGRESS = RUN.programme_progress(workflow, exposures_with_jobs, quiet=not (ON_CLUSTER or more))
+    if own and not (quiet if ON_CLUSTER else more):
         PROGRESS.listen(logger)
 
 
@@ -283,7 +287,7 @@ def stop_server(outcome):
     # Not at the start: it takes a second to import.
     from rampflow.inspection.ending import unfinished
 
-    RUN.end(answers(), outcome, unfinished)
+    RUN.end(answers(), outcome, unfinished, PROGRESS.made)
 
 
 def threads_for(wildcards):
@@ -307,4 +311,5 @@ if not RUN.grouped:
     group_for = None
 # On a node hooks are not called.
 if cluster.runs_group():
+    RUN.begin_scratch()
     RUN.interruption.spare(server.start(STATE, PLAN.steps))

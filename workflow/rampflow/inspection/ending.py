@@ -12,7 +12,7 @@ from rampflow.jobs.provenance import HOME
 _LINES, _NAMES = 20, 8
 
 
-def unfinished(results, exposures, interrupted=None):
+def unfinished(results, exposures, interrupted=None, finished=0):
     """Say in few lines what would have to be looked for further up: which exposures are not finished, and why.
 
     Parameters
@@ -23,13 +23,15 @@ def unfinished(results, exposures, interrupted=None):
         The exposures of the run.
     interrupted : str, optional
         Name of the signal that has ended the run.
+    finished : int, optional
+        How many more exposures the run had, of which it is known that they are complete.
 
     Returns
     -------
     list of str
         The lines.
     """
-    left = [one for one in gather(Results(results)) if one.state != "complete" and one.root in exposures]
+    left = [one for one in gather(Results(results, exposures)) if one.state != "complete"]
     said, states = [], defaultdict(list)
     for one in left:
         step, _, why = one.why.partition(": ")
@@ -42,7 +44,7 @@ def unfinished(results, exposures, interrupted=None):
     if not left and not interrupted:
         # What failed has said so, and concerns no exposure: its products are there from an earlier run.
         return []
-    lines = [f"{len(left)} of {len(exposures)} exposures are not finished"]
+    lines = [f"{len(left)} of {len(exposures) + finished} exposures are not finished"]
     if interrupted:
         lines = [f"interrupted ({interrupted}): {lines[0]}; the same command goes on from there"]
     said = said_together(said)
@@ -53,6 +55,7 @@ def unfinished(results, exposures, interrupted=None):
     if len(said) > _LINES or any(len(roots) > _NAMES for roots in states.values()):
         command = f"PYTHONPATH={HOME}/workflow {sys.executable} -m rampflow.inspection.report {results}"
         lines.append(f"not all are listed here; for a report with all: {command}")
+        lines.append(f"with it comes a table; exposures: {results}/summary.tsv is a run on what it has as not complete")
     return lines
 
 

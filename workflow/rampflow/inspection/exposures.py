@@ -102,6 +102,7 @@ def gather(results):
     # Those with a damaged record alone are there, too.
     damaged = {path.parts[-3] for path in results.damaged if path.parent.name == "record"}
     roots = sorted(last["exposures"].keys() | last.get("unusable", {}).keys() | results.records.keys() | damaged)
+    roots = [root for root in roots if results.only is None or root in results.only]
     runs = {root: results.run_of(root) for root in roots}
     asked = _LastRuns(results, {root: run for root, run in runs.items() if run})
     found = []

@@ -4,6 +4,7 @@ JSON may be truncated, edited, of another programme, or no file at all. What doe
 is left out, with one line that says so; whoever reads a `Results` need not ask again whether a key is there.
 """
 
+import glob
 import json
 import math
 import os
@@ -239,9 +240,13 @@ class Results:
     ----------
     folder : path-like
         The key ``results`` of the configuration.
+    exposures : iterable of str, optional
+        Names of those whose records are read; all by default.
 
     Attributes
     ----------
+    only : set of str or None
+        The exposures that are looked at; None for all.
     records : dict
         Exposure to {job: record}.
     runs : list of dict
@@ -250,10 +255,11 @@ class Results:
         Path of a file that cannot be used to a line that says why, as far as files have been read.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, exposures=None):
+        self.folder, self.only = Path(folder), None if exposures is None else frozenset(exposures)
         self.records, self.damaged, self._kept = defaultdict(dict), {}, {}
-        for path in self._found("*/record/*.json"):
+        places = ["*"] if self.only is None else map(glob.escape, sorted(self.only))
+        for path in (path for place in places for path in self._found(f"{place}/record/*.json")):
             record = self._read(path, RECORD, f"snakemake --forcerun {path.stem} makes it anew")
             if record is not None:
                 self.records[path.parts[-3]][path.stem] = record

@@ -212,6 +212,8 @@ class Division:
         self._demand, self.size = demand, size
         self._seen: object = None
         self._portions: dict[str, list[str]] = {}
+        #: Exposures in which there was something to do when that was asked last.
+        self.left: set[str] = set()
 
     def __getitem__(self, name: str) -> list[str]:
         """Return the exposures of a portion."""
@@ -225,11 +227,14 @@ class Division:
         stands : callable
             Whether what is there of an exposure is what is asked for.
         """
-        return [
-            name
-            for name, exposures in self._all().items()
-            if not all(self._is_made(exposure) and stands(exposure) for exposure in exposures)
-        ]
+        everything = self._all()
+        self.left = {
+            exposure
+            for exposures in everything.values()
+            for exposure in exposures
+            if not (self._is_made(exposure) and stands(exposure))
+        }
+        return [name for name, exposures in everything.items() if not self.left.isdisjoint(exposures)]
 
     def _is_made(self, exposure: str) -> bool:
         folder, kinds = f"{self._demand.results}/{exposure}", self._demand.products_of(exposure)

@@ -8,11 +8,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rampflow.io import owners, room
+from rampflow.io import owners, room, scratch
 from rampflow.io.shared_files import private_folder
 from rampflow.planning import cluster, kernels_place, portions
 from rampflow.planning.answers import Answers
@@ -23,6 +23,7 @@ from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
 from rampflow.planning.needs import Needs
+from rampflow.planning.programme import ProgrammeProgress
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.run_file import RunFile
 from rampflow.planning.standing import Standing
@@ -96,6 +97,7 @@ class Run:
         self._file = RunFile(self.results, self.config, self.plan, self.answers)
         self._lock = ResultsLock(self.results, self._file.started)
         self._portion = None if mine is None else portions.Portion(self.results, mine, self._file.started)
+        self._check_scratch()
         self._standing: Any = None
         self._forced = Forced(self.results)
         self._check_place()
@@ -117,6 +119,24 @@ class Run:
         lines = self.plan.give_up(without_place(self.results, self.plan.exposures))
         if lines:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in [*lines, *self.plan.unusable.values()]))
+
+    def _check_scratch(self) -> None:
+        """Refuse scratch that the next step could not see, and say where it would be without effect."""
+        if self.config["scratch"] is None:
+            return
+        if self._cluster and self.config["cluster_job"] == "step":
+            why = "with cluster_job: step the next step may be on another node"
+            raise SystemExit(f"rampflow: config: scratch: {why}; write cluster_job: exposure, or a number")
+        if self.config["keep"] == "all":
+            self.notices.append("config: scratch: without effect where all products stay (keep: all)")
+
+    def begin_scratch(self) -> None:
+        """Make the folder for products that do not stay, on the node where jobs run."""
+        if self.config["scratch"] is not None and self.config["keep"] != "all":
+            try:
+                atexit.register(scratch.end, scratch.begin(self.config["scratch"]))
+            except ValueError as problem:
+                raise SystemExit(f"rampflow: {problem}") from None
 
     def _succeed_dead_run(self) -> None:
         """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
@@ -166,6 +186,8 @@ class Run:
             self._take_lock()
             if self._portion is None:
                 self._begin_whole(workflow)
+            if not self._cluster and not self.is_divided(workflow):
+                self.begin_scratch()
             self._sweep()
         except ResultsInUse as problem:
             raise SystemExit(f"rampflow: {problem}") from None
@@ -189,7 +211,13 @@ class Run:
         tell(self.notices)
         self._file.begin(self._all_notices())
 
-    def end(self, answers: str | Path, outcome: str, unfinished: Callable[..., Iterable[str]]) -> None:
+    def end(
+        self,
+        answers: str | Path,
+        outcome: str,
+        unfinished: Callable[..., Iterable[str]],
+        made: Collection[str] = (),
+    ) -> None:
         """End the run: note its outcome, say what is not finished, give the lock back.
 
         Answers of CRDS that were failures are forgotten, so that the next run asks again. Timers of Snakemake's
@@ -203,6 +231,8 @@ class Run:
             "complete" or "failed"; a run that a signal has ended is "interrupted".
         unfinished : callable
             What to say of a run that is not complete (`rampflow.inspection.ending.unfinished`).
+        made : collection of str, optional
+            Exposures that are known to be complete; with thousands it takes long to look at each.
         """
         failed = {}
         with contextlib.suppress(OSError, ValueError):
@@ -218,7 +248,10 @@ class Run:
                 self._portion.end()
         if outcome != "complete":
             self._sweep()
-            tell(unfinished(self.results, [*self.plan.exposures, *self.plan.unusable], self.interruption.by))
+            everything = [*self.plan.exposures, *self.plan.unusable]
+            suspects = [root for root in everything if root not in made]
+            finished = len(everything) - len(suspects)
+            tell(unfinished(self.results, suspects, self.interruption.by, finished))
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
@@ -325,6 +358,28 @@ class Run:
             return 0 if isinstance(job, str) else job
         size = self.config["portion"]
         return size if divisible and len(self.plan.exposures) > size else 0
+
+    def programme_progress(
+        self, workflow: Any, with_jobs: Callable[[], Collection[str]], quiet: bool
+    ) -> ProgrammeProgress:
+        """Return what tells of exposures where Snakemake knows portions, or jobs of a cluster.
+
+        Parameters
+        ----------
+        workflow : object
+            Snakemake's.
+        with_jobs : callable
+            Returns the exposures that have jobs in its graph.
+        quiet : bool
+            Whether what Snakemake says of jobs that go well is kept from the terminal.
+        """
+        to_do = (lambda: self.portions.left) if self.is_divided(workflow) else with_jobs
+        folder = Path(self.results, "runs", self._file.name)
+
+        def last(exposure: str) -> str:
+            return self.demand.products_of(exposure)[0]
+
+        return ProgrammeProgress(self.results, to_do, last, lambda: sorted(folder.glob("*.log")), quiet)
 
     def unfinished_portions(self) -> list[str]:
         """Return a file for each portion in which anything is left to do, and one for exposures without references."""
