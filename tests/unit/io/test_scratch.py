@@ -30,7 +30,7 @@ def make(product):
 def test_a_product_is_found_under_its_path_and_goes_when_its_link_does(place, tmp_path):
     exposure = tmp_path / "results" / "one"
     exposure.mkdir(parents=True)
-    own = scratch.begin(str(place))
+    own, *_ = begun = scratch.begin(str(place), tmp_path / "results")
     assert os.stat(own).st_mode & 0o777 == 0o700
     first, second = make(exposure / "one_dq_init.fits"), make(exposure / "one_saturation.fits")
     assert (exposure / "one_dq_init.fits").read_text() == "one_dq_init.fits" and first.is_relative_to(own)
@@ -39,7 +39,7 @@ def test_a_product_is_found_under_its_path_and_goes_when_its_link_does(place, tm
     assert first.exists()
     scratch.clear(exposure)
     assert not first.exists() and second.exists()
-    scratch.end(own)
+    scratch.end(begun)
     assert not os.listdir(place) and not os.listdir(exposure)
     assert scratch.place(exposure / "one_jump.fits") is None
 
@@ -47,16 +47,17 @@ def test_a_product_is_found_under_its_path_and_goes_when_its_link_does(place, tm
 def test_a_product_that_was_made_elsewhere_meanwhile_stays(place, tmp_path):
     exposure = tmp_path / "results" / "one"
     exposure.mkdir(parents=True)
-    own = scratch.begin(str(place))
+    begun = scratch.begin(str(place), tmp_path / "results")
     make(exposure / "one_jump.fits")
     (exposure / "one_jump.fits").unlink()
     (exposure / "one_jump.fits").write_text("on the disk")
-    scratch.end(own)
+    scratch.end(begun)
     assert (exposure / "one_jump.fits").read_text() == "on the disk"
 
 
 def test_what_a_dead_run_has_left_goes_and_what_a_living_one_has_stays(place):
-    program = "import sys; sys.path.insert(0, sys.argv[1]); from rampflow.io import scratch; scratch.begin(sys.argv[2])"
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from rampflow.io import scratch; "
+    program += "scratch.begin(sys.argv[2], 'results')"
     home = os.path.dirname(os.path.dirname(os.path.dirname(scratch.__file__)))
     living = subprocess.Popen([sys.executable, "-c", f"{program}; print(flush=True); input()", home, str(place)],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
@@ -66,14 +67,30 @@ def test_what_a_dead_run_has_left_goes_and_what_a_living_one_has_stays(place):
     other.mkdir()
     (place / "rampflow-notes").mkdir()
     assert len(os.listdir(place)) == 4
-    own = scratch.begin(str(place))
+    (own,) = scratch.begin(str(place), place)
     left = {name for name in os.listdir(place)} - {os.path.basename(own)}
     assert len(left) == 3 and {other.name, "rampflow-notes"} < left
     # Nobody can say whether a process of another host lives; after a day it counts as ended.
     os.utime(other, (0, 0))
-    again = scratch.begin(str(place))
+    (again,) = scratch.begin(str(place), place)
     assert not other.exists() and os.path.isdir(again)
     living.communicate(b"\n")
+
+
+def test_what_a_dead_run_on_the_same_results_has_left_is_kept_and_goes_with_this_one(place, tmp_path):
+    exposure = tmp_path / "results" / "one"
+    exposure.mkdir(parents=True)
+    program = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from rampflow.io import scratch\n"
+        "product = Path(sys.argv[3], 'one_jump.fits'); scratch.begin(sys.argv[2], product.parents[1])\n"
+        "where = scratch.place(product); where.write_text('made'); scratch.link(where, product)"
+    )
+    home = os.path.dirname(os.path.dirname(os.path.dirname(scratch.__file__)))
+    subprocess.run([sys.executable, "-c", program, home, str(place), str(exposure)], check=True)
+    begun = scratch.begin(str(place), tmp_path / "results")
+    assert len(begun) == 2 and (exposure / "one_jump.fits").read_text() == "made"
+    scratch.end(begun)
+    assert not os.listdir(place) and not os.listdir(exposure)
 
 
 def test_variables_are_those_of_the_node(place, monkeypatch):
@@ -86,7 +103,7 @@ def test_variables_are_those_of_the_node(place, monkeypatch):
 
 def test_a_folder_that_is_not_there_is_a_line(place):
     with pytest.raises(ValueError, match="nowhere: No such file or directory on .*; name a folder"):
-        scratch.begin(str(place / "nowhere"))
+        scratch.begin(str(place / "nowhere"), place)
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="no /dev/shm here")

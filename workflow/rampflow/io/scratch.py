@@ -1,9 +1,9 @@
 """Scratch: products that do not stay lie on a node's own disk, or in its memory, while a run on that node needs them.
 
 Each run has a folder there, which names its process as temporary files do; what a run that was killed has left is
-removed by the next one. Among the results a link stands for each product, so that whoever asks for it by its path finds
-it, where it is there, and Snakemake removes it when nobody needs it. What no link leads to any more is removed by the
-exposure's next job.
+used by the next one on its results, or removed by any other. Among the results a link stands for each product, so that
+whoever asks for it by its path finds it, where it is there, and Snakemake removes it when nobody needs it. What no link
+leads to any more is removed by the exposure's next job.
 
 Imports the standard library alone: every job imports it.
 """
@@ -37,18 +37,20 @@ def expanded(where):
     return path
 
 
-def begin(where):
+def begin(where, results):
     """Make the folder of this run, and name it to its jobs; what runs of this user's have left that were killed goes.
 
     Parameters
     ----------
     where : str
         The key ``scratch`` of the configuration.
+    results : path-like
+        Folder of the results. What a run has left that worked on them has been found already, and goes with this one.
 
     Returns
     -------
-    str
-        The folder; hand it to `end`.
+    list of str
+        The folder, and those that have been left; hand them to `end`.
 
     Raises
     ------
@@ -59,7 +61,8 @@ def begin(where):
     try:
         with os.scandir(place) as entries:
             left = [entry.path for entry in entries if _is_left(entry)]
-        for path in left:
+        kept = [path for path in left if _is_of(path, results)]
+        for path in {*left} - {*kept}:
             shutil.rmtree(path, ignore_errors=True)
         folder = os.path.join(place, _PREFIX + owners.mark())
         os.mkdir(folder, 0o700)
@@ -67,7 +70,12 @@ def begin(where):
         host = os.uname().nodename
         raise ValueError(f"scratch: {place}: {error.strerror} on {host}; name a folder that can be written") from None
     os.environ[VARIABLE] = folder
-    return folder
+    return [folder, *kept]
+
+
+def _is_of(folder, results):
+    homes = [os.path.realpath(path) for path in Path(folder).glob("*/.folder")]
+    return os.path.realpath(results) in map(os.path.dirname, homes)
 
 
 def _is_left(entry):
@@ -84,16 +92,17 @@ def _is_left(entry):
     return time.time() - status.st_mtime > owners.FORGOTTEN
 
 
-def end(folder):
-    """Remove the folder of a run, and the links to what is in it."""
-    if os.environ.get(VARIABLE) == folder:
+def end(folders):
+    """Remove the folders of a run, and the links to what is in them."""
+    if os.environ.get(VARIABLE) in folders:
         del os.environ[VARIABLE]
-    for path in Path(folder).glob("*/*"):
-        with contextlib.suppress(OSError):
-            link = path.parent.joinpath(".folder").resolve() / path.name
-            if _leads_to(link, path):
-                link.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
+    for folder in folders:
+        for path in Path(folder).glob("*/*"):
+            with contextlib.suppress(OSError):
+                link = path.parent.joinpath(".folder").resolve() / path.name
+                if _leads_to(link, path):
+                    link.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def place(product):

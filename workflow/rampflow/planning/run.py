@@ -134,7 +134,7 @@ class Run:
         """Make the folder for products that do not stay, on the node where jobs run."""
         if self.config["scratch"] is not None and self.config["keep"] != "all":
             try:
-                atexit.register(scratch.end, scratch.begin(self.config["scratch"]))
+                atexit.register(scratch.end, scratch.begin(self.config["scratch"], self.results))
             except ValueError as problem:
                 raise SystemExit(f"rampflow: {problem}") from None
 
