@@ -1,4 +1,4 @@
-"""A real Slurm on this computer, of one node or two, with files and ports of its own; it ends only what it has started."""
+"""A real Slurm on this computer, of one node or two, with files and ports of its own; it ends what it has started."""
 
 import os
 import shutil
@@ -38,9 +38,9 @@ MinJobAge=300
 KillWait=5
 MpiDefault=none
 SlurmdParameters=config_overrides
-NodeName=DEFAULT NodeAddr=127.0.0.1 NodeHostname={host} CPUs=4 Sockets=1 CoresPerSocket=4 ThreadsPerCore=1
-NodeName=first Port={first} RealMemory=9000 State=UNKNOWN
-NodeName=second Port={second} RealMemory=9000 State=UNKNOWN
+NodeName=DEFAULT CPUs=4 Sockets=1 CoresPerSocket=4 ThreadsPerCore=1
+NodeName=first NodeHostname={host} NodeAddr=127.0.0.1 Port={first} RealMemory=9000 State=UNKNOWN
+NodeName=second NodeHostname={host} NodeAddr=127.0.0.1 Port={second} RealMemory=9000 State=UNKNOWN
 PartitionName=main Nodes=first Default=YES MaxTime=INFINITE State=UP DefMemPerCPU=1000
 PartitionName=both Nodes=first,second MaxTime=INFINITE State=UP DefMemPerCPU=1000
 """

@@ -18,12 +18,11 @@ from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem, said_together
 from rampflow.io.raw_headers import Raw
+from rampflow.planning.exposure_table import listed
 from rampflow.planning.header_cache import read_all
 from rampflow.settings.configuration import ConfigError, check_config, schema, suggestion
-from rampflow.settings.paths import expanded
 from rampflow.settings.product_names import split_name
 from rampflow.settings.release import kinds_of
-from rampflow.settings.tables import columns_of, read_table
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
 # without those that must be there.
@@ -31,8 +30,6 @@ _COUNTS = {"NINTS": 1, "NGROUPS": 1, "NFRAMES": 1, "GROUPGAP": 0}
 _OPTIONAL_COUNTS = {"INTSTART": 1, "INTEND": 1, "DRPFRMS1": 0, "NRSTSTRT": 0, "NRESETS": 0}
 _OPTIONAL_COUNTS |= dict.fromkeys(("FRMDIVSR", "SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"), 1)
 _TIMES = ("TGROUP", "TFRAME")
-#: The first columns of the summary of results; as a table of exposures it stands for those that are not complete.
-_SUMMARY = ["exposure", "uncal", "state"]
 _MAGIC = re.compile(r"[*?[]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -221,7 +218,7 @@ def root_name(path: str | Path) -> str:
 def _listed(exposures: str | list[str], directory: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Return rows of a table of exposures: exposure, uncal, and perhaps instrument and tso."""
     if isinstance(exposures, str) and re.search(r"\.(tsv|csv)$", exposures, flags=re.IGNORECASE):
-        return _listed_in_table(exposures, directory)
+        return listed(exposures, directory)
     paths: dict[str, None] = {}
     problems: list[str] = []
     for entry in [exposures] if isinstance(exposures, str) else exposures:
@@ -253,32 +250,6 @@ def _pattern(entry: str, directory: Path) -> str | None:
         parts.append(glob.escape(part) if there else part)
         matches |= not there and bool(_MAGIC.search(part))
     return os.path.join(*parts) if matches else None
-
-
-def _listed_in_table(table: str, directory: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    rules = schema("exposures")
-    try:
-        if is_summary := columns_of(directory / table)[: len(_SUMMARY)] == _SUMMARY:
-            # More than a table for a run has, and of all exposures.
-            known = {"exposure": rules["properties"]["exposure"], "instrument": rules["properties"]["instrument"]}
-            rules = {"type": "object", "properties": known}
-        rows: list[Any] = read_table(directory / table, rules, name=table)
-    except OSError as error:
-        where = os.path.abspath(directory)
-        raise ConfigError([f"exposures: no table {table!r} in {where} ({error.strerror})"]) from None
-    except ConfigError as error:
-        raise ConfigError(f"exposures: {problem}" for problem in error.problems) from None
-    if is_summary:
-        rows = [row for row in rows if row["state"] != "complete"]
-        if unknown := [row["exposure"] for row in rows if not row["uncal"]]:
-            why = "the summary does not know where its raw file is; write it under uncal, or take the row out"
-            raise ConfigError(f"exposures: {table}: {exposure}: {why}" for exposure in unknown)
-    for row in rows:
-        row["uncal"] = expanded(row["uncal"])
-        row["tso"] = {"true": True, "false": False}.get((row.get("tso") or "").lower())
-        row["instrument"] = row.get("instrument") or None
-    why = "all of its exposures are complete" if is_summary else "the table has no rows"
-    return rows, [] if rows else [f"exposures: {table}: {why}"]
 
 
 def _exposure(entry: Mapping[str, Any], facts: Mapping[str, Any]) -> Exposure:
