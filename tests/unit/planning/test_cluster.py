@@ -46,6 +46,20 @@ def test_only_the_process_that_runs_a_group_has_a_server(arguments, runs):
     assert cluster.runs_group(arguments) is runs
 
 
+@pytest.mark.parametrize(
+    ("arguments", "steps", "exposures"),
+    [
+        (["--target-jobs", "jump:exposure=a", "rate:exposure=a", "dq_init:exposure=b", "--force"], {}, ["a", "b"]),
+        (["--target-jobs", "jump:exposure=a"], {"NIRISS": {"persistence": {"chain": True}}}, None),
+        (["--target-jobs", "portion:portion=0001,run=x"], {}, None),
+        (["--target-jobs", "jump:exposure=a", "references:"], {}, None),
+        (["--cores", "2"], {}, None),
+    ],
+)
+def test_a_job_on_a_node_looks_at_its_own_exposures(arguments, steps, exposures):
+    assert cluster.exposures_of_job(["snakemake", *arguments], {"steps": steps}) == exposures
+
+
 @pytest.fixture
 def squeue(tmp_path, monkeypatch):
     """A squeue that says what it is told to."""

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rampflow.io import owners, room, scratch
+from rampflow.io import owners, room
 from rampflow.io.shared_files import private_folder
-from rampflow.planning import cluster, kernels_place, portions
+from rampflow.planning import cluster, kernels_place, portions, scratch_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.demand import Demand
@@ -79,8 +79,9 @@ class Run:
             # What cannot be made here is missed by those who need it.
             private_folder(STATE)
         mine = portions.asked_for() if interruption is not None else None
+        only = mine if interruption is not None else cluster.exposures_of_job(sys.argv, config)
         try:
-            self.config, self.plan, self.notices = prepare(config, Path.cwd(), only=mine)
+            self.config, self.plan, self.notices = prepare(config, Path.cwd(), only=only)
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
@@ -97,7 +98,7 @@ class Run:
         self._file = RunFile(self.results, self.config, self.plan, self.answers)
         self._lock = ResultsLock(self.results, self._file.started)
         self._portion = None if mine is None else portions.Portion(self.results, mine, self._file.started)
-        self._check_scratch()
+        self.notices += scratch_place.notices(self.config, on_cluster)
         self._standing: Any = None
         self._forced = Forced(self.results)
         self._check_place()
@@ -120,23 +121,9 @@ class Run:
         if lines:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in [*lines, *self.plan.unusable.values()]))
 
-    def _check_scratch(self) -> None:
-        """Refuse scratch that the next step could not see, and say where it would be without effect."""
-        if self.config["scratch"] is None:
-            return
-        if self._cluster and self.config["cluster_job"] == "step":
-            why = "with cluster_job: step the next step may be on another node"
-            raise SystemExit(f"rampflow: config: scratch: {why}; write cluster_job: exposure, or a number")
-        if self.config["keep"] == "all":
-            self.notices.append("config: scratch: without effect where all products stay (keep: all)")
-
     def begin_scratch(self) -> None:
         """Make the folder for products that do not stay, on the node where jobs run."""
-        if self.config["scratch"] is not None and self.config["keep"] != "all":
-            try:
-                atexit.register(scratch.end, scratch.begin(self.config["scratch"], self.results))
-            except ValueError as problem:
-                raise SystemExit(f"rampflow: {problem}") from None
+        scratch_place.begin(self.config, self.results)
 
     def _succeed_dead_run(self) -> None:
         """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
