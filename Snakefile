@@ -24,6 +24,11 @@ include: "rules/unanswered.smk"
 include: "rules/unusable.smk"
 
 
+if RUN.copies.any():
+
+    include: "rules/retrieve.smk"
+
+
 if DEMAND.masks.python:
 
     include: "rules/science_mask.smk"

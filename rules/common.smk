@@ -102,6 +102,15 @@ def uncal(wildcards):
     return RUN.raw(wildcards.exposure) or []
 
 
+def copy(wildcards):
+    """The copy of a raw file that lies in a store."""
+    return RUN.copies.copy(wildcards.exposure) or []
+
+
+def stored(wildcards):
+    return RUN.copies.request(wildcards.exposure)
+
+
 def previous(step, kind=""):
     """The product of the step before, in the chain of the job's exposure."""
 
@@ -205,7 +214,7 @@ def science_mask(step):
 
 
 def mask_request(wildcards):
-    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure])
+    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure], RUN.copies.copy(wildcards.exposure))
 
 
 def settings(step):
@@ -213,8 +222,8 @@ def settings(step):
 
 
 def skipped(step):
-    """The steps that the exposure skips on the way to a step, and who says so; its product says SKIPPED."""
-    return lambda wildcards: DEMAND.chain(wildcards.exposure).skipped_before(step)
+    """The steps that the exposure skips on the way to a step, and why; its product says so."""
+    return lambda wildcards: DEMAND.skipped(step, wildcards.exposure)
 
 
 def code(step):

@@ -134,7 +134,7 @@ class Run:
         text = self(*arguments, **config)
         # Of jobs that begin together there may be no empty line between the one and the other.
         found = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^$|^\[)", text, re.S | re.M)
-        ran = [(rule, re.search(r"wildcards: exposure=(\S+)", body)) for rule, body in found]
+        ran = [(rule, re.search(r"wildcards: exposure=([^\s,]+)", body)) for rule, body in found]
         return {(rule, match.group(1).split("_")[-1]) for rule, match in ran if match}
 
     def planned(self, *arguments):
@@ -143,7 +143,7 @@ class Run:
         if "Nothing to be done" in text:
             return set()
         found = re.findall(r"^(?:rule|checkpoint) (\w+):$(.*?)(?=^\[|^Job stats)", text, re.S | re.M)
-        ran = [(rule, re.search(r"wildcards: exposure=(\S+)", body)) for rule, body in found]
+        ran = [(rule, re.search(r"wildcards: exposure=([^\s,]+)", body)) for rule, body in found]
         return {(rule, match.group(1).split("_")[-1]) for rule, match in ran if match}
 
     def products(self):

@@ -4,7 +4,7 @@ import sys
 from collections import defaultdict
 
 from rampflow.errors import said_together
-from rampflow.inspection.exposures import ENDED, START, STOPPED, gather
+from rampflow.inspection.exposures import ENDED, FETCH, START, STOPPED, gather
 from rampflow.inspection.results import Results
 from rampflow.jobs.provenance import HOME
 
@@ -31,7 +31,8 @@ def unfinished(results, exposures, interrupted=None, finished=0):
     list of str
         The lines.
     """
-    left = [one for one in gather(Results(results, exposures)) if one.state != "complete"]
+    wanted = frozenset(exposures)
+    left = [one for one in gather(Results(results, wanted)) if one.state != "complete" and one.root in wanted]
     said, states = [], defaultdict(list)
     for one in left:
         step, _, why = one.why.partition(": ")
@@ -65,4 +66,6 @@ def _traceback(exposure, results):
     if exposure.state != "failed" or exposure.why.endswith(ENDED) or step == START:
         return ""
     place = f"{results}/logs" if step == "references" else f"{results}/{exposure.root}/logs"
+    # Its log lies deeper, in a folder of the object's.
+    place += "/*" if step == FETCH else ""
     return f" (traceback: {place}/{step}.log)"

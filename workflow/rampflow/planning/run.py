@@ -17,6 +17,7 @@ from rampflow.io.shared_files import private_folder
 from rampflow.planning import cluster, kernels_place, portions, scratch_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
+from rampflow.planning.copies import Copies
 from rampflow.planning.demand import Demand
 from rampflow.planning.folders import without_place
 from rampflow.planning.forced import Forced
@@ -81,7 +82,9 @@ class Run:
         mine = portions.asked_for() if interruption is not None else None
         only = mine if interruption is not None else cluster.exposures_of_job(sys.argv, config)
         try:
-            self.config, self.plan, self.notices = prepare(config, Path.cwd(), only=only)
+            # A job of a cluster takes what the run on the head has found in stores.
+            ask = interruption is not None and mine is None
+            self.config, self.plan, self.notices = prepare(config, Path.cwd(), ask=ask, only=only)
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
@@ -90,6 +93,7 @@ class Run:
             self.plan.exposures, self.plan.unusable = {root: self.plan.exposures[root] for root in mine}, {}
         self.answers = Answers(self.plan, self.results)
         self.demand = Demand(self.plan, self.answers)
+        self.copies = Copies(self.plan, self.results)
         self.needs = Needs(self.demand, on_cluster)
         size = self._portion_size(divisible=interruption is not None and mine is None)
         self.portions = portions.Division(self.demand, size)
@@ -249,6 +253,7 @@ class Run:
     def _sweep(self) -> None:
         """Remove what jobs that were killed had begun to write; what a living process writes stays."""
         now = time.time()
+        self.copies.sweep()
         owners.sweep(self.results, now)
         for place in ("runs", *self.plan.exposures):
             folder = os.path.join(self.results, place)
@@ -278,8 +283,8 @@ class Run:
     # --- files by names that Snakemake takes as they are ------------------------------------------------
 
     def raw(self, exposure: str) -> str | None:
-        """Return the raw file of an exposure; None where there is no file."""
-        return _plain(self.plan.exposures[exposure].path)
+        """Return the raw file of an exposure, the copy of one in a store; None where there is no file."""
+        return self.copies.copy(exposure) or _plain(self.plan.exposures[exposure].path)
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""

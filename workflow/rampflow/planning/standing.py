@@ -14,6 +14,7 @@ from typing import Any
 
 from rampflow.io.shared_files import read_json
 from rampflow.jobs import provenance
+from rampflow.planning.copies import Copies
 from rampflow.planning.demand import Demand
 from rampflow.planning.holding import FINAL, Asked, difference, is_record, source_of
 
@@ -35,6 +36,7 @@ class Standing:
 
     def __init__(self, demand: Demand) -> None:
         self._demand, self._results = demand, Path(demand.results)
+        self._copies = Copies(demand.plan, demand.results)
         self._asked: dict[tuple[str, str], Asked | None] = {}
         # Asked for once for each input of a job.
         self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
@@ -139,9 +141,11 @@ class Standing:
         return self._asked[step, exposure]
 
     def _ask(self, step: str, exposure: str) -> Asked | None:
-        chain = self._demand.chain(exposure)
         made_of: dict[str, Any] = {"step": step, "exposure": exposure, "code": code(step)}
-        made_of["skipped"] = list(chain.skipped_before(step)) if step != "rate" else []
+        skipped = self._demand.skipped(step, exposure) if step != "rate" else {}
+        made_of["skipped"] = list(skipped)
+        if lacking := [kind for entry in skipped.values() for kind in entry["without"]]:
+            made_of["lacking"] = lacking
         parameters = pointers = None
         if step not in FINAL:
             pointers = self._demand.pointers(step, exposure)
@@ -164,8 +168,10 @@ class Standing:
             made_from = self.recipe(before, exposure)
         elif step in FINAL:
             made_from = None
+        elif (raw := self._demand.plan.exposures[exposure]).stored is not None:
+            made_from = self._copies.checksum(exposure)
         else:
-            made_from = self._checksum(self._demand.plan.exposures[exposure].path, step, exposure, "ramp")
+            made_from = self._checksum(raw.path, step, exposure, "ramp")
         inputs: dict[str, str | None] = dict.fromkeys(words, made_from)
         if step not in FINAL:
             for name, path in self._demand.other_inputs(step, exposure).items():
