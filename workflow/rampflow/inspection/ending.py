@@ -55,8 +55,8 @@ def unfinished(results, exposures, interrupted=None, finished=0):
         lines.append(f"{len(roots)} {state}: {', '.join(roots[:_NAMES])}{more}")
     if len(said) > _LINES or any(len(roots) > _NAMES for roots in states.values()):
         command = f"PYTHONPATH={HOME}/workflow {sys.executable} -m rampflow.inspection.report {results}"
+        lines.append(f"exposures: {results}/summary.tsv, which the report writes, is a run on these alone")
         lines.append(f"not all are listed here; for a report with all: {command}")
-        lines.append(f"with it comes a table; exposures: {results}/summary.tsv is a run on what it has as not complete")
     return lines
 
 
