@@ -167,14 +167,17 @@ class Demanded:
     def __init__(self, folder, names):
         self.results, self.plan, self.answers = str(folder), self, self
         self.exposures, self.version, self.without = names, 1, ()
-        self.asked = 0
+        self.asked, self.variants = 0, []
 
     def products_of(self, _):
         return ["rate", "rateints"]
 
-    def links(self):
+    def all_links(self):
         self.asked += 1
         return {}
+
+    def variants_of(self, exposure):
+        return [f"{exposure}/variants/{name}" for name in self.variants]
 
     def failed(self):
         return self.without
@@ -195,6 +198,14 @@ def test_a_division_is_made_once_for_each_answer_and_knows_what_is_left(tmp_path
     demand.version, demand.without = 2, ("d",)
     assert division.unfinished(lambda _: True) == [] and division["0002"] == ["c", "e"]
     assert demand.asked == 2
+    # A variant that is not there leaves its exposure unfinished.
+    demand.variants = ["strict"]
+    for exposure in "ab":
+        (tmp_path / exposure / "variants/strict").mkdir(parents=True)
+        for kind in ("rate", "rateints"):
+            (tmp_path / exposure / f"variants/strict/{exposure}_{kind}.fits").touch()
+    assert division.unfinished(lambda _: True) == ["0002"]
+    assert division.left == {"c/variants/strict", "e/variants/strict"}
 
 
 def test_a_portion_inherits_what_its_run_was_told():
