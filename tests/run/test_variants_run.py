@@ -143,7 +143,7 @@ def test_five_thresholds_cost_one_upstream_and_five_times_jump_to_rate(new_run):
     thresholds = {f"t{value}": {"jump": {"rejection_threshold": float(value)}} for value in (2, 3, 5, 6, 7)}
     ran = run.jobs(variants=thresholds, keep="none")
     numbers = {rule: sum(1 for of, _ in ran if of == rule) for rule, _ in ran}
-    upstream = ("dq_init", "saturation", "superbias", "refpix", "linearity", "persistence", "dark_current")
+    upstream = ("dq_init", "saturation", "superbias", "refpix", "linearity", "dark_current")
     assert numbers == dict.fromkeys(upstream, 1) | dict.fromkeys(("jump", "ramp_fit", "rate"), 6)
     (folder,) = run.folder.glob("results/*_nrcb1")
     assert {path.name.rpartition("_")[2] for path in folder.rglob("*.fits")} == {"rate.fits", "rateints.fits"}
