@@ -40,10 +40,6 @@ class Copies:
         """Return what the job that fetches it is told of the object."""
         return list(self._plan.exposures[exposure].stored or ())
 
-    def megabytes(self, exposure: str) -> int:
-        """Return the size of a copy, rounded up (MB)."""
-        return -(-self._plan.exposures[exposure].size // 1_000_000)
-
     def checksum(self, exposure: str) -> str | None:
         """Return the sha256 of an object, from when it was fetched; of one that was not, what no file has."""
         stored, copy = self._plan.exposures[exposure].stored, self.copy(exposure)

@@ -16,8 +16,9 @@ from rampflow.detector.multistripe import Stripes
 from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem, said_together
+from rampflow.io import header_file
 from rampflow.io.raw_headers import Raw
-from rampflow.planning.header_cache import read_all
+from rampflow.planning.header_cache import CACHE, read_all
 from rampflow.planning.listing import listed
 from rampflow.planning.stored_headers import stored_of
 from rampflow.settings.configuration import ConfigError, check_config, schema, suggestion
@@ -148,7 +149,8 @@ def survey(config: Mapping[str, Any], directory: str | Path = ".", remember: boo
     directory = Path(directory)
     stores = Stores(config["storage"])
     try:
-        given, problems = listed(config["exposures"], directory, stores)
+        kept = () if ask else header_file.load(directory / CACHE)
+        given, problems = listed(config["exposures"], directory, stores, kept)
     except ConfigError as error:
         return Survey([], error.problems, {}, [], [])
     names = [entry["exposure"] for entry in given]
