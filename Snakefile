@@ -14,7 +14,7 @@ report: "workflow/report/workflow.rst"
 
 rule all:
     input:
-        portions if RUN.portioned else DEMAND.products,
+        wanted,
         answers(),
         RUN.unusable,
 

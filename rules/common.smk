@@ -50,6 +50,7 @@ from snakemake.settings.enums import Quietness
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning import cluster, masks
+from rampflow.planning.portions import inherited
 from rampflow.planning.progress import Progress
 from rampflow.planning.run import ANSWERED, STATE, USABLE, Run
 from rampflow.warmstart import server
@@ -221,8 +222,8 @@ def settings(step):
 
 
 def skipped(step):
-    """The steps that the exposure skips on the way to a step, and who says so; its product says SKIPPED."""
-    return lambda wildcards: DEMAND.chain(wildcards.exposure).skipped_before(step)
+    """The steps that the exposure skips on the way to a step, and why; its product says so."""
+    return lambda wildcards: DEMAND.skipped(step, wildcards.exposure)
 
 
 def code(step):
@@ -234,8 +235,10 @@ def calibrated_ramp(wildcards):
     return f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).before_fit}.fits"
 
 
-def portions(wildcards):
-    """What a run on a cluster asks for whose jobs are local runs of some exposures."""
+def wanted(wildcards):
+    """What the run asks for: its final products; if its jobs are local runs of some exposures, these."""
+    if not RUN.is_divided(workflow):
+        return DEMAND.products
     RUN.let_records_decide(workflow)
     checkpoints.references.get()
     RUN.answered()
@@ -293,14 +296,14 @@ def stop_server(outcome):
 
 
 def threads_for(wildcards):
-    return RUN.threads(wildcards.exposure)
+    return RUN.needs.threads(wildcards.exposure)
 
 
 # What a job asks for; after a failure more.
 NEEDS = {
-    "mem_mb": lambda wildcards, threads, attempt: RUN.memory(wildcards.exposure, threads) * attempt,
-    "runtime": lambda wildcards, attempt: RUN.minutes(wildcards.exposure) * attempt,
-    "disk_mb": lambda wildcards, attempt: RUN.disk(wildcards.exposure) * attempt,
+    "mem_mb": lambda wildcards, threads, attempt: RUN.needs.memory(wildcards.exposure, threads) * attempt,
+    "runtime": lambda wildcards, attempt: RUN.needs.minutes(wildcards.exposure) * attempt,
+    "disk_mb": lambda wildcards, attempt: RUN.needs.disk(wildcards.exposure) * attempt,
 }
 
 

@@ -106,7 +106,9 @@ def test_a_job_without_enough_memory_is_done_again_with_more(runs, expected):
     try:
         before = runs.slurm.jobs()
         runs.finish(runs.start(cluster_job="exposure"))
-        assert set(submitted(runs, before)) & {*runs.slurm.jobs("OUT_OF_MEMORY")}
+        # By which process of a job is killed, Slurm says the one or the other of it.
+        assert set(submitted(runs, before)) & {*runs.slurm.jobs("OUT_OF_MEMORY", "FAILED")}
+        assert "oom-kill event" in (runs.slurm.folder / "slurmd.log").read_text()
     finally:
         runs.slurm.start_node()
     assert runs.products() == expected

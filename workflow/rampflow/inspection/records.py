@@ -98,16 +98,18 @@ class Comparison:
             elif made["outputs"][_name_in_record(path)]["sha256"] is None and os.path.isfile(path):
                 time = path.stat().st_mtime_ns
                 same = time == entry["mtime_ns"] or abs(time - self._time_of_record(path)) <= _TOGETHER
-                # Under its second name it is compared by checksum.
-                same = same or self._is_output(exposure, record, path)
+                same = same or self._is_output(exposure, record, time)
                 self.timed += same
                 if not same and made["step"] not in self._touched[exposure]:
                     self._touched[exposure].append(made["step"])
 
-    def _is_output(self, exposure, record, path):
-        """Whether a product that a job has read is, under another name, one that it has made."""
+    def _is_output(self, exposure, record, time):
+        """Whether a product that a job has read got its time with one that it has made, of which it is a second name.
+
+        In results that were copied they may be two files.
+        """
         made = (self.results.path(exposure, name) for name in record["outputs"])
-        return any(other.is_file() and os.path.samefile(path, other) for other in made)
+        return any(other.is_file() and other.stat().st_mtime_ns == time for other in made)
 
     def _made_by(self, path):
         """Return the record of the job that made a product, of this or of another exposure; None without one."""

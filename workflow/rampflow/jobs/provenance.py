@@ -142,11 +142,12 @@ def deciding(made_of: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     made_of : mapping
-        ``step``, ``exposure``, ``code``, ``skipped``, and of a step ``parameters`` and ``references``: a record, or
-        what one would hold. What CRDS's parameter files say is in the parameters. Of the steps that are skipped the
-        names decide, and not who has said so.
+        ``step``, ``exposure``, ``code``, ``skipped``, ``lacking`` where there is anything in it, and of a step
+        ``parameters`` and ``references``: a record, or what one would hold. What CRDS's parameter files say is in the
+        parameters. Of the steps that are skipped the names decide, and not who has said so.
     """
-    kept = {key: made_of[key] for key in ("step", "exposure", "code", "skipped", "parameters") if key in made_of}
+    keys = ("step", "exposure", "code", "skipped", "lacking", "parameters")
+    kept = {key: made_of[key] for key in keys if key in made_of}
     if "skipped" in made_of:
         kept["skipped"] = list(made_of["skipped"])
     if "references" in made_of:

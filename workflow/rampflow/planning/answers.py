@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from rampflow.crds.asked import failures
 from rampflow.io.shared_files import read_json
-from rampflow.planning.inapplicable import inapplicable
+from rampflow.planning.inapplicable import inapplicable, without_references
 from rampflow.planning.plan import Plan
 from rampflow.planning.selectors import counted
 from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import is_crds
+from rampflow.steps import no_reference
 
 if TYPE_CHECKING:
     from rampflow.planning.exposures import Exposure
@@ -106,15 +107,28 @@ class Answers:
             with contextlib.suppress(ConfigError):
                 if self._seen is not None:
                     self._chains[root] = self._plan.settle(root, self.parameter_files(root))
-            self._chains[root] = self._chains[root].without(self._inapplicable(root))
+            self._chains[root] = self._without_idle(root, self._chains[root])
         return self._chains[root]
 
-    def _inapplicable(self, root: str) -> dict[str, str]:
-        """Return the steps that have nothing to do in an exposure, but for those that the user keeps by name."""
+    def _without_idle(self, root: str, chain: Chain) -> Chain:
+        """Return a chain without steps that have nothing to do, but for those that the user keeps by name."""
         gain = self._source.pointer(root, "gain") if self._seen is not None else None
         keep = self._plan.config["keep"]
+        kept = () if isinstance(keep, str) else keep
         found = inapplicable(self._plan.exposures[root], gain)
-        return {step: why for step, why in found.items() if isinstance(keep, str) or step not in keep}
+        lacking = {} if self._seen is None else self._lacking(root, chain)
+        found = {step: no_reference(*kinds) for step, kinds in lacking.items()} | found
+        return chain.without({step: why for step, why in found.items() if step not in kept}, lacking)
+
+    def _lacking(self, root: str, chain: Chain) -> dict[str, tuple[str, ...]]:
+        """Return the steps for which CRDS has no reference: step to the types."""
+        values = {}
+        # What cannot be read fails in the step's own job.
+        with contextlib.suppress(ConfigError):
+            for step in {"emicorr", "persistence"} & set(chain.steps):
+                settings = self._plan.settings(step, root, chain)
+                values[step] = {name: entry["value"] for name, entry in settings.items()}
+        return without_references(self._source.names(root), values)
 
     def disagreements(self) -> list[str]:
         """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures.

@@ -139,11 +139,17 @@ def find_exposures(config: Mapping[str, Any], directory: str | Path = ".") -> tu
     return found.exposures, found.notices
 
 
-def survey(config: Mapping[str, Any], directory: str | Path = ".", remember: bool = True, ask: bool = True) -> Survey:
+def survey(
+    config: Mapping[str, Any],
+    directory: str | Path = ".",
+    remember: bool = True,
+    ask: bool = True,
+    only: Collection[str] | None = None,
+) -> Survey:
     """Find the run's exposures as `find_exposures` does, and return the problems instead of raising them.
 
     What headers say is kept in the run's folder, unless ``remember`` is false. Without ``ask`` what is kept of
-    objects in stores is taken as it is.
+    objects in stores is taken as it is. Where the names of some are given (``only``), the others are not looked at.
     """
     config = check_config(config)
     directory = Path(directory)
@@ -154,6 +160,8 @@ def survey(config: Mapping[str, Any], directory: str | Path = ".", remember: boo
     except ConfigError as error:
         return Survey([], error.problems, {}, [], [])
     names = [entry["exposure"] for entry in given]
+    if only is not None:
+        given, remember = [entry for entry in given if entry["exposure"] in only], False
     present = [entry for entry in given if is_address(entry["uncal"]) or (directory / entry["uncal"]).is_file()]
     if not present and None not in (config["instrument"], config["tso"]):
         mode = placeholder(config["instrument"], config["tso"])

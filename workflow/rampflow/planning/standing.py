@@ -55,6 +55,13 @@ class Standing:
                     self._stale[exposure][step] = why
         return self._stale[exposure]
 
+    def forget(self, exposure: str) -> None:
+        """Forget what was read of an exposure; what it hands on to others may be asked for again."""
+        self._stale.pop(exposure, None)
+        for job in self.jobs(exposure):
+            self._records.pop((job, exposure), None)
+            self._asked.pop((job, exposure), None)
+
     def is_done(self, step: str, exposure: str) -> bool:
         """Whether a job has left a record, and what it has made stands."""
         return step not in self.stale(exposure) and self.record(step, exposure) is not None
@@ -134,9 +141,11 @@ class Standing:
         return self._asked[step, exposure]
 
     def _ask(self, step: str, exposure: str) -> Asked | None:
-        chain = self._demand.chain(exposure)
         made_of: dict[str, Any] = {"step": step, "exposure": exposure, "code": code(step)}
-        made_of["skipped"] = list(chain.skipped_before(step)) if step != "rate" else []
+        skipped = self._demand.skipped(step, exposure) if step != "rate" else {}
+        made_of["skipped"] = list(skipped)
+        if lacking := [kind for entry in skipped.values() for kind in entry["without"]]:
+            made_of["lacking"] = lacking
         parameters = pointers = None
         if step not in FINAL:
             pointers = self._demand.pointers(step, exposure)
