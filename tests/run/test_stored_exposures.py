@@ -1,5 +1,6 @@
 """Runs on exposures that lie in an object store, on a web server and here; the servers are real ones, on loopback."""
 
+import json
 import os
 import re
 import subprocess
@@ -150,7 +151,9 @@ def test_a_job_of_a_cluster_asks_for_what_it_fetches_and_nothing_else(archive, l
     exposure = archive.names["guider1"].removesuffix("_uncal.fits")
     del archive.web.asked[:]
     # What the rule `portion` starts on a node.
-    archive.run("--nolock", environment=CREDENTIALS | {"RAMPFLOW_PORTION": exposure})
+    portion = archive.run.folder / "portion.json"
+    portion.write_text(json.dumps([exposure]))
+    archive.run("--nolock", environment=CREDENTIALS | {"RAMPFLOW_PORTION": str(portion)})
     assert [(method, name, part) for method, name, part, _ in archive.web.asked] == [
         ("GET", archive.names["guider1"], None)
     ]
