@@ -32,6 +32,7 @@ def test_empty_config_gets_every_key():
         "keep": "all",
         "checksums": "final",
         "cluster_job": "exposure",
+        "portion": 500,
     }
 
 

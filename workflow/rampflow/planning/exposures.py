@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,7 +156,7 @@ def survey(
     directory = Path(directory)
     stores = Stores(config["storage"])
     try:
-        kept = () if ask else header_file.load(directory / CACHE)
+        kept = tuple if ask else partial(header_file.load, directory / CACHE)
         given, problems = listed(config["exposures"], directory, stores, kept)
     except ConfigError as error:
         return Survey([], error.problems, {}, [], [])

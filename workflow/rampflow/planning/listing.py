@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +30,7 @@ def root_name(path: str | Path) -> str:
 
 
 def listed(
-    exposures: str | list[str], directory: Path, stores: Stores, known: Collection[str] = ()
+    exposures: str | list[str], directory: Path, stores: Stores, known: Callable[[], Collection[str]] = tuple
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return rows of a table of exposures, and problems in a line each.
 
@@ -42,8 +42,8 @@ def listed(
         The run's folder.
     stores : Stores
         Where globs of addresses are listed.
-    known : collection of str, optional
-        Addresses that another process has listed for this run; a glob that matches some of them is not listed again.
+    known : callable, optional
+        Returns addresses that another process has listed for this run; a glob that matches some is not listed again.
 
     Returns
     -------
@@ -105,12 +105,14 @@ def _check_addresses(paths: list[str]) -> None:
         raise ConfigError(problems)
 
 
-def _in_a_store(entry: str, stores: Stores, problems: list[str], known: Collection[str]) -> dict[str, Stored | None]:
+def _in_a_store(
+    entry: str, stores: Stores, problems: list[str], known: Callable[[], Collection[str]]
+) -> dict[str, Stored | None]:
     """Return the addresses that an entry stands for, with what a listing says of them."""
     if not is_pattern(entry):
         return {entry: None}
     fits = matcher(entry)
-    if among := [address for address in known if fits.fullmatch(address)]:
+    if among := [address for address in known() if fits.fullmatch(address)]:
         return dict.fromkeys(sorted(among))
     try:
         matches = stores.matching(entry)
