@@ -27,6 +27,7 @@ def test_empty_config_gets_every_key():
         "lock": None,
         "references": {},
         "steps": {},
+        "variants": {},
         "masks": {"files": None, "python": None},
         "save_calibrated_ramp": False,
         "keep": "all",

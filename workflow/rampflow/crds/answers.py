@@ -67,7 +67,7 @@ def answer_all(requests, *, crds, results, state, terms=(), locked=None, headers
     ----------
     requests : mapping
         Exposure to its raw file, ``uncal``, and what `answer` takes; where the parameter files say what else is needed,
-        the number of its ``terms``.
+        the numbers of its ``terms``, those of all that is made of it.
     crds : mapping
         The block of the configuration, ``config`` of `answer`.
     state : path-like
@@ -154,7 +154,9 @@ def find_all(requests, use, *, crds, state, terms=(), locked=None, fetches=EVERY
                 overrides=request["overrides"],
                 state=state,
                 held_to=held_to,
-                further=partial(_needed, terms[request["terms"]]) if "terms" in request else None,
+                further=partial(_needed, [terms[number] for number in request["terms"]])
+                if "terms" in request
+                else None,
                 noted={key: request.get(key) for key in ("header", "decides", "further") if key in request},
                 fetches=fetches,
                 present=present and partial(present, exposure),
@@ -190,8 +192,9 @@ def _kept_headers(requests):
 
 
 def _needed(terms, pars):
-    """Return the CRDS types of reference files that the chain needs which parameter files settle."""
-    return [kind for kinds in reference_types(terms, pars).values() for kind in kinds]
+    """Return the CRDS types of reference files that the chains need which parameter files settle, each once."""
+    found = (kind for each in terms for kinds in reference_types(each, pars).values() for kind in kinds)
+    return list(dict.fromkeys(found))
 
 
 def _count(number):

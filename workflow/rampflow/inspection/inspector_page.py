@@ -31,7 +31,7 @@ _TELL = 'history.replaceState(null, "", location.pathname + (address.text ? "?" 
 _OTHER = "other:"
 
 
-def maker(results, other=None):
+def maker(results, other=None, variant=None):
     """Return the function that fills a page.
 
     Parameters
@@ -40,12 +40,14 @@ def maker(results, other=None):
         Folder of the results.
     other : path-like, optional
         Folder of others, to compare with.
+    variant : str, optional
+        Name of a variant of exposures there, to compare with.
     """
 
     def make(document):
         arguments = document.session_context.request.arguments
         query = {name: values[-1].decode("utf-8", "replace") for name, values in arguments.items() if values}
-        Page(document, results, other, PageState.read(query))
+        Page(document, results, other, PageState.read(query), variant)
 
     return make
 
@@ -61,10 +63,13 @@ class Page:
         Folders of results; ``other`` may be None.
     settings : `~rampflow.inspection.inspector_view.PageState`
         What to show first.
+    variant : str, optional
+        Name of the variant to take of ``other``.
     """
 
-    def __init__(self, document, results, other, settings):
-        self.document, self.results, self.other, self.settings = document, Path(results), other, settings
+    def __init__(self, document, results, other, settings, variant=None):
+        self.document, self.results, self.settings = document, Path(results), settings
+        self.other, self.variant = other, variant
         self.planes = self.history = self._blinking = self._waiting = None
         self._under = self._following = None
         self._setting, self._edges = False, None
@@ -182,8 +187,8 @@ class Page:
         if not self.products:
             raise RampflowError(f"{self.sources.folder}: none of its products is there; run the workflow again")
         self.others = {}
-        if self.other is not None and self.settings.exposure in planes.exposures(self.other):
-            self.others = planes.products(planes.sources_of(self.other, self.settings.exposure))
+        if self.other is not None and self.settings.exposure in planes.exposures(self.other, self.variant):
+            self.others = planes.products(planes.sources_of(self.other, self.settings.exposure, self.variant))
         self.open_product()
 
     def open_product(self):

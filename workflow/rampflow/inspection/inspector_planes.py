@@ -18,6 +18,7 @@ from rampflow.inspection import pictures
 from rampflow.inspection.pixel_place import Frames
 from rampflow.inspection.pixel_sources import RATES, ExposureFiles
 from rampflow.io import files
+from rampflow.settings.branches import branch_of
 
 #: Bytes of a band of rows, about.
 _BAND = 1 << 22
@@ -65,8 +66,8 @@ class View:
     block: tuple
 
 
-def exposures(results):
-    """Return the names of the exposures that have a record of a job.
+def exposures(results, variant=None):
+    """Return the names of the exposures that have a record of a job, or a variant that has one.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def exposures(results):
     known = sorted(path.name for path in folder.iterdir() if (path / "record").is_dir()) if folder.is_dir() else []
     if not known:
         raise RampflowError(f"{results}: no exposure with a record of a job in it; name the folder of results of a run")
-    return known
+    return [name for name in known if variant is None or (folder / branch_of(name, variant) / "record").is_dir()]
 
 
 def products(sources):
@@ -341,6 +342,6 @@ def opened(path):
     return _opened(str(path), status.st_ino, status.st_mtime_ns)
 
 
-def sources_of(results, exposure):
+def sources_of(results, exposure, variant=None):
     """Return the files of an exposure; see `~rampflow.inspection.pixel_sources.ExposureFiles`."""
-    return ExposureFiles(results, exposure)
+    return ExposureFiles(results, exposure, variant)

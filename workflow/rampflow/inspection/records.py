@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rampflow.inspection.results import RECORD, read
 from rampflow.jobs import provenance
+from rampflow.settings.branches import exposure_of, of_folder
 
 #: Nanoseconds between the times of what a job leaves, to which Snakemake gives one at its end.
 _TOGETHER = 2_000_000_000
@@ -113,22 +114,20 @@ class Comparison:
 
     def _made_by(self, path):
         """Return the record of the job that made a product, of this or of another exposure; None without one."""
-        folder = provenance.folder_of(path)
-        step = path.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
-        inside = folder.parent == self.results.folder
+        folder, step = provenance.folder_of(path), provenance.step_of(path)
+        branch = of_folder(folder)
+        inside = folder == self.results.folder / branch
         there = folder / "record" / f"{step}.json"
-        record = self.results.records.get(folder.name, {}).get(step) if inside else read(there, RECORD)[0]
+        record = self.results.records.get(branch, {}).get(step) if inside else read(there, RECORD)[0]
         return record if record and _name_in_record(path) in record["outputs"] else None
 
     def _time_of_record(self, path):
         """Return when the record of the job that made a product got its time, which is when the product got its own."""
-        folder = provenance.folder_of(path)
-        step = path.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
-        return (folder / "record" / f"{step}.json").stat().st_mtime_ns
+        return (provenance.folder_of(path) / "record" / f"{provenance.step_of(path)}.json").stat().st_mtime_ns
 
     def _references(self, exposure, step, record):
         for kind, used in record.get("references", {}).items():
-            path = self.results.path(exposure, f"references/{kind}.json")
+            path = self.results.path(exposure_of(exposure), f"references/{kind}.json")
             pointer = self.results.pointer(exposure, kind) or {}
             if path in self.results.damaged:
                 continue

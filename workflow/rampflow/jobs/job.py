@@ -153,7 +153,7 @@ class Job:
         outputs = provenance.outputs(written, self._folder, self._is_hashed)
         inputs = self._inputs.entries()
         made_of = {"step": self.spec.name, "exposure": self.spec.exposure, "code": self.spec.code}
-        made_of |= {"versions": provenance.versions()} | self.made_of()
+        made_of |= {"variant": self.spec.variant, "versions": provenance.versions()} | self.made_of()
         sources = {name: entry["recipe"] or entry["sha256"] for name, entry in inputs.items()}
         usage = resource.getrusage(resource.RUSAGE_SELF)
         started, clock = self._started

@@ -31,6 +31,7 @@ from typing import Any
 from rampflow import __version__
 from rampflow.io.shared_files import read_json
 from rampflow.places import HOME, PACKAGE
+from rampflow.settings.branches import exposure_of, of_folder
 
 #: The rooms that what is in a product depends on. How jobs are planned, started, told about references and looked at
 #: afterwards is in others.
@@ -249,14 +250,19 @@ def place(path: str | Path, folder: str | Path) -> str:
 def made_by(product: Path) -> dict[str, Any] | None:
     """Return the record of the job that made a product; None where there is none."""
     folder = folder_of(product)
-    step = product.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
+    step = step_of(product)
     record = read_json(folder / "record" / f"{step}.json")
     made = isinstance(record, dict) and os.path.relpath(product, folder) in (record.get("outputs") or {})
     return record if made else None
 
 
+def step_of(product: Path) -> str:
+    """Return the job that a product has its name from."""
+    return product.stem.removeprefix(f"{exposure_of(of_folder(folder_of(product)))}_").removesuffix("ints")
+
+
 def folder_of(product: Path) -> Path:
-    """Return the folder of the exposure to which a product belongs: what it leaves for the next one lies deeper."""
+    """Return the folder of the exposure, or variant, of a product: what it leaves for the next one lies deeper."""
     return product.parent.parent if product.parent.name == "carried" else product.parent
 
 

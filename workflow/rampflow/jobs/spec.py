@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rampflow.settings.branches import variant_of
+
 
 @dataclass(frozen=True)
 class JobSpec:
@@ -21,6 +23,8 @@ class JobSpec:
         The rule; for a detector step its name.
     exposure : str or None
         Name of the exposure.
+    variant : str or None
+        Name of the variant whose parameters are used; None for those of the results themselves.
     inputs : mapping of str to str
         Files that are read, by the rule's words: ``ramp``; or ``rate`` and ``rateints``; ``user``, ``carried``.
     outputs : mapping of str to str
@@ -69,6 +73,7 @@ class JobSpec:
     inputs_stay: bool = False
     checksums_of_all: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+    variant: str | None = None
 
     @classmethod
     def from_snakemake(cls, snakemake: Any) -> JobSpec:
@@ -104,4 +109,5 @@ class JobSpec:
             inputs_stay=snakemake.config.get("keep", "all") == "all",
             checksums_of_all=snakemake.config.get("checksums") == "all",
             more=params,
+            variant=variant_of(snakemake.wildcards.get("variant", "")),
         )

@@ -120,6 +120,7 @@ def _path_problems(config: Mapping[str, Any], directory: Path) -> Iterator[str]:
                 yield f"{name}: {what}; correct the key results of the configuration"
             break
     yield from masks.problems(config, directory)
-    for where, path in named_files(config["steps"]):
+    named = [*named_files(config["steps"]), *named_files(config["variants"], "config: variants")]
+    for where, path in named:
         if not (directory / path).is_file():
             yield f"{where}: no file {path!r}; correct the path"

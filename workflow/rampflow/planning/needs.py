@@ -73,4 +73,5 @@ class Needs:
         return sum(self.disk(root) * self._steps(root) for root in exposures)
 
     def _steps(self, exposure: str) -> int:
-        return len(self._demand.chain(exposure).steps)
+        branches = (exposure, *self._demand.variants_of(exposure))
+        return sum(len(self._demand.answers.own(branch)) for branch in branches)

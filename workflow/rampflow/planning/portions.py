@@ -25,6 +25,7 @@ from rampflow.planning import cluster
 from rampflow.planning.demand import Demand
 from rampflow.planning.results_lock import NAME, ResultsInUse, ResultsLock
 from rampflow.planning.terminal import tell
+from rampflow.settings.branches import product
 
 #: A file with the exposures of a portion, for the run on the node.
 EXPOSURES = "RAMPFLOW_PORTION"
@@ -223,17 +224,21 @@ class Division:
         Parameters
         ----------
         stands : callable
-            Whether what is there of an exposure is what is asked for.
+            Whether what is there of a branch is what is asked for.
         """
         return [
             name
             for name, exposures in self._all().items()
-            if not all(self._is_made(exposure) and stands(exposure) for exposure in exposures)
+            if not all(
+                self._is_made(branch) and stands(branch)
+                for exposure in exposures
+                for branch in (exposure, *self._demand.variants_of(exposure))
+            )
         ]
 
-    def _is_made(self, exposure: str) -> bool:
-        folder, kinds = f"{self._demand.results}/{exposure}", self._demand.products_of(exposure)
-        return all(os.path.exists(f"{folder}/{exposure}_{kind}.fits") for kind in kinds)
+    def _is_made(self, branch: str) -> bool:
+        paths = (f"{self._demand.results}/{product(branch, kind)}" for kind in self._demand.products_of(branch))
+        return all(map(os.path.exists, paths))
 
     def _all(self) -> dict[str, list[str]]:
         # It is asked for once for every resource of every portion.
@@ -241,7 +246,7 @@ class Division:
         if not self._portions or answers.version != self._seen:
             self._seen, failed = answers.version, answers.failed()
             roots = [root for root in self._demand.plan.exposures if root not in failed]
-            self._portions = divided(roots, answers.links(), self.size)
+            self._portions = divided(roots, answers.all_links(), self.size)
         return self._portions
 
 

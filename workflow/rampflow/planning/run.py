@@ -97,7 +97,7 @@ class Run:
         self.portions = portions.Division(self.demand, size)
         self._told: object = None
         self._disagreements: list[str] = []
-        self._file = RunFile(self.results, self.config, self.plan, self.answers)
+        self._file = RunFile(self.results, self.config, self.demand)
         self._lock = ResultsLock(self.results, self._file.started)
         self._portion = None if mine is None else portions.Portion(self.results, mine, self._file.started)
         self._standing: Any = None
@@ -118,7 +118,7 @@ class Run:
         """Refuse a run that Snakemake itself could not do, in one line instead of many."""
         if full := room.is_full("."):
             raise SystemExit(f"rampflow: {os.getcwd()}: {full}, nothing can run there; make room")
-        lines = self.plan.give_up(without_place(self.results, self.plan.exposures))
+        lines = self.plan.give_up(without_place(self.results, self.plan.exposures, self.plan.variants))
         if lines:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in [*lines, *self.plan.unusable.values()]))
 
@@ -222,7 +222,7 @@ class Run:
                 self._portion.end()
         if outcome != "complete":
             self._sweep()
-            tell(unfinished(self.results, [*self.plan.exposures, *self.plan.unusable], self.interruption.by))
+            tell(unfinished(self.results, [*self.demand.branches, *self.plan.unusable], self.interruption.by))
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
@@ -235,7 +235,7 @@ class Run:
         now = time.time()
         self.copies.sweep()
         owners.sweep(self.results, now)
-        for place in ("runs", *self.plan.exposures):
+        for place in ("runs", *self.plan.branches):
             folder = os.path.join(self.results, place)
             owners.sweep(folder, now)
             with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -301,9 +301,9 @@ class Run:
         if self._forced.have_changed(workflow.dag):
             self._standing.forget_anew()
 
-        def anew(root: str) -> set[str]:
-            self._forced.add(workflow.dag, root, self._standing.stale(root))
-            return self._forced.jobs(workflow.dag, root)
+        def anew(branch: str) -> set[str]:
+            self._forced.add(workflow.dag, branch, self._standing.stale(branch))
+            return self._forced.jobs(workflow.dag, branch)
 
         anew(exposure)
         return self._standing.stands(step, exposure, anew)
@@ -317,7 +317,7 @@ class Run:
 
     def group(self, exposure: str) -> str:
         """Name the job of a cluster that an exposure is worked on in: with those that it takes something from."""
-        return cluster.leader(exposure, self.answers.links())
+        return cluster.leader(exposure, self.answers.all_links())
 
     def is_divided(self, workflow: Any) -> bool:
         """Whether the run's jobs are runs of some exposures; a local one is not where jobs are asked for by name."""
@@ -339,10 +339,10 @@ class Run:
         failed = self.answers.failed()
         return files + [f"{self.results}/{ANSWERED}"] * any(root in self.plan.exposures for root in failed)
 
-    def _stands(self, exposure: str) -> bool:
-        stale = self._standing.stale(exposure)
+    def _stands(self, branch: str) -> bool:
+        stale = self._standing.stale(branch)
         # Each is asked for once, and there may be thousands.
-        self._standing.forget(exposure)
+        self._standing.forget(branch)
         return not stale
 
 
