@@ -110,7 +110,7 @@ def uncal(wildcards):
     return RUN.raw(wildcards.exposure) or []
 
 
-def copy(wildcards):
+def fetched(wildcards):
     """The copy of a raw file that lies in a store."""
     return RUN.copies.copy(wildcards.exposure) or []
 
