@@ -265,7 +265,7 @@ def start_server():
     global SERVER
     tell_progress()
     RUN.begin(workflow)
-    SERVER = server.start(STATE, PLAN.steps)
+    SERVER = server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1)
     RUN.interruption.spare(SERVER)
 
 
@@ -299,4 +299,4 @@ if not RUN.grouped:
     group_for = None
 # On a node hooks are not called.
 if cluster.runs_group():
-    RUN.interruption.spare(server.start(STATE, PLAN.steps))
+    RUN.interruption.spare(server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1))

@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": ("rampflow.inspection.comparison", "hold products against others, of a run or of the archive"),
     "whatif": ("rampflow.inspection.whatif", "say what another context or configuration would do, before it runs"),
     "reproduce": ("rampflow.inspection.reproduce", "write the configuration that makes a product of jwst again"),
+    "compile": ("rampflow.warmstart.compiling", "compile the kernels of all steps before a run needs them"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }
 RUN = "run the workflow; takes what snakemake takes"
