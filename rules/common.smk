@@ -50,6 +50,7 @@ from snakemake.settings.enums import Quietness
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning import cluster, masks
+from rampflow.planning.portions import inherited
 from rampflow.planning.progress import Progress
 from rampflow.planning.run import ANSWERED, STATE, USABLE, Run
 from rampflow.warmstart import server
@@ -66,13 +67,21 @@ RUN = Run(config, HOME, INTERRUPTION, ON_CLUSTER)
 PLAN = RUN.plan
 DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
-# The first product of an exposure is that of its last job.
-PROGRESS = Progress(lambda: exposures_with_jobs(), lambda exposure: DEMAND.products_of(exposure)[0])
+# Where what is made of an exposure lies: of variants, where there are any, beside what is made without one.
+BRANCH = f"{FOLDER}{{variant}}" if PLAN.variants else FOLDER
+# The first product of a branch is that of its last job.
+PROGRESS = Progress(lambda: branches_with_jobs(), lambda branch: DEMAND.products_of(branch)[0])
 
 
 wildcard_constraints:
     # Not the names of the exposures: every path would be matched with all of them.
     exposure="[^/]+",
+    variant="(/variants/[^/]+)?",
+
+
+def branch_in(wildcards):
+    """The branch of a job: its exposure, or a variant of it."""
+    return f"{wildcards.exposure}{wildcards.get('variant', '')}"
 
 
 def judged(step, inputs):
@@ -80,12 +89,12 @@ def judged(step, inputs):
 
     def paths(wildcards):
         found = inputs(wildcards)
-        return ancient(found) if stands(step, wildcards.exposure) else found
+        return ancient(found) if stands(step, branch_in(wildcards)) else found
 
     return paths
 
 
-def stands(step, exposure):
+def stands(step, branch):
     """Whether a job need not be done again, by its record; False while what CRDS answers is not known."""
     if not workflow.is_main_process:
         return False
@@ -94,56 +103,74 @@ def stands(step, exposure):
         checkpoints.references.get()
     except IncompleteCheckpointException:
         return False
-    return RUN.judge(workflow, step, exposure)
+    return RUN.judge(workflow, step, branch)
 
 
 def uncal(wildcards):
     return RUN.raw(wildcards.exposure) or []
 
 
+def copy(wildcards):
+    """The copy of a raw file that lies in a store."""
+    return RUN.copies.copy(wildcards.exposure) or []
+
+
+def stored(wildcards):
+    return RUN.copies.request(wildcards.exposure)
+
+
 def previous(step, kind=""):
-    """The product of the step before, in the chain of the job's exposure."""
+    """The product of the step before, in the chain of the job's branch: of a variant's first step the exposure's."""
 
     def ramp(wildcards):
-        before = DEMAND.chain(wildcards.exposure).previous(step)
-        return f"{FOLDER}/{{exposure}}_{before}{kind}.fits" if before else uncal(wildcards)
+        branch = branch_in(wildcards)
+        before = DEMAND.chain(branch).previous(step)
+        return f"{RUN.results}/{DEMAND.product(before, kind, branch)}" if before else uncal(wildcards)
 
     return judged(step, ramp)
 
 
 def product(step, kind=""):
     """The product of a step; a temporary one when the configuration does not keep it."""
-    path = f"{FOLDER}/{{exposure}}_{step}{kind}.fits"
+    path = f"{BRANCH}/{{exposure}}_{step}{kind}.fits"
     return path if DEMAND.keeps(step) else temp(path)
 
 
 def last_product(kind=""):
-    """The last step's product of an exposure."""
-    return judged(
-        "rate", lambda wildcards: f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).final}{kind}.fits"
-    )
+    """The last step's product of a branch."""
+
+    def last(wildcards):
+        branch = branch_in(wildcards)
+        return f"{RUN.results}/{DEMAND.product(DEMAND.chain(branch).final, kind, branch)}"
+
+    return judged("rate", last)
+
+
+def last_is_kept_by_name(wildcards):
+    """Whether the last step's product stays a file of its own beside the count rates."""
+    return DEMAND.keeps_by_name(DEMAND.chain(branch_in(wildcards)).final)
 
 
 def final(kind):
-    return f"{FOLDER}/{{exposure}}_{kind}.fits"
+    return f"{BRANCH}/{{exposure}}_{kind}.fits"
 
 
 def shown(path, caption, title):
     """Have `snakemake --report` show a product."""
-    labels = {"exposure": "{exposure}", "product": title}
+    labels = {"exposure": f"{{exposure}}{BRANCH.removeprefix(FOLDER)}", "product": title}
     return report(path, caption=f"../workflow/report/{caption}.rst", category="Products", labels=labels)
 
 
 def parameters(step):
-    return f"{FOLDER}/parameters/{step}.json"
+    return f"{BRANCH}/parameters/{step}.json"
 
 
 def record(step):
-    return f"{FOLDER}/record/{step}.json"
+    return f"{BRANCH}/record/{step}.json"
 
 
 def logfile(step):
-    return f"{FOLDER}/logs/{step}.log"
+    return f"{BRANCH}/logs/{step}.log"
 
 
 def answers():
@@ -156,15 +183,15 @@ def unusable_exposures(wildcards):
 
 def carried():
     """What an exposure leaves in its detector: a small file that names it."""
-    return f"{FOLDER}/carried/persistence.json"
+    return f"{BRANCH}/carried/persistence.json"
 
 
 def carried_from(wildcards):
     """What the exposure before has left, where the configuration chains them; else the file that it names."""
-    before = RUN.answers.chained_after(wildcards.exposure)
+    before = RUN.answers.chained_after(branch_in(wildcards))
     if before:
         return f"{RUN.results}/{before}/carried/persistence.json"
-    return RUN.carried_file(wildcards.exposure) or []
+    return RUN.carried_file(branch_in(wildcards)) or []
 
 
 def references(step):
@@ -174,9 +201,9 @@ def references(step):
         checkpoints.references.get()
         if workflow.is_main_process:
             RUN.answered()
-        kinds = DEMAND.reference_types(step, wildcards.exposure)
+        kinds = DEMAND.reference_types(step, branch_in(wildcards))
         if kinds and wildcards.exposure in RUN.answers.failed():
-            workflow.dag.forcefiles.add(f"{RUN.results}/{wildcards.exposure}/record/{step}.json")
+            workflow.dag.forcefiles.add(f"{RUN.results}/{branch_in(wildcards)}/record/{step}.json")
             return f"{RUN.results}/{ANSWERED}"
         return [f"{FOLDER}/references/{kind}.json" for kind in kinds]
 
@@ -185,7 +212,7 @@ def references(step):
 
 def user_file(step, parameter):
     """A file of the user's that a parameter of the configuration names; an input like any other."""
-    return judged(step, lambda wildcards: RUN.user_file(step, parameter, wildcards.exposure) or [])
+    return judged(step, lambda wildcards: RUN.user_file(step, parameter, branch_in(wildcards)) or [])
 
 
 def science_mask(step):
@@ -193,22 +220,22 @@ def science_mask(step):
 
     def mask(wildcards):
         checkpoints.references.get()
-        return RUN.science_mask(step, wildcards.exposure) or []
+        return RUN.science_mask(step, branch_in(wildcards)) or []
 
     return judged(step, mask)
 
 
 def mask_request(wildcards):
-    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure])
+    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure], RUN.copies.copy(wildcards.exposure))
 
 
 def settings(step):
-    return lambda wildcards: DEMAND.settings(step, wildcards.exposure)
+    return lambda wildcards: DEMAND.settings(step, branch_in(wildcards))
 
 
 def skipped(step):
-    """The steps that the exposure skips on the way to a step, and who says so; its product says SKIPPED."""
-    return lambda wildcards: DEMAND.chain(wildcards.exposure).skipped_before(step)
+    """The steps that are skipped on the way to a step, and why; its product says so."""
+    return lambda wildcards: DEMAND.skipped(step, branch_in(wildcards))
 
 
 def code(step):
@@ -217,11 +244,17 @@ def code(step):
 
 def calibrated_ramp(wildcards):
     """The product of the step before the ramp fit; the last one where nothing is fitted."""
-    return f"{FOLDER}/{{exposure}}_{DEMAND.chain(wildcards.exposure).before_fit}.fits"
+    branch = branch_in(wildcards)
+    return f"{RUN.results}/{DEMAND.product(DEMAND.chain(branch).before_fit, '', branch)}"
 
 
-def portions(wildcards):
-    """What a run on a cluster asks for whose jobs are local runs of some exposures."""
+def wanted(wildcards):
+    """What the run asks for: its final products; if its jobs are local runs of some exposures, these.
+
+    Which variants differ, and from where, is settled with CRDS's answers.
+    """
+    if not RUN.is_divided(workflow):
+        return DEMAND.products
     RUN.let_records_decide(workflow)
     checkpoints.references.get()
     RUN.answered()
@@ -244,9 +277,9 @@ def lock_file(wildcards):
     return named(PLAN.config["lock"])
 
 
-def exposures_with_jobs():
+def branches_with_jobs():
     jobs = workflow.dag.needrun_jobs(exclude_finished=False)
-    return len({job.wildcards.exposure for job in jobs if hasattr(job.wildcards, "exposure")})
+    return len({branch_in(job.wildcards) for job in jobs if hasattr(job.wildcards, "exposure")})
 
 
 def tell_progress():
@@ -279,14 +312,14 @@ def stop_server(outcome):
 
 
 def threads_for(wildcards):
-    return RUN.threads(wildcards.exposure)
+    return RUN.needs.threads(wildcards.exposure)
 
 
 # What a job asks for; after a failure more.
 NEEDS = {
-    "mem_mb": lambda wildcards, threads, attempt: RUN.memory(wildcards.exposure, threads) * attempt,
-    "runtime": lambda wildcards, attempt: RUN.minutes(wildcards.exposure) * attempt,
-    "disk_mb": lambda wildcards, attempt: RUN.disk(wildcards.exposure) * attempt,
+    "mem_mb": lambda wildcards, threads, attempt: RUN.needs.memory(wildcards.exposure, threads) * attempt,
+    "runtime": lambda wildcards, attempt: RUN.needs.minutes(wildcards.exposure) * attempt,
+    "disk_mb": lambda wildcards, attempt: RUN.needs.disk(wildcards.exposure) * attempt,
 }
 
 

@@ -39,14 +39,17 @@ def main():
             faults = [fault for mutant in mutants if (fault := room.check(mutant, Path(folder)))]
         print(f"{room.__name__}: {given.count} mutants, {len(faults)} faults", *faults, sep="\n")
         failed |= bool(faults)
-    failed |= run_chains(given.chains, given.seed, given.first)
+    failed |= run_chains("small frames", chains.mutants(given.seed, given.chains, given.first))
+    # A chain of whole frames takes as long as twenty others.
+    whole = chains.mutants_of_whole_frames(given.seed, given.chains // 20, given.first)
+    failed |= run_chains("whole frames", whole)
     return int(failed)
 
 
-def run_chains(count, seed, first):
+def run_chains(name, mutants):
     """Run mutants through all steps; return whether anything went wrong."""
     became, failed = Counter(), False
-    for mutant in chains.mutants(seed, count, first):
+    for mutant in mutants:
         with tempfile.TemporaryDirectory(prefix="fuzz_") as folder:
             word, fault = watched(chains.check, mutant, Path(folder))
         became[mutant.kind, word] += 1
@@ -54,7 +57,10 @@ def run_chains(count, seed, first):
         if fault:
             print(fault, flush=True)
     words = sorted({word for _, word in became})
-    print(f"chains: {count} mutants through all steps\n{'':20}" + "".join(f"{word:>12}" for word in words))
+    print(
+        f"chains of {name}: {became.total()} mutants through all steps\n{'':20}"
+        + "".join(f"{word:>12}" for word in words)
+    )
     for changed in sorted({changed for changed, _ in became}):
         print(f"{changed:20}" + "".join(f"{became[changed, word]:12}" for word in words))
     return failed

@@ -17,7 +17,7 @@ import logging
 import random
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,13 +66,24 @@ _CASES = {
     "nircam": ("NRCB1", "SHALLOW4", 5, {"zero_frame": True}),
     "miri": ("MIRIMAGE", "FASTR1", 8, {}),
 }
-_INSTRUMENTS = {"NIS": "NIRISS", "NRCB1": "NIRCAM", "MIRIMAGE": "MIRI"}
+#: Cases of whole frames, which take seconds each.
+WHOLE = {
+    "irs2": ("NRS1", "NRSIRS2RAPID", 3, {}),
+    "sirs": ("NRCB1", "RAPID", 3, {}),
+}
+_INSTRUMENTS = {"NIS": "NIRISS", "NRCB1": "NIRCAM", "MIRIMAGE": "MIRI", "NRS1": "NIRSPEC"}
 _NEAR = "mask saturation superbias ipc linearity trapdensity trappars persat dark gain readnoise"
 _KINDS = {
     "niriss": _NEAR,
     "nircam": _NEAR,
     "miri": "mask saturation ipc reset linearity rscd emicorr dark gain readnoise",
+    # What only these have, and what makes them complete.
+    "irs2": "refpix mask saturation superbias ipc linearity dark gain readnoise",
+    "sirs": "sirskernel mask saturation superbias ipc linearity dark gain readnoise",
 }
+#: Types of a case of whole frames that are changed.
+_OF_WHOLE = {"irs2": "refpix", "sirs": "sirskernel"}
+_STEPS = {"sirs": {"refpix": {"refpix_algorithm": "sirs"}}}
 #: What is compared of products of rates.
 _RATES = ("SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE")
 #: Bytes of data that a mutant of data changes at most.
@@ -86,6 +97,7 @@ class Files:
     raw: bytes
     references: dict  #: CRDS type to (bytes, suffix)
     pars: dict  #: CRDS type to bytes
+    steps: dict = field(default_factory=dict)  #: what the user says of steps
 
 
 @dataclass
@@ -122,19 +134,20 @@ def good(case):
 @cache
 def _good(case):
     """Make the good files of a case, and what comes of them."""
-    name, readpatt, ngroups, more = _CASES[case]
+    name, readpatt, ngroups, more = (_CASES | WHOLE)[case]
     effects = Effects.nominal(_INSTRUMENTS[name], ipc=1)
-    exposure = MockExposure(name, readpatt, ngroups, 2, window=_WINDOW, scene=_SCENE, effects=effects, **more)
+    nints, window = (1, None) if case in WHOLE else (2, _WINDOW)
+    exposure = MockExposure(name, readpatt, ngroups, nints, window=window, scene=_SCENE, effects=effects, **more)
     with TemporaryDirectory() as folder:
         raw = write_exposure(exposure, folder, folder).read_bytes()
         found = {}
         for kind in _KINDS[case].split():
-            suffix = ".asdf" if kind == "emicorr" else ".fits"
+            suffix = ".asdf" if kind in ("emicorr", "sirskernel") else ".fits"
             path = Path(folder, f"{kind}{suffix}")
-            WRITERS[kind](path, exposure, _WINDOW)
+            WRITERS[kind](path, exposure, exposure.window)
             found[kind] = path.read_bytes(), suffix
     pars = {"pars-detector1pipeline": parameter_files.HEAD + parameter_files.GOOD + b"...\n"}
-    files = Files(raw, found, pars)
+    files = Files(raw, found, pars, _STEPS.get(case, {}))
     with TemporaryDirectory() as folder:
         made = run(files, Path(folder))
     assert made.refused is None, made.refused
@@ -154,16 +167,7 @@ def mutants(seed, number, first=0):
             yield Mutant(f"{seed}/{index}: {case} raw {how}", case, _with(files, raw=change(rng, files.raw)), "raw")
         elif which == "reference":
             kind = rng.choice(sorted(files.references))
-            content, suffix = files.references[kind]
-            makers = [
-                references._flipped,
-                references._cut,
-                *([] if suffix == ".asdf" else [_data, *references._OF_FITS]),
-            ]
-            maker = rng.choice(makers)
-            _, content, suffix = maker(rng, kind, content, suffix)
-            what = f"{seed}/{index}: {case} {kind} {maker.__name__}"
-            yield Mutant(what, case, _with(files, references=files.references | {kind: (content, suffix)}), kind)
+            yield _with_other_reference(rng, f"{seed}/{index}", case, kind)
         else:
             (kind,) = files.pars
             maker = rng.choice(parameter_files.MAKERS)
@@ -171,8 +175,26 @@ def mutants(seed, number, first=0):
             yield Mutant(what, case, _with(files, pars={kind: maker(rng)}), kind)
 
 
+def mutants_of_whole_frames(seed, number, first=0):
+    """Yield that many mutants of references that only whole frames have."""
+    for index in range(first, first + number):
+        rng = random.Random(f"whole/{seed}/{index}")
+        case = rng.choice(sorted(WHOLE))
+        yield _with_other_reference(rng, f"{seed}/{index}", case, _OF_WHOLE[case])
+
+
+def _with_other_reference(rng, number, case, kind):
+    files = good(case)
+    content, suffix = files.references[kind]
+    makers = [references._flipped, references._cut, *([] if suffix == ".asdf" else [_data, *references._OF_FITS])]
+    maker = rng.choice(makers)
+    _, content, suffix = maker(rng, kind, content, suffix)
+    changed = _with(files, references=files.references | {kind: (content, suffix)})
+    return Mutant(f"{number}: {case} {kind} {maker.__name__}", case, changed, kind)
+
+
 def _with(files, **changes):
-    return Files(**{"raw": files.raw, "references": files.references, "pars": files.pars} | changes)
+    return replace(files, **changes)
 
 
 def _data(rng, kind, content, suffix):  # noqa: ARG001 - as the makers of references have it
@@ -226,7 +248,7 @@ def _run(files, folder, made):
         given[kind] = str(folder / f"{kind}{suffix}")
         Path(given[kind]).write_bytes(content)
     crds = {"path": str(folder), "context": "jwst_0001.pmap", "offline": True}
-    steps = {"ipc": {"skip": False}}
+    steps = {"ipc": {"skip": False}} | files.steps
     config, plan, notices = prepare(
         {"exposures": [str(raw)], "references": given, "crds": crds, "steps": steps}, folder
     )

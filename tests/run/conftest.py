@@ -130,12 +130,11 @@ class Run:
         )
 
     def jobs(self, *arguments, **config):
-        """Run, and return the jobs that ran: (rule, exposure)."""
+        """Run, and return the jobs that ran: (rule, exposure), of variants (rule, exposure/variant)."""
         text = self(*arguments, **config)
         # Of jobs that begin together there may be no empty line between the one and the other.
         found = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^$|^\[)", text, re.S | re.M)
-        ran = [(rule, re.search(r"wildcards: exposure=(\S+)", body)) for rule, body in found]
-        return {(rule, match.group(1).split("_")[-1]) for rule, match in ran if match}
+        return _named(found)
 
     def planned(self, *arguments):
         """The jobs that a dry run names."""
@@ -143,8 +142,7 @@ class Run:
         if "Nothing to be done" in text:
             return set()
         found = re.findall(r"^(?:rule|checkpoint) (\w+):$(.*?)(?=^\[|^Job stats)", text, re.S | re.M)
-        ran = [(rule, re.search(r"wildcards: exposure=(\S+)", body)) for rule, body in found]
-        return {(rule, match.group(1).split("_")[-1]) for rule, match in ran if match}
+        return _named(found)
 
     def products(self):
         """Every FITS file of the results and its bytes."""
@@ -154,6 +152,13 @@ class Run:
         """What a job said of itself."""
         (path,) = (self.folder / "results").glob(f"*_{exposure}/record/{step}.json")
         return json.loads(path.read_text())
+
+
+def _named(found):
+    """Name jobs by what Snakemake says of them."""
+    ran = [(rule, re.search(r"wildcards: exposure=([^\s,]+)(?:, variant=(\S*))?", body)) for rule, body in found]
+    short = {(rule, match[1].split("_")[-1], (match[2] or "").rpartition("/")[2]) for rule, match in ran if match}
+    return {(rule, f"{exposure}/{variant}" if variant else exposure) for rule, exposure, variant in short}
 
 
 def _new_run(programme, folder, *detectors):

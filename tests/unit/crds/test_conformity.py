@@ -92,6 +92,10 @@ def test_flags_that_are_not_there_or_have_no_names_are_a_remark(tmp_path):
     named = {"SCI": ones(4, 5), "DQ": flagged, "DQ_DEF": names}
     assert judged(written(tmp_path / "c.fits", named), "superbias") == []
     assert judged(written(tmp_path / "d.fits", {"SCI": ones(4, 5), "DQ": flagged}), "readnoise") == []
+    table = np.array([(1.0,)], [("ALPHA_0", "f8")])
+    (none,) = judged(written(tmp_path / "e.fits", {"IRS2": table}), "refpix")
+    assert none == "it has no DQ, so that no reference read between the pixels counts as bad by it"
+    assert judged(written(tmp_path / "f.fits", {"IRS2": table, "DQ": table}), "refpix") == []
 
 
 def test_a_size_that_is_not_that_of_the_array_is_a_remark(tmp_path):

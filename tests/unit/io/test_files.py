@@ -365,3 +365,54 @@ def test_sums_of_another_file_are_left_out_of_a_product(tmp_path):
     with fits.open(tmp_path / "copy.fits", checksum=True) as product:
         assert not any(key in hdu.header for hdu in product for key in ("CHECKSUM", "DATASUM"))
         np.testing.assert_array_equal(product["OTHER"].data, data)
+
+
+def complete(tmp_path, name="one_ramp_fit.fits"):
+    header = fits.Header()
+    header["FILENAME"] = (name, "Name of the file")
+    fits.HDUList([fits.PrimaryHDU(header=header), fits.ImageHDU(np.arange(6.0), name="SCI")]).writeto(tmp_path / name)
+    return tmp_path / name
+
+
+def test_a_second_name_is_the_same_file_and_its_header_has_it(tmp_path):
+    path = complete(tmp_path)
+    with files.Product(path) as source:
+        assert layout.shared(source, tmp_path / "one_rate.fits", source.header.copy())
+    assert (tmp_path / "one_rate.fits").samefile(path) and not list(tmp_path.glob(".*"))
+    with fits.open(tmp_path / "one_rate.fits") as product:
+        assert product[0].header["FILENAME"] == "one_rate.fits"
+        np.testing.assert_array_equal(product["SCI"].data, np.arange(6.0))
+
+
+@pytest.mark.parametrize("why", ["no such names", "another name", "a link", "no room"])
+def test_what_cannot_have_a_second_name_stays_as_it_is(tmp_path, monkeypatch, why):
+    path = complete(tmp_path)
+    if why == "no such names":
+
+        def refuse(*_):
+            raise PermissionError("not on this file system")
+
+        monkeypatch.setattr(layout.os, "link", refuse)
+    elif why == "another name":
+        (tmp_path / "snapshot.fits").hardlink_to(path)
+    elif why == "a link":
+        path.rename(tmp_path / "elsewhere.fits")
+        path.symlink_to("elsewhere.fits")
+    before = path.read_bytes()
+    with files.Product(path) as source:
+        header = source.header.copy()
+        for number in range(40 if why == "no room" else 0):
+            header[f"KEY{number}"] = number
+        assert not layout.shared(source, tmp_path / "one_rate.fits", header)
+    assert path.read_bytes() == before and not (tmp_path / "one_rate.fits").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_arrays_that_will_be_written_are_not_copied(tmp_path):
+    path = complete(tmp_path)
+    with files.Product(path) as source:
+        new = layout.copied(source, tmp_path / "new.fits", source.header.copy(), ("SCI",))
+        assert not new["SCI"].read().any()
+        new["SCI"].write(np.arange(6.0) * 2)
+        new.commit()
+    np.testing.assert_array_equal(fits.getdata(tmp_path / "new.fits", "SCI"), np.arange(6.0) * 2)

@@ -25,8 +25,10 @@ class World:
 
     def __init__(self, folder, exposures, kinds=("rate", "rateints"), links=None):
         self.results, self.kinds, self.links = str(folder), kinds, links or {}
-        self.plan = SimpleNamespace(exposures=dict.fromkeys(exposures))
-        self.answers = SimpleNamespace(failed=lambda: self.failed, chained_after=self.links.get)
+        self.branches = list(exposures)
+        self.answers = SimpleNamespace(
+            failed=lambda: self.failed, chained_after=self.links.get, owner=lambda _, branch: branch
+        )
         self.failed, self.anew, self.unrecorded, self.mask = [], {}, set(), None
         for exposure in exposures:
             (folder / exposure / "carried").mkdir(parents=True)
@@ -44,6 +46,9 @@ class World:
     # What is asked for.
     def chain(self, _):
         return Chain()
+
+    def variants_of(self, _):
+        return []
 
     def products_of(self, _):
         return self.kinds

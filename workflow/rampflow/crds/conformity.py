@@ -137,6 +137,8 @@ def _flags(kind, facts):
         yield f"it has {name} more than once; the first is taken"
     if kind in _FLAGGED and facts["arrays"].get("DQ", TABLE) == TABLE:
         yield "it has no DQ, so that it flags no pixel"
+    elif kind == "refpix" and "DQ" not in facts["arrays"]:
+        yield "it has no DQ, so that no reference read between the pixels counts as bad by it"
     elif kind in _FLAGGED and facts["nameless"]:
         yield "it has no DQ_DEF with the names of its flags: the bits of its DQ are taken as those of JWST's products"
 

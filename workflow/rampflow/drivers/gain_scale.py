@@ -21,6 +21,7 @@ def run(step: Step) -> None:
     factor = gain_scale.gain_factor(step.source.keyword("GAINFACT"), reference)
     step.stamp.set("GAINFACT", factor, "Gain factor applied to the count rates")
     step.counts["factor"] = float(factor)
+    step.product.begin(*_SCALED)
     for source, new in step.product.pairs:
 
         def scale(index: Any, source: files.Product = source, new: layout.NewProduct = new) -> None:

@@ -13,11 +13,13 @@ import yaml
 from rampflow.inspection.results import Results
 from rampflow.io import files
 from rampflow.jobs import provenance
+from rampflow.settings.branches import branch_of
 from rampflow.settings.paths import READ, WRITTEN, expanded
+from rampflow.stores.addresses import is_address
 
 
 def again(results, exposure, cores):
-    """Make an exposure again, from its raw file and in a temporary folder, and compare with what is there.
+    """Make an exposure and its variants again, from the raw file and in a temporary folder, and compare.
 
     Parameters
     ----------
@@ -50,7 +52,15 @@ def again(results, exposure, cores):
         if done.returncode:
             said = [line for line in done.stdout.splitlines() if line.startswith("rampflow: ")]
             return [f"{exposure}: cannot be made again: {line}" for line in said or done.stdout.splitlines()[-1:]]
-        return _compared(results, Results(folder / "results"), exposure)
+        made = Results(folder / "results")
+        return [line for branch in _branches(results, exposure) for line in _compared(results, made, branch)]
+
+
+def _branches(results, exposure):
+    """Return the branches of an exposure that there are records of and that its last run has asked for."""
+    asked = results.run_of(exposure)["exposures"][exposure].get("variants", {})
+    variants = [branch_of(exposure, variant) for variant in asked]
+    return [exposure, *(branch for branch in variants if branch in results.records)]
 
 
 def _prepare(results, exposure, run, folder):
@@ -59,7 +69,8 @@ def _prepare(results, exposure, run, folder):
     exposures = [exposure]
     while (before := _before(results, exposures[-1])) and before not in exposures:
         exposures.append(before)
-    rows = [f"{root}\t{home / run['exposures'][root]['path']}" for root in exposures]
+    paths = {root: run["exposures"][root]["path"] for root in exposures}
+    rows = [f"{root}\t{path if is_address(path) else home / path}" for root, path in paths.items()]
     (folder / "exposures.tsv").write_text("exposure\tuncal\n" + "\n".join(rows) + "\n")
     config = run["config"] | {"exposures": "exposures.tsv", "results": "results", "keep": "all"}
     config["save_calibrated_ramp"] |= "ramp" in results.records[exposure]
@@ -71,12 +82,14 @@ def _prepare(results, exposure, run, folder):
         "offline": True,
     }
     config["references"] = _anchored(config["references"], home)
-    for name, value in _leaves(config["steps"]):
+    variants = config.get("variants") or {}
+    for name, value in [*_leaves(config["steps"]), *_leaves(variants)]:
         if name in READ and value and not os.path.isabs(expanded(value)):
             if ".." in Path(value).parts:
                 raise files.FileProblem(f"{name}: {value} leads out of the folder of the run; give an absolute path")
             (folder / value).parent.mkdir(parents=True, exist_ok=True)
-            (folder / value).symlink_to(home / value)
+            if not (folder / value).is_symlink():
+                (folder / value).symlink_to(home / value)
         elif name in WRITTEN and isinstance(value, str) and os.path.dirname(value):
             raise files.FileProblem(f"{name}: {value} would be written over")
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -136,7 +149,7 @@ def _recipes(record, twin):
     """Say by what the recipes of a product differ."""
     if record["recipe"] == twin["recipe"]:
         return "the recipe is the same"
-    parts = ("code", "versions", "skipped", "parameters", "references", "crds")
+    parts = ("code", "versions", "skipped", "lacking", "parameters", "references", "crds")
     names = [part for part in parts if record.get(part) != twin.get(part)]
     return f"the recipe differs in {', '.join(names) or 'what the step has read'}"
 

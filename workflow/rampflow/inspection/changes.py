@@ -13,6 +13,7 @@ from rampflow.jobs.provenance import FACTS
 from rampflow.planning.answers import Kept
 from rampflow.planning.holding import FINAL
 from rampflow.planning.standing import code
+from rampflow.settings.branches import branch_of, exposure_of
 from rampflow.settings.configuration import word
 
 #: Bytes of what a run keeps of itself, at most.
@@ -71,22 +72,26 @@ def changes(outlook, mappings=False):
     results = Path(outlook.demand.results)
     chains = _chains(results, outlook.demand.plan.exposures)
     found = []
-    for exposure in outlook.demand.plan.exposures:
-        if exposure not in outlook.failed:
-            found += _Exposure(outlook, results, exposure, chains.get(exposure)).changes(mappings)
+    for branch in outlook.demand.branches:
+        if exposure_of(branch) not in outlook.failed:
+            found += _Exposure(outlook, results, branch, chains.get(branch)).changes(mappings)
     return found
 
 
 def _chains(results, exposures):
     """Return the chain of each exposure in the last run that had it, as far as that is known."""
-    chains = {}
+    chains, also = {}, {}
     for path in sorted(results.glob("runs/*.json"), reverse=True):
         if len(chains) == len(exposures):
             break
         run, _ = read(path, RUN, _LARGEST_RUN)
         facts = run["exposures"] if run else {}
-        chains |= {root: facts[root]["chain"] for root in exposures if root in facts and root not in chains}
-    return chains
+        new = [root for root in exposures if root in facts and root not in chains]
+        for root in new:
+            chains[root] = facts[root]["chain"]
+            of_variants = facts[root].get("variants", {}).items()
+            also |= {branch_of(root, variant): kept["chain"] for variant, kept in of_variants}
+    return chains | also
 
 
 class _Exposure:
@@ -106,7 +111,7 @@ class _Exposure:
 
     def __init__(self, outlook, results, exposure, chain):
         self.outlook, self.demand, self.results, self.exposure = outlook, outlook.demand, results, exposure
-        known = [*chain] if chain else self.demand.chain(exposure).steps
+        known = [*chain] if chain else self.demand.answers.own(exposure)
         self.records = {step: record for step in known if (record := outlook.standing.record(step, exposure))}
         self.then = known if chain else [*self.records]
         # Of a chain that no run has come to the end of it is not known what was on.
@@ -118,7 +123,11 @@ class _Exposure:
             return []
         chain = self.demand.chain(self.exposure)
         found = []
-        for step in chain.skips:
+        steps, is_variant = [*chain.skips], self.exposure != exposure_of(self.exposure)
+        if is_variant:
+            # What comes before is told of the exposure.
+            steps = steps[steps.index(self.demand.answers.own(self.exposure)[0]) :]
+        for step in steps:
             if step in self.records and step in chain.steps:
                 own = self.demand.pointers(step, self.exposure)
                 if own is not None:
@@ -129,7 +138,7 @@ class _Exposure:
                 found.append(self._change("step", step, step, before, after, source))
         # One type may be read by several steps.
         found = list({(change.kind, change.name, change.step): change for change in found}.values())
-        return [*found, *self._mappings(found)] if mappings else found
+        return [*found, *self._mappings(found)] if mappings and not is_variant else found
 
     def _change(self, *what):
         return Change(self.exposure, *what)

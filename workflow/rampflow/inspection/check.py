@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from rampflow.inspection.again import again
 from rampflow.inspection.records import Comparison
 from rampflow.inspection.results import Results
+from rampflow.settings.branches import exposure_of
 
 
 def main(arguments=None):
@@ -40,16 +41,24 @@ def main(arguments=None):
         return 2
     comparison = Comparison(results)
     findings = len(_say(comparison.findings))
-    number = len(results.records)
+    number = len({exposure_of(branch) for branch in results.records})
+    variants = sum(exposure_of(branch) != branch for branch in results.records)
+    also = f" and {variants} variant{'s' * (variants != 1)}" if variants else ""
     print(
-        f"rampflow: {number} exposure{'s' * (number != 1)}: {comparison.hashed} files are as recorded by checksum, "
-        f"{comparison.timed} by size and time",
+        f"rampflow: {number} exposure{'s' * (number != 1)}{also}: {comparison.hashed} files are as recorded by "
+        f"checksum, {comparison.timed} by size and time",
         flush=True,
     )
+    if comparison.stored:
+        print(
+            f"rampflow: {comparison.stored} raw files are in a store and were not looked at; --again fetches them",
+            flush=True,
+        )
     if options.schemas != "none":
         findings += _schemas(results, options)
     if options.again:
-        chosen = [exposure for exposure in results.records if fnmatchcase(exposure, options.again)]
+        exposures = dict.fromkeys(map(exposure_of, results.records))
+        chosen = [exposure for exposure in exposures if fnmatchcase(exposure, options.again)]
         if not chosen:
             print(f"rampflow: --again {options.again}: no exposure of that name in {options.results}")
             return 2

@@ -5,12 +5,13 @@ Products belong together by the name of their exposure and what they are, whethe
 B is what A is held against: final products of B (_rate, _rateints, _ramp) that A lacks are a finding; what else only
 one side has is counted.
 
+With --variants A is a folder of results, whose variants are put beside each other; each of them is a folder, too.
+
 Status 0: all values, flags and tables are the same (up to --tolerance); 1: there are differences; 2: something could
 not be compared, with a line for each.
 """
 
 import argparse
-import csv
 import json
 import math
 import sys
@@ -20,7 +21,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rampflow.errors import FileProblem, RampflowError
+from rampflow.inspection import beside
 from rampflow.inspection.differences import ERRORS, RELATIVE, ArrayDifference, ProductDifference, compare_products
+from rampflow.inspection.tables import write_tsv
+from rampflow.settings.branches import VARIANTS
 from rampflow.settings.product_names import FINAL, split_name
 
 _BEYOND = {bound: f"beyond_{bound:g}" for bound in RELATIVE}
@@ -192,7 +196,9 @@ def _products(folder, wanted):
     found = {}
     for path in sorted(folder.rglob("*.fits")):
         exposure, product = split_name(path)
-        if product in ("", "uncal") or path.name.startswith(".") or (wanted and product not in wanted):
+        other = product in ("", "uncal") or path.name.startswith(".") or (wanted and product not in wanted)
+        # Those of variants have the same names.
+        if other or path.relative_to(folder).parts[-3:-2] == (VARIANTS,):
             continue
         found.setdefault((exposure, product), []).append(path)
     return found
@@ -358,7 +364,8 @@ def main(arguments=None):
         prog="rampflow compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("a", metavar="A", help="a product or a folder of products")
-    parser.add_argument("b", metavar="B", help="another one, to hold A against")
+    parser.add_argument("b", metavar="B", nargs="?", help="another one, to hold A against")
+    parser.add_argument("--variants", action="store_true", help="put the variants of the results A beside each other")
     parser.add_argument("--products", metavar="NAMES", help="of folders only these: rate,rateints (default: all)")
     parser.add_argument("--tolerance", type=float, default=0.0, metavar="R", help="relative difference that is none")
     parser.add_argument("--all", action="store_true", help="show arrays that are the same, too")
@@ -366,7 +373,11 @@ def main(arguments=None):
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, all keywords, too, as JSON")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with pictures of what differs (HTML)")
     options = parser.parse_args(arguments)
+    if (options.b is None) != options.variants:
+        parser.error("name A and B, or results with --variants")
     try:
+        if options.variants:
+            return beside.main(options)
         compared = Compared(options.a, options.b, options.products and options.products.split(","))
         for pair in compared.work():
             if pair.problem:
@@ -374,7 +385,7 @@ def main(arguments=None):
         for line in text(compared, options.tolerance, options.all):
             print(line)
         if options.tsv:
-            _write_tsv(options.tsv, compared.rows(options.tolerance))
+            write_tsv(options.tsv, COLUMNS, compared.rows(options.tolerance))
         if options.json:
             options.json.write_text(json.dumps(compared.record(options.tolerance), indent=1) + "\n")
         if options.report:
@@ -387,10 +398,3 @@ def main(arguments=None):
         return 2
     print(f"rampflow: {_summary(compared, options.tolerance)}")
     return compared.status(options.tolerance)
-
-
-def _write_tsv(path, rows):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

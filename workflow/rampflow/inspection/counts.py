@@ -108,9 +108,11 @@ def recorded(exposure):
         found.by_step[step] |= parts | {"events": of_step.get("events", {})}
     if before_fit(exposure):
         steps = exposure.chain[: exposure.chain.index(before_fit(exposure)) + 1]
+        records = {step: record for step, record in exposure.shared.items() if record} | exposure.records
         # A product without a record of its own may be of another run, whose step did something else.
-        if all(step in exposure.records for step in steps):
-            found.groups = fractions(_groups_after(kept.get(step, {}).get("groups") for step in steps))
+        if all(step in records for step in steps):
+            of_steps = [records[step].get("counts") or {} for step in steps]
+            found.groups = fractions(_groups_after(one.get("groups") for one in of_steps))
     found.pixels = fractions(kept.get("rate", kept.get("ramp_fit", {})).get("pixels"))
     return found
 

@@ -4,9 +4,10 @@ import sys
 from collections import defaultdict
 
 from rampflow.errors import said_together
-from rampflow.inspection.exposures import ENDED, START, STOPPED, gather
+from rampflow.inspection.exposures import ENDED, FETCH, START, STOPPED, gather
 from rampflow.inspection.results import Results
 from rampflow.jobs.provenance import HOME
+from rampflow.settings.branches import told, variant_of
 
 #: Exposures whose failure is said, and names of exposures in one line.
 _LINES, _NAMES = 20, 8
@@ -20,7 +21,7 @@ def unfinished(results, exposures, interrupted=None):
     results : str
         Folder of the results.
     exposures : collection of str
-        The exposures of the run.
+        The exposures of the run, and the branches of their variants.
     interrupted : str, optional
         Name of the signal that has ended the run.
 
@@ -29,20 +30,22 @@ def unfinished(results, exposures, interrupted=None):
     list of str
         The lines.
     """
-    left = [one for one in gather(Results(results)) if one.state != "complete" and one.root in exposures]
+    found = [each for one in gather(Results(results)) for each in (one, *one.variants)]
+    left = [one for one in found if one.state != "complete" and one.root in exposures]
     said, states = [], defaultdict(list)
     for one in left:
         step, _, why = one.why.partition(": ")
         if one.state == "failed" or (why == ENDED and not interrupted):
-            said.append((one.root, one.why + _traceback(one, results)))
+            said.append((told(one.root), one.why + _traceback(one, results)))
         elif why in (ENDED, STOPPED):
-            states[f"interrupted at {step}"].append(one.root)
+            states[f"interrupted at {step}"].append(told(one.root))
         else:
-            states[f"stopped before {step}" if one.records else "not begun"].append(one.root)
+            states[f"stopped before {step}" if one.records else "not begun"].append(told(one.root))
     if not left and not interrupted:
         # What failed has said so, and concerns no exposure: its products are there from an earlier run.
         return []
-    lines = [f"{len(left)} of {len(exposures)} exposures are not finished"]
+    what = "exposures and variants" if any(map(variant_of, exposures)) else "exposures"
+    lines = [f"{len(left)} of {len(exposures)} {what} are not finished"]
     if interrupted:
         lines = [f"interrupted ({interrupted}): {lines[0]}; the same command goes on from there"]
     said = said_together(said)
@@ -62,4 +65,6 @@ def _traceback(exposure, results):
     if exposure.state != "failed" or exposure.why.endswith(ENDED) or step == START:
         return ""
     place = f"{results}/logs" if step == "references" else f"{results}/{exposure.root}/logs"
+    # Its log lies deeper, in a folder of the object's.
+    place += "/*" if step == FETCH else ""
     return f" (traceback: {place}/{step}.log)"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from rampflow.planning.exposures import Exposure
 from rampflow.planning.holding import Asked, difference, source_of
 from rampflow.planning.plan import Plan
+from rampflow.settings.branches import branch_of, exposure_of, of_folder, variant_of
 from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import merge_parameters
@@ -19,6 +20,8 @@ STOPPED = "the run was interrupted, or runs still"
 NOT_BEGUN = "has not run"
 #: In place of the step where an exposure cannot be used, which is known before anything runs.
 START = "start"
+#: The job that fetches a raw file from its store.
+FETCH = "retrieve"
 #: Line of a log: when, how grave, what.
 _LOG = re.compile(r"^(\d{4}-\d\d-\d\d [\d:,]+) (INFO|WARNING|ERROR) (.*)$")
 #: Bytes of a log that are looked at.
@@ -29,9 +32,9 @@ _CONTEXT = re.compile(r"jwst_\d+\.pmap")
 
 @dataclass
 class ExposureResults:
-    """What there is of one exposure."""
+    """What there is of one exposure, or of a variant of one."""
 
-    root: str
+    root: str  #: name of the exposure; of a variant that of its branch
     facts: dict  #: what the run that had it last says of it; empty where no run is known
     records: dict  #: step to record
     chain: list  #: its steps
@@ -39,19 +42,29 @@ class ExposureResults:
     why: str = ""  #: of another state: the step, a colon, the reason
     warnings: list = field(default_factory=list)  #: (step, text)
     products: dict = field(default_factory=dict)  #: step to the names of its products that are there
+    shared: dict = field(default_factory=dict)  #: of a variant, the steps that its exposure does for it: their records
+    variants: list = field(default_factory=list)  #: of an exposure, what there is of its variants
+
+    @property
+    def variant(self):
+        """Name of the variant; None of an exposure itself."""
+        return variant_of(self.root)
+
+    @property
+    def own(self):
+        """The steps of the chain that are done in its own folder."""
+        return self.chain[len(self.shared) :]
 
     @property
     def steps(self):
-        """All that it passes through: the steps of the chain, and what makes the final products."""
-        return [*self.chain, *(step for step in ("ramp", "rate") if step in self.records)]
+        """All that it passes through by itself: steps of the chain, and what makes the final products."""
+        return [*self.own, *(step for step in ("ramp", "rate") if step in self.records)]
 
     @property
     def skipped(self):
         """The steps that are on and left it as it was, those that had nothing to do before they began first."""
         idle = list(self.facts.get("idle", {}))
-        return idle + [
-            step for step in self.chain if step in self.records and self.records[step]["status"] != "COMPLETE"
-        ]
+        return idle + [step for step in self.own if step in self.records and self.records[step]["status"] != "COMPLETE"]
 
     @property
     def final(self):
@@ -61,7 +74,7 @@ class ExposureResults:
     @property
     def observation(self):
         """The name without the number of the segment: segments of one exposure have it in common."""
-        return _SEGMENT.sub("", self.root)
+        return _SEGMENT.sub("", exposure_of(self.root))
 
     @property
     def segment(self):
@@ -96,12 +109,13 @@ def gather(results):
     Returns
     -------
     list of ExposureResults
-        Sorted by name, all that the last run had or that have records.
+        Sorted by name, all that the last run had or that have records; each has its variants, as its last run had them.
     """
     last = results.runs[-1] if results.runs else {"exposures": {}}
     # Those with a damaged record alone are there, too.
-    damaged = {path.parts[-3] for path in results.damaged if path.parent.name == "record"}
-    roots = sorted(last["exposures"].keys() | last.get("unusable", {}).keys() | results.records.keys() | damaged)
+    damaged = {of_folder(path.parents[1]) for path in results.damaged if path.parent.name == "record"}
+    known = {exposure_of(branch) for branch in results.records.keys() | damaged}
+    roots = sorted(last["exposures"].keys() | last.get("unusable", {}).keys() | known)
     runs = {root: results.run_of(root) for root in roots}
     asked = _LastRuns(results, {root: run for root, run in runs.items() if run})
     found = []
@@ -110,31 +124,46 @@ def gather(results):
         facts = run.get("exposures", {}).get(root, {})
         records = results.records.get(root, {})
         chain = facts.get("chain") or [step for step in records if step not in ("rate", "ramp")]
-        exposure = ExposureResults(root, facts, records, chain)
-        for step in [*chain, "ramp", "rate"]:
-            names = [name for name in records.get(step, {"outputs": {}})["outputs"] if not name.endswith(".json")]
-            exposure.products[step] = [name for name in names if os.path.isfile(results.path(root, name))]
-        exposure.state, exposure.why = _judge(exposure, results, run, asked)
+        exposure = _completed(ExposureResults(root, facts, records, chain), results, run, asked)
+        for variant, kept in facts.get("variants", {}).items():
+            branch = branch_of(root, variant)
+            made = ExposureResults(branch, facts | kept, results.records.get(branch, {}), kept["chain"])
+            made.shared = {step: records.get(step, {}) for step in kept["chain"] if step not in kept["own"]}
+            exposure.variants.append(_completed(made, results, run, asked))
         found.append(exposure)
     return found
+
+
+def _completed(exposure, results, run, asked):
+    """Find the products of an exposure, or variant, and how far it has come."""
+    for step in [*exposure.own, "ramp", "rate"]:
+        names = [name for name in exposure.records.get(step, {"outputs": {}})["outputs"] if not name.endswith(".json")]
+        exposure.products[step] = [name for name in names if os.path.isfile(results.path(exposure.root, name))]
+    exposure.state, exposure.why = _judge(exposure, results, run, asked)
+    return exposure
 
 
 def _judge(exposure, results, run, asked):
     """Say how far an exposure has come, and why not further; collect what its logs warn of."""
     logs, failure = results.folder / exposure.root / "logs", None
-    wanted = [*exposure.chain, exposure.final]
-    for step in dict.fromkeys([*exposure.chain, "ramp", "rate"]):
-        for level, text in _log_of(logs / f"{step}.log"):
+    wanted = [*exposure.own, exposure.final]
+    fetched = sorted(logs.glob(f"*/{FETCH}.log"), key=lambda path: path.stat().st_mtime)[-1:]
+    of_jobs = [(step, logs / f"{step}.log") for step in dict.fromkeys([*exposure.own, "ramp", "rate"])]
+    # A raw file that could not be fetched is one that its first step has not read.
+    began = exposure.records.keys() & set(exposure.chain[:1])
+    for step, path in [*((FETCH, path) for path in fetched if not began), *of_jobs]:
+        for level, text in _log_of(path):
             if level == "WARNING":
                 exposure.warnings.append((step, text))
             elif level == "ERROR" and step not in exposure.records and failure is None:
                 failure = f"{step}: {text}"
-    if unusable := results.unusable(exposure.root):
+    root = exposure_of(exposure.root)
+    if unusable := results.unusable(root):
         return "failed", f"{START}: {unusable}"
     if failure:
         return "failed", failure
-    if exposure.root in run.get("without_references", {}):
-        return "failed", f"references: {run['without_references'][exposure.root]}"
+    if root in run.get("without_references", {}):
+        return "failed", f"references: {run['without_references'][root]}"
     damaged = [step for step in wanted if results.folder / exposure.root / "record" / f"{step}.json" in results.damaged]
     if damaged:
         return "outdated", f"{damaged[0]}: its record cannot be read; run the workflow again"
@@ -193,7 +222,7 @@ class _LastRuns:
         return why and f"{step}: {why}"
 
     def _asked(self, exposure, step, record):
-        root, run = exposure.root, self.runs.get(exposure.root)
+        root, run = exposure.root, self.runs.get(exposure_of(exposure.root))
         pointers = {kind: self.results.pointer(root, kind) for kind in record.get("references", {})}
         before, words = source_of(step, self._chain(exposure)) if exposure.chain else (None, ("ramp",))
         return Asked(
@@ -210,7 +239,8 @@ class _LastRuns:
     def _inputs(self, exposure, before, words, record):
         """Return what a job should have read, as far as it is there."""
         if before is not None:
-            made = exposure.records.get(before)
+            owner = exposure_of(exposure.root) if before in exposure.shared else exposure.root
+            made = self.results.records.get(owner, {}).get(before)
             return dict.fromkeys(words, made["recipe"]) if made else {}
         (word,) = words
         entry = record["inputs"].get(word, {})
@@ -221,7 +251,7 @@ class _LastRuns:
 
     def _parameters(self, root, step, pointers):
         """Return the parameters that the run asked for; None where that is not known."""
-        plan = self._plans.get(root)
+        plan = self._plans.get(exposure_of(root))
         if plan is None:
             return None
         parameter_files = {kind: pointer for kind, pointer in pointers.items() if kind.startswith("pars-")}
@@ -232,7 +262,7 @@ class _LastRuns:
 
     def _other_context(self, exposure, record):
         """Say where references were asked of another context than that of the run."""
-        run = self.runs.get(exposure.root)
+        run = self.runs.get(exposure_of(exposure.root))
         context = run and run["config"]["crds"]["context"]
         asked = record.get("references") and context and _CONTEXT.fullmatch(context)
         asked = asked and self.results.asked(exposure.root)

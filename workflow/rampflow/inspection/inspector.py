@@ -1,6 +1,6 @@
 """A page in the browser that looks into results: ``rampflow inspect RESULTS``.
 
-Every product of every step as a picture, the ramp of a pixel through all steps where one taps, flags by name. The page
+Every product of every step as a picture, the ramp under the pointer through all steps, flags by name. The page
 is served by this command, to this machine and whoever has the address that it prints.
 """
 
@@ -28,6 +28,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="rampflow inspect", description=__doc__.splitlines()[0])
     parser.add_argument("results", help="folder of the results")
     parser.add_argument("other", nargs="?", help="folder of other results to compare with")
+    parser.add_argument("--variant", metavar="NAME", help="compare with this variant, of the other results if named")
     parser.add_argument("--port", type=int, help=f"port (default: {PORT}, or any other that is free)")
     parser.add_argument(
         "--view", default="", metavar="QUERY", help="what to show: what another address has after its ?"
@@ -37,8 +38,11 @@ def main(arguments=None):
         print(f"rampflow inspect: {_WITHOUT}", file=sys.stderr)
         return 2
     try:
-        for folder in filter(None, (options.results, options.other)):
-            inspector_planes.exposures(folder)
+        if options.variant and not options.other:
+            options.other = options.results
+        inspector_planes.exposures(options.results)
+        if options.other and not inspector_planes.exposures(options.other, options.variant):
+            raise RampflowError(f"{options.other}: no exposure has a variant {options.variant!r}")
         server = _server(options)
     except (RampflowError, OSError) as problem:
         print(f"rampflow inspect: {problem}", file=sys.stderr)
@@ -61,7 +65,7 @@ def _server(options):
 
     # Bokeh says at every turn what it does, and the port is printed once.
     logging.getLogger("bokeh").setLevel(logging.WARNING)
-    make = inspector_page.maker(Path(options.results), options.other and Path(options.other))
+    make = inspector_page.maker(Path(options.results), options.other and Path(options.other), options.variant)
     try:
         return inspector_server.PageServer(make, PORT if options.port is None else options.port)
     except OSError as error:

@@ -18,6 +18,7 @@ from rampflow.inspection import pictures
 from rampflow.inspection.pixel_place import Frames
 from rampflow.inspection.pixel_sources import RATES, ExposureFiles
 from rampflow.io import files
+from rampflow.settings.branches import branch_of
 
 #: Bytes of a band of rows, about.
 _BAND = 1 << 22
@@ -65,8 +66,8 @@ class View:
     block: tuple
 
 
-def exposures(results):
-    """Return the names of the exposures that have a record of a job.
+def exposures(results, variant=None):
+    """Return the names of the exposures that have a record of a job, or a variant that has one.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def exposures(results):
     known = sorted(path.name for path in folder.iterdir() if (path / "record").is_dir()) if folder.is_dir() else []
     if not known:
         raise RampflowError(f"{results}: no exposure with a record of a job in it; name the folder of results of a run")
-    return known
+    return [name for name in known if variant is None or (folder / branch_of(name, variant) / "record").is_dir()]
 
 
 def products(sources):
@@ -268,8 +269,8 @@ def next_flagged(planes, bit, start, most=200):
     -------
     found : tuple of int or None
         Integration, group, row and column.
-    last : (int, int)
-        Integration and group of the last frame that was read.
+    last : (int, int) or None
+        Integration and group of the last frame that was read; None where all were.
     """
     rows, columns = planes.shape
     groups = planes.groups if bit < 256 and "GROUPDQ" in planes.product else 1
@@ -277,7 +278,8 @@ def next_flagged(planes, bit, start, most=200):
     i, g, y, x = start
     first = min(i, integrations - 1) * groups + min(g, groups - 1)
     # The frame that it begins in comes twice: what is behind the start, and last what is before.
-    for number in range(min(integrations * groups + 1, most)):
+    frames = integrations * groups + 1
+    for number in range(min(frames, most)):
         i, g = divmod((first + number) % (integrations * groups), groups)
         for band in bands(Cutout(0, rows, 0, columns), 1):
             if number == 0 and band.y1 <= y:
@@ -289,7 +291,7 @@ def next_flagged(planes, bit, start, most=200):
             if found.any():
                 row, column = divmod(int(np.argmax(found)), columns)
                 return (i, g, band.y0 + row, column), (i, g)
-    return None, (i, g)
+    return None, None if frames <= most else (i, g)
 
 
 def limits(values, stretch):
@@ -340,6 +342,6 @@ def opened(path):
     return _opened(str(path), status.st_ino, status.st_mtime_ns)
 
 
-def sources_of(results, exposure):
+def sources_of(results, exposure, variant=None):
     """Return the files of an exposure; see `~rampflow.inspection.pixel_sources.ExposureFiles`."""
-    return ExposureFiles(results, exposure)
+    return ExposureFiles(results, exposure, variant)

@@ -7,7 +7,8 @@ import numpy as np
 
 from rampflow.detector import dq
 from rampflow.inspection import counts as counting
-from rampflow.inspection import pictures
+from rampflow.inspection import pictures, summary
+from rampflow.inspection.beside import beside
 from rampflow.io import files
 
 #: Bytes that are read for a report (unless all is wanted), shared out among the exposures.
@@ -60,6 +61,8 @@ class Look:
     stages: list = field(default_factory=list)
     ramps: list = field(default_factory=list)
     trouble: list = field(default_factory=list)  #: why something is missing
+    beside: list = field(default_factory=list)  #: its variants, as `rampflow.inspection.beside.beside` has them
+    variants: list = field(default_factory=list)  #: the summary of each variant (`rampflow.inspection.summary.row`)
     left_out: bool = False  #: whether something is missing for the sake of time
 
 
@@ -96,6 +99,10 @@ def look(exposure, results, size, share=BUDGET):
                 seen.group = _typical_group(ramp)
     with _noting(seen):
         _stages(seen, exposure, results, max(48, size // 2), budget)
+    with _noting(seen):
+        for variant in exposure.variants:
+            seen.variants.append(summary.row(variant, results, counting.counted(variant, results)[0]))
+        seen.beside = beside(exposure, results, budget.allows)
     seen.left_out = budget.spent
     return seen
 

@@ -14,6 +14,7 @@ from statistics import median
 import jinja2
 import yaml
 
+from rampflow.inspection import beside as besides
 from rampflow.inspection import drawings, pictures, summary
 from rampflow.inspection import look as looking
 from rampflow.inspection.exposures import STATES
@@ -124,6 +125,7 @@ def write(results, exposures, looks, rows):
             left_out=any(one.left_out for one in looks),
             flags=pictures.FLAGS,
             marks=looking.MARKS,
+            beside=[(title, besides.COLUMNS[key]) for title, key, _ in besides.SHOWN],
             # Small pictures are shown enlarged, so that there is room for what their colour bars say.
             size=max(size, 128),
             thumb=max(size // 2, 96),
@@ -159,7 +161,12 @@ def _problems(results, exposures, run):
     """List what failed, is not finished, or was left out: (title, colour, [(exposure or None, text)])."""
 
     def reasons(*states):
-        return [(exposure, exposure.why) for exposure in exposures if exposure.state in states]
+        every = [(exposure, one) for exposure in exposures for one in (exposure, *exposure.variants)]
+        return [
+            (exposure, f"variant {one.variant}: {one.why}" if one.variant else one.why)
+            for exposure, one in every
+            if one.state in states
+        ]
 
     return [
         ("Failed", "red", reasons("failed")),
@@ -284,6 +291,8 @@ def _view(results, exposure, look, row):
         "spectra": list(drawings.spectra(look.counts.by_step)),
         "fractions": _fractions(look.counts),
         "counted": bool(look.counts.by_step),
+        "beside": [besides.cells(one.row) for one in look.beside],
+        "light": besides.curves(look.beside),
         "chain": [_step(results, exposure, look, step) for step in exposure.steps],
         "idle": "; ".join(f"{step} ({why})" for step, why in exposure.facts.get("idle", {}).items()),
         "off": ", ".join(f"{step} ({source})" for step, source in exposure.facts.get("off", {}).items()),

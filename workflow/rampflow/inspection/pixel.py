@@ -16,7 +16,7 @@ from rampflow.inspection.pixel_slope import segments, why_nan
 from rampflow.inspection.pixel_sources import IMAGES, ExposureFiles
 
 
-def pixel(results, exposure, x, y, *, zero=False, detector=False):
+def pixel(results, exposure, x, y, *, zero=False, detector=False, variant=None):
     """Look up a pixel in all products of an exposure.
 
     Parameters
@@ -31,6 +31,8 @@ def pixel(results, exposure, x, y, *, zero=False, detector=False):
         Counted from 0, as numpy does: the pixel is ``[y, x]`` of the array.
     detector : bool, optional
         Counted on the whole detector, as the science frame of full-frame files has it.
+    variant : str, optional
+        Name of a variant, whose products are looked into.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def pixel(results, exposure, x, y, *, zero=False, detector=False):
     RampflowError
         There are no such results, exposure or pixel; one line says what there is.
     """
-    sources = ExposureFiles(results, exposure)
+    sources = ExposureFiles(results, exposure, variant)
     offset = 0 if zero else 1
     stages, place = sources.stages(int(x) - offset, int(y) - offset, detector=detector)
     return PixelHistory(sources, place, stages)
@@ -214,6 +216,7 @@ def main(arguments=None):
     parser.add_argument("exposure", help="name of the exposure")
     parser.add_argument("x", type=int, help="column, from 1 as in DS9")
     parser.add_argument("y", type=int, help="row, likewise")
+    parser.add_argument("--variant", metavar="NAME", help="look into the products of this variant")
     parser.add_argument("--zero", action="store_true", help="x and y count from 0, as in numpy")
     parser.add_argument("--detector", action="store_true", help="x and y are those of the whole detector")
     parser.add_argument("--integration", type=int, metavar="N", help="show this one only, from 1")
@@ -221,9 +224,8 @@ def main(arguments=None):
     parser.add_argument("--plot", metavar="FILE.png", help="draw the ramp of the integration (default: the first), too")
     options = parser.parse_args(arguments)
     try:
-        history = pixel(
-            options.results, options.exposure, options.x, options.y, zero=options.zero, detector=options.detector
-        )
+        how = {key: getattr(options, key) for key in ("zero", "detector", "variant")}
+        history = pixel(options.results, options.exposure, options.x, options.y, **how)
         history.check(options.integration)
         print(
             json.dumps(history.as_dict(), indent=1) if options.json else history.text(options.integration), flush=True

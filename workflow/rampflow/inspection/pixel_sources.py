@@ -9,8 +9,21 @@ import numpy as np
 
 from rampflow.errors import FileProblem, RampflowError
 from rampflow.inspection.pixel_place import Frames, Place, in_reference
-from rampflow.inspection.results import MAPPING, NAME, PARAMETERS, POINTER, RECORD, Every, read, unlike
+from rampflow.inspection.results import (
+    BRANCH,
+    MAPPING,
+    NAME,
+    PARAMETERS,
+    POINTER,
+    RECORD,
+    Each,
+    Every,
+    Maybe,
+    read,
+    unlike,
+)
 from rampflow.io.pixels import PixelFile
+from rampflow.settings.branches import VARIANTS
 
 #: Size (bytes) beyond which what a run has left is not read.
 _LARGEST_RUN = 1 << 28
@@ -92,6 +105,21 @@ def find_exposure(results, exposure):
     raise RampflowError(f"{results}: no exposure {exposure!r}; did you mean {near[0] if near else min(known)}?")
 
 
+def find_variant(folder, variant):
+    """Return the folder of a variant of an exposure.
+
+    Raises
+    ------
+    RampflowError
+        There is none of this name.
+    """
+    known = sorted(path.parent.name for path in (folder / VARIANTS).glob("*/record"))
+    if variant not in known:
+        near = difflib.get_close_matches(variant, known, 1, 0.3)
+        raise RampflowError(f"{folder}: no variant {variant!r} of it" + (f"; did you mean {near[0]}?" if near else ""))
+    return folder / VARIANTS / variant
+
+
 class ExposureFiles:
     """The files of one exposure.
 
@@ -101,25 +129,43 @@ class ExposureFiles:
         Folder of the results.
     exposure : str
         Name of the exposure.
+    variant : str, optional
+        Name of a variant of it: what comes before the variant's own steps is the exposure's.
 
     Attributes
     ----------
     chain : list of str
         Its steps.
+    own : list of str
+        Those that a variant does by itself; all of them without one.
     records : dict
         Job to record.
     damaged : list of str
         Small files that cannot be used, and why.
     """
 
-    def __init__(self, results, exposure):
-        self.folder, self.exposure = find_exposure(results, exposure), exposure
-        self.records, self.damaged = {}, []
-        for path in sorted((self.folder / "record").glob("*.json")):
-            if record := self._read(path, RECORD):
-                self.records[path.stem] = record
-        self.chain = self._planned() or self._linked()
+    def __init__(self, results, exposure, variant=None):
+        self._shared, self.exposure, self.variant = find_exposure(results, exposure), exposure, variant
+        self.folder = self._shared if variant is None else find_variant(self._shared, variant)
+        self.damaged = []
+        self.records = self._recorded(self._shared)
+        facts = self._facts() or {}
+        if variant is not None:
+            facts = (facts.get("variants") or {}).get(variant) or {}
+            shared = [step for step in facts.get("chain", ()) if step not in facts["own"]]
+            self.records = {step: self.records[step] for step in shared if step in self.records}
+            self.records |= self._recorded(self.folder)
+        self.chain = facts.get("chain") or self._linked()
+        self.own = facts.get("own", self.chain) if variant is not None else self.chain
         self._references, self._opened, self._parameters = {}, {}, {}
+
+    def _recorded(self, folder):
+        paths = sorted((folder / "record").glob("*.json"))
+        return {path.stem: record for path in paths if (record := self._read(path, RECORD))}
+
+    def home(self, step):
+        """Return the folder in which a job leaves what it makes."""
+        return self._shared if step in self.chain and step not in self.own else self.folder
 
     def _read(self, path, form):
         """Read a small file; None, and a line that says so, where it is damaged."""
@@ -128,14 +174,14 @@ class ExposureFiles:
             self.damaged.append(f"{path}: {' '.join(problem.split())}")
         return content
 
-    def _planned(self):
-        """Return the chain that the latest run with the exposure had for it; None where there is none."""
-        for path in sorted(self.folder.parent.glob("runs/*.json"), reverse=True):
+    def _facts(self):
+        """Return what the latest run with the exposure says of it; None where there is none."""
+        for path in sorted(self._shared.parent.glob("runs/*.json"), reverse=True):
             # There may be thousands of others: only the own exposure's facts are looked at.
             run, _ = read(path, {"exposures": MAPPING}, _LARGEST_RUN)
             facts = run and run["exposures"].get(self.exposure)
-            if facts and unlike(facts, {"chain": Every(NAME)}) is None:
-                return facts["chain"]
+            if facts and unlike(facts, {"chain": Every(NAME), "variants": Maybe(Each(NAME, BRANCH))}) is None:
+                return facts
         return None
 
     def _linked(self):
@@ -162,13 +208,21 @@ class ExposureFiles:
 
     def path(self, step, kind=""):
         """Return the path of a product."""
-        return self.folder / f"{self.exposure}_{step}{kind}.fits"
+        return self.home(step) / f"{self.exposure}_{step}{kind}.fits"
 
     def raw(self):
         """Return the path of the raw file; None where no record names one."""
+        entry = self._raw_entry()
+        return None if entry is None else Path(os.path.normpath(self.home(self.chain[0]) / entry["file"]))
+
+    def _raw_entry(self):
         inputs = self.records.get(self.chain[0] if self.chain else "", {}).get("inputs", {})
-        name = next((entry["file"] for entry in inputs.values()), None)
-        return None if name is None else Path(os.path.normpath(self.folder / name))
+        return next(iter(inputs.values()), None)
+
+    def _without_raw(self):
+        """Say where a raw file is that is not here."""
+        url = (self._raw_entry() or {}).get("url")
+        return f"the raw file is not here but in its store, {url}" if url else "the raw file is not there any more"
 
     def open(self, step):
         """Open the ramp of a step, or say why there is none."""
@@ -176,7 +230,7 @@ class ExposureFiles:
         record = self.records.get(step, {})
         if path is None or not path.exists():
             made = step == "uncal" or record
-            why = "the raw file is not there any more" if step == "uncal" else "not kept" if made else "not made"
+            why = self._without_raw() if step == "uncal" else "not kept" if made else "not made"
             return RampPixel(step, why, status=record.get("status", ""), reason=record.get("reason"))
         try:
             product = PixelFile(path)
@@ -255,7 +309,7 @@ class ExposureFiles:
     def parameters(self, step):
         """Return the parameters of a step: {name: {"value": …, "source": …}}."""
         if step not in self._parameters:
-            path = self.folder / "parameters" / f"{step}.json"
+            path = self.home(step) / "parameters" / f"{step}.json"
             self._parameters[step] = (self._read(path, PARAMETERS) if path.exists() else None) or {}
         return self._parameters[step]
 
@@ -288,7 +342,7 @@ class ExposureFiles:
     def _pointed(self, kind):
         """Return the pointer of a type, and the file opened; once, since the pixels around are asked for, too."""
         if kind not in self._opened:
-            pointer = self._read(self.folder / "references" / f"{kind}.json", POINTER) or {}
+            pointer = self._read(self._shared / "references" / f"{kind}.json", POINTER) or {}
             opened = None
             if pointer.get("file") and kind in IMAGES:
                 try:

@@ -7,6 +7,7 @@ import numpy as np
 from rampflow.detector import dq
 from rampflow.inspection.pixel_reasons import names_of
 from rampflow.inspection.pixel_sources import IMAGES
+from rampflow.settings.branches import branch_of, told
 
 WIDTH = 100
 #: Letters of the flags of groups beside the samples.
@@ -64,7 +65,7 @@ def _wrapped(first, text, later):
 
 def _head(history):
     place, there = history.place, [stage for stage in history.stages if stage.product]
-    lines = [history.exposure]
+    lines = [told(branch_of(history.exposure, history.sources.variant))]
     if there:
         header, shape = there[0].product.header, there[-1].sci.shape
         words = [str(header[key]) for key in ("INSTRUME", "DETECTOR", "SUBARRAY", "READPATT") if header.get(key)]

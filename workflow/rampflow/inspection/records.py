@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rampflow.inspection.results import RECORD, read
 from rampflow.jobs import provenance
+from rampflow.settings.branches import exposure_of, of_folder
 
 #: Nanoseconds between the times of what a job leaves, to which Snakemake gives one at its end.
 _TOGETHER = 2_000_000_000
@@ -27,11 +28,13 @@ class Comparison:
         One line each.
     hashed, timed : int
         Files that are as recorded, by checksum and by size and time.
+    stored : int
+        Raw files that are not here any more but in a store, and were not looked at.
     """
 
     def __init__(self, results):
         self.results = results
-        self.hashed = self.timed = 0
+        self.hashed = self.timed = self.stored = 0
         results.look_at_all()
         self._lines = dict.fromkeys(results.damaged.values())
         self._expected, self._missing = {}, set()
@@ -83,6 +86,9 @@ class Comparison:
     def _inputs(self, exposure, step, record):
         for entry in record["inputs"].values():
             path = self.results.path(exposure, entry["file"])
+            if entry.get("url") and not os.path.lexists(path):
+                self.stored += 1
+                continue
             if entry["recipe"] is None:
                 self._expect(path, entry["size"], entry["sha256"], f"read by {step} of {exposure}")
                 continue
@@ -93,28 +99,35 @@ class Comparison:
             elif made["outputs"][_name_in_record(path)]["sha256"] is None and os.path.isfile(path):
                 time = path.stat().st_mtime_ns
                 same = time == entry["mtime_ns"] or abs(time - self._time_of_record(path)) <= _TOGETHER
+                same = same or self._is_output(exposure, record, time)
                 self.timed += same
                 if not same and made["step"] not in self._touched[exposure]:
                     self._touched[exposure].append(made["step"])
 
+    def _is_output(self, exposure, record, time):
+        """Whether a product that a job has read got its time with one that it has made, of which it is a second name.
+
+        In results that were copied they may be two files.
+        """
+        made = (self.results.path(exposure, name) for name in record["outputs"])
+        return any(other.is_file() and other.stat().st_mtime_ns == time for other in made)
+
     def _made_by(self, path):
         """Return the record of the job that made a product, of this or of another exposure; None without one."""
-        folder = provenance.folder_of(path)
-        step = path.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
-        inside = folder.parent == self.results.folder
+        folder, step = provenance.folder_of(path), provenance.step_of(path)
+        branch = of_folder(folder)
+        inside = folder == self.results.folder / branch
         there = folder / "record" / f"{step}.json"
-        record = self.results.records.get(folder.name, {}).get(step) if inside else read(there, RECORD)[0]
+        record = self.results.records.get(branch, {}).get(step) if inside else read(there, RECORD)[0]
         return record if record and _name_in_record(path) in record["outputs"] else None
 
     def _time_of_record(self, path):
         """Return when the record of the job that made a product got its time, which is when the product got its own."""
-        folder = provenance.folder_of(path)
-        step = path.stem.removeprefix(f"{folder.name}_").removesuffix("ints")
-        return (folder / "record" / f"{step}.json").stat().st_mtime_ns
+        return (provenance.folder_of(path) / "record" / f"{provenance.step_of(path)}.json").stat().st_mtime_ns
 
     def _references(self, exposure, step, record):
         for kind, used in record.get("references", {}).items():
-            path = self.results.path(exposure, f"references/{kind}.json")
+            path = self.results.path(exposure_of(exposure), f"references/{kind}.json")
             pointer = self.results.pointer(exposure, kind) or {}
             if path in self.results.damaged:
                 continue

@@ -40,10 +40,11 @@ def main(arguments=None):
     exposures = gather(results)
     looks = _looks(exposures, results, page.picture_size(len(exposures)), options.all)
     rows = [summary.row(one, results, look.counts) for one, look in zip(exposures, looks, strict=True)]
+    every = [each for row, look in zip(rows, looks, strict=True) for each in (row, *look.variants)]
     path = Path(options.results) / "report.html"
     try:
         replace(path, page.write(results, exposures, looks, rows))
-        summary.write(Path(options.results), rows)
+        summary.write(Path(options.results), every)
     except OSError as error:
         print(f"rampflow: {error.filename or path}: {error.strerror}; the report cannot be written there")
         return 1

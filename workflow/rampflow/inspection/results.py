@@ -12,8 +12,11 @@ import stat
 from collections import defaultdict
 from pathlib import Path
 
+from rampflow.settings.branches import VARIANTS, exposure_of, of_folder
+
 #: Largest size (bytes) of the file of a run, which has every exposure, and of any other.
 _LARGEST_RUN, _LARGEST = 1 << 28, 1 << 24
+_ASK_AGAIN = "snakemake --forcerun references"
 #: Characters that no path and no page can have: NUL, and halves of surrogate pairs.
 _ODD = re.compile("[\0\ud800-\udfff]")
 
@@ -113,6 +116,7 @@ RECORD = {
     "started": Maybe(TEXT),
     "counts": Maybe((COUNTS, NONE)),
 }
+BRANCH = {"chain": Every(NAME), "own": Every(NAME), "idle": Each(TEXT, TEXT)}
 _FACTS = {
     "path": TEXT,
     "instrument": TEXT,
@@ -129,6 +133,7 @@ _FACTS = {
     "decided": Maybe(Each(TEXT, TEXT)),
     "off": Each(TEXT, TEXT),
     "idle": Maybe(Each(TEXT, TEXT)),
+    "variants": Maybe(Each(NAME, BRANCH)),
 }
 RUN = {
     "started": TEXT,
@@ -243,7 +248,7 @@ class Results:
     Attributes
     ----------
     records : dict
-        Exposure to {job: record}.
+        Exposure to {job: record}; those of a variant by the name of its branch (`rampflow.settings.branches`).
     runs : list of dict
         What each run kept of itself, the latest last.
     damaged : dict
@@ -253,10 +258,10 @@ class Results:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.records, self.damaged, self._kept = defaultdict(dict), {}, {}
-        for path in self._found("*/record/*.json"):
+        for path in [*self._found("*/record/*.json"), *self._found(f"*/{VARIANTS}/*/record/*.json")]:
             record = self._read(path, RECORD, f"snakemake --forcerun {path.stem} makes it anew")
             if record is not None:
-                self.records[path.parts[-3]][path.stem] = record
+                self.records[of_folder(path.parents[1])][path.stem] = record
         runs = (self._read(path, RUN, "delete it", _LARGEST_RUN) for path in self._found("runs/*.json"))
         self.runs = [run for run in runs if run is not None]
 
@@ -286,11 +291,11 @@ class Results:
 
     def pointer(self, exposure, kind):
         """Return what CRDS has answered for a type; None where there is nothing to read."""
-        return self._beside(exposure, f"references/{kind}.json", POINTER, "snakemake --forcerun references")
+        return self._beside(exposure_of(exposure), f"references/{kind}.json", POINTER, _ASK_AGAIN)
 
     def asked(self, exposure):
         """Return what CRDS was asked for an exposure; None where there is nothing to read."""
-        return self._beside(exposure, "references/asked.json", ASKED, "snakemake --forcerun references")
+        return self._beside(exposure_of(exposure), "references/asked.json", ASKED, _ASK_AGAIN)
 
     def parameters(self, exposure, step):
         """Return {name: {"value", "source"}} of a step; None where there is nothing to read."""
@@ -299,11 +304,11 @@ class Results:
     def look_at_all(self):
         """Read every small file of every exposure, for what is damaged among them."""
         for kind, get in (("references", self.pointer), ("parameters", self.parameters)):
-            for path in self._found(f"*/{kind}/*.json"):
+            for path in [*self._found(f"*/{kind}/*.json"), *self._found(f"*/{VARIANTS}/*/{kind}/*.json")]:
                 if path.name != "asked.json":
-                    get(path.parts[-3], path.stem)
+                    get(of_folder(path.parents[1]), path.stem)
                 else:
-                    self.asked(path.parts[-3])
+                    self.asked(of_folder(path.parents[1]))
 
     def keeps(self, step):
         """Whether the latest run keeps the products of a step."""
@@ -311,8 +316,9 @@ class Results:
         return step in ("rate", "ramp") or keep == "all" or (keep != "none" and step in keep)
 
     def run_of(self, exposure):
-        """Return the latest run that had an exposure; None where no run is known."""
-        return next((run for run in reversed(self.runs) if exposure in run["exposures"]), None)
+        """Return the latest run that had an exposure, a variant's too; None where no run is known."""
+        root = exposure_of(exposure)
+        return next((run for run in reversed(self.runs) if root in run["exposures"]), None)
 
     def unusable(self, exposure):
         """Return why the latest run that was asked for an exposure could not use it; None where it could."""

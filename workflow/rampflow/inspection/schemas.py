@@ -10,6 +10,7 @@ from functools import cache, partial
 from multiprocessing import get_context
 
 from rampflow.io import files
+from rampflow.settings.branches import exposure_of
 
 #: Models of products by the number of axes of SCI.
 _MODELS = {
@@ -32,7 +33,7 @@ def products(results, only_final=False):
     for exposure, records in sorted(results.records.items()):
         for step, record in records.items():
             paths = [results.path(exposure, name) for name in record["outputs"] if name.endswith(".fits")]
-            own = [path for path in paths if path.name.startswith(f"{exposure}_{step}")]
+            own = [path for path in paths if path.name.startswith(f"{exposure_of(exposure)}_{step}")]
             if not only_final or step in ("rate", "ramp"):
                 found += [(exposure, path) for path in own if os.path.isfile(path)]
     return found
@@ -59,7 +60,7 @@ def check(results, paths, cores):
 
     if not paths:
         return
-    raw = {exposure: _raw_keywords(results, exposure) for exposure in {exposure for exposure, _ in paths}}
+    raw = {exposure: _raw_keywords(results, exposure_of(exposure)) for exposure in {exposure for exposure, _ in paths}}
     # Forked, so that what takes seconds to import is imported once.
     with ProcessPoolExecutor(min(cores, len(paths)), get_context("fork")) as pool:
         yield from pool.map(partial(_looked_at, raw=raw), paths, chunksize=4)

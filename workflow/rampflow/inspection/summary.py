@@ -1,4 +1,4 @@
-"""The summary of results: one row for each exposure, as a pandas frame, ``summary.tsv`` and ``summary.json``."""
+"""The summary of results, a row for each exposure and variant: a pandas frame, ``summary.tsv`` and ``summary.json``."""
 
 import json
 
@@ -6,10 +6,12 @@ from rampflow.inspection import counts as counting
 from rampflow.inspection.exposures import gather
 from rampflow.inspection.results import Results
 from rampflow.io.shared_files import replace
+from rampflow.settings.branches import exposure_of
 
 #: What each column is; the manual has the same, and the page says it on hover.
 COLUMNS = {
     "exposure": "name of the exposure, as its products have it",
+    "variant": "name of the variant that the row is of; empty of what is made without one",
     "observation": "the same without the number of the segment: what segments of one exposure have in common",
     "segment": "number of the segment; empty of an exposure that is one file",
     "instrument": "INSTRUME of the raw file",
@@ -71,7 +73,8 @@ def row(exposure, results, counts):
     contexts = [record["crds"]["context"] for record in exposure.records.values() if record.get("crds")]
     groups, pixels = counts.groups, counts.pixels
     values = {
-        "exposure": exposure.root,
+        "exposure": exposure_of(exposure.root),
+        "variant": exposure.variant,
         "observation": exposure.observation,
         "segment": exposure.segment,
         "mode": ("tso" if facts["tso"] else "plain") if facts else None,
@@ -115,7 +118,7 @@ def frame(rows):
 
 
 def table(results):
-    """Summarise results, one row for each exposure.
+    """Summarise results, one row for each exposure, and for each variant of it.
 
     Parameters
     ----------
@@ -129,7 +132,8 @@ def table(results):
         nor in products are NaN, other values that are not known NA.
     """
     results = results if isinstance(results, Results) else Results(results)
-    return frame([row(one, results, counting.counted(one, results)[0]) for one in gather(results)])
+    every = [each for one in gather(results) for each in (one, *one.variants)]
+    return frame([row(each, results, counting.counted(each, results)[0]) for each in every])
 
 
 def write(folder, rows):

@@ -15,7 +15,6 @@ exposures.
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import sys
@@ -29,8 +28,10 @@ from rampflow.errors import RampflowError
 from rampflow.inspection.changes import changes
 from rampflow.inspection.durations import Durations, makespan
 from rampflow.inspection.results import RUN, read
+from rampflow.inspection.tables import write_tsv
 from rampflow.inspection.whatif_text import CORES, summary, text
 from rampflow.planning.outlook import look_ahead
+from rampflow.settings.branches import exposure_of
 from rampflow.settings.configuration import ConfigError, read_yaml
 
 #: Columns of the table in TSV: rows of what changes, of what would run ("job"), of who would stop ("problem").
@@ -73,6 +74,7 @@ class WhatIf:
             self.changes = changes(self.outlook, mappings)
         exposures = self.outlook.demand.plan.exposures
         sizes = {root: _product(exposure.shape) for root, exposure in exposures.items()}
+        sizes |= {branch: sizes[exposure_of(branch)] for branch in self.outlook.demand.branches}
         known = Durations(sizes, self.outlook.standing.record)
         self.durations = {
             exposure: {job: known.of(exposure, job) for job in jobs} for exposure, jobs in self.outlook.jobs.items()
@@ -88,6 +90,11 @@ class WhatIf:
         answers = self.outlook.demand.answers
         before = {root: answers.chained_after(root) for root in self.durations}
         links = {(root, "persistence"): (other, "persistence") for root, other in before.items() if other}
+        # A variant begins where its exposure has come to the step before.
+        for branch in self.durations:
+            chain, own = self.outlook.demand.chain(branch), answers.own(branch)
+            if branch != exposure_of(branch) and (shared := chain.previous(own[0])):
+                links[branch, own[0]] = exposure_of(branch), shared
         return makespan(self.durations, cores, links)
 
     def rows(self):
@@ -291,10 +298,7 @@ def main(arguments=None):
 
 def _write(options, found, config):
     if options.tsv:
-        with open(options.tsv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(found.rows())
+        write_tsv(options.tsv, COLUMNS, found.rows())
     if options.json:
         options.json.write_text(json.dumps(found.record(), indent=1) + "\n")
     if options.output:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from rampflow.planning.foresight import MASK
 from rampflow.planning.holding import FINAL, MADE_FROM
 from rampflow.planning.selectors import counted
+from rampflow.settings.branches import exposure_of, told
 
 #: Why a job is done anew that takes what the exposure before leaves in its detector.
 _HANDED_ON = (MADE_FROM, f"{MADE_FROM}: carried")
@@ -76,7 +77,7 @@ def _table(found, title, grouped, each, timed=False):
     for cells, exposures in grouped.items():
         exposures = list(dict.fromkeys(exposures))
         for names in [[exposure] for exposure in exposures] if each else [exposures]:
-            row = [*cells, names[0] if each else _counted(found, names)]
+            row = [*cells, told(names[0]) if each else _counted(found, names)]
             if timed:
                 took = [found.durations[name][cells[0]] for name in names]
                 row.append(_time(sum(one.wall for one in took if one)) if any(took) else "time not known")
@@ -89,9 +90,15 @@ def _table(found, title, grouped, each, timed=False):
 def _counted(found, names):
     """Return how many exposures there are, and of which modes."""
     of = found.outlook.demand.plan.exposures
-    if len(names) == len(of) > 1:
+    variants = sum("/" in name for name in names)
+    exposures = {exposure_of(name): None for name in names}
+    if variants == len(names):
+        return f"{variants} variants of {counted([of[name] for name in exposures])}"
+    if variants:
+        return f"{counted([of[name] for name in exposures])} and {variants} variants"
+    if len(exposures) == len(of) > 1:
         return f"all {len(of)} exposures"
-    return counted([of[name] for name in names])
+    return counted([of[name] for name in exposures])
 
 
 def _time(seconds):
@@ -112,7 +119,12 @@ def summary(found):
         again = "CRDS would be asked again, and " if found.outlook.asks else ""
         return [f"{again}nothing would run: all {total} exposures stand as they are"]
     first = "CRDS would be asked again; " if found.outlook.asks else ""
-    lines = [f"{first}{number} jobs of {len(jobs)} of {total} exposures would run"]
+    variants = sum("/" in branch for branch in jobs)
+    also = f", and of {variants} variants of exposures," if variants else ""
+    exposures = f"{len(jobs) - variants} of {total} exposures{also}"
+    if variants == len(jobs):
+        exposures = f"{variants} variants of exposures"
+    lines = [f"{first}{number} jobs of {exposures} would run"]
     known = [took for each in found.durations.values() for took in each.values() if took]
     if known:
         by_cores = ", ".join(f"{_time(found.seconds(cores))} with {cores}" for cores in CORES)

@@ -147,7 +147,7 @@ def _header_bytes(header, *, spare=0, size=0):
     return (cards.ljust(end) + "END".ljust(80)).ljust(size).encode("ascii")
 
 
-def copied(source, path, header):
+def copied(source, path, header, without=()):
     """Begin a product that holds what an open one does, under another header.
 
     Parameters
@@ -158,14 +158,59 @@ def copied(source, path, header):
         Final name; FILENAME of the header is set to it.
     header : `~astropy.io.fits.Header`
         Primary header, changed in place.
+    without : tuple of str, optional
+        Arrays that are not copied, as all of them will be written.
 
     Returns
     -------
     NewProduct
-        Complete but for `NewProduct.commit`; chunks may be written over before that.
+        Complete but for `NewProduct.commit` and these arrays; chunks may be written over before that.
     """
     set_keyword(header, "FILENAME", Path(path).name, "Name of the file")
-    return NewProduct(path, header, [copy_of(source, hdu.name) for hdu in source.hdus[1:]])
+    plans = [copy_of(source, hdu.name) for hdu in source.hdus[1:]]
+    for plan in plans:
+        if plan.name in without:
+            plan.source = plan.descriptor = None
+    return NewProduct(path, header, plans)
+
+
+def shared(source, path, header):
+    """Give a complete product a second name, under which it is the same file: its FILENAME becomes the new one.
+
+    Parameters
+    ----------
+    source, path, header
+        As `copied` takes them; the header has to say what that of the product says.
+
+    Returns
+    -------
+    bool
+        False where that cannot be, and nothing has changed: the file system has no such names, the product has some
+        already, or its header has no room for a longer one.
+    """
+    set_keyword(header, "FILENAME", Path(path).name, "Name of the file")
+    text = _header_bytes(header, size=source.hdus[0].offset)
+    if len(text) != source.hdus[0].offset:
+        return False
+    partial = temporary(Path(path))
+    try:
+        descriptor = os.open(source.path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # A link that is followed is another file, and a file with more names belongs to others, too.
+        found = os.fstat(source.descriptor)
+        if found.st_nlink != 1 or not os.path.samestat(found, os.lstat(source.path)):
+            return False
+        os.link(source.path, partial)
+        byte_runs.pwrite_all(descriptor, text, 0)
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def image(name, shape, dtype, *, like=None, unit=None):

@@ -136,7 +136,8 @@ class Job:
 
     def made_of(self) -> dict[str, Any]:
         """Return what the products follow from, beside code and files: parameters, references, the steps left out."""
-        return {"skipped": dict(self.spec.skipped)}
+        lacking = {"lacking": list(self.spec.lacking)} if self.spec.lacking else {}
+        return {"skipped": dict(self.spec.skipped)} | lacking
 
     def _is_hashed(self, path: Path) -> bool:
         """Whether a file's checksum is taken: products on the way are not worth the time unless it is asked for."""
@@ -152,7 +153,7 @@ class Job:
         outputs = provenance.outputs(written, self._folder, self._is_hashed)
         inputs = self._inputs.entries()
         made_of = {"step": self.spec.name, "exposure": self.spec.exposure, "code": self.spec.code}
-        made_of |= {"versions": provenance.versions()} | self.made_of()
+        made_of |= {"variant": self.spec.variant, "versions": provenance.versions()} | self.made_of()
         sources = {name: entry["recipe"] or entry["sha256"] for name, entry in inputs.items()}
         usage = resource.getrusage(resource.RUSAGE_SELF)
         started, clock = self._started

@@ -148,6 +148,7 @@ class RescaledRates:
         #: Flags stay as they are.
         self.counts: dict[str, Any] = {}
         self._new: list[layout.NewProduct] = []
+        self._written: tuple[str, ...] = ()
 
     def lay_out(self) -> None:
         """Begin both files as copies under headers of their own."""
@@ -157,7 +158,12 @@ class RescaledRates:
         for source, path in zip(self.sources, self.paths, strict=True):
             header = source.header.copy()
             self.stamp.repeat(header)
-            self._new.append(layout.copied(source, path, header))
+            self._new.append(layout.copied(source, path, header, self._written))
+
+    def begin(self, *names: str) -> None:
+        """Lay both products out for arrays that will be written whole: they are not copied before."""
+        self._written = names
+        self.lay_out()
 
     @property
     def pairs(self) -> list[tuple[files.Product, layout.NewProduct]]:

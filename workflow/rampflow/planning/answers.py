@@ -1,4 +1,4 @@
-"""What CRDS has answered for the exposures of a run, as far as it decides about their chains.
+"""What CRDS has answered for the exposures of a run, as far as it decides about their chains, and where these branch.
 
 The job `references` leaves a pointer for each type in ``<results>/<exposure>/references`` and, when all are there, one
 file for the run. Before that, chains are those of the step tables.
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from rampflow.crds.asked import failures
 from rampflow.io.shared_files import read_json
-from rampflow.planning.inapplicable import inapplicable
+from rampflow.planning.inapplicable import inapplicable, without_references
 from rampflow.planning.plan import Plan
 from rampflow.planning.selectors import counted
+from rampflow.settings.branches import branch_of, exposure_of, variant_of
 from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
-from rampflow.settings.parameters import is_crds
+from rampflow.settings.parameters import Settings, is_crds
+from rampflow.steps import no_reference
 
 if TYPE_CHECKING:
     from rampflow.planning.exposures import Exposure
@@ -83,7 +85,8 @@ class Answers:
         self._source = source or Kept(self._results)
         self._seen: object = None
         self._chains: dict[str, Chain] = {}
-        self._links: dict[str, str] | None = None
+        self._links: dict[str | None, dict[str, str]] = {}
+        self._own: dict[str, list[str]] = {}
         self._failed: Collection[str] | None = None
 
     @property
@@ -97,24 +100,86 @@ class Answers:
         """The file that is there when CRDS has answered for all exposures."""
         return str(self._results / ANSWERED)
 
-    def chain(self, root: str) -> Chain:
-        """Return the chain of an exposure: settled, or without an answer that of the step tables."""
+    def chain(self, branch: str) -> Chain:
+        """Return the chain of a branch: settled, or without an answer that of the step tables."""
         self._look()
-        if root not in self._chains:
-            self._chains[root] = self._plan.expected(root)
+        if branch not in self._chains:
+            chain, root = self._plan.expected(branch), exposure_of(branch)
             # What cannot be read fails in the job that asks, or asked, CRDS; here it must not stop the others.
             with contextlib.suppress(ConfigError):
                 if self._seen is not None:
-                    self._chains[root] = self._plan.settle(root, self.parameter_files(root))
-            self._chains[root] = self._chains[root].without(self._inapplicable(root))
-        return self._chains[root]
+                    chain = self._plan.settle(branch, self.parameter_files(root))
+            self._chains[branch] = self._without_idle(branch, chain)
+        return self._chains[branch]
 
-    def _inapplicable(self, root: str) -> dict[str, str]:
-        """Return the steps that have nothing to do in an exposure, but for those that the user keeps by name."""
+    def settings(self, step: str, branch: str) -> Settings:
+        """Return the parameters of a step of a branch, CRDS's among them once it has answered."""
+        try:
+            return self._plan.settings(step, branch, self.chain(branch))
+        except ConfigError:
+            # The job comes upon it, too, and fails with its message: that is one exposure and not the run.
+            return self._plan.settings(step, branch)
+
+    def own(self, branch: str) -> list[str]:
+        """Return the steps that a branch goes by itself, a variant's from the first that differs: none, if none does.
+
+        What comes before them is the exposure's.
+        """
+        self._look()
+        variant = variant_of(branch)
+        if variant is None:
+            return self.chain(branch).steps
+        # What the exposure before hands on may be what differs: such exposures are gone through in the order of time.
+        way = [branch]
+        while (before := self.links(variant).get(exposure_of(way[-1]))) and branch_of(before, variant) not in self._own:
+            way.append(branch_of(before, variant))
+        for each in reversed(way):
+            if each not in self._own:
+                self._own[each] = self._first_that_differs(each)
+        return self._own[branch]
+
+    def _first_that_differs(self, branch: str) -> list[str]:
+        """Return the chain of a variant from the first step that the exposure does not go in the same way."""
+        steps, others = self.chain(branch).steps, self.chain(exposure_of(branch)).steps
+        for number, step in enumerate(steps):
+            if others[number : number + 1] != [step] or self._differs(step, branch):
+                return steps[number:]
+        return []
+
+    def _differs(self, step: str, branch: str) -> bool:
+        """Whether a step of a variant is not that of the exposure, as far as it is not of what comes before it."""
+
+        def facts(branch: str) -> list[Any]:
+            values = {name: entry["value"] for name, entry in self.settings(step, branch).items()}
+            chained = self.chained_after(branch) if step == "persistence" else None
+            return [values, list(self.chain(branch).skipped_before(step)), chained]
+
+        return facts(branch) != facts(exposure_of(branch))
+
+    def owner(self, step: str, branch: str) -> str:
+        """Return the branch that a step of a branch is done in: its own, or that of the exposure."""
+        return branch if step in self.own(branch) else exposure_of(branch)
+
+    def _without_idle(self, branch: str, chain: Chain) -> Chain:
+        """Return a chain without steps that have nothing to do, but for those that the user keeps by name."""
+        root = exposure_of(branch)
         gain = self._source.pointer(root, "gain") if self._seen is not None else None
         keep = self._plan.config["keep"]
+        kept = () if isinstance(keep, str) else keep
         found = inapplicable(self._plan.exposures[root], gain)
-        return {step: why for step, why in found.items() if isinstance(keep, str) or step not in keep}
+        lacking = {} if self._seen is None else self._lacking(branch, chain)
+        found = {step: no_reference(*kinds) for step, kinds in lacking.items()} | found
+        return chain.without({step: why for step, why in found.items() if step not in kept}, lacking)
+
+    def _lacking(self, branch: str, chain: Chain) -> dict[str, tuple[str, ...]]:
+        """Return the steps for which CRDS has no reference: step to the types."""
+        values = {}
+        # What cannot be read fails in the step's own job.
+        with contextlib.suppress(ConfigError):
+            for step in {"emicorr", "persistence"} & set(chain.steps):
+                settings = self._plan.settings(step, branch, chain)
+                values[step] = {name: entry["value"] for name, entry in settings.items()}
+        return without_references(self._source.names(exposure_of(branch)), values)
 
     def disagreements(self) -> list[str]:
         """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures.
@@ -135,6 +200,10 @@ class Answers:
                     kinds[f"{step}: {table}, {why} (steps: {{{step}: {{skip: true}}}})"].append(exposure)
             for step, why in chain.kept.items():
                 kinds[f"{step}: {why}"].append(exposure)
+        for variant in self._plan.variants:
+            same = [e for root, e in self._plan.exposures.items() if not self.own(branch_of(root, variant))]
+            if same:
+                kinds[f"variant {variant}: it changes nothing, and nothing is made of it"] = same
         return [f"{kind}: {counted(exposures)}" for kind, exposures in kinds.items()]
 
     def _unlike_jwst(self, step: str, chain: Chain) -> bool:
@@ -144,16 +213,25 @@ class Answers:
         alone = chain.skips[step]["source"] == f"release {release.name}"
         return asked and alone and step in chain.steps and step in release.off_in_jwst
 
-    def chained_after(self, root: str) -> str | None:
-        """Return the root of the exposure whose persistence is handed on to this one; None without one."""
-        return self.links().get(root)
+    def chained_after(self, branch: str) -> str | None:
+        """Return the branch of the exposure whose persistence is handed on to this one; None without one."""
+        variant = variant_of(branch)
+        before = self.links(variant).get(exposure_of(branch))
+        if before is None or variant is None:
+            return before
+        return self.owner("persistence", branch_of(before, variant))
 
-    def links(self) -> dict[str, str]:
+    def links(self, variant: str | None = None) -> dict[str, str]:
         """Return the links between exposures: root to the root of the one whose persistence is handed on to it."""
         self._look()
-        if self._links is None:
-            self._links = self._plan.links(self.chain)
-        return self._links
+        if variant not in self._links:
+            self._links[variant] = self._plan.links(self.chain, variant)
+        return self._links[variant]
+
+    def all_links(self) -> dict[str, str]:
+        """Return links that have together what is linked without a variant, or in any."""
+        every = [self.links(variant) for variant in (None, *self._plan.variants)]
+        return {after: before for links in reversed(every) for after, before in links.items()}
 
     def failed(self) -> Collection[str]:
         """Return the exposures for which CRDS has no answer."""
@@ -180,4 +258,4 @@ class Answers:
         """Forget what was settled when there is another answer, or none any more."""
         seen = self._source.version()
         if seen != self._seen:
-            self._seen, self._chains, self._links, self._failed = seen, {}, None, None
+            self._seen, self._chains, self._links, self._own, self._failed = seen, {}, {}, {}, None

@@ -15,6 +15,7 @@ from rampflow.planning.answers import Answers
 from rampflow.planning.masks import Masks
 from rampflow.planning.plan import Plan
 from rampflow.planning.reference_requests import ReferenceRequests
+from rampflow.settings.branches import branch_of, exposure_of, product, variant_of
 from rampflow.settings.chain import Chain, reference_types
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import PIPELINE, Settings, merge_parameters, parameter_type
@@ -28,6 +29,8 @@ MASKING = ("clean_flicker_noise", "picture_frame")
 
 class Demand:
     """What is asked for, once CRDS has answered; what the step tables say of it before.
+
+    Methods take a branch (`rampflow.settings.branches`): the name of an exposure is that of its own.
 
     Parameters
     ----------
@@ -53,39 +56,67 @@ class Demand:
         self.results = self.config["results"].rstrip("/")
         self.masks = Masks(self.config, self.results, answers.summary)
 
-    def products_of(self, exposure: str) -> list[str]:
-        """Return the kinds of the final products of an exposure.
+    def products_of(self, branch: str) -> list[str]:
+        """Return the kinds of the final products of a branch.
 
-        Count rates; the ramp where it is asked for, or where nothing is fitted.
+        Count rates; the ramp where it is asked for, or where nothing is fitted. Of a variant that which differs.
         """
-        fitted = "ramp_fit" in self.plan.chain(exposure)
+        fitted = "ramp_fit" in self.plan.chain(branch)
         kinds = ["rate", "rateints"] if fitted else []
         if self.config["save_calibrated_ramp"] or not fitted:
             kinds.append("ramp")
+        if variant_of(branch):
+            chain, own = self.chain(branch), self.answers.own(branch)
+            made_by = {"rate": chain.final, "rateints": chain.final, "ramp": chain.before_fit}
+            kinds = [kind for kind in kinds if made_by[kind] in own]
         return kinds
+
+    def product(self, step: str, kind: str, branch: str) -> str:
+        """Return the path of a product of a step in the chain of a branch, from the folder of the results.
+
+        What a variant shares with its exposure is the exposure's.
+        """
+        return product(self.answers.owner(step, branch), f"{step}{kind}")
+
+    def variants_of(self, exposure: str) -> list[str]:
+        """Return the branches of the variants of an exposure that something is made of."""
+        branches = [branch_of(exposure, variant) for variant in self.plan.variants]
+        return [branch for branch in branches if self.answers.own(branch)]
+
+    @property
+    def branches(self) -> list[str]:
+        """The exposures, and the variants of each that something is made of."""
+        return [branch for root in self.plan.exposures for branch in (root, *self.variants_of(root))]
 
     @property
     def products(self) -> list[str]:
-        """Final products of all exposures."""
-        kinds = ((root, kind) for root in self.plan.exposures for kind in self.products_of(root))
-        return [f"{self.results}/{root}/{root}_{kind}.fits" for root, kind in kinds]
+        """Final products of all exposures and variants."""
+        kinds = ((branch, kind) for branch in self.branches for kind in self.products_of(branch))
+        return [f"{self.results}/{product(branch, kind)}" for branch, kind in kinds]
 
     def keeps(self, step: str) -> bool:
         """Whether the products of a step stay after the run."""
         keep = self.config["keep"]
         return keep == "all" or (keep != "none" and step in keep)
 
+    def keeps_by_name(self, step: str) -> bool:
+        """Whether the configuration names a step whose products stay, and does not only keep all."""
+        keep = self.config["keep"]
+        return not isinstance(keep, str) and step in keep
+
     def chain(self, exposure: str) -> Chain:
         """Return the `Chain` of an exposure: settled, once CRDS has answered."""
         return self.answers.chain(exposure)
 
+    def skipped(self, step: str, exposure: str) -> dict[str, dict[str, Any]]:
+        """Return the steps that are left out on the way to a job: who says so, and the CRDS types it lacks."""
+        chain = self.chain(exposure)
+        found = chain.skipped_before(step)
+        return {name: {"by": who, "without": list(chain.lacking.get(name, ()))} for name, who in found.items()}
+
     def settings(self, step: str, exposure: str) -> Settings:
         """Return the parameters of a step, CRDS's among them once it has answered."""
-        try:
-            return self.plan.settings(step, exposure, self.chain(exposure))
-        except ConfigError:
-            # The job comes upon it, too, and fails with its message: that is one exposure and not the run.
-            return self.plan.settings(step, exposure)
+        return self.answers.settings(step, exposure)
 
     def reference_types(self, step: str, exposure: str) -> list[str]:
         """CRDS types of what a step of an exposure reads, parameter files too; none of a step that is off."""
@@ -103,9 +134,10 @@ class Demand:
 
     def _answers_hold(self, exposure: str) -> bool:
         folder, lock = Path(self.results, exposure, "references"), self.config["lock"]
+        terms = [self.plan.terms(branch_of(exposure, variant)) for variant in (None, *self.plan.variants)]
 
         def needed(pars: Mapping[str, Any]) -> list[str]:
-            return [kind for kinds in reference_types(self.plan.terms(exposure), pars).values() for kind in kinds]
+            return [kind for each in terms for kinds in reference_types(each, pars).values() for kind in kinds]
 
         # Parameter files that cannot be used are a case for the job that asks.
         with contextlib.suppress(ConfigError):
@@ -116,7 +148,8 @@ class Demand:
 
     def pointers(self, step: str, exposure: str) -> dict[str, Any] | None:
         """Return what CRDS has answered for a step: type to pointer; None where an answer is missing."""
-        found = {kind: self.answers.pointer(exposure, kind) for kind in self.reference_types(step, exposure)}
+        root = exposure_of(exposure)
+        found = {kind: self.answers.pointer(root, kind) for kind in self.reference_types(step, exposure)}
         return found if all(isinstance(pointer, dict) for pointer in found.values()) else None
 
     def resolved(self, step: str, exposure: str, pointers: Mapping[str, Any]) -> Settings | None:
@@ -139,7 +172,7 @@ class Demand:
         """Return the file that says where NIRSpec's science regions are; None where a step needs, or has, none."""
         if step not in MASKING:
             return None
-        return self.masks.file(self.plan.exposures[exposure], self.settings(step, exposure))
+        return self.masks.file(self.plan.exposures[exposure_of(exposure)], self.settings(step, exposure))
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
+from rampflow.settings.branches import VARIANTS, exposure_of
+
 
 class Forced:
     """The jobs that are forced, as files in Snakemake's graph.
@@ -22,7 +24,7 @@ class Forced:
         self._seen, self._others = 0, dict[str, set[str]]()
 
     def add(self, dag: Any, exposure: str, jobs: Iterable[str]) -> None:
-        """Have jobs of an exposure done anew."""
+        """Have jobs of an exposure, or of a variant of it, done anew."""
         if exposure in self._own:
             return
         self._own[exposure] = set(jobs)
@@ -49,5 +51,6 @@ class Forced:
         found = defaultdict(set)
         for path in map(PurePath, paths):
             if path.is_relative_to(self._results) and len(parts := path.relative_to(self._results).parts) > 1:
-                found[parts[0]].add(path.stem.removeprefix(f"{parts[0]}_").removesuffix("ints"))
+                branch = "/".join(parts[:3]) if parts[1] == VARIANTS and len(parts) > 3 else parts[0]
+                found[branch].add(path.stem.removeprefix(f"{exposure_of(branch)}_").removesuffix("ints"))
         return found

@@ -12,13 +12,14 @@ from typing import NamedTuple
 from rampflow.planning.demand import Demand
 from rampflow.planning.holding import FINAL, MADE_FROM, source_of
 from rampflow.planning.standing import Standing
+from rampflow.settings.branches import exposure_of, product
 
 #: What an exposure leaves for the next one in its detector, beside its products.
 CARRIED = "carried/persistence.json"
 #: The job that has jwst say where science regions are.
 MASK = "science_mask"
 
-_Node = tuple[str, str]  # exposure, job
+_Node = tuple[str, str]  # branch, job
 
 
 class _Edge(NamedTuple):
@@ -39,11 +40,12 @@ class Foresight:
 
     def __init__(self, demand: Demand, standing: Standing) -> None:
         self._demand, self._standing, self._results = demand, standing, Path(demand.results)
-        self._failed = [exposure for exposure in demand.answers.failed() if exposure in demand.plan.exposures]
-        self._jobs = {exposure: self._jobs_of(exposure) for exposure in demand.plan.exposures}
+        self._jobs = {branch: self._jobs_of(branch) for branch in demand.branches}
+        failed = demand.answers.failed()
         self._blocked = {
             (exposure, job)
-            for exposure in self._failed
+            for exposure in self._jobs
+            if exposure_of(exposure) in failed
             for job in self._jobs[exposure]
             if demand.reference_types(job, exposure)
         }
@@ -54,7 +56,7 @@ class Foresight:
                 self._connect(exposure, job)
 
     def jobs(self) -> dict[str, dict[str, str]]:
-        """Return the jobs that would run: exposure to {job: why}, in the order of its chain.
+        """Return the jobs that would run: branch to {job: why}, in the order of its chain.
 
         Of an exposure for which CRDS has no answer none that needs one is among them.
         """
@@ -99,17 +101,21 @@ class Foresight:
         return {exposure: jobs for exposure, jobs in found.items() if jobs}
 
     def _jobs_of(self, exposure: str) -> list[str]:
-        """Return the jobs that an exposure's final products need, in the order of its chain."""
+        """Return the jobs that a branch's final products need, in the order of its chain."""
         wanted = self._demand.products_of(exposure)
         jobs = [job for job in self._standing.jobs(exposure) if job not in FINAL or FINAL[job][0] in wanted]
-        masking = [job for job in jobs if self._mask(exposure, job)]
-        # It is one for all of them.
-        return [each for job in jobs for each in ([MASK, job] if job in masking[:1] else [job])]
+        if exposure_of(exposure) != exposure:
+            return jobs
+        # It is one for all of them, and for those of the variants.
+        branches = [exposure, *self._demand.variants_of(exposure)]
+        masking = [job for branch in branches for job in self._demand.chain(branch).steps if self._mask(branch, job)]
+        at = jobs.index(masking[0]) if masking and masking[0] in jobs else len(jobs)
+        return [*jobs[:at], *([MASK] if masking else []), *jobs[at:]]
 
     def _mask(self, exposure: str, job: str) -> str | None:
         """Return the mask that a job has made for it; None where it needs none, or has one of the user's."""
         mask = self._demand.science_mask(job, exposure)
-        return mask if mask and Path(mask).is_relative_to(self._results / exposure) else None
+        return mask if mask and Path(mask).is_relative_to(self._results / exposure_of(exposure)) else None
 
     def _stands(self, exposure: str, job: str) -> bool:
         return self._standing.stands(job, exposure, self._standing.stale)
@@ -124,21 +130,22 @@ class Foresight:
         if job == MASK:
             return
         if mask := self._mask(exposure, job):
-            self._join((exposure, MASK), node, Path(mask).exists())
+            self._join((exposure_of(exposure), MASK), node, Path(mask).exists())
         before, words = source_of(job, self._demand.chain(exposure))
         if before is not None:
             # Rates are two files, of the exposure and of its integrations.
             kinds = [before, f"{before}ints"][: len(words)]
-            self._join((exposure, before), node, all(self._there(exposure, kind) for kind in kinds))
+            owner = self._demand.answers.owner(before, exposure)
+            self._join((owner, before), node, all(self._there(owner, kind) for kind in kinds))
         if job == "persistence" and (other := self._demand.answers.chained_after(exposure)):
             self._join((other, job), node, (self._results / other / CARRIED).exists())
 
     def _join(self, before: _Node, after: _Node, complete: bool) -> None:
         self._after.setdefault(before, []).append(_Edge(after, complete))
-        self._before[after].append(_Edge(before, complete))
+        self._before.setdefault(after, []).append(_Edge(before, complete))
 
     def _there(self, exposure: str, kind: str) -> bool:
-        return (self._results / exposure / f"{exposure}_{kind}.fits").exists()
+        return (self._results / product(exposure, kind)).exists()
 
     def _missing(self, exposure: str, job: str) -> str:
         return "has not run" if self._standing.record(job, exposure) is None else "its product is not there"

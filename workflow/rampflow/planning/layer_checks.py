@@ -32,11 +32,11 @@ class LayerChecks:
         self._release, self._directory = release, Path(directory)
 
     def checked(self, layer: Layer, problems: list[str]) -> Layer:
-        """Return a layer of ``steps`` with what is right in it, numbers in the type that the parameter has.
+        """Return a layer of ``steps`` or a variant with what is right in it, numbers in the type of the parameter.
 
         What is wrong is added to ``problems``, a line each.
         """
-        where = f"config: steps{f': {layer.selector}' if layer.selector else ''}"
+        where = layer.place
         content: dict[str, Any] = {}
         for step, given in layer.content.items():
             if step not in steps():
@@ -75,7 +75,7 @@ class LayerChecks:
 
     def reference_problems(self, layer: Layer) -> Iterator[str]:
         """Find types in a layer of ``references`` that the release does not ask for, and files that are not there."""
-        where = f"config: references{f': {layer.selector}' if layer.selector else ''}"
+        where = layer.place
         release, types = self._release.name, self._release.types
         for kind, path in layer.content.items():
             if kind == PARAMETER_FILES and path == "N/A":
@@ -107,7 +107,7 @@ class LayerChecks:
         for step, (skip, layer) in decided.items():
             if skip:
                 continue
-            place = f"config: steps: {f'{layer.selector}: ' if layer.selector else ''}{step}: skip: false"
+            place = f"{layer.place}: {step}: skip: false"
             if step not in cells:
                 has = [mode for (mode, tso) in self._release.cells if step in self._release.cells[mode, tso]]
                 others = f"; turn it on under a selector, of {', '.join(sorted(set(has)))}" if has else ""

@@ -102,7 +102,7 @@ def look_ahead(config: Mapping[str, Any], fetches: str = NOTHING) -> Outlook:
     if any(exposure.placeholder for exposure in plan.exposures.values()):
         raise ConfigError(["exposures: there is none; the files that the configuration names are not there"])
     results = Path(plan.config["results"].rstrip("/"))
-    if lines := plan.give_up(without_place(results, plan.exposures)):
+    if lines := plan.give_up(without_place(results, plan.exposures, plan.variants)):
         raise ConfigError([*lines, *plan.unusable.values()])
     notices += [f"cannot be used: {line}" for line in plan.unusable.values()]
     source = Kept(results)
@@ -147,5 +147,6 @@ def _ask(demand: Demand, kept: Kept, fetches: str) -> tuple[dict[str, Any], dict
             locked=named(demand.config["lock"]),
             fetches=fetches,
             present=kept.pointer,
+            headers={one.path: one.header for one in demand.plan.exposures.values()},
         )
     return found, failed

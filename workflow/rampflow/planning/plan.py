@@ -13,9 +13,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rampflow.planning.layer_checks import PARAMETER_FILES, LayerChecks
-from rampflow.planning.selectors import layers_of, mode_of
+from rampflow.planning.selectors import Layer, layers_of, mode_of
 from rampflow.planning.succession import Linked, link, link_problems
+from rampflow.planning.variants import variants_of
 from rampflow.settings import chain as chains
+from rampflow.settings.branches import branch_of, exposure_of, told, variant_of
 from rampflow.settings.chain import Chain, Terms
 from rampflow.settings.configuration import ConfigError, check_config, steps, suggestion
 from rampflow.settings.parameters import Settings, is_users, merge_parameters
@@ -30,6 +32,10 @@ _NOT_COLLATED = "the exposure's superstripes are put together by it"
 
 def _mode(exposure: "Exposure") -> Mode:
     return exposure.instrument, bool(exposure.tso)
+
+
+def _branch(exposure: "Exposure | str") -> str:
+    return exposure if isinstance(exposure, str) else exposure.root
 
 
 def _merged(lists: Iterable[Sequence[str]]) -> list[str]:
@@ -76,6 +82,8 @@ class Plan:
         The steps that any exposure passes through before CRDS has its say, each after those that come before it.
     possible_steps : list of str
         Those that any exposure may pass through once CRDS has had its say, likewise.
+    variants : list of str
+        Names of the variants.
     notices : list of str
         What to say once per run: one line each.
 
@@ -86,7 +94,8 @@ class Plan:
 
     Notes
     -----
-    Methods take an exposure or its root.
+    Methods take an exposure or its root, which stand for what is made of it without a variant, or a branch
+    (`rampflow.settings.branches`).
     """
 
     def __init__(
@@ -109,31 +118,42 @@ class Plan:
         problems += wrong
         checks = LayerChecks(self.release, directory)
         self._step_layers = [checks.checked(layer, problems) for layer in self._step_layers]
+        self._variants, wrong = variants_of(self.config["variants"], checks, roots)
+        problems += wrong
+        self.variants = list(self._variants)
         for layer in self._reference_layers:
             problems += checks.reference_problems(layer)
-        self._layers_of = {
-            exposure.root: [layer for layer in self._step_layers if layer.holds_for(exposure)]
-            for exposure in self.exposures.values()
-        }
-        for exposure in self.exposures.values():
-            problems += checks.skip_problems(exposure, self.cells(exposure), self._layers_of[exposure.root])
+        self._layers_of: dict[str, list[Layer]] = {}
+        for branch in self.branches:
+            exposure, variant = self._find(branch), variant_of(branch)
+            layers = [*self._step_layers, *(self._variants[variant] if variant else [])]
+            self._layers_of[branch] = [layer for layer in layers if layer.holds_for(exposure)]
+            problems += checks.skip_problems(exposure, self.cells(exposure), self._layers_of[branch])
         self._terms: dict[object, Terms] = {}
         self._expected: dict[object, Chain] = {}
         # What is wrong with a value is no reason to be silent about what the others lead to.
-        problems += [
-            f"config: steps: every step of {root} is skipped" for root in self.exposures if not self.chain(root)
-        ]
-        problems += self.give_up(self._superstripe_problems(), leave_out=self.config["skip_bad"])
-        problems += link_problems(self._linked())
+        every = (branch for branch in self.branches if not self.chain(branch))
+        problems += [f"config: steps: every step of {told(branch)} is skipped" for branch in every]
+        stripes = self._superstripe_problems()
+        problems += [f"config: variants: {told(branch)}: {why}" for branch, why in stripes.items() if "/" in branch]
+        problems += self.give_up(
+            {root: why for root, why in stripes.items() if root in self.exposures}, self.config["skip_bad"]
+        )
+        for variant in (None, *self.variants):
+            problems += link_problems(self._linked(variant))
         if problems:
             raise ConfigError(problems)
-        self.steps = _merged(self.chain(root) for root in self.exposures)
-        self.possible_steps = _merged(self._possible(exposure) for exposure in self.exposures.values())
+        self.steps = _merged(map(self.chain, self.branches))
+        self.possible_steps = _merged(map(self._possible, self.branches))
         self._notice()
+
+    @property
+    def branches(self) -> list[str]:
+        """The exposures, and the variants of each."""
+        return [branch_of(root, variant) for root in self.exposures for variant in (None, *self.variants)]
 
     def expected(self, exposure: "Exposure | str") -> Chain:
         """Return the chain of an exposure before CRDS has its say: that of step tables and configuration."""
-        exposure = self._find(exposure)
         if (key := self._kind(exposure)) not in self._expected:
             self._expected[key] = chains.settle(self.terms(exposure), {})
         return self._expected[key]
@@ -155,7 +175,6 @@ class Plan:
 
     def terms(self, exposure: "Exposure | str") -> Terms:
         """Return what the chain of an exposure is settled from, as plain data; shared by exposures of one kind."""
-        exposure = self._find(exposure)
         if (key := self._kind(exposure)) not in self._terms:
             self._terms[key] = self._terms_of(exposure)
         return self._terms[key]
@@ -172,7 +191,7 @@ class Plan:
         """Return the steps that an exposure's mode has, on or off, in execution order, as a list."""
         return list(self.cells(self._find(exposure)))
 
-    def links(self, chain_of: Callable[[str], Chain]) -> dict[str, str]:
+    def links(self, chain_of: Callable[[str], Chain], variant: str | None = None) -> dict[str, str]:
         """Link the exposures of each detector in time, for persistence: root to the root before it.
 
         Of exposures that have the step, with its parameter ``chain``.
@@ -180,9 +199,15 @@ class Plan:
         Parameters
         ----------
         chain_of : callable
-            Gives the chain of an exposure by its root; asked of those alone whose parameter is true.
+            Gives the chain of a branch; asked of those alone whose parameter is true.
+        variant : str, optional
+            The variant that is worked on in each.
         """
-        return link(one.exposure for one in self._linked() if "persistence" in chain_of(one.exposure.root).steps)
+        return link(
+            one.exposure
+            for one in self._linked(variant)
+            if "persistence" in chain_of(branch_of(one.exposure.root, variant)).steps
+        )
 
     def settings(self, step: str, exposure: "Exposure | str", chain: Chain | None = None) -> Settings:
         """Return the parameters of a step, with the source of each.
@@ -200,9 +225,8 @@ class Plan:
         -------
         dict
             name to ``{"value": ..., "source": ...}``, ``skip`` included. The source is "release 1.19", a type and
-            file of CRDS, "config", or "config (<selector>)".
+            file of CRDS, "config", "config (<selector>)" or "config (variant <name>)".
         """
-        exposure = self._find(exposure)
         chain = chain or self.expected(exposure)
         values, _ = merge_parameters(self._values(step, exposure), chain.pars, step)
         return values | {"skip": chain.skips.get(step) or self._skip(step, exposure)}
@@ -274,30 +298,35 @@ class Plan:
     # --- inside ---------------------------------------------------------------------------------------
 
     def _find(self, exposure: "Exposure | str") -> "Exposure":
-        root = exposure if isinstance(exposure, str) else exposure.root
+        root = exposure_of(_branch(exposure))
+        if (variant := variant_of(_branch(exposure))) and variant not in self._variants:
+            raise KeyError(f"no variant {variant!r} in this run{suggestion(variant, self._variants)}")
         if root in self.unusable:
             raise KeyError(f"exposure {root!r} cannot be used: {self.unusable[root]}")
         if root not in self.exposures:
             raise KeyError(f"no exposure {root!r} in this run{suggestion(root, self.exposures)}")
         return self.exposures[root]
 
-    def _kind(self, exposure: "Exposure") -> object:
+    def _kind(self, of: "Exposure | str") -> object:
         """Return what the terms of an exposure depend on: exposures for which it is equal share them."""
-        layers = tuple(id(layer) for layer in self._layers_of[exposure.root])
+        exposure = self._find(of)
+        layers = tuple(id(layer) for layer in self._layers_of[_branch(of)])
         return _mode(exposure), exposure.kinds, bool(exposure.superstripes), layers
 
-    def _skip(self, step: str, exposure: "Exposure") -> dict[str, Any]:
+    def _skip(self, step: str, of: "Exposure | str") -> dict[str, Any]:
         """Return whether the step is skipped, and who says so, before CRDS has its say."""
+        exposure = self._find(of)
         release, cell = f"release {self.release.name}", self.cells(exposure).get(step)
         entry = {"value": cell != "on", "source": release}
         if cell is None:
             entry["source"] = f"{release} has no {step} for {mode_of(exposure)}"
-        for layer in self._layers_of[exposure.root]:
+        for layer in self._layers_of[_branch(of)]:
             if "skip" in layer.content.get(step, {}):
                 entry = {"value": layer.content[step]["skip"], "source": layer.source}
         return entry
 
-    def _terms_of(self, exposure: "Exposure") -> Terms:
+    def _terms_of(self, of: "Exposure | str") -> Terms:
+        exposure = self._find(of)
         order = self.release.order[_mode(exposure)]
         kept = {"ramp_fit": _NO_RATES} | ({"refpix": _NOT_COLLATED} if exposure.superstripes else {})
         needed = partial(self.release.conditional_types, instrument=exposure.instrument, kinds=exposure.kinds)
@@ -306,64 +335,65 @@ class Plan:
         for step, kinds in types.items():
             names = {condition.partition("=")[0] for _, condition in kinds if condition}
             if names:
-                values[step] = {name: entry for name, entry in self._values(step, exposure).items() if name in names}
+                values[step] = {name: entry for name, entry in self._values(step, of).items() if name in names}
         return {
-            "skips": {step: self._skip(step, exposure) for step in order},
+            "skips": {step: self._skip(step, of) for step in order},
             "kept": kept,
             "types": types,
             "values": values,
         }
 
-    def _values(self, step: str, exposure: "Exposure") -> Settings:
+    def _values(self, step: str, of: "Exposure | str") -> Settings:
         """Return the parameters of a step before CRDS has its say; ``skip`` too, where the configuration has it."""
         source = f"release {self.release.name}"
         values = {name: {"value": value, "source": source} for name, value in self.release.defaults[step].items()}
-        for layer in self._layers_of[exposure.root]:
+        for layer in self._layers_of[_branch(of)]:
             for name, value in layer.content.get(step, {}).items():
                 values[name] = {"value": value, "source": layer.source}
         return values
 
-    def _possible(self, exposure: "Exposure") -> list[str]:
+    def _possible(self, exposure: "Exposure | str") -> list[str]:
         """Return the steps that the exposure may pass through, once CRDS has its say."""
         if not self.config["crds"]["pars"]:
             return self.chain(exposure)
         skips = self.terms(exposure)["skips"]
         return [step for step, entry in skips.items() if not (entry["value"] and is_users(entry))]
 
-    def _linked(self) -> Iterator[Linked]:
+    def _linked(self, variant: str | None = None) -> Iterator[Linked]:
         """Give the exposures that hand on what they leave in their detector, if they have the step."""
         if not any("chain" in layer.content.get("persistence", {}) for layer in self._step_layers):
             return
         for exposure in self.exposures.values():
-            values = self._values("persistence", exposure)
-            if values["chain"]["value"] and "persistence" in self._possible(exposure):
+            branch = branch_of(exposure.root, variant)
+            values = self._values("persistence", branch)
+            if values["chain"]["value"] and "persistence" in self._possible(branch):
                 yield Linked(exposure, values["algorithm"]["value"])
 
     def _superstripe_problems(self) -> dict[str, str]:
         """Find exposures of superstripes that nothing would put together."""
         problems = {}
-        for root, exposure in self.exposures.items():
-            if not exposure.superstripes:
+        for branch in self.branches:
+            if not self._find(branch).superstripes:
                 continue
-            if "refpix" not in self.chain(exposure):
+            if "refpix" not in self.chain(branch):
                 why = "its superstripes are put together by refpix, which must not be skipped"
-                problems[root] = f"{why}; take the exposure out, or do not skip it"
-            elif not self.settings("refpix", exposure)["collate_superstripes"]["value"]:
-                who = self.settings("refpix", exposure)["collate_superstripes"]["source"]
+                problems[branch] = f"{why}; take the exposure out, or do not skip it"
+            elif not self.settings("refpix", branch)["collate_superstripes"]["value"]:
+                who = self.settings("refpix", branch)["collate_superstripes"]["source"]
                 why = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
-                problems[root] = f"{why}; take the exposure out, or set it to true"
+                problems[branch] = f"{why}; take the exposure out, or set it to true"
         return problems
 
     def _notice(self) -> None:
         """Collect what deserves a line per run."""
         exposures = self.exposures.values()
-        for block, layers in (("steps", self._step_layers), ("references", self._reference_layers)):
-            for layer in layers:
-                if not any(layer.holds_for(exposure) for exposure in exposures):
-                    self.notices.append(f"config: {block}: {layer.selector}: matches no exposure of this run")
-        for layer in self._step_layers:
+        of_steps = [*self._step_layers, *(layer for layers in self._variants.values() for layer in layers)]
+        for layer in [*of_steps, *self._reference_layers]:
+            if not any(layer.holds_for(exposure) for exposure in exposures):
+                self.notices.append(f"{layer.place}: matches no exposure of this run")
+        for layer in of_steps:
             for step, given in layer.content.items():
                 if given.keys() - {"skip"} and step not in self.steps:
                     unless = " unless CRDS turns it on" if step in self.possible_steps else ""
-                    self.notices.append(f"config: steps: {step}: parameters without effect: it does not run{unless}")
+                    self.notices.append(f"{layer.block}: {step}: parameters without effect: it does not run{unless}")
         self.notices = list(dict.fromkeys(self.notices))

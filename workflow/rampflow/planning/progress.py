@@ -1,4 +1,4 @@
-"""Progress on the terminal: a line for each exposure that is finished, and how far the others are.
+"""Progress on the terminal: a line for each exposure, and variant, that is finished, and how far the others are.
 
 Snakemake tells its log what happens, job by job; this listens, and keeps what it would write about jobs that go well
 from the terminal. Its file below `.snakemake/log` has all of it, and warnings and errors stay on the terminal.
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from rampflow.planning.terminal import tell
+from rampflow.settings.branches import told
 
 #: Seconds between two lines about exposures on the way, where they cannot be written over.
 _BETWEEN = 60.0
@@ -35,9 +36,10 @@ class Progress(logging.Handler):
     Parameters
     ----------
     exposures : callable
-        Returns how many exposures have jobs in this run; called when their number of jobs is another.
+        Returns how many exposures have jobs in this run, variants of them counted each; called when their number of
+        jobs is another.
     last : callable
-        Called with an exposure; returns the rule of its last job.
+        Called with an exposure, or the branch of a variant of it; returns the rule of its last job.
     stream : file, optional
         The terminal, or what stands for it; by default standard error.
     clock : callable, optional
@@ -62,7 +64,7 @@ class Progress(logging.Handler):
         # The first jobs ask for references and wait for kernels: they say little about the others.
         self._pace: tuple[float, int] | None = None
         self._told = self._clock()
-        self._shown = False
+        self._shown, self._noun = False, "exposures"
         self._quietened: list[tuple[logging.Handler, Callable[[logging.LogRecord], bool]]] = []
 
     # --- the log of Snakemake ---------------------------------------------------------------------------
@@ -101,7 +103,10 @@ class Progress(logging.Handler):
         try:
             event = str(getattr(record, "event", None) or "")
             if event == "job_info":
-                exposure = dict(getattr(record, "wildcards", None) or {}).get("exposure")
+                wildcards = dict(getattr(record, "wildcards", None) or {})
+                exposure = wildcards.get("exposure")
+                if variant := wildcards.get("variant"):
+                    exposure, self._noun = f"{exposure}{variant}", "exposures and variants"
                 self._running[record.jobid] = record.rule_name, exposure  # type: ignore[attr-defined]
                 if exposure is not None:
                     self._begun.setdefault(exposure, self._clock())
@@ -126,7 +131,8 @@ class Progress(logging.Handler):
             self._finished += 1
             took = duration(self._clock() - self._begun[exposure])
             of = max(self._exposures, self._finished)
-            self._line(f"{exposure}: done in {took}, {self._jobs[exposure]} jobs ({self._finished} of {of} exposures)")
+            jobs = self._jobs[exposure]
+            self._line(f"{told(exposure)}: done in {took}, {jobs} jobs ({self._finished} of {of} {self._noun})")
 
     def _show(self, done: int, total: int) -> None:
         """Say how far the run is; `total` grows when it is known what CRDS has answered."""
@@ -139,10 +145,10 @@ class Progress(logging.Handler):
         if self._pace is None:
             self._pace = now, done
         began, first = self._pace
-        text = f"{done} of {total} jobs, {self._finished} of {self._exposures} exposures"
+        text = f"{done} of {total} jobs, {self._finished} of {self._exposures} {self._noun}"
         if done - first >= 3 and done < total:
             text += f", about {duration((now - began) / (done - first) * (total - done))} left"
-        working = [f"{exposure} {rule}" for rule, exposure in self._running.values() if exposure is not None]
+        working = [f"{told(exposure)} {rule}" for rule, exposure in self._running.values() if exposure is not None]
         if working:
             more = f" and {len(working) - _NAMED} more" if len(working) > _NAMED else ""
             text += f"; {', '.join(working[:_NAMED])}{more}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from rampflow.jobs.provenance import digest
 from rampflow.planning.plan import Plan
+from rampflow.settings.branches import branch_of
 from rampflow.settings.chain import Terms
 
 
@@ -20,15 +21,18 @@ class ReferenceRequests:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._known: dict[int, str] = {}
 
     def of(self, exposure: str) -> dict[str, Any]:
         """Return what CRDS is asked for an exposure.
 
-        Its file and header, the types of parameter files, the user's files, and which of `terms` say what else is
-        needed once the parameter files are known, with their digest, and all that this might be.
+        Its file and header, the types of parameter files, the user's files, and which of `terms`, its own and those of
+        its variants, say what else is needed once the parameter files are known, with their digest, and all that this
+        might be.
         """
         plan = self._plan
-        number = self._numbers[id(plan.terms(exposure))]
+        numbers = self._numbers_of(exposure)
+        digests = [self._digests[number] for number in numbers]
         overrides = {
             kind: path if path == "N/A" else os.path.abspath(path) for kind, path in plan.overrides(exposure).items()
         }
@@ -37,23 +41,34 @@ class ReferenceRequests:
             "header": plan.exposures[exposure].digest,
             "types": plan.parameter_types(exposure),
             "overrides": overrides,
-            "terms": number,
-            "decides": self._digests[number],
-            "further": self._possible_types[number],
+            "terms": numbers,
+            # Of an exposure whose variants need nothing else it is what it would be without them.
+            "decides": digests[0] if len(digests) == 1 else digest(digests),
+            "further": sorted({kind for number in numbers for kind in self._possible_types[number]}),
         }
+
+    def _numbers_of(self, exposure: str) -> list[int]:
+        branches = [branch_of(exposure, variant) for variant in (None, *self._plan.variants)]
+        return list(dict.fromkeys(self._numbers[self._digest_of(self._plan.terms(branch))] for branch in branches))
 
     @functools.cached_property
     def terms(self) -> list[Terms]:
         """The different terms by which the chains of the run's exposures are settled, as a list."""
-        return list({id(terms): terms for terms in map(self._plan.terms, self._plan.exposures)}.values())
+        return list({self._digest_of(terms): terms for terms in map(self._plan.terms, self._plan.branches)}.values())
 
     @functools.cached_property
-    def _numbers(self) -> dict[int, int]:
-        return {id(terms): number for number, terms in enumerate(self.terms)}
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self._digests)}
 
     @functools.cached_property
     def _digests(self) -> list[str]:
-        return [digest(terms) for terms in self.terms]
+        return [self._digest_of(terms) for terms in self.terms]
+
+    def _digest_of(self, terms: Terms) -> str:
+        # Exposures of one kind share their terms: there are few.
+        if id(terms) not in self._known:
+            self._known[id(terms)] = digest(terms)
+        return self._known[id(terms)]
 
     @functools.cached_property
     def _possible_types(self) -> list[list[str]]:

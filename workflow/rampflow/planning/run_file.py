@@ -13,9 +13,9 @@ from typing import Any
 
 from rampflow.io.shared_files import read_json, replace
 from rampflow.jobs.provenance import code_files, digest, script_of, version_of, versions
-from rampflow.planning.answers import Answers
+from rampflow.planning.demand import Demand
 from rampflow.planning.exposures import Exposure
-from rampflow.planning.plan import Plan
+from rampflow.settings.branches import variant_of
 from rampflow.settings.parameters import is_crds
 
 #: Keywords that say what the light of an exposure has passed through.
@@ -33,10 +33,8 @@ class RunFile:
         Folder of the results.
     config : mapping
         The configuration with every key.
-    plan : Plan
-        The run's plan.
-    answers : Answers
-        What CRDS has answered.
+    demand : Demand
+        What the run works for: its plan, and what CRDS has answered.
 
     Attributes
     ----------
@@ -44,8 +42,8 @@ class RunFile:
         When the run began, which is its name.
     """
 
-    def __init__(self, results: str | Path, config: Mapping[str, Any], plan: Plan, answers: Answers) -> None:
-        self._results, self._config, self._plan, self._answers = Path(results), config, plan, answers
+    def __init__(self, results: str | Path, config: Mapping[str, Any], demand: Demand) -> None:
+        self._results, self._config, self._demand, self._plan = Path(results), config, demand, demand.plan
         self._facts: dict[str, Any] = {}
         self.started = _now()
 
@@ -103,20 +101,38 @@ class RunFile:
         }
 
     def _facts_of(self, exposure: Exposure) -> dict[str, Any]:
-        chain = self._answers.chain(exposure.root)
+        chain = self._demand.chain(exposure.root)
         eligible, skips = self._plan.eligible(exposure), chain.skips
-        return {key: getattr(exposure, key) for key in _KEPT} | {
-            "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
-            "shape": list(exposure.shape),
-            "chain": chain.steps,
-            "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
-            "idle": dict(chain.idle),
-            "off": {
-                step: entry["source"]
-                for step, entry in skips.items()
-                if not chain.asks_for(step) and (step in eligible or is_crds(entry))
-            },
-        }
+        return (
+            {key: getattr(exposure, key) for key in _KEPT}
+            | {
+                "optics": [str(value) for key in _OPTICS if (value := exposure.header.get(key)) not in (None, "N/A")],
+                "shape": list(exposure.shape),
+                "chain": chain.steps,
+                "decided": {step: skips[step]["source"] for step in chain.steps if is_crds(skips[step])},
+                "idle": dict(chain.idle),
+                "off": {
+                    step: entry["source"]
+                    for step, entry in skips.items()
+                    if not chain.asks_for(step) and (step in eligible or is_crds(entry))
+                },
+            }
+            | self._variants_of(exposure.root)
+        )
+
+    def _variants_of(self, exposure: str) -> dict[str, Any]:
+        """Describe the variants that are made of an exposure: chain, and which of its steps are the variant's own."""
+        branches = self._demand.variants_of(exposure)
+        found = {}
+        for branch in branches:
+            chain = self._demand.chain(branch)
+            own = self._demand.answers.own(branch)
+            found[str(variant_of(branch))] = {
+                "chain": chain.steps,
+                "own": own,
+                "idle": dict(chain.idle),
+            }
+        return {"variants": found} if found else {}
 
 
 def _now() -> str:

@@ -14,8 +14,10 @@ from typing import Any
 
 from rampflow.io.shared_files import read_json
 from rampflow.jobs import provenance
+from rampflow.planning.copies import Copies
 from rampflow.planning.demand import Demand
 from rampflow.planning.holding import FINAL, Asked, difference, is_record, source_of
+from rampflow.settings.branches import exposure_of
 
 
 @cache
@@ -25,7 +27,9 @@ def code(rule: str) -> str:
 
 
 class Standing:
-    """Which jobs of the exposures have to be done anew.
+    """Which jobs of the exposures, and of their variants, have to be done anew.
+
+    Methods take a branch (`rampflow.settings.branches`): the name of an exposure is that of its own.
 
     Parameters
     ----------
@@ -35,6 +39,7 @@ class Standing:
 
     def __init__(self, demand: Demand) -> None:
         self._demand, self._results = demand, Path(demand.results)
+        self._copies = Copies(demand.plan, demand.results)
         self._asked: dict[tuple[str, str], Asked | None] = {}
         # Asked for once for each input of a job.
         self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
@@ -53,6 +58,13 @@ class Standing:
                     self._stale[exposure][step] = why
         return self._stale[exposure]
 
+    def forget(self, exposure: str) -> None:
+        """Forget what was read of an exposure; what it hands on to others may be asked for again."""
+        self._stale.pop(exposure, None)
+        for job in self.jobs(exposure):
+            self._records.pop((job, exposure), None)
+            self._asked.pop((job, exposure), None)
+
     def is_done(self, step: str, exposure: str) -> bool:
         """Whether a job has left a record, and what it has made stands."""
         return step not in self.stale(exposure) and self.record(step, exposure) is not None
@@ -62,10 +74,25 @@ class Standing:
 
         A job that follows one that is done anew does not stand, nor does one that takes what such an exposure hands on.
         """
-        if not self.is_done(step, exposure) or exposure in self._demand.answers.failed():
+        if not self.is_done(step, exposure) or exposure_of(exposure) in self._demand.answers.failed():
             return False
-        way = {step, *self.before(step, exposure)}
-        return way.isdisjoint(anew(exposure)) and not ("persistence" in way and self._takes_over(exposure, anew))
+        for owner, jobs in self._way(step, exposure).items():
+            if not jobs.isdisjoint(anew(owner)) or ("persistence" in jobs and self._takes_over(owner, anew)):
+                return False
+        return True
+
+    def _way(self, step: str, branch: str) -> dict[str, set[str]]:
+        """Return a job and those on the way to it, by the branch that does them."""
+        way = {branch: {step, *self.before(step, branch)}}
+        root = exposure_of(branch)
+        if root != branch and (shared := self._shared(branch)):
+            way[root] = {*shared}
+        return way
+
+    def _shared(self, branch: str) -> list[str]:
+        """Return the steps that the exposure does for a variant of it."""
+        chain = self._demand.chain(branch).steps
+        return chain[: len(chain) - len(self._demand.answers.own(branch))]
 
     def _takes_over(self, exposure: str, anew: Callable[[str], Collection[str]]) -> bool:
         """Whether what an exposure takes from those before it in its detector is made anew."""
@@ -76,7 +103,8 @@ class Standing:
             before = self._demand.answers.chained_after(exposure)
             if before is None:
                 break
-            found = not {"persistence", *self.before("persistence", before)}.isdisjoint(anew(before))
+            way_there = self._way("persistence", before).items()
+            found = any(not jobs.isdisjoint(anew(owner)) for owner, jobs in way_there)
             exposure = before
         found = found or self._taken.get(exposure, False)
         self._taken |= dict.fromkeys(way, found)
@@ -87,7 +115,7 @@ class Standing:
         self._taken = {}
 
     def before(self, step: str, exposure: str) -> list[str]:
-        """Return the jobs on the way to one, in the order of the chain."""
+        """Return the jobs of a branch on the way to one of its jobs, in the order of the chain."""
         if step == "ramp":
             last = self._demand.chain(exposure).before_fit
             return [*self.before(last, exposure), last] if last else []
@@ -95,10 +123,10 @@ class Standing:
         return jobs[: jobs.index(step)] if step in jobs else []
 
     def jobs(self, exposure: str) -> list[str]:
-        """Return the jobs that an exposure can have, in the order of its chain."""
-        chain = self._demand.chain(exposure).steps
-        final = [rule for rule in FINAL if rule == "ramp" or "ramp_fit" in chain]
-        return [*chain, *final]
+        """Return the jobs that a branch can have, in the order of its chain."""
+        chain, own = self._demand.chain(exposure), self._demand.answers.own(exposure)
+        makes = {"rate": chain.final if "ramp_fit" in chain.steps else None, "ramp": chain.before_fit}
+        return [*own, *(rule for rule in FINAL if makes[rule] in own)]
 
     def _why(self, step: str, exposure: str) -> str | None:
         """Say why the products of a job do not stand; None where they do, or are not there."""
@@ -116,7 +144,7 @@ class Standing:
     def _products(step: str, exposure: str, folder: Path) -> bool:
         """Whether anything is there under the names of a job's products."""
         kinds = FINAL.get(step, (step, f"{step}ints"))
-        return any((folder / f"{exposure}_{kind}.fits").exists() for kind in kinds)
+        return any((folder / f"{exposure_of(exposure)}_{kind}.fits").exists() for kind in kinds)
 
     def recipe(self, step: str, exposure: str) -> str | None:
         """Return the recipe that a job would write now; None where it cannot be told."""
@@ -132,9 +160,12 @@ class Standing:
         return self._asked[step, exposure]
 
     def _ask(self, step: str, exposure: str) -> Asked | None:
-        chain = self._demand.chain(exposure)
-        made_of: dict[str, Any] = {"step": step, "exposure": exposure, "code": code(step)}
-        made_of["skipped"] = list(chain.skipped_before(step)) if step != "rate" else []
+        # A variant's name is nothing that its products are made of.
+        made_of: dict[str, Any] = {"step": step, "exposure": exposure_of(exposure), "code": code(step)}
+        skipped = self._demand.skipped(step, exposure) if step != "rate" else {}
+        made_of["skipped"] = list(skipped)
+        if lacking := [kind for entry in skipped.values() for kind in entry["without"]]:
+            made_of["lacking"] = lacking
         parameters = pointers = None
         if step not in FINAL:
             pointers = self._demand.pointers(step, exposure)
@@ -154,11 +185,13 @@ class Standing:
         """Return the job that a job follows, and what it reads: recipes of jobs, checksums of other files, by words."""
         before, words = source_of(step, self._demand.chain(exposure))
         if before is not None:
-            made_from = self.recipe(before, exposure)
+            made_from = self.recipe(before, self._demand.answers.owner(before, exposure))
         elif step in FINAL:
             made_from = None
+        elif (raw := self._demand.plan.exposures[exposure_of(exposure)]).stored is not None:
+            made_from = self._copies.checksum(exposure_of(exposure))
         else:
-            made_from = self._checksum(self._demand.plan.exposures[exposure].path, step, exposure, "ramp")
+            made_from = self._checksum(raw.path, step, exposure, "ramp")
         inputs: dict[str, str | None] = dict.fromkeys(words, made_from)
         if step not in FINAL:
             for name, path in self._demand.other_inputs(step, exposure).items():

@@ -199,7 +199,7 @@ def _expected(rules: Mapping[str, Any]) -> str:
     text = " or ".join(_WORDS[kind] for kind in types_of(rules))
     for limit, phrase in ("minimum", "of at least"), ("exclusiveMinimum", "above"), ("minItems", "of length"):
         text += f" {phrase} {rules[limit]}" if limit in rules else ""
-    text += " that is not empty" if "minLength" in rules else ""
+    text += " that is not empty" if rules.keys() & {"minLength", "minProperties"} else ""
     return text + (f" of the form {rules['pattern']}" if "pattern" in rules else "")
 
 

@@ -41,7 +41,8 @@ def with_homes(config: dict[str, Any]) -> dict[str, Any]:
             "python": expanded(config["masks"]["python"]),
         },
         "references": _each(config["references"], lambda _, path: expanded(path)),
-        "steps": _each(config["steps"], lambda name, value: expanded(value) if name in READ + WRITTEN else value),
+        "steps": _each(config["steps"], _in_step),
+        "variants": _each(config["variants"], _in_step),
     }
 
 
@@ -52,6 +53,10 @@ def named_files(steps: Mapping[str, Any], where: str = "config: steps") -> Itera
             yield from named_files(value, f"{where}: {name}")
         elif name in READ and isinstance(value, str) and value:
             yield f"{where}: {name}", value
+
+
+def _in_step(name: str, value: Any) -> Any:
+    return expanded(value) if name in READ + WRITTEN else value
 
 
 def _each(block: Mapping[str, Any], change: Callable[[str, Any], Any]) -> dict[str, Any]:

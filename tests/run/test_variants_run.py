@@ -1,0 +1,171 @@
+"""Variants: branches of one graph that share what is upstream, with the products of ordinary runs."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from conftest import _new_run
+
+from rampflow.inspection import check, report
+
+VARIANTS = {
+    "strict": {"jump": {"rejection_threshold": 3.0}},
+    "likely": {"NIRCAM": {"ramp_fit": {"algorithm": "LIKELY"}}},
+    "even": {"refpix": {"odd_even_columns": False, "odd_even_rows": False}},
+    "straight": {"linearity": {"skip": True}, "jump": {"rejection_threshold": 5.0}},
+}
+DETECTORS = ("nrcb1", "nrcalong", "mirimage")
+#: Where a variant changes nothing; refpix has nothing to do in the small frame of MIRI.
+SAME = {("mirimage", "likely"), ("mirimage", "even")}
+
+
+@pytest.fixture(scope="module")
+def varied(programme, tmp_path_factory):
+    """Three exposures, one a time series, with variants; tests may only read it."""
+    run = _new_run(programme, tmp_path_factory.mktemp("varied"), *DETECTORS)
+    run.ran = run.jobs(variants=VARIANTS)
+    return run
+
+
+@pytest.fixture
+def changed(varied, tmp_path):
+    """A copy of it that a test may change."""
+    shutil.copytree(varied.folder, tmp_path / "changed")
+    return type(varied)(tmp_path / "changed", varied.home, dict(varied.config))
+
+
+def of_variant(run, detector, variant):
+    """The products of a variant, by name."""
+    (folder,) = run.folder.glob(f"results/*_{detector}/variants/{variant}")
+    return {path.name: path.read_bytes() for path in folder.glob("*.fits")}
+
+
+def of_exposure(run, detector):
+    (folder,) = run.folder.glob(f"results/*_{detector}")
+    return {path.name: path.read_bytes() for path in folder.glob("*.fits")}
+
+
+def steps_of(ran, branch):
+    return {rule for rule, of in ran if of == branch}
+
+
+def test_what_is_made_without_a_variant_is_what_it_would_be_without_variants(varied, finished):
+    for detector in DETECTORS:
+        assert of_exposure(varied, detector) == of_exposure(finished, detector)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_is_an_ordinary_run_with_its_parameters_bit_for_bit(varied, again, variant):
+    again(steps=VARIANTS[variant], exposures=varied.config["exposures"])
+    for detector in DETECTORS:
+        if (detector, variant) in SAME:
+            assert not list(varied.folder.glob(f"results/*_{detector}/variants/{variant}"))
+            continue
+        made, ordinary = of_variant(varied, detector, variant), of_exposure(again, detector)
+        assert {"rate", "rateints"} <= {name.removesuffix(".fits").rpartition("_")[2] for name in made}
+        assert made == {name: ordinary[name] for name in made}
+
+
+def test_each_begins_with_the_first_step_that_differs_and_what_is_before_it_is_done_once(varied):
+    assert steps_of(varied.ran, "nrcb1/strict") == {"jump", "ramp_fit", "rate"}
+    assert steps_of(varied.ran, "nrcalong/likely") == {"ramp_fit", "rate"}
+    assert steps_of(varied.ran, "nrcalong/even") == {
+        "refpix", "linearity", "dark_current", "jump", "ramp_fit", "rate",
+    }  # fmt: skip
+    assert steps_of(varied.ran, "mirimage/straight") == {"rscd", "dark_current", "jump", "ramp_fit", "rate"}
+    for folder in varied.folder.glob("results/*/variants/*"):
+        assert not (folder / "references").exists()
+
+
+def test_a_variant_that_changes_nothing_is_said_and_not_made(varied):
+    told = varied("--dry-run")
+    assert "variant likely: it changes nothing, and nothing is made of it: 1 exposure (MIRI plain)" in told
+    assert "Nothing to be done" in told
+
+
+def test_a_record_says_its_variant_and_its_recipe_does_not(varied, again):
+    again(steps=VARIANTS["strict"], exposures=varied.config["exposures"][:1])
+    (path,) = varied.folder.glob("results/*_nrcb1/variants/strict/record/rate.json")
+    record = json.loads(path.read_text())
+    assert record["variant"] == "strict" and varied.record("nrcb1", "rate")["variant"] is None
+    assert record["recipe"] == again.record("nrcb1", "rate")["recipe"]
+
+
+def test_what_is_checked_and_summed_up_has_the_variants(varied, capsys):
+    assert check.main([str(varied.folder / "results"), "--schemas", "final", "--cores", "2"]) == 0
+    assert "3 exposures and 10 variants" in capsys.readouterr().out
+
+
+def test_another_value_of_one_variant_makes_that_variant_again_and_nothing_else(changed):
+    expected = {(step, f"{of}/strict") for of in DETECTORS for step in ("jump", "ramp_fit", "rate")}
+    changed.config["variants"] = VARIANTS | {"strict": {"jump": {"rejection_threshold": 3.5}}}
+    assert changed.planned() == expected
+    assert changed.jobs() == expected
+    assert changed.planned() == set()
+
+
+def test_a_change_before_the_branch_makes_variants_again_and_one_behind_it_does_not(changed):
+    changed.config["steps"] = {"NIRCAM": {"dark_current": {"average_dark_current": 1.0}}}
+    planned = changed.planned()
+    for branch in ("nrcb1", "nrcb1/strict", "nrcb1/even"):
+        assert steps_of(planned, branch) == {"dark_current", "jump", "ramp_fit", "rate"} - (
+            {"dark_current"} if branch == "nrcb1/strict" else set()
+        )
+    assert not steps_of(planned, "mirimage") | steps_of(planned, "mirimage/strict")
+    changed.config["steps"] = {"jump": {"rejection_threshold": 4.5}}
+    planned = changed.planned()
+    # What a variant says holds, whatever steps say.
+    assert steps_of(planned, "nrcb1") == {"jump", "ramp_fit", "rate"}
+    assert steps_of(planned, "nrcb1/strict") == set()
+
+
+def test_without_variants_what_was_made_of_them_is_left_alone(changed):
+    before = changed.products()
+    changed.config["variants"] = {}
+    assert changed.planned() == set()
+    assert changed.products() == before
+    changed.config["variants"] = VARIANTS
+    assert changed.planned() == set()
+
+
+def test_a_variant_is_taken_up_by_results_that_are_there(again):
+    again.config["variants"] = {"strict": VARIANTS["strict"]}
+    ran = again.jobs()
+    assert {rule for rule, _ in ran} == {"jump", "ramp_fit", "rate"}
+    assert {branch for _, branch in ran} == {
+        f"{of}/strict" for of in ("nrcb1", "nrcalong", "nis", "nrs1", "mirimage", "guider1")
+    }
+
+
+def test_five_thresholds_cost_one_upstream_and_five_times_jump_to_rate(new_run):
+    run = new_run("nrcb1")
+    thresholds = {f"t{value}": {"jump": {"rejection_threshold": float(value)}} for value in (2, 3, 5, 6, 7)}
+    ran = run.jobs(variants=thresholds, keep="none")
+    numbers = {rule: sum(1 for of, _ in ran if of == rule) for rule, _ in ran}
+    upstream = ("dq_init", "saturation", "superbias", "refpix", "linearity", "persistence", "dark_current")
+    assert numbers == dict.fromkeys(upstream, 1) | dict.fromkeys(("jump", "ramp_fit", "rate"), 6)
+    (folder,) = run.folder.glob("results/*_nrcb1")
+    assert {path.name.rpartition("_")[2] for path in folder.rglob("*.fits")} == {"rate.fits", "rateints.fits"}
+    assert len(list(folder.rglob("*.fits"))) == 12
+    assert report.main([str(run.folder / "results")]) == 0
+    with open(run.folder / "results/summary.tsv", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert [row["variant"] for row in rows] == ["", *thresholds]
+    jumps = [float(row["groups_jump"]) for row in rows[1:]]
+    assert jumps == sorted(jumps, reverse=True) and jumps[0] > jumps[-1]
+
+
+def test_a_variant_that_fails_stops_nothing_else_and_is_made_once_it_can_be(new_run):
+    run = new_run("nrcb1")
+    (run.folder / "mask.fits").write_text("no FITS")
+    bad = {"clean_flicker_noise": {"skip": False, "user_mask": "mask.fits"}}
+    text = run(status=1, variants={"bad": bad, "strict": VARIANTS["strict"]})
+    (folder,) = run.folder.glob("results/*_nrcb1")
+    assert "1 of 3 exposures and variants are not finished" in text
+    assert f"{folder.name} (bad): clean_flicker_noise: " in text
+    assert len(list(folder.glob("*_rate.fits"))) == 1 and len(list(folder.glob("variants/strict/*_rate.fits"))) == 1
+    assert not list(folder.glob("variants/bad/*.fits*"))
+    del bad["clean_flicker_noise"]["user_mask"]
+    ran = run.jobs(variants={"bad": bad, "strict": VARIANTS["strict"]})
+    assert ran == {(step, "nrcb1/bad") for step in ("clean_flicker_noise", "ramp_fit", "rate")}
