@@ -10,7 +10,7 @@ import pytest
 
 from rampflow.kernels import waiting
 from rampflow.warmstart import client, compiling, server
-from rampflow.warmstart.preload import Imports
+from rampflow.warmstart.imports import Imports
 
 WORKFLOW = Path(client.__file__).parents[2]
 #: The kernels of this step are few and small.
@@ -46,10 +46,11 @@ def test_runs_that_compile_the_same_at_once_leave_everything_for_the_next(tmp_pa
     """Three at once, of two processes each, for two kinds of processors; nobody compiles any of it again."""
     runs = [python(COMPILE, tmp_path, **more) for more in ({}, {}, {"NUMBA_CPU_NAME": "generic"})]
     for run in runs:
-        out, err = run.communicate(timeout=300)
+        out, err = run.communicate(timeout=600)
         before, failed, after = out.split()
-        assert (int(before) > 3, failed, after, run.returncode) == (True, "[]", "0", 0), err
-        assert err.count("kernels compiled in") == 1 and str(tmp_path) in err
+        assert (failed, after, run.returncode) == ("[]", "0", 0), err
+        # One that comes late finds what others have compiled.
+        assert err.count("kernels compiled in") == (int(before) > 0) and (str(tmp_path) in err) == (int(before) > 0)
     for more in ({}, {"NUMBA_CPU_NAME": "generic"}):
         again = python(COUNT, tmp_path, **more)
         out, err = again.communicate(timeout=60)
@@ -107,7 +108,7 @@ def test_callers_wait_for_what_they_call_and_the_longest_chain_comes_first():
 def test_a_job_waits_for_the_kernels_of_its_step_and_for_no_others(monkeypatch):
     imports = Imports([STEP, "superbias"], 1)
     assert not imports.ready(STEP) and imports.ready("references")
-    imports._known = True
+    imports._known, imports._compiling = True, compiling
     missing = []
     monkeypatch.setattr(compiling, "missing", lambda kernels: [kernel for kernel in kernels if kernel in missing])
     import rampflow.drivers.charge_migration  # noqa: F401
@@ -130,12 +131,12 @@ def test_a_job_that_waits_is_held_and_forgotten_when_it_is_gone(tmp_path, monkey
         served._accept()
         while not served.held:
             served._hear(served._wait(5))
-        served._release(set())
+        served._release()
         assert asked[-1] == "jump" and len(served.held) == 1 and not served.children
         job.kill()
         # Its streams are the caller's, too.
         job.wait()
-        served._release(served._wait(5))
+        served._forget_gone(served._wait(5))
         assert not served.held
         job.communicate()
     served.listener.close()
@@ -144,10 +145,8 @@ def test_a_job_that_waits_is_held_and_forgotten_when_it_is_gone(tmp_path, monkey
 @pytest.mark.parametrize("more", [(), ("--all",)])
 def test_the_command_says_what_is_there(more, monkeypatch, capsys):
     """With nothing to compile; that it compiles is seen above, in less time than all kernels take."""
-    from rampflow.warmstart import preload
-
     asked = []
-    monkeypatch.setattr(preload, "preload", lambda: asked.append("some") or [])
+    monkeypatch.setattr(compiling, "preload", lambda: asked.append("some") or [])
     monkeypatch.setattr(compiling, "import_all", lambda: asked.append("all"))
     monkeypatch.setattr(compiling, "missing", lambda _: [])
     assert compiling.main(more) == 0

@@ -24,7 +24,7 @@ from typing import Any
 from numba import boolean, float32, float64, int32, int64, njit, uint8, uint16, uint32
 from numba.types import Array, BaseTuple
 
-from rampflow.kernels.kept import Kept
+from rampflow.kernels.kept import CodeFiles
 from rampflow.kernels.waiting import declare
 
 _PACKAGE = __name__.partition(".")[0]
@@ -46,7 +46,7 @@ def kernel(signature: Any = None, **options: Any) -> Callable[[Callable[..., Any
         # Nobody calls kernels from C: the entry for that would take an eighth of the time that compiling takes.
         dispatcher = njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
         # There is no public way to say what else the machine code depends on, and where it is kept.
-        dispatcher._cache._cache_file = Kept(
+        dispatcher._cache._cache_file = CodeFiles(
             dispatcher._cache, str(sys.modules[function.__module__].__file__), _state(function.__module__)
         )
         if signatures:

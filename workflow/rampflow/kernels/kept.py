@@ -21,7 +21,7 @@ from numba.core.serialize import dumps
 VARIABLE = "RAMPFLOW_KERNELS"
 
 
-class Kept:
+class CodeFiles:
     """Files of one function, in the place of numba's index.
 
     Parameters

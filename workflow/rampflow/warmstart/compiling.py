@@ -9,13 +9,14 @@ import importlib
 import os
 import pkgutil
 import select
-import signal
 import socket
 import sys
 import time
 from dataclasses import dataclass
 
 from rampflow.kernels import modules_under, waiting
+from rampflow.warmstart import child
+from rampflow.warmstart.preload import preload
 
 #: Processes beyond which kernels wait for those that they call and none is faster.
 MOST = 8
@@ -163,7 +164,7 @@ def _fork(kernels, others):
         return Worker(process, ours)
     status = 1
     try:
-        become_worker()
+        child.begin()
         for channel in (ours, *(other.channel for other in others)):
             # A process ends when nobody can send it anything any more.
             channel.close()
@@ -177,16 +178,6 @@ def _fork(kernels, others):
         status = 0
     finally:
         os._exit(status)
-
-
-def become_worker():
-    """Be ended by signals, and by the end of the process that has made this one."""
-    from rampflow.warmstart.server import end_with
-
-    end_with(os.getppid())
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def missing(kernels):
@@ -251,8 +242,6 @@ def main(arguments=None):
         if options.all:
             import_all()
         else:
-            from rampflow.warmstart.preload import preload
-
             list(preload())
     except RuntimeError as error:
         if "no locator" not in str(error):

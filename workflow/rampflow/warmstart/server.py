@@ -5,7 +5,6 @@ a job does is in `rampflow.warmstart.client`, which imports next to nothing beca
 """
 
 import contextlib
-import ctypes
 import gc
 import marshal
 import os
@@ -23,12 +22,12 @@ from pathlib import Path
 from rampflow.io import owners
 from rampflow.io.shared_files import private_folder
 from rampflow.warmstart.caller import Caller
+from rampflow.warmstart.child import end_with, execute
 from rampflow.warmstart.client import VARIABLE, ticket
-from rampflow.warmstart.preload import Imports
+from rampflow.warmstart.imports import Imports
 
 #: Seconds without a job after which a server ends.
 IDLE = 900
-_PR_SET_PDEATHSIG = 1
 #: Signals that mean something else to the server than to a job.
 _HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
 
@@ -36,23 +35,6 @@ _HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
 def _signal(process, number):
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, number)
-
-
-def end_with(parent):
-    """Have the system kill this process when its parent ends, where it can (Linux).
-
-    Raises
-    ------
-    SystemExit
-        The parent has ended already.
-    """
-    with contextlib.suppress(AttributeError):
-        _PROCESS.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-_PROCESS = ctypes.CDLL(None)
 
 
 class Server:
@@ -124,13 +106,14 @@ class Server:
             if reader in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(reader, 4096)
+            self._forget_gone(ready)
             for connection in [c for c in self.children if c.fileno() in ready]:
                 # The only thing a waiting job can say is that it is gone.
                 self._kill(connection)
             self._hear(ready)
             if self.listener.fileno() in ready:
                 self._accept()
-            self._release(ready)
+            self._release()
             self._reap()
             if self.children or self.held:
                 busy = time.monotonic()
@@ -188,15 +171,16 @@ class Server:
                     self.callers.remove(caller)
                 caller.close()
 
-    def _release(self, ready):
-        """Give a child to those whose kernels are there; forget those that are gone."""
+    def _forget_gone(self, ready):
+        """Forget callers that were held and are gone: the only thing that they can say."""
+        for caller in [held for held in self.held if held.connection.fileno() in ready]:
+            self.held.remove(caller)
+            caller.close()
+
+    def _release(self):
+        """Give a child to those whose kernels are there."""
         known = {}
         for caller in list(self.held):
-            if caller.connection.fileno() in ready:
-                # The only thing that it can say.
-                self.held.remove(caller)
-                caller.close()
-                continue
             step = caller.step()
             if step not in known:
                 known[step] = self.ready(step)
@@ -248,7 +232,7 @@ class Server:
             for target, stream in enumerate(caller.streams):
                 os.dup2(stream, target)
             caller.close_streams()
-            status = _execute(script)
+            status = execute(script)
         finally:
             # Not the interpreter's own end: the server's exit handlers are not the child's.
             for stream in (sys.stdout, sys.stderr):
@@ -275,29 +259,6 @@ class Server:
         _signal(child, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(child, 0)
-
-
-def _execute(script):
-    """Run a script file as the main program and return its exit status."""
-    import types
-
-    main = types.ModuleType("__main__")
-    main.__file__ = script
-    main.__builtins__ = __builtins__
-    sys.modules["__main__"] = main
-    sys.argv = [script]
-    sys.path[0] = os.path.dirname(script)
-    try:
-        exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)
-    except SystemExit as end:
-        if end.code is None or isinstance(end.code, int):
-            return end.code or 0
-        print(end.code, file=sys.stderr)
-        return 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        return 1
-    return 0
 
 
 def start(folder, steps=(), cores=1):
