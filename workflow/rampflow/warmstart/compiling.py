@@ -263,6 +263,5 @@ def main(arguments=None):
 
 def processor():
     """Name the kind of processor that kernels are compiled for."""
-    return (
-        os.environ.get("NUMBA_CPU_NAME") or f"this one ({waiting.declared()[0].targetctx.codegen().magic_tuple()[1]})"
-    )
+    name = waiting.declared()[0].targetctx.codegen().magic_tuple()[1]
+    return f"{name} processors" if os.environ.get("NUMBA_CPU_NAME") else f"processors as this one ({name})"
