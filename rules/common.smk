@@ -302,7 +302,7 @@ def start_server():
     global SERVER
     tell_progress()
     RUN.begin(workflow)
-    SERVER = server.start(STATE, PLAN.steps)
+    SERVER = server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1)
     RUN.interruption.spare(SERVER)
 
 
@@ -337,4 +337,4 @@ if not RUN.grouped:
 # On a node hooks are not called.
 if cluster.runs_group():
     RUN.begin_scratch()
-    RUN.interruption.spare(server.start(STATE, PLAN.steps))
+    RUN.interruption.spare(server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1))
