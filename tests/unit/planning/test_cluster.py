@@ -52,6 +52,7 @@ def test_only_the_process_that_runs_a_group_has_a_server(arguments, runs):
         (["--target-jobs", "jump:exposure=a", "rate:exposure=a", "dq_init:exposure=b", "--force"], {}, ["a", "b"]),
         (["--target-jobs", "jump:exposure=a"], {"NIRISS": {"persistence": {"chain": True}}}, None),
         (["--target-jobs", "portion:portion=0001,run=x"], {}, None),
+        (["--target-jobs", "jump:exposure=a,variant=/variants/v", "rate:exposure=a,variant="], {}, ["a"]),
         (["--target-jobs", "jump:exposure=a", "references:"], {}, None),
         (["--cores", "2"], {}, None),
     ],
@@ -172,9 +173,12 @@ class Demanded:
     def products_of(self, _):
         return ["rate", "rateints"]
 
-    def links(self):
+    def all_links(self):
         self.asked += 1
         return {}
+
+    def variants_of(self, exposure):
+        return [f"{exposure}/variants/v"] if exposure == "a" else []
 
     def failed(self):
         return self.without
@@ -185,10 +189,10 @@ def test_a_division_is_made_once_for_each_answer_and_knows_what_is_left(tmp_path
     division = portions.Division(demand, 2)
     assert [division[name] for name in ("0001", "0002", "0003")] == [["a", "b"], ["c", "d"], ["e"]]
     assert division.unfinished(lambda _: True) == ["0001", "0002", "0003"] and demand.asked == 1
-    for exposure in "abce":
-        (tmp_path / exposure).mkdir()
+    for branch in ("a", "a/variants/v", "b", "c", "e"):
+        (tmp_path / branch).mkdir(parents=True)
         for kind in ("rate", "rateints"):
-            (tmp_path / exposure / f"{exposure}_{kind}.fits").touch()
+            (tmp_path / branch / f"{branch[0]}_{kind}.fits").touch()
     # What is there has to stand, too.
     assert division.unfinished(lambda exposure: exposure != "e") == ["0002", "0003"]
     assert division.left == {"d", "e"}

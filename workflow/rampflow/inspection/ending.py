@@ -33,8 +33,7 @@ def unfinished(results, exposures, interrupted=None, finished=0):
         The lines.
     """
     wanted = frozenset(exposures)
-    results = Results(results, map(exposure_of, wanted))
-    found = [each for one in gather(results) for each in (one, *one.variants)]
+    found = [each for one in gather(Results(results, map(exposure_of, wanted))) for each in (one, *one.variants)]
     left = [one for one in found if one.state != "complete" and one.root in wanted]
     said, states = [], defaultdict(list)
     for one in left:

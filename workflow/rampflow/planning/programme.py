@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rampflow.planning.progress import Progress, duration
+from rampflow.settings.branches import told
 
 #: Seconds between two looks at the records, and at least between two lines where they cannot be written over.
 _LOOK, _BETWEEN = 10.0, 60.0
@@ -124,16 +125,17 @@ class ProgrammeProgress(Progress):
 
     def _failures(self) -> list[str]:
         """Return what portions have said of jobs that failed since the last look."""
-        found = []
+        found: list[str] = []
+        names = {told(branch): branch for branch in self._to_do}
         for path in self._logs():
             with open(path, "rb") as file:
                 file.seek(self._read.get(path, 0))
                 text, _, _ = file.read().rpartition(b"\n")
             self._read[path] = self._read.get(path, 0) + (len(text) + 1 if text else 0)
             for line in text.decode(errors="replace").splitlines():
-                exposure = line.removeprefix("rampflow: ").partition(": ")[0]
-                if _FAILURE in line and exposure in self._to_do and exposure not in self._failed:
-                    self._failed.add(exposure)
+                branch = names.get(line.removeprefix("rampflow: ").partition(": ")[0])
+                if _FAILURE in line and branch is not None and branch not in self._failed:
+                    self._failed.add(branch)
                     if len(self._failed) <= _SAID:
                         found.append(line.removeprefix("rampflow: "))
         return found
