@@ -168,7 +168,7 @@ class Demanded:
     def __init__(self, folder, names):
         self.results, self.plan, self.answers = str(folder), self, self
         self.exposures, self.version, self.without = names, 1, ()
-        self.asked = 0
+        self.asked, self.variants = 0, []
 
     def products_of(self, _):
         return ["rate", "rateints"]
@@ -178,7 +178,7 @@ class Demanded:
         return {}
 
     def variants_of(self, exposure):
-        return [f"{exposure}/variants/v"] if exposure == "a" else []
+        return [f"{exposure}/variants/{name}" for name in self.variants]
 
     def failed(self):
         return self.without
@@ -189,16 +189,24 @@ def test_a_division_is_made_once_for_each_answer_and_knows_what_is_left(tmp_path
     division = portions.Division(demand, 2)
     assert [division[name] for name in ("0001", "0002", "0003")] == [["a", "b"], ["c", "d"], ["e"]]
     assert division.unfinished(lambda _: True) == ["0001", "0002", "0003"] and demand.asked == 1
-    for branch in ("a", "a/variants/v", "b", "c", "e"):
-        (tmp_path / branch).mkdir(parents=True)
+    for exposure in "abce":
+        (tmp_path / exposure).mkdir()
         for kind in ("rate", "rateints"):
-            (tmp_path / branch / f"{branch[0]}_{kind}.fits").touch()
+            (tmp_path / exposure / f"{exposure}_{kind}.fits").touch()
     # What is there has to stand, too.
     assert division.unfinished(lambda exposure: exposure != "e") == ["0002", "0003"]
     assert division.left == {"d", "e"}
     demand.version, demand.without = 2, ("d",)
     assert division.unfinished(lambda _: True) == [] and division["0002"] == ["c", "e"]
     assert demand.asked == 2
+    # A variant that is not there leaves its exposure unfinished.
+    demand.variants = ["strict"]
+    for exposure in "ab":
+        (tmp_path / exposure / "variants/strict").mkdir(parents=True)
+        for kind in ("rate", "rateints"):
+            (tmp_path / exposure / f"variants/strict/{exposure}_{kind}.fits").touch()
+    assert division.unfinished(lambda _: True) == ["0002"]
+    assert division.left == {"c/variants/strict", "e/variants/strict"}
 
 
 def test_a_portion_inherits_what_its_run_was_told():

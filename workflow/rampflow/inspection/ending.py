@@ -33,7 +33,8 @@ def unfinished(results, exposures, interrupted=None, finished=0):
         The lines.
     """
     wanted = frozenset(exposures)
-    found = [each for one in gather(Results(results, map(exposure_of, wanted))) for each in (one, *one.variants)]
+    looked_at = gather(Results(results, map(exposure_of, wanted)))
+    found = [each for one in looked_at for each in (one, *one.variants)]
     left = [one for one in found if one.state != "complete" and one.root in wanted]
     said, states = [], defaultdict(list)
     for one in left:
