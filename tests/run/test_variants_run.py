@@ -4,10 +4,13 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from conftest import _new_run
 
-from rampflow.inspection import check, report
+from rampflow.errors import RampflowError
+from rampflow.inspection import check, comparison, pixel, report, whatif
 
 VARIANTS = {
     "strict": {"jump": {"rejection_threshold": 3.0}},
@@ -169,3 +172,95 @@ def test_a_variant_that_fails_stops_nothing_else_and_is_made_once_it_can_be(new_
     del bad["clean_flicker_noise"]["user_mask"]
     ran = run.jobs(variants={"bad": bad, "strict": VARIANTS["strict"]})
     assert ran == {(step, "nrcb1/bad") for step in ("clean_flicker_noise", "ramp_fit", "rate")}
+
+
+# --- looked at -----------------------------------------------------------------------------------------------
+
+
+def rows_of(varied, tmp_path, detector):
+    """What ``rampflow compare --variants`` writes of an exposure, by variant."""
+    assert comparison.main([str(varied.folder / "results"), "--variants", "--json", str(tmp_path / "rows.json")]) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    return {row["variant"]: row for row in rows if row["exposure"].endswith(f"_{detector}")}
+
+
+def test_variants_are_put_side_by_side_by_numbers_that_are_in_the_products(varied, tmp_path, capsys):
+    rows = rows_of(varied, tmp_path, "nrcalong")
+    assert list(rows) == [None, "even", "likely", "straight", "strict"]
+    assert "nrcalong:" in capsys.readouterr().out
+    (folder,) = varied.folder.glob("results/*_nrcalong")
+    rate, error, flags = (fits.getdata(folder / f"{folder.name}_rate.fits", name) for name in ("SCI", "ERR", "DQ"))
+    other, more = (fits.getdata(folder / "variants/even" / f"{folder.name}_rate.fits", name) for name in ("SCI", "DQ"))
+    used = np.isfinite(rate) & np.isfinite(other) & (((flags | more) & (1 | 1 << 31)) == 0)
+    found = rows["even"]
+    assert found["rate"] == pytest.approx(np.median(other[used]))
+    assert found["differing"] == pytest.approx(np.mean(rate[used] != other[used])) and found["differing"] > 0.9
+    far = used & (rate != other) & (error > 0)
+    assert found["difference"] == pytest.approx(np.median(np.abs(rate - other)[far] / error[far]), rel=1e-5)
+    assert (rows[None]["differing"], rows[None]["difference"]) == (0, None)
+    groups = fits.getdata(folder / "variants/strict" / f"{folder.name}_jump.fits", "GROUPDQ")
+    pixels = fits.getdata(folder / f"{folder.name}_jump.fits", "PIXELDQ")
+    assert rows["strict"]["groups_jump"] == pytest.approx(np.mean((groups[..., (pixels & 1 << 31) == 0] & 4) != 0))
+    assert rows["strict"]["groups_jump"] > rows[None]["groups_jump"]
+
+
+def test_what_a_variant_changes_is_told(varied, tmp_path):
+    rows = rows_of(varied, tmp_path, "nrcb1")
+    assert rows["strict"]["changes"] == "jump.rejection_threshold = 3.0 (4.0)"
+    assert rows["straight"]["changes"] == "linearity off, jump.rejection_threshold = 5.0 (4.0)"
+    assert [rows[name]["first"] for name in ("strict", "likely", "even")] == ["jump", "ramp_fit", "refpix"]
+
+
+def test_a_time_series_has_the_light_of_each_integration(varied, tmp_path):
+    rows = rows_of(varied, tmp_path, "nrcalong")
+    (folder,) = varied.folder.glob("results/*_nrcalong")
+    cube, flags = (fits.getdata(folder / f"{folder.name}_rateints.fits", name) for name in ("SCI", "DQ"))
+    good = (np.isfinite(cube) & ((flags & (1 | 1 << 31)) == 0)).all(axis=0)
+    assert rows[None]["light"] == pytest.approx([frame[good].mean(dtype=float) for frame in cube])
+    assert all(len(row["light"]) == 3 and row["light_scatter"] > 0 for row in rows.values())
+
+
+def test_results_without_variants_have_none_to_compare(finished, capsys):
+    assert comparison.main([str(finished.folder / "results"), "--variants"]) == 2
+    assert "no run has made variants there" in capsys.readouterr().err
+
+
+def test_a_variant_is_compared_with_its_exposure_array_by_array(varied):
+    (folder,) = varied.folder.glob("results/*_nrcb1")
+    found = comparison.compare(folder, folder / "variants/likely", ["rate", "dark_current"])
+    assert set(found["product"]) == {"rate"} and found["problem"].isna().all()
+    # Variants below a folder are no second products of its names.
+    assert comparison.compare(folder, folder, ["rate"])["differs"].sum() == 0
+
+
+def test_a_pixel_of_a_variant_has_the_ramp_that_it_shares(varied):
+    (folder,) = varied.folder.glob("results/*_nrcb1")
+    ours, plain = (pixel.pixel(folder.parent, folder.name, 20, 12, variant=name) for name in ("likely", None))
+    assert ours.text().startswith(f"{folder.name} (likely)")
+    assert ours.frame().equals(plain.frame())
+    assert ours.sources.value("ramp_fit", "algorithm") == "LIKELY" != plain.sources.value("ramp_fit", "algorithm")
+    value = fits.getdata(folder / "variants/likely" / f"{folder.name}_rate.fits", "SCI")[11, 19]
+    assert ours.rates["rate"][0]["SCI"] == pytest.approx(value)
+    with pytest.raises(RampflowError, match="no variant 'likly' of it; did you mean likely"):
+        pixel.pixel(folder.parent, folder.name, 20, 12, variant="likly")
+
+
+def test_the_report_has_a_section_for_variants_and_what_is_wrong_with_one(changed):
+    (broken,) = changed.folder.glob("results/*_nrcb1/variants/strict/record/jump.json")
+    broken.unlink()
+    assert report.main([str(changed.folder / "results")]) == 0
+    page = (changed.folder / "results/report.html").read_text()
+    assert page.count("<h4>Variants</h4>") == 3 and page.count('aria-label="light curves') == 1
+    assert "variant strict: jump: " in page
+    with open(changed.folder / "results/summary.tsv", newline="") as file:
+        rows = {(row["detector"], row["variant"]): row for row in csv.DictReader(file, delimiter="\t")}
+    assert rows["NRCB1", "strict"]["state"] != "complete" and rows["NRCB1", ""]["state"] == "complete"
+    assert len(rows) == 13
+
+
+def test_what_another_value_of_a_variant_would_do_is_told_beforehand(varied, capsys):
+    setting = "variants.strict.jump.rejection_threshold=3.5"
+    assert whatif.main([str(varied.folder / "results"), setting]) == 1
+    said = capsys.readouterr().out
+    assert "9 jobs of 3 variants of exposures would run" in said
+    assert "jump: rejection_threshold" in said
