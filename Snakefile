@@ -14,7 +14,7 @@ report: "workflow/report/workflow.rst"
 
 rule all:
     input:
-        portions if RUN.portioned else products,
+        wanted,
         answers(),
         RUN.unusable,
 
@@ -22,6 +22,11 @@ rule all:
 include: "rules/references.smk"
 include: "rules/unanswered.smk"
 include: "rules/unusable.smk"
+
+
+if RUN.copies.any():
+
+    include: "rules/retrieve.smk"
 
 
 if DEMAND.masks.python:

@@ -19,7 +19,7 @@ FLOORS = (
     ("steps", "counting"),
     ("crds",),
     ("jobs",),
-    ("drivers",),
+    ("drivers", "stores"),
     ("planning",),
     ("inspection",),
     ("warmstart",),

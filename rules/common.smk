@@ -50,6 +50,7 @@ from snakemake.settings.enums import Quietness
 from rampflow.crds.lock import named
 from rampflow.jobs.provenance import code_digest
 from rampflow.planning import cluster, masks
+from rampflow.planning.portions import inherited
 from rampflow.planning.progress import Progress
 from rampflow.planning.run import ANSWERED, STATE, USABLE, Run
 from rampflow.warmstart import server
@@ -67,7 +68,7 @@ PLAN = RUN.plan
 DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
 # Where what is made of an exposure lies: of variants, where there are any, beside what is made without one.
-BRANCH = FOLDER + ("{variant}" if PLAN.variants else "")
+BRANCH = f"{FOLDER}{{variant}}" if PLAN.variants else FOLDER
 # The first product of a branch is that of its last job.
 PROGRESS = Progress(lambda: branches_with_jobs(), lambda branch: DEMAND.products_of(branch)[0])
 
@@ -80,12 +81,7 @@ wildcard_constraints:
 
 def branch_in(wildcards):
     """The branch of a job: its exposure, or a variant of it."""
-    return wildcards.exposure + wildcards.get("variant", "")
-
-
-def products(wildcards):
-    """What the run makes; which variants differ, and from where, is settled with CRDS's answers."""
-    return DEMAND.products
+    return f"{wildcards.exposure}{wildcards.get('variant', '')}"
 
 
 def judged(step, inputs):
@@ -112,6 +108,15 @@ def stands(step, branch):
 
 def uncal(wildcards):
     return RUN.raw(wildcards.exposure) or []
+
+
+def copy(wildcards):
+    """The copy of a raw file that lies in a store."""
+    return RUN.copies.copy(wildcards.exposure) or []
+
+
+def stored(wildcards):
+    return RUN.copies.request(wildcards.exposure)
 
 
 def previous(step, kind=""):
@@ -143,7 +148,7 @@ def last_product(kind=""):
 
 def last_is_kept_by_name(wildcards):
     """Whether the last step's product stays a file of its own beside the count rates."""
-    return DEMAND.keeps_by_name(DEMAND.chain(wildcards.exposure).final)
+    return DEMAND.keeps_by_name(DEMAND.chain(branch_in(wildcards)).final)
 
 
 def final(kind):
@@ -152,7 +157,7 @@ def final(kind):
 
 def shown(path, caption, title):
     """Have `snakemake --report` show a product."""
-    labels = {"exposure": "{exposure}" + BRANCH.removeprefix(FOLDER), "product": title}
+    labels = {"exposure": f"{{exposure}}{BRANCH.removeprefix(FOLDER)}", "product": title}
     return report(path, caption=f"../workflow/report/{caption}.rst", category="Products", labels=labels)
 
 
@@ -221,7 +226,7 @@ def science_mask(step):
 
 
 def mask_request(wildcards):
-    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure])
+    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure], RUN.copies.copy(wildcards.exposure))
 
 
 def settings(step):
@@ -229,8 +234,8 @@ def settings(step):
 
 
 def skipped(step):
-    """The steps that are skipped on the way to a step, and who says so; its product says SKIPPED."""
-    return lambda wildcards: DEMAND.chain(branch_in(wildcards)).skipped_before(step)
+    """The steps that are skipped on the way to a step, and why; its product says so."""
+    return lambda wildcards: DEMAND.skipped(step, branch_in(wildcards))
 
 
 def code(step):
@@ -243,8 +248,13 @@ def calibrated_ramp(wildcards):
     return f"{RUN.results}/{DEMAND.product(DEMAND.chain(branch).before_fit, '', branch)}"
 
 
-def portions(wildcards):
-    """What a run on a cluster asks for whose jobs are local runs of some exposures."""
+def wanted(wildcards):
+    """What the run asks for: its final products; if its jobs are local runs of some exposures, these.
+
+    Which variants differ, and from where, is settled with CRDS's answers.
+    """
+    if not RUN.is_divided(workflow):
+        return DEMAND.products
     RUN.let_records_decide(workflow)
     checkpoints.references.get()
     RUN.answered()
@@ -302,14 +312,14 @@ def stop_server(outcome):
 
 
 def threads_for(wildcards):
-    return RUN.threads(wildcards.exposure)
+    return RUN.needs.threads(wildcards.exposure)
 
 
 # What a job asks for; after a failure more.
 NEEDS = {
-    "mem_mb": lambda wildcards, threads, attempt: RUN.memory(wildcards.exposure, threads) * attempt,
-    "runtime": lambda wildcards, attempt: RUN.minutes(wildcards.exposure) * attempt,
-    "disk_mb": lambda wildcards, attempt: RUN.disk(wildcards.exposure) * attempt,
+    "mem_mb": lambda wildcards, threads, attempt: RUN.needs.memory(wildcards.exposure, threads) * attempt,
+    "runtime": lambda wildcards, attempt: RUN.needs.minutes(wildcards.exposure) * attempt,
+    "disk_mb": lambda wildcards, attempt: RUN.needs.disk(wildcards.exposure) * attempt,
 }
 
 

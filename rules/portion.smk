@@ -1,5 +1,5 @@
 rule portion:
-    """Work on some exposures in one job of a cluster: an ordinary run, on its node."""
+    """Work on some exposures: an ordinary run, as one job of a cluster, or one after the other."""
     input:
         answers(),
     output:
@@ -8,12 +8,15 @@ rule portion:
         f"{RUN.results}/runs/{{run}}/{{portion}}.log",
     conda:
         "../envs/rampflow.yaml"
-    threads: lambda wildcards: RUN.portion_threads(wildcards.portion)
+    threads: lambda wildcards: RUN.needs.portion_threads(RUN.portions[wildcards.portion])
     resources:
-        mem_mb=lambda wildcards, threads, attempt: RUN.portion_memory(wildcards.portion, threads) * attempt,
-        runtime=lambda wildcards, attempt: RUN.portion_minutes(wildcards.portion) * attempt,
-        disk_mb=lambda wildcards: RUN.portion_disk(wildcards.portion),
+        mem_mb=lambda wildcards, threads, attempt: attempt
+        * RUN.needs.portion_memory(RUN.portions[wildcards.portion], threads),
+        runtime=lambda wildcards, attempt: attempt * RUN.needs.portion_minutes(RUN.portions[wildcards.portion]),
+        disk_mb=lambda wildcards: RUN.needs.portion_disk(RUN.portions[wildcards.portion]),
     params:
-        exposures=lambda wildcards: RUN.portion(wildcards.portion),
+        exposures=lambda wildcards: RUN.portions[wildcards.portion],
+        on_cluster=ON_CLUSTER,
+        inherited=inherited(workflow, ON_CLUSTER),
     script:
         "../scripts/portion.py"

@@ -6,8 +6,10 @@ rule rate:
         # Nothing is read: but a job whose exposure is asked about anew has to be thought over anew.
         references=references("rate"),
     output:
-        rate=shown(final("rate"), "rate", "count rates"),
+        # The first is the same file as its input: Snakemake gives outputs their times in this order, and refuses one
+        # that is older than an input.
         rateints=shown(final("rateints"), "rateints", "count rates of integrations"),
+        rate=shown(final("rate"), "rate", "count rates"),
         record=record("rate"),
     log:
         logfile("rate"),

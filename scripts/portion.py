@@ -1,4 +1,4 @@
-"""Work on some exposures in one job of a cluster."""
+"""Work on some exposures in one job."""
 
 from rampflow.warmstart.client import handoff
 
@@ -8,5 +8,7 @@ import sys
 
 from rampflow.planning import portions
 
-memory = snakemake.resources.mem_mb
-sys.exit(portions.run(snakemake.params.exposures, snakemake.threads, memory, snakemake.config, snakemake.log[0]))
+told = snakemake.params.inherited
+if snakemake.params.on_cluster:
+    told = [*told, "--resources", f"mem_mb={snakemake.resources.mem_mb}"]
+sys.exit(portions.run(snakemake.params.exposures, snakemake.threads, told, snakemake.config, snakemake.log[0]))

@@ -12,8 +12,16 @@ from numba.core.typeinfer import register_dispatcher
 
 from rampflow import kernels
 
-# The same examples in every run, which leaves nothing behind; the first of them may compile a kernel.
-hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=50, database=None)
+# The same examples in every run, which leaves nothing behind; the first of them may compile a kernel, and the machine
+# may have more to do.
+hypothesis.settings.register_profile(
+    "seeded",
+    derandomize=True,
+    deadline=None,
+    max_examples=50,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("seeded")
 
 

@@ -84,6 +84,10 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
+    def point(self, x, y):
+        """Move the mouse to a place."""
+        self("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
     def picture(self, path):
         """Keep a picture of the whole page."""
         shown = self("Page.captureScreenshot", captureBeyondViewport=True)

@@ -144,6 +144,30 @@ def test_a_click_shows_the_numbers_of_the_arrays(place, page):
     assert view_of(browser).items() >= {"exposure": place[1], "x": str(x + 1), "y": str(y + 1)}.items()
 
 
+def test_the_ramps_follow_the_pointer_and_are_those_of_the_tapped_pixel_when_it_leaves(place, page):
+    browser = page(product="linearity", integration=2, x=5, y=9)
+    drawn = f"""{MODEL.format("ramp")}.renderers.filter((one) => one.glyph.type === "Line" && one.visible)
+      .map((one) => [one.data_source.data.step[0], [...one.data_source.data.value]])"""
+    title = f"{MODEL.format('ramp')}.title.text"
+    for x, y in ((12, 20), (30, 7), (31, 7)):
+        browser.point(*at(browser, x, y))
+        browser.wait(f"{title}.startsWith('x {x}, y {y}, integration 2')")
+        for step, values in dict(browser.run(drawn)).items():
+            if step != "uncal":
+                ramp = array(place, step, "SCI")[1, :, y - 1, x - 1].astype(float)
+                np.testing.assert_array_equal(values, ramp - ramp[~np.isnan(ramp)][0])
+    assert "numpy [8, 4]" in browser.run(TEXT)
+    browser.point(5, 5)
+    browser.wait(f"{title}.startsWith('x 5, y 9, integration 2')")
+    browser.click(*middle(browser, "follow"))
+    browser.wait(f"!{MODEL.format('follow')}.active")
+    browser.point(*at(browser, 12, 20))
+    browser.click(*middle(browser, "next"))
+    browser.wait(f"({TEXT}).includes('choose a flag first')")
+    assert browser.run(title).startswith("x 5, y 9")
+    assert view_of(browser).items() >= {"x": "5", "y": "9"}.items()
+
+
 def picture(browser):
     """The picture that is shown, first row lowest."""
     rows, columns, values = browser.run(f"""(() => {{

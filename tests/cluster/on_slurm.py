@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from servers.s3 import CREDENTIALS, ObjectServer
+
 HOME = Path(__file__).parents[2]
 
 #: Two steps are enough where each is a job: Snakemake starts twice for each.
@@ -41,6 +43,22 @@ def test_jobs_of_exposures_and_of_portions_make_the_bits_of_a_local_run(runs, ex
     before = runs.slurm.jobs()
     runs.finish(runs.start(cluster_job=what))
     assert not submitted(runs, before)
+
+
+@pytest.mark.parametrize("what", ["exposure", 2])
+def test_exposures_in_a_store_are_fetched_by_jobs_and_make_the_same_bits(runs, expected, what, monkeypatch):
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with ObjectServer() as store:
+        for path in Path(runs.config["exposures"]).parent.glob("*_uncal.fits"):
+            store.put(f"data/{path.name}", path.read_bytes())
+        far = {"exposures": "s3://archive/data/*_uncal.fits", "storage": {"endpoint_url": store.url}}
+        runs.config = runs.config | far
+        before = runs.slurm.jobs()
+        runs.finish(runs.start(cluster_job=what))
+        assert runs.products() == expected
+        assert len(submitted(runs, before)) == {"exposure": 3, 2: 2}[what]
+        assert is_free(runs)
 
 
 def test_jobs_of_single_steps_make_the_bits_of_a_local_run(runs, tmp_path_factory, programme):
@@ -88,7 +106,9 @@ def test_a_job_without_enough_memory_is_done_again_with_more(runs, expected):
     try:
         before = runs.slurm.jobs()
         runs.finish(runs.start(cluster_job="exposure"))
-        assert set(submitted(runs, before)) & {*runs.slurm.jobs("OUT_OF_MEMORY")}
+        # By which process of a job is killed, Slurm says the one or the other of it.
+        assert set(submitted(runs, before)) & {*runs.slurm.jobs("OUT_OF_MEMORY", "FAILED")}
+        assert "oom-kill event" in (runs.slurm.folder / "slurmd.log").read_text()
     finally:
         runs.slurm.start_node()
     assert runs.products() == expected

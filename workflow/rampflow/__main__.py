@@ -20,6 +20,7 @@ COMMANDS = {
     "inspect": ("rampflow.inspection.inspector", "look into every product in a browser: frames, ramps, flags"),
     "compare": ("rampflow.inspection.comparison", "hold products against others, of a run or of the archive"),
     "whatif": ("rampflow.inspection.whatif", "say what another context or configuration would do, before it runs"),
+    "fetch": ("rampflow.stores.fetch", "list the raw files of a programme, from the archive's search service"),
     "reproduce": ("rampflow.inspection.reproduce", "write the configuration that makes a product of jwst again"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }

@@ -12,7 +12,7 @@ from rampflow.io.shared_files import read_json
 from rampflow.jobs.source import Source
 from rampflow.jobs.spec import JobSpec
 from rampflow.jobs.step import Step, driver
-from rampflow.planning.exposures import root_name
+from rampflow.planning.listing import root_name
 from rampflow.settings.configuration import ConfigError, schema, schema_problems, steps, suggestion
 from rampflow.settings.parameters import as_typed
 from rampflow.settings.release import Release, kinds_of, load_release

@@ -115,7 +115,7 @@ def test_the_next_flagged_pixel_is_found_in_the_order_of_reading_and_round_again
     # A flag of pixels is in all frames: only one of them is looked at.
     assert planes.next_flagged(product, dq.HOT, (0, 0, 0, 0)) == ((0, 0, 11, 12), (0, 0))
     assert planes.next_flagged(product, dq.HOT, (0, 0, 11, 12)) == ((0, 0, 11, 12), (0, 0))
-    assert planes.next_flagged(product, dq.SATURATED, (1, 1, 3, 3))[0] is None
+    assert planes.next_flagged(product, dq.SATURATED, (1, 1, 3, 3)) == (None, None)
     # A search that would take long stops and says where.
     assert planes.next_flagged(product, dq.JUMP_DET, (0, 2, 0, 0), most=1) == (None, (0, 2))
 

@@ -28,7 +28,7 @@ def test_the_code_of_a_step_is_its_script_and_what_that_imports():
 
 def test_how_jobs_are_started_planned_and_reported_is_not_part_of_the_code():
     rooms = {path.stem for path in provenance.PACKAGE.iterdir() if not path.name.startswith("_")}
-    others = {"api", "counting", "crds", "inspection", "mock", "places", "planning", "settings", "warmstart"}
+    others = {"api", "counting", "crds", "inspection", "mock", "places", "planning", "settings", "stores", "warmstart"}
     assert others == rooms - provenance.PRODUCT_ROOMS
     files = provenance.code_files(provenance.script_of("ramp_fit"))
     used = {Path(file).parts[2].removesuffix(".py") for file in files if file.startswith("workflow")}

@@ -132,9 +132,10 @@ def test_a_portion_whose_head_has_ended_does_nothing(tmp_path, head):
     assert not (tmp_path / "a").exists()
 
 
-def test_a_portion_is_asked_for_once(monkeypatch):
+def test_a_portion_is_asked_for_once(monkeypatch, tmp_path):
     assert portions.asked_for() is None
-    monkeypatch.setenv(portions.EXPOSURES, "a b")
+    (tmp_path / "names.json").write_text('["a", "b"]')
+    monkeypatch.setenv(portions.EXPOSURES, str(tmp_path / "names.json"))
     assert portions.asked_for() == ["a", "b"]
     # Its own jobs are none.
     assert portions.asked_for() is None

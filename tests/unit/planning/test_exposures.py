@@ -12,8 +12,9 @@ from fuzz.fits_bytes import INT_TIMES, header, image, table, uncal
 
 from rampflow.io.raw_headers import Unreadable, examine
 from rampflow.planning import header_cache as module
-from rampflow.planning.exposures import GUIDE_STAR_TYPES, find_exposures, placeholder, root_name, survey
+from rampflow.planning.exposures import GUIDE_STAR_TYPES, find_exposures, placeholder, survey
 from rampflow.planning.header_cache import CACHE
+from rampflow.planning.listing import root_name
 from rampflow.planning.plan import Plan
 from rampflow.settings.configuration import ConfigError, schema
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 import pytest
 
 from rampflow.planning.answers import Answers
+from rampflow.planning.demand import Demand
 from rampflow.planning.exposures import placeholder
-from rampflow.planning.inapplicable import inapplicable
+from rampflow.planning.inapplicable import inapplicable, without_references
 from rampflow.planning.plan import Plan
 from rampflow.settings.chain import Chain
+from rampflow.steps import no_reference
 
 NONE = {"gain_factor": None}
+TRAPS = ("trapdensity", "persat", "trappars")
 
 
 def exposure(instrument="NIRCAM", shape=(2, 5, 64, 64), **header):
@@ -97,3 +100,36 @@ def test_what_is_kept_by_name_runs(tmp_path, keep, runs):
     assert {"group_scale", "gain_scale"} & set(answers.chain(one.root).steps) == {"gain_scale"}
     (tmp_path / "references.json").write_text("{}")
     assert {"group_scale", "gain_scale"} & set(answers.chain(one.root).steps) == runs
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "lacking"),
+    [
+        ({"mask": "m.fits", "dark": "N/A"}, {}, {"dark_current": ("dark",)}),
+        # What was not asked for, or is there, is no reason.
+        ({"trapdensity": "N/A", "persat": "N/A"}, {}, {}),
+        ({"saturation": "s.fits", "superbias": "N/A"}, {}, {"superbias": ("superbias",)}),
+        ({"emicorr": "N/A"}, {"emicorr": {"onthefly_corr_freq": None}}, {"emicorr": ("emicorr",)}),
+        ({"emicorr": "N/A"}, {"emicorr": {"onthefly_corr_freq": [390.625]}}, {}),
+        (dict.fromkeys(TRAPS, "N/A"), {"persistence": {"chain": False}}, {"persistence": TRAPS}),
+        (dict.fromkeys(TRAPS, "N/A"), {"persistence": {"chain": True}}, {}),
+        # ramp_fit says that it cannot go without.
+        ({"gain": "N/A", "readnoise": "N/A"}, {}, {}),
+    ],
+)
+def test_steps_without_references_are_known(names, values, lacking):
+    assert without_references(names, values) == lacking
+
+
+def test_a_step_without_references_is_left_out_unless_it_is_kept_by_name(tmp_path):
+    one = exposure("NIRISS", NFRAMES=1)
+    folder = tmp_path / one.root / "references"
+    folder.mkdir(parents=True)
+    (folder / "asked.json").write_text(json.dumps({"references": dict.fromkeys(TRAPS, "N/A")}))
+    (tmp_path / "references.json").write_text("{}")
+    for keep, runs in (("all", False), (["persistence"], True)):
+        plan = Plan({"keep": keep, "results": str(tmp_path)}, [one])
+        demand = Demand(plan, Answers(plan, tmp_path))
+        assert ("persistence" in demand.chain(one.root).steps) is runs
+        said = {} if runs else {"by": no_reference(*TRAPS), "without": list(TRAPS)}
+        assert demand.skipped("dark_current", one.root).get("persistence", {}) == said

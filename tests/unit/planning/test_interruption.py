@@ -32,8 +32,9 @@ interruption.let_end(scheduler, "cluster" not in sys.argv)
 job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
 spared = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
 interruption.spare(spared)
-print("ready", flush=True)
 try:
+    # From here on it may be interrupted.
+    print("ready", flush=True)
     while job.poll() is None and not ("graceful" in sys.argv and scheduler.asked):
         with scheduler.lock:
             # Whoever holds the lock is interrupted, nearly always.

@@ -18,6 +18,7 @@ def test_empty_config_gets_every_key():
     assert check_config({}) == {
         "release": "1.19",
         "exposures": "data/*_uncal.fits",
+        "storage": {"endpoint_url": None, "region": None, "anonymous": None, "timeout": 60},
         "instrument": None,
         "tso": None,
         "skip_bad": False,
@@ -32,6 +33,7 @@ def test_empty_config_gets_every_key():
         "keep": "all",
         "checksums": "final",
         "cluster_job": "exposure",
+        "portion": 500,
     }
 
 

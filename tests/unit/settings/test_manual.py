@@ -46,6 +46,6 @@ def test_the_examples_of_the_manual_are_valid(tmp_path):
         (tmp_path / "my" / name).touch()
     modes = [placeholder("NIRISS", False), placeholder("MIRI", True)]
     examples = re.findall(r"```yaml\n(.*?)```", MANUAL.read_text(), flags=re.DOTALL)
-    assert len(examples) == 6
+    assert len(examples) == 7
     for example in examples:
         Plan(yaml.safe_load(example), modes, tmp_path)

@@ -23,11 +23,15 @@ from rampflow.crds.pointers import write
 from rampflow.crds.settings import EVERYTHING, ReferenceProblem, Settings
 from rampflow.crds.verify import one_line
 from rampflow.errors import RampflowError
+from rampflow.io import header_file
 from rampflow.io.raw_headers import read_header
 from rampflow.io.shared_files import read_json, replace
 from rampflow.settings.chain import reference_types
 
 _log = logging.getLogger(__name__)
+
+#: The run's own folder.
+_STATE = ".rampflow"
 
 
 def answer(exposure, header, types, *, folder, **more):
@@ -54,7 +58,7 @@ def answer(exposure, header, types, *, folder, **more):
     return write(Path(folder), *find(exposure, header, types, **more))
 
 
-def answer_all(requests, *, crds, results, state, terms=(), locked=None):
+def answer_all(requests, *, crds, results, state, terms=(), locked=None, headers=None):
     """Answer the exposures of a run one after the other; one that fails does not stop the others.
 
     Writes ``references.json``, {"failed": {exposure: message}}, and the lock of the run into the results.
@@ -74,6 +78,8 @@ def answer_all(requests, *, crds, results, state, terms=(), locked=None):
         By which the chains of the exposures are settled.
     locked : mapping, optional
         The lock that the run is held to, as `rampflow.crds.lock.named` describes it.
+    headers : mapping, optional
+        As `find_all` takes it.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def answer_all(requests, *, crds, results, state, terms=(), locked=None):
         write(folder, pointers, said)
         changes[exposure] = lock.changed(before, read_json(folder / "asked.json"))
 
-    failed = find_all(requests, keep, crds=crds, state=state, terms=terms, locked=locked)
+    failed = find_all(requests, keep, crds=crds, state=state, terms=terms, locked=locked, headers=headers)
     for line in lock.notices(changes):
         _log.warning("%s", line)
         print(f"rampflow: references: {line}", file=sys.stderr)
@@ -102,7 +108,7 @@ def answer_all(requests, *, crds, results, state, terms=(), locked=None):
     return failed
 
 
-def find_all(requests, use, *, crds, state, terms=(), locked=None, fetches=EVERYTHING, present=None):
+def find_all(requests, use, *, crds, state, terms=(), locked=None, fetches=EVERYTHING, present=None, headers=None):
     """Find the reference files of the exposures of a run one after the other; one that fails does not stop the others.
 
     Parameters
@@ -115,6 +121,8 @@ def find_all(requests, use, *, crds, state, terms=(), locked=None, fetches=EVERY
         As `find` takes it.
     present : callable, optional
         Given an exposure and a type; see `find`.
+    headers : mapping, optional
+        Primary headers that are known, by path or address of the raw file; others are read.
 
     Returns
     -------
@@ -129,13 +137,18 @@ def find_all(requests, use, *, crds, state, terms=(), locked=None, fetches=EVERY
     everyone = _count(len(requests))
     held_to = lock.Lock(locked["path"]) if locked else None
     failed = _fails_for_all(requests, everyone, crds, state, held_to, fetches)
+
+    def header_of(path):
+        known = (headers or {}).get(path)
+        return read_header(path) if known is None else known
+
     for exposure, request in requests.items():
         if exposure in failed:
             continue
         try:
             pointers, said = find(
                 exposure,
-                read_header(request["uncal"]),
+                header_of(request["uncal"]),
                 request["types"],
                 config=crds,
                 overrides=request["overrides"],
@@ -168,7 +181,14 @@ def run(job):
         ``results``.
     """
     told = {name: job.spec.more[name] for name in ("requests", "terms", "crds", "locked", "results")}
-    answer_all(**told, state=".rampflow")
+    answer_all(**told, state=_STATE, headers=_kept_headers(job.spec.more["requests"].values()))
+
+
+def _kept_headers(requests):
+    """Return the headers of raw files that are not here but in a store, as the start of the run has read them."""
+    addresses = {request["uncal"] for request in requests if "://" in request["uncal"]}
+    kept = header_file.load(Path(_STATE, header_file.NAME)) if addresses else {}
+    return {path: header_file.primary_header(kept[path]) for path in addresses if "raw" in kept.get(path, ())}
 
 
 def _needed(terms, pars):

@@ -15,6 +15,7 @@ from rampflow.io import files
 from rampflow.jobs import provenance
 from rampflow.settings.branches import branch_of
 from rampflow.settings.paths import READ, WRITTEN, expanded
+from rampflow.stores.addresses import is_address
 
 
 def again(results, exposure, cores):
@@ -68,7 +69,8 @@ def _prepare(results, exposure, run, folder):
     exposures = [exposure]
     while (before := _before(results, exposures[-1])) and before not in exposures:
         exposures.append(before)
-    rows = [f"{root}\t{home / run['exposures'][root]['path']}" for root in exposures]
+    paths = {root: run["exposures"][root]["path"] for root in exposures}
+    rows = [f"{root}\t{path if is_address(path) else home / path}" for root, path in paths.items()]
     (folder / "exposures.tsv").write_text("exposure\tuncal\n" + "\n".join(rows) + "\n")
     config = run["config"] | {"exposures": "exposures.tsv", "results": "results", "keep": "all"}
     config["save_calibrated_ramp"] |= "ramp" in results.records[exposure]
@@ -147,7 +149,7 @@ def _recipes(record, twin):
     """Say by what the recipes of a product differ."""
     if record["recipe"] == twin["recipe"]:
         return "the recipe is the same"
-    parts = ("code", "versions", "skipped", "parameters", "references", "crds")
+    parts = ("code", "versions", "skipped", "lacking", "parameters", "references", "crds")
     names = [part for part in parts if record.get(part) != twin.get(part)]
     return f"the recipe differs in {', '.join(names) or 'what the step has read'}"
 

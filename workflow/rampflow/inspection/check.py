@@ -49,6 +49,11 @@ def main(arguments=None):
         f"checksum, {comparison.timed} by size and time",
         flush=True,
     )
+    if comparison.stored:
+        print(
+            f"rampflow: {comparison.stored} raw files are in a store and were not looked at; --again fetches them",
+            flush=True,
+        )
     if options.schemas != "none":
         findings += _schemas(results, options)
     if options.again:

@@ -4,7 +4,7 @@ import sys
 from collections import defaultdict
 
 from rampflow.errors import said_together
-from rampflow.inspection.exposures import ENDED, START, STOPPED, gather
+from rampflow.inspection.exposures import ENDED, FETCH, START, STOPPED, gather
 from rampflow.inspection.results import Results
 from rampflow.jobs.provenance import HOME
 from rampflow.settings.branches import told, variant_of
@@ -65,4 +65,6 @@ def _traceback(exposure, results):
     if exposure.state != "failed" or exposure.why.endswith(ENDED) or step == START:
         return ""
     place = f"{results}/logs" if step == "references" else f"{results}/{exposure.root}/logs"
+    # Its log lies deeper, in a folder of the object's.
+    place += "/*" if step == FETCH else ""
     return f" (traceback: {place}/{step}.log)"

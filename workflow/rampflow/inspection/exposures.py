@@ -20,6 +20,8 @@ STOPPED = "the run was interrupted, or runs still"
 NOT_BEGUN = "has not run"
 #: In place of the step where an exposure cannot be used, which is known before anything runs.
 START = "start"
+#: The job that fetches a raw file from its store.
+FETCH = "retrieve"
 #: Line of a log: when, how grave, what.
 _LOG = re.compile(r"^(\d{4}-\d\d-\d\d [\d:,]+) (INFO|WARNING|ERROR) (.*)$")
 #: Bytes of a log that are looked at.
@@ -145,8 +147,12 @@ def _judge(exposure, results, run, asked):
     """Say how far an exposure has come, and why not further; collect what its logs warn of."""
     logs, failure = results.folder / exposure.root / "logs", None
     wanted = [*exposure.own, exposure.final]
-    for step in dict.fromkeys([*exposure.own, "ramp", "rate"]):
-        for level, text in _log_of(logs / f"{step}.log"):
+    fetched = sorted(logs.glob(f"*/{FETCH}.log"), key=lambda path: path.stat().st_mtime)[-1:]
+    of_jobs = [(step, logs / f"{step}.log") for step in dict.fromkeys([*exposure.own, "ramp", "rate"])]
+    # A raw file that could not be fetched is one that its first step has not read.
+    began = exposure.records.keys() & set(exposure.chain[:1])
+    for step, path in [*((FETCH, path) for path in fetched if not began), *of_jobs]:
+        for level, text in _log_of(path):
             if level == "WARNING":
                 exposure.warnings.append((step, text))
             elif level == "ERROR" and step not in exposure.records and failure is None:

@@ -1,6 +1,6 @@
 """A page in the browser that looks into results: ``rampflow inspect RESULTS``.
 
-Every product of every step as a picture, the ramp of a pixel through all steps where one taps, flags by name. The page
+Every product of every step as a picture, the ramp under the pointer through all steps, flags by name. The page
 is served by this command, to this machine and whoever has the address that it prints.
 """
 

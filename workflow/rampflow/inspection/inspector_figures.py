@@ -1,7 +1,7 @@
 """The picture of a frame on the inspector's page: with its colour bar, a flag drawn over it, and the chosen pixel."""
 
 import numpy as np
-from bokeh.events import RangesUpdate, Reset, Tap
+from bokeh.events import MouseLeave, MouseMove, RangesUpdate, Reset, Tap
 from bokeh.models import (
     BoxZoomTool,
     ColorBar,
@@ -73,11 +73,13 @@ class FramePicture:
         Of the page.
     tapped : callable
         Called with column and row, from 1, where one has tapped.
+    pointed : callable
+        Called with column and row, from 1, where the pointer is; with None when it has left the picture.
     moved : callable
         Called with the edges (y0, y1, x0, x1) of what is seen, from 0, or None for all of the frame.
     """
 
-    def __init__(self, style, tapped, moved):
+    def __init__(self, style, tapped, pointed, moved):
         self.figure = figure(
             x_range=Range1d(0.5, 1.5), y_range=Range1d(0.5, 1.5), sizing_mode="stretch_width", aspect_ratio=1.05,
             tools="pan,wheel_zoom,reset,save", active_scroll="wheel_zoom", active_drag="pan", min_width=260,
@@ -106,6 +108,8 @@ class FramePicture:
             HoverTool(renderers=self.images, tooltips=[("x, y", "$x{0}, $y{0}"), ("value", "@image{0.000}")])
         )
         self.figure.on_event(Tap, lambda event: tapped(round(event.x), round(event.y)))
+        self.figure.on_event(MouseMove, lambda event: pointed((round(event.x), round(event.y))))
+        self.figure.on_event(MouseLeave, lambda _: pointed(None))
         self.figure.on_event(
             RangesUpdate, lambda event: moved((event.y0 - 0.5, event.y1 - 0.5, event.x0 - 0.5, event.x1 - 0.5))
         )

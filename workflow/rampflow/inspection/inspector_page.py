@@ -1,6 +1,6 @@
 """The inspector's page: what is chosen in it, and what it then shows. One of these for each page that is opened."""
 
-import threading
+import contextlib
 import urllib.parse
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -13,14 +13,15 @@ from rampflow.inspection import inspector_planes as planes
 from rampflow.inspection import inspector_series
 from rampflow.inspection.inspector_figures import FramePicture, dress, sheet
 from rampflow.inspection.inspector_ramps import RampPicture
-from rampflow.inspection.inspector_timeline import Timeline
+from rampflow.inspection.inspector_timeline import Timeline, read_meanwhile
 from rampflow.inspection.inspector_view import COLOURS, COMPARISONS, PageState
 from rampflow.inspection.pixel import pixel
 
 #: Most rows and columns of the picture of a frame: as many pixels as it has on a large screen.
 SIZE = 800
-#: Milliseconds after which a move of the picture has ended, and between two turns of blinking.
-_MOVED, _BLINK = 150, 700
+#: Milliseconds after which a move of the picture has ended, between two turns of blinking, and after which the ramp of
+#: the pixel under the pointer is read.
+_MOVED, _BLINK, _FOLLOWS = 150, 700, 60
 #: A view of a pixel that was jumped to (rows, columns).
 _NEAR = 60
 _STRETCHES = {
@@ -70,9 +71,10 @@ class Page:
         self.document, self.results, self.settings = document, Path(results), settings
         self.other, self.variant = other, variant
         self.planes = self.history = self._blinking = self._waiting = None
+        self._under = self._following = None
         self._setting, self._edges = False, None
         style = sheet()
-        self.picture = FramePicture(style, self.tapped, self.moved)
+        self.picture = FramePicture(style, self.tapped, self.pointed, self.moved)
         self.ramps = RampPicture(style)
         self.timeline = Timeline(style, self.turn_to)
         self._make_widgets(style)
@@ -121,6 +123,9 @@ class Page:
             "series": button("series", "time series", self.read_series),
             "shifted": Toggle(
                 label="ramps begin at 0", active=True, name="shifted", stylesheets=[style], width=150, height=31
+            ),
+            "follow": Toggle(
+                label="ramps follow the pointer", active=True, name="follow", stylesheets=[style], width=190, height=31
             ),
             "dark": Toggle(label="dark", name="dark", stylesheets=[style], width=60, height=31),
             "said": Div(text=" ", name="said", stylesheets=[style], sizing_mode="stretch_width"),
@@ -307,6 +312,28 @@ class Page:
             self.settings = replace(self.settings, x=x, y=y)
             self._guarded(self.show_pixel)
 
+    def pointed(self, place):
+        """Show the ramp of the pixel under the pointer, once it rests; that of the chosen one when it has left."""
+        self._under = place
+        if self._following is None and self.widgets["follow"].active:
+            self._following = self.document.add_timeout_callback(self._follow, _FOLLOWS)
+
+    def _follow(self):
+        self._following = None
+        rows, columns = self.planes.shape
+        if self._under is None:
+            self._guarded(self.show_pixel)
+        elif 1 <= self._under[0] <= columns and 1 <= self._under[1] <= rows and not self.planes.striped:
+            # What is wrong with a pixel is said where one taps it.
+            with contextlib.suppress(RampflowError, OSError):
+                self._show_ramp(pixel(self.results, self.settings.exposure, *self._under))
+
+    def _show_ramp(self, history):
+        """Show the ramp of a pixel; return the integration of it, from 1."""
+        integration = min(self.settings.integration, max(history.integrations, 1))
+        self.ramps.show(history, integration - 1, self.widgets["shifted"].active)
+        return integration
+
     def show_pixel(self):
         """Show the ramp of the pixel, and what became of it."""
         chosen = self.settings
@@ -319,9 +346,7 @@ class Page:
         if self.history is None or self.history[0] != key:
             self.history = key, pixel(self.results, *key)
         history = self.history[1]
-        integration = min(chosen.integration, max(history.integrations, 1))
-        self.ramps.show(history, integration - 1, self.widgets["shifted"].active)
-        self.widgets["text"].text = history.text(integration)
+        self.widgets["text"].text = history.text(self._show_ramp(history))
 
     def jump(self):
         """Go to the next pixel that has the flag that is drawn."""
@@ -330,7 +355,9 @@ class Page:
             raise RampflowError("choose a flag first")
         start = chosen.integration - 1, chosen.group - 1, max(chosen.y, 1) - 1, chosen.x - 1
         found, last = planes.next_flagged(self.planes, dq.MNEMONICS[chosen.flag], start)
-        if found is None:
+        if found is None and last is None:
+            self.say(f"{chosen.flag}: no pixel of {chosen.product} has it")
+        elif found is None:
             done = f"none up to integration {last[0] + 1}, group {last[1] + 1}"
             self.say(f"{chosen.flag}: {done} of {chosen.product}")
             self.settings = replace(chosen, integration=last[0] + 1, group=last[1] + 1, x=0, y=0)
@@ -354,29 +381,14 @@ class Page:
         button = self.widgets["series"]
         button.disabled = True
 
-        def later(action):
-            # Of a page that was closed meanwhile there is nothing to be changed.
-            if self.document.session_context is None or not self.document.session_context.destroyed:
-                self.document.add_next_tick_callback(action)
-
-        def read():
-            found, problem = None, ""
-            try:
-                found = inspector_series.series(
-                    self.results, names, lambda done, of: later(lambda: self.say(f"time series: {done} of {of} read"))
-                )
-            except (RampflowError, OSError, ValueError) as error:
-                problem = " ".join(str(error).split())
-            later(lambda: show(found, problem))
-
-        def show(found, problem):
+        def done(found, problem):
             button.disabled = False
             if found is not None:
                 self.timeline.show(found)
                 problem = "; ".join(dict.fromkeys(found.trouble))
             self.say(problem or " ")
 
-        threading.Thread(target=read, daemon=True).start()
+        read_meanwhile(self.document, self.results, names, self.say, done)
 
     def turn_to(self, exposure, integration):
         """Show another integration, of another exposure maybe."""

@@ -269,8 +269,8 @@ def next_flagged(planes, bit, start, most=200):
     -------
     found : tuple of int or None
         Integration, group, row and column.
-    last : (int, int)
-        Integration and group of the last frame that was read.
+    last : (int, int) or None
+        Integration and group of the last frame that was read; None where all were.
     """
     rows, columns = planes.shape
     groups = planes.groups if bit < 256 and "GROUPDQ" in planes.product else 1
@@ -278,7 +278,8 @@ def next_flagged(planes, bit, start, most=200):
     i, g, y, x = start
     first = min(i, integrations - 1) * groups + min(g, groups - 1)
     # The frame that it begins in comes twice: what is behind the start, and last what is before.
-    for number in range(min(integrations * groups + 1, most)):
+    frames = integrations * groups + 1
+    for number in range(min(frames, most)):
         i, g = divmod((first + number) % (integrations * groups), groups)
         for band in bands(Cutout(0, rows, 0, columns), 1):
             if number == 0 and band.y1 <= y:
@@ -290,7 +291,7 @@ def next_flagged(planes, bit, start, most=200):
             if found.any():
                 row, column = divmod(int(np.argmax(found)), columns)
                 return (i, g, band.y0 + row, column), (i, g)
-    return None, (i, g)
+    return None, None if frames <= most else (i, g)
 
 
 def limits(values, stretch):

@@ -64,7 +64,8 @@ class RampPicture:
         common = {"sizing_mode": "stretch_width", "stylesheets": [style], "min_width": 260, "min_border_left": 90}
         self.figure = figure(
             height=380, x_axis_label="group", y_axis_label="DN", name="ramp", toolbar_location="above",
-            tools="pan,wheel_zoom,box_zoom,reset,save", title="Tap a pixel: its ramp through all steps", **common,
+            tools="pan,wheel_zoom,box_zoom,reset,save",
+            title="The ramp under the pointer; tap a pixel to keep it", **common,
         )  # fmt: skip
         self.legend = Legend(
             click_policy="hide", orientation="horizontal", ncols=6, label_text_font_size="11px", spacing=4, padding=4,

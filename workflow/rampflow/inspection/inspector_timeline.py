@@ -1,9 +1,14 @@
 """Time series as figures of the inspector's page: light, jumps and reference pixels, integration by integration."""
 
+import threading
+
 import numpy as np
 from bokeh.events import Tap
 from bokeh.models import BasicTicker, ColumnDataSource, HoverTool, Range1d, Span
 from bokeh.plotting import figure
+
+from rampflow.errors import RampflowError
+from rampflow.inspection.inspector_series import series
 
 #: Column, what is at its axis, colour.
 _LINES = (
@@ -11,6 +16,39 @@ _LINES = (
     ("jumps", "jumps [of groups]", "#c8553d"),
     ("level", "reference pixels [DN]", "#588157"),
 )
+
+
+def read_meanwhile(document, results, names, say, done):
+    """Read the time series of segments while the page goes on.
+
+    Parameters
+    ----------
+    document : `~bokeh.document.Document`
+        The page.
+    results : path-like
+        Folder of the results.
+    names : list of str
+        The segments.
+    say : callable
+        Called with a line that says how far it is.
+    done : callable
+        Called with what was found and "", or with None and what is wrong.
+    """
+
+    def later(action):
+        # Of a page that was closed meanwhile there is nothing to be changed.
+        if document.session_context is None or not document.session_context.destroyed:
+            document.add_next_tick_callback(action)
+
+    def read():
+        found, problem = None, ""
+        try:
+            found = series(results, names, lambda so_far, of: later(lambda: say(f"time series: {so_far} of {of} read")))
+        except (RampflowError, OSError, ValueError) as error:
+            problem = " ".join(str(error).split())
+        later(lambda: done(found, problem))
+
+    threading.Thread(target=read, daemon=True).start()
 
 
 class Timeline:

@@ -212,9 +212,17 @@ class ExposureFiles:
 
     def raw(self):
         """Return the path of the raw file; None where no record names one."""
+        entry = self._raw_entry()
+        return None if entry is None else Path(os.path.normpath(self.home(self.chain[0]) / entry["file"]))
+
+    def _raw_entry(self):
         inputs = self.records.get(self.chain[0] if self.chain else "", {}).get("inputs", {})
-        name = next((entry["file"] for entry in inputs.values()), None)
-        return None if name is None else Path(os.path.normpath(self.home(self.chain[0]) / name))
+        return next(iter(inputs.values()), None)
+
+    def _without_raw(self):
+        """Say where a raw file is that is not here."""
+        url = (self._raw_entry() or {}).get("url")
+        return f"the raw file is not here but in its store, {url}" if url else "the raw file is not there any more"
 
     def open(self, step):
         """Open the ramp of a step, or say why there is none."""
@@ -222,7 +230,7 @@ class ExposureFiles:
         record = self.records.get(step, {})
         if path is None or not path.exists():
             made = step == "uncal" or record
-            why = "the raw file is not there any more" if step == "uncal" else "not kept" if made else "not made"
+            why = self._without_raw() if step == "uncal" else "not kept" if made else "not made"
             return RampPixel(step, why, status=record.get("status", ""), reason=record.get("reason"))
         try:
             product = PixelFile(path)

@@ -28,11 +28,13 @@ class Comparison:
         One line each.
     hashed, timed : int
         Files that are as recorded, by checksum and by size and time.
+    stored : int
+        Raw files that are not here any more but in a store, and were not looked at.
     """
 
     def __init__(self, results):
         self.results = results
-        self.hashed = self.timed = 0
+        self.hashed = self.timed = self.stored = 0
         results.look_at_all()
         self._lines = dict.fromkeys(results.damaged.values())
         self._expected, self._missing = {}, set()
@@ -84,6 +86,9 @@ class Comparison:
     def _inputs(self, exposure, step, record):
         for entry in record["inputs"].values():
             path = self.results.path(exposure, entry["file"])
+            if entry.get("url") and not os.path.lexists(path):
+                self.stored += 1
+                continue
             if entry["recipe"] is None:
                 self._expect(path, entry["size"], entry["sha256"], f"read by {step} of {exposure}")
                 continue
@@ -94,16 +99,18 @@ class Comparison:
             elif made["outputs"][_name_in_record(path)]["sha256"] is None and os.path.isfile(path):
                 time = path.stat().st_mtime_ns
                 same = time == entry["mtime_ns"] or abs(time - self._time_of_record(path)) <= _TOGETHER
-                # Under its second name it is compared by checksum.
-                same = same or self._is_output(exposure, record, path)
+                same = same or self._is_output(exposure, record, time)
                 self.timed += same
                 if not same and made["step"] not in self._touched[exposure]:
                     self._touched[exposure].append(made["step"])
 
-    def _is_output(self, exposure, record, path):
-        """Whether a product that a job has read is, under another name, one that it has made."""
+    def _is_output(self, exposure, record, time):
+        """Whether a product that a job has read got its time with one that it has made, of which it is a second name.
+
+        In results that were copied they may be two files.
+        """
         made = (self.results.path(exposure, name) for name in record["outputs"])
-        return any(other.is_file() and os.path.samefile(path, other) for other in made)
+        return any(other.is_file() and other.stat().st_mtime_ns == time for other in made)
 
     def _made_by(self, path):
         """Return the record of the job that made a product, of this or of another exposure; None without one."""

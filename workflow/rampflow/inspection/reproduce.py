@@ -29,6 +29,7 @@ from rampflow.settings.configuration import ConfigError, schema, types_of
 from rampflow.settings.parameters import coerced
 from rampflow.settings.paths import READ
 from rampflow.settings.release import load_release
+from rampflow.stores.addresses import is_address
 
 #: Products that are named in the first line of a configuration of more of them.
 _NAMED = 3
@@ -209,7 +210,7 @@ def configuration(origins, raw=None, crds=None, files=None):
     origins : list of Origin
         What the products say; of one version and one context.
     raw : path-like, optional
-        Folder of the raw files; by default that of each product.
+        Folder of the raw files, or their address in a store up to their names; by default the folder of each product.
     crds : path-like, optional
         CRDS cache, to be asked and to be named in the configuration.
     files : path-like, optional
@@ -267,8 +268,11 @@ def configuration(origins, raw=None, crds=None, files=None):
 
 
 def _raw_file(origin, raw):
-    folder = origin.path.parent if raw is None else Path(raw)
-    return str(folder / f"{origin.exposure}_uncal.fits")
+    name = f"{origin.exposure}_uncal.fits"
+    if is_address(raw):
+        # Where the addresses of a server end with a query, the name goes there.
+        return f"{raw}{'' if raw.endswith(('/', '=')) else '/'}{name}"
+    return str((origin.path.parent if raw is None else Path(raw)) / name)
 
 
 def _dotted(version):
@@ -295,7 +299,9 @@ def main(arguments=None):
         prog="rampflow reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("products", nargs="+", metavar="PRODUCT", help="_rate or _rateints that jwst has made")
-    parser.add_argument("--raw", metavar="FOLDER", help="where the raw files are (default: beside the products)")
+    parser.add_argument(
+        "--raw", metavar="FOLDER", help="where the raw files are, or s3://… or https://… (default: beside the products)"
+    )
     parser.add_argument("--crds", metavar="PATH", help="CRDS cache to ask which reference files it would choose")
     parser.add_argument("--files", metavar="FOLDER", help="where files of yours are that the products name")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the configuration there")

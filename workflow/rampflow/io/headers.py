@@ -51,6 +51,28 @@ class Damaged(Exception):
     """A file breaks the rules of FITS; the message says how and where, without the name of the file."""
 
 
+class OutOfReach(Exception):
+    """What is asked for lies in a file whose bytes cannot be had from there on, though nothing is wrong with it."""
+
+
+class Opened:
+    """The bytes of an open file by place; whatever has ``size`` and ``read`` can stand for it.
+
+    Parameters
+    ----------
+    descriptor : int
+        The file.
+    """
+
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
+
+    def read(self, count, at):
+        """Return bytes from a place on, fewer at the end of the file."""
+        return os.pread(self._descriptor, count, at)
+
+
 class Part(NamedTuple):
     """A header and its data in a file."""
 
@@ -73,13 +95,13 @@ class Part(NamedTuple):
         return name if isinstance(name, str) and name else f"the part at byte {self.begin}" if self.begin else "PRIMARY"
 
 
-def parts(descriptor, *, only=STRUCTURE, strict=False):
+def parts(source, *, only=STRUCTURE, strict=False):
     """Go through the parts of a FITS file.
 
     Parameters
     ----------
-    descriptor : int
-        The open file.
+    source : int or Opened
+        The open file, or what gives its bytes by place.
     only : pattern, optional
         Keywords to read from extensions; in any case those of `STRUCTURE`, which decide.
     strict : bool, optional
@@ -98,19 +120,20 @@ def parts(descriptor, *, only=STRUCTURE, strict=False):
     OSError
         The file cannot be read.
     """
-    size, offset, count = os.fstat(descriptor).st_size, 0, 0
-    begin = os.pread(descriptor, 6, 0)
+    source = Opened(source) if isinstance(source, int) else source
+    size, offset, count = source.size, 0, 0
+    begin = source.read(6, 0)
     if not begin:
         raise Damaged("empty")
     if begin != b"SIMPLE":
         packed = "; it is compressed, unpack it: gunzip" if begin.startswith(b"\x1f\x8b") else ""
         raise Damaged(f"not a FITS file: it does not begin with SIMPLE{packed}")
     while offset < size:
-        if offset and _is_filler(descriptor, offset, size):
+        if offset and _is_filler(source, offset, size):
             return
         if count == MOST_PARTS:
             raise Damaged(f"damaged: more than {MOST_PARTS} extensions")
-        text, start = _header_at(descriptor, offset, size)
+        text, start = _header_at(source, offset, size)
         cards = read_cards(text, offset, only=None if strict and not offset else only, strict=strict)
         if not offset and cards.get("SIMPLE") is not True:
             raise Damaged("not a FITS file: it does not begin with SIMPLE = T")
@@ -125,18 +148,18 @@ def parts(descriptor, *, only=STRUCTURE, strict=False):
         offset, count = part.start + -(-length // BLOCK) * BLOCK, count + 1
 
 
-def _is_filler(descriptor, offset, size):
+def _is_filler(source, offset, size):
     """Whether what follows the last extension are blocks of nothing, as some writers leave them."""
-    if os.pread(descriptor, 1, offset) not in (b"\0", b" ") or size - offset > LONGEST:
+    if source.read(1, offset) not in (b"\0", b" ") or size - offset > LONGEST:
         return False
-    return not os.pread(descriptor, size - offset, offset).strip(b"\0 ")
+    return not source.read(size - offset, offset).strip(b"\0 ")
 
 
-def _header_at(descriptor, offset, size):
+def _header_at(source, offset, size):
     """Read the cards of a header up to its END; also return where the block of that ends."""
     pieces, at = [], offset
     while True:
-        piece = os.pread(descriptor, _BLOCKS * BLOCK, at)
+        piece = source.read(_BLOCKS * BLOCK, at)
         if not pieces and not piece.startswith((b"SIMPLE  =", b"XTENSION=")):
             raise Damaged(f"damaged: no FITS header where one is due (byte {offset})")
         for card in range(0, len(piece) - CARD + 1, CARD):

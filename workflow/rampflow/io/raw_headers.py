@@ -75,13 +75,37 @@ def examine(path):
             raise Unreadable(f"{_kind(status)}, where a FITS file is due")
         return _examined(headers.parts(descriptor, strict=True))
     except headers.Damaged as problem:
-        advice = "" if str(problem).startswith("not a FITS file") else "; fetch the file again"
-        raise BadExposure(f"{problem}{advice}") from None
+        raise BadExposure(_advised(problem)) from None
     except (OSError, ValueError) as error:
         raise Unreadable(why_unreadable(path, error)) from None
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def examine_bytes(source):
+    """Read the headers of a raw exposure as `examine` does, of whatever gives bytes by place.
+
+    Where some are out of reach, what follows the counts is taken to be what the header says of it.
+
+    Parameters
+    ----------
+    source : object
+        With ``size`` and ``read(count, at)``, as `rampflow.io.headers.Opened` has them.
+
+    Raises
+    ------
+    BadExposure
+        As `examine` raises it; what ``source`` raises, too.
+    """
+    try:
+        return _examined(headers.parts(source, strict=True))
+    except headers.Damaged as problem:
+        raise BadExposure(_advised(problem)) from None
+
+
+def _advised(problem):
+    return str(problem) if str(problem).startswith("not a FITS file") else f"{problem}; fetch the file again"
 
 
 def why_unreadable(path, error):
@@ -114,9 +138,11 @@ def _kind(status):
 
 
 def _examined(parts):
-    found, header = {}, None
-    for part in parts:
-        if header is None:
+    found, header, out_of_reach = {}, None, False
+    for part in _within_reach(parts):
+        if part is None:
+            out_of_reach = True
+        elif header is None:
             header = part.cards
             if part.name in _KNOWN:
                 raise headers.Damaged(f"damaged: the primary header has the name of an extension, {part.name}")
@@ -128,7 +154,24 @@ def _examined(parts):
             found.setdefault(part.name, part)
     shapes = {name: part.shape for name, part in found.items()}
     remarks = [line for name in _COUNTS if name in found for line in _oddities(name, found[name].cards)]
-    return Raw(header, shapes.get("SCI", ()), shapes.get("INT_TIMES", (None,))[0], shapes.get("ZEROFRAME"), remarks)
+    sci, frames = shapes.get("SCI", ()), shapes.get("ZEROFRAME")
+    if out_of_reach and header.get("ZEROFRAM") is True:
+        frames = (*sci[:1], *sci[2:])
+    return Raw(header, sci, shapes.get("INT_TIMES", (None,))[0], frames, remarks)
+
+
+def _within_reach(parts):
+    """Give the parts as far as they can be had; None at the end says that there is more."""
+    count = 0
+    try:
+        for part in parts:
+            count += 1
+            yield part
+    except headers.OutOfReach:
+        # Without the header of the counts nothing is known.
+        if count < 2:
+            raise headers.Damaged("the server gives whole files only, and the counts begin far behind") from None
+        yield None
 
 
 def _oddities(name, cards):

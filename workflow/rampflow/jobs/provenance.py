@@ -41,6 +41,9 @@ PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "astropy", "a
 #: What of a pointer to a reference file decides whether a product stands.
 FACTS = ("name", "crds_uri", "sha256")
 
+#: Folder, in that of an exposure, of copies of what lies in a store.
+COPIES = "raw"
+
 #: A line that may be an import, with all of its parentheses.
 _IMPORT = re.compile(
     rb"^[ \t]*((?:from[ \t]+[\w.]+[ \t]+import[ \t]+(?:\([^)]*\)|[^\n(]+))|(?:import[ \t]+[^\n]+))", re.M
@@ -140,11 +143,12 @@ def deciding(made_of: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     made_of : mapping
-        ``step``, ``exposure``, ``code``, ``skipped``, and of a step ``parameters`` and ``references``: a record, or
-        what one would hold. What CRDS's parameter files say is in the parameters. Of the steps that are skipped the
-        names decide, and not who has said so.
+        ``step``, ``exposure``, ``code``, ``skipped``, ``lacking`` where there is anything in it, and of a step
+        ``parameters`` and ``references``: a record, or what one would hold. What CRDS's parameter files say is in the
+        parameters. Of the steps that are skipped the names decide, and not who has said so.
     """
-    kept = {key: made_of[key] for key in ("step", "exposure", "code", "skipped", "parameters") if key in made_of}
+    keys = ("step", "exposure", "code", "skipped", "lacking", "parameters")
+    kept = {key: made_of[key] for key in keys if key in made_of}
     if "skipped" in made_of:
         kept["skipped"] = list(made_of["skipped"])
     if "references" in made_of:
@@ -206,10 +210,14 @@ class Inputs:
         if made is not None:
             own = made["outputs"][os.path.relpath(path, folder_of(path))]
             return entry | {"sha256": own["sha256"], "recipe": made["recipe"]}
+        entry |= fetched_from(path)
         return entry | {"sha256": self._pool.submit(sha256_of, path), "recipe": None}
 
     def entries(self) -> dict[str, dict[str, Any]]:
-        """Return {name: {"file", "size", "mtime_ns", "sha256", "recipe"}}, once all of it is known."""
+        """Return {name: {"file", "size", "mtime_ns", "sha256", "recipe"}}, once all of it is known.
+
+        Of a copy of what lies in a store it has ``url``, ``etag`` and ``modified``, too.
+        """
         for entry in self._entries.values():
             if not isinstance(entry["sha256"], str | None):
                 entry["sha256"] = entry["sha256"].result()
@@ -219,6 +227,19 @@ class Inputs:
     def close(self) -> None:
         """End the thread; what is not yet hashed never will be."""
         self._pool.shutdown(cancel_futures=True)
+
+
+def note_of(copy: Path) -> Path:
+    """Return the file that says what a copy of an object in a store is a copy of; it stays when the copy goes."""
+    return copy.parent.with_suffix(".json")
+
+
+def fetched_from(path: Path) -> dict[str, Any]:
+    """Return where a copy of an object in a store is from, as records say it; nothing of a file that is no copy."""
+    if path.parent.parent.name != COPIES:
+        return {}
+    note = read_json(note_of(path)) or {}
+    return {key: note.get(key) for key in ("url", "etag", "modified")}
 
 
 def place(path: str | Path, folder: str | Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from rampflow.errors import FileProblem
 from rampflow.io import trees
 from rampflow.io.keywords import REFERENCE_KEYWORDS
 from rampflow.io.references import Reference
-from rampflow.steps import NotApplicable
+from rampflow.steps import NotApplicable, no_reference
 
 if TYPE_CHECKING:
     from rampflow.detector.subarray import Window
@@ -46,7 +46,7 @@ class References:
         self.pointers = {
             kind: given if isinstance(given, dict) else load_pointer(given) for kind, given in spec.references.items()
         }
-        self._asked = spec.asked
+        self._asked, self._lacking = spec.asked, spec.lacking
         self._window: Window | None = None
         self._stamp: Any = None
         self._open: list[Reference] = []
@@ -54,8 +54,13 @@ class References:
         self.used: list[str] = []
 
     def attach(self, window: Window, stamp: Stamp) -> None:
-        """Say where the exposure is on the detector, and whose header names what is used."""
+        """Say where the exposure is on the detector, and whose header names what is used.
+
+        What CRDS has no file of, for steps that did not even run, is the first that it names.
+        """
         self._window, self._stamp = window, stamp
+        for kind in self._lacking:
+            self._note(kind, "N/A")
 
     def open(self, kind: str, *, cut: bool = True) -> Reference:
         """Open a reference file, cut to the exposure.
@@ -107,7 +112,7 @@ class References:
         pointer = self.pointers.get(kind)
         if pointer is None:
             raise FileProblem(f"no {kind} reference was asked for; this is a fault of the workflow's tables")
-        self._note(kind, pointer)
+        self._note(kind, pointer["crds_uri"])
         if pointer["file"] is None:
             return None
         check(pointer)
@@ -115,9 +120,9 @@ class References:
         self.used.append(f"{kind} {pointer['file']}")
         return pointer["file"]
 
-    def _note(self, kind: str, pointer: Mapping[str, Any]) -> None:
+    def _note(self, kind: str, uri: str) -> None:
         if kind in REFERENCE_KEYWORDS:
-            self._stamp.set(REFERENCE_KEYWORDS[kind], pointer["crds_uri"], f"{kind} reference file name")
+            self._stamp.set(REFERENCE_KEYWORDS[kind], uri, f"{kind} reference file name")
         asked = self._asked
         if isinstance(asked, str):
             asked = json.loads(Path(asked).read_text()) if Path(asked).exists() else None
@@ -142,5 +147,5 @@ class References:
 
 def _there(kind: str, reference: Any) -> Any:
     if reference is None:
-        raise NotApplicable(f"CRDS has no {kind} reference for this exposure (N/A)")
+        raise NotApplicable(no_reference(kind))
     return reference

@@ -39,6 +39,8 @@ class JobSpec:
     skipped : mapping of str to str
         Steps that the exposure skips on the way to this one, and who says so: "release 1.19", a type and file of CRDS,
         "config".
+    lacking : tuple of str
+        CRDS types of which there is no file, so that some of these steps are skipped: their keywords say N/A.
     code : str or None
         Digest of the code that the job runs.
     threads : int
@@ -63,6 +65,7 @@ class JobSpec:
     asked: str | dict | None = None
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
     code: str | None = None
     threads: int = 1
     memory_mb: int = 2000
@@ -85,6 +88,7 @@ class JobSpec:
         given = dict(snakemake.input.items())
         pointers = [str(path) for path in given.pop("references", [])]
         params = dict(snakemake.params.items())
+        skipped = params.pop("skipped", {})
         return cls(
             # Another workflow, which has this one as a module, may have given the rule another name.
             name=Path(snakemake.log[0]).stem if snakemake.log else snakemake.rule,
@@ -96,7 +100,8 @@ class JobSpec:
             # Beside the pointers, and no input of the rule: a context that selects the same files reruns nothing.
             asked=str(Path(pointers[0]).with_name("asked.json")) if pointers else None,
             settings=params.pop("settings", {}),
-            skipped=dict(params.pop("skipped", {})),
+            skipped={step: entry["by"] for step, entry in skipped.items()},
+            lacking=tuple(kind for entry in skipped.values() for kind in entry["without"]),
             code=params.pop("code", None),
             threads=max(1, snakemake.threads),
             memory_mb=snakemake.resources.get("mem_mb", 2000),

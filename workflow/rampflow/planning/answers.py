@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from rampflow.crds.asked import failures
 from rampflow.io.shared_files import read_json
-from rampflow.planning.inapplicable import inapplicable
+from rampflow.planning.inapplicable import inapplicable, without_references
 from rampflow.planning.plan import Plan
 from rampflow.planning.selectors import counted
 from rampflow.settings.branches import branch_of, exposure_of, variant_of
 from rampflow.settings.chain import Chain
 from rampflow.settings.configuration import ConfigError
 from rampflow.settings.parameters import Settings, is_crds
+from rampflow.steps import no_reference
 
 if TYPE_CHECKING:
     from rampflow.planning.exposures import Exposure
@@ -108,7 +109,7 @@ class Answers:
             with contextlib.suppress(ConfigError):
                 if self._seen is not None:
                     chain = self._plan.settle(branch, self.parameter_files(root))
-            self._chains[branch] = chain.without(self._inapplicable(root))
+            self._chains[branch] = self._without_idle(branch, chain)
         return self._chains[branch]
 
     def settings(self, step: str, branch: str) -> Settings:
@@ -159,12 +160,26 @@ class Answers:
         """Return the branch that a step of a branch is done in: its own, or that of the exposure."""
         return branch if step in self.own(branch) else exposure_of(branch)
 
-    def _inapplicable(self, root: str) -> dict[str, str]:
-        """Return the steps that have nothing to do in an exposure, but for those that the user keeps by name."""
+    def _without_idle(self, branch: str, chain: Chain) -> Chain:
+        """Return a chain without steps that have nothing to do, but for those that the user keeps by name."""
+        root = exposure_of(branch)
         gain = self._source.pointer(root, "gain") if self._seen is not None else None
         keep = self._plan.config["keep"]
+        kept = () if isinstance(keep, str) else keep
         found = inapplicable(self._plan.exposures[root], gain)
-        return {step: why for step, why in found.items() if isinstance(keep, str) or step not in keep}
+        lacking = {} if self._seen is None else self._lacking(branch, chain)
+        found = {step: no_reference(*kinds) for step, kinds in lacking.items()} | found
+        return chain.without({step: why for step, why in found.items() if step not in kept}, lacking)
+
+    def _lacking(self, branch: str, chain: Chain) -> dict[str, tuple[str, ...]]:
+        """Return the steps for which CRDS has no reference: step to the types."""
+        values = {}
+        # What cannot be read fails in the step's own job.
+        with contextlib.suppress(ConfigError):
+            for step in {"emicorr", "persistence"} & set(chain.steps):
+                settings = self._plan.settings(step, branch, chain)
+                values[step] = {name: entry["value"] for name, entry in settings.items()}
+        return without_references(self._source.names(exposure_of(branch)), values)
 
     def disagreements(self) -> list[str]:
         """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures.

@@ -1,7 +1,7 @@
 """Everything that can be known before anything runs, found in one pass: a problem does not hide the next one."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,11 @@ from rampflow.settings.paths import named_files
 
 
 def prepare(
-    config: Mapping[str, Any], directory: str | Path = ".", remember: bool = True
+    config: Mapping[str, Any],
+    directory: str | Path = ".",
+    remember: bool = True,
+    ask: bool = True,
+    only: Collection[str] | None = None,
 ) -> tuple[dict[str, Any], Plan, list[str]]:
     """Check a configuration and the exposures that it asks for, and make the plan.
 
@@ -25,6 +29,10 @@ def prepare(
         The run's folder.
     remember : bool, optional
         Whether what headers say may be kept in the run's folder.
+    ask : bool, optional
+        Whether stores are asked if their objects have changed since they were read.
+    only : collection of str, optional
+        Names of the exposures that are looked at: another process has looked at all.
 
     Returns
     -------
@@ -45,7 +53,7 @@ def prepare(
     found = Survey([], [], {}, [], [])
     plan: Any = None
     if "exposures" not in wrong:
-        found = survey(config, directory, remember)
+        found = survey(config, directory, remember, ask, only)
     problems += found.problems
     if "release" not in wrong:
         try:

@@ -108,6 +108,12 @@ class Demand:
         """Return the `Chain` of an exposure: settled, once CRDS has answered."""
         return self.answers.chain(exposure)
 
+    def skipped(self, step: str, exposure: str) -> dict[str, dict[str, Any]]:
+        """Return the steps that are left out on the way to a job: who says so, and the CRDS types it lacks."""
+        chain = self.chain(exposure)
+        found = chain.skipped_before(step)
+        return {name: {"by": who, "without": list(chain.lacking.get(name, ()))} for name, who in found.items()}
+
     def settings(self, step: str, exposure: str) -> Settings:
         """Return the parameters of a step, CRDS's among them once it has answered."""
         return self.answers.settings(step, exposure)

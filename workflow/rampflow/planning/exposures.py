@@ -3,7 +3,6 @@
 Their headers are read at every start of the workflow (`rampflow.io.raw_headers`, `rampflow.planning.header_cache`).
 """
 
-import glob
 import math
 import os
 import re
@@ -19,11 +18,13 @@ from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem, said_together
 from rampflow.io.raw_headers import Raw
 from rampflow.planning.header_cache import read_all
+from rampflow.planning.listing import listed
+from rampflow.planning.stored_headers import stored_of
 from rampflow.settings.configuration import ConfigError, check_config, schema, suggestion
-from rampflow.settings.paths import expanded
-from rampflow.settings.product_names import split_name
 from rampflow.settings.release import kinds_of
-from rampflow.settings.tables import read_table
+from rampflow.stores.addresses import file_name, is_address
+from rampflow.stores.objects import Stored
+from rampflow.stores.stores import Stores
 
 # Keywords that steps calculate with, and the least whole number that makes sense; jwst stops or divides by zero
 # without those that must be there.
@@ -31,7 +32,6 @@ _COUNTS = {"NINTS": 1, "NGROUPS": 1, "NFRAMES": 1, "GROUPGAP": 0}
 _OPTIONAL_COUNTS = {"INTSTART": 1, "INTEND": 1, "DRPFRMS1": 0, "NRSTSTRT": 0, "NRESETS": 0}
 _OPTIONAL_COUNTS |= dict.fromkeys(("FRMDIVSR", "SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"), 1)
 _TIMES = ("TGROUP", "TFRAME")
-_MAGIC = re.compile(r"[*?[]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 GUIDE_STAR_TYPES = {
@@ -49,7 +49,7 @@ class Exposure:
     """A raw exposure: what its header says it is."""
 
     root: str  #: name that its products carry
-    path: str  #: of the file, from the run's folder
+    path: str  #: of the file, from the run's folder; or its address in a store
     instrument: str
     detector: str
     exp_type: str
@@ -65,6 +65,7 @@ class Exposure:
     header: dict = field(repr=False, compare=False)  #: primary header: keyword to value
     digest: str  #: of the primary header
     placeholder: bool = False  #: stands for a mode of which there is no file, to draw its graph
+    stored: Stored | None = field(default=None, compare=False)  #: the object in a store; None of a file that is here
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -137,23 +138,33 @@ def find_exposures(config: Mapping[str, Any], directory: str | Path = ".") -> tu
     return found.exposures, found.notices
 
 
-def survey(config: Mapping[str, Any], directory: str | Path = ".", remember: bool = True) -> Survey:
+def survey(
+    config: Mapping[str, Any],
+    directory: str | Path = ".",
+    remember: bool = True,
+    ask: bool = True,
+    only: Collection[str] | None = None,
+) -> Survey:
     """Find the run's exposures as `find_exposures` does, and return the problems instead of raising them.
 
-    What headers say is kept in the run's folder, unless ``remember`` is false.
+    What headers say is kept in the run's folder, unless ``remember`` is false. Without ``ask`` what is kept of
+    objects in stores is taken as it is. Where the names of some are given (``only``), the others are not looked at.
     """
     config = check_config(config)
     directory = Path(directory)
+    stores = Stores(config["storage"])
     try:
-        given, problems = _listed(config["exposures"], directory)
+        given, problems = listed(config["exposures"], directory, stores)
     except ConfigError as error:
         return Survey([], error.problems, {}, [], [])
     names = [entry["exposure"] for entry in given]
-    present = [entry for entry in given if (directory / entry["uncal"]).is_file()]
+    if only is not None:
+        given, remember = [entry for entry in given if entry["exposure"] in only], False
+    present = [entry for entry in given if is_address(entry["uncal"]) or (directory / entry["uncal"]).is_file()]
     if not present and None not in (config["instrument"], config["tso"]):
         mode = placeholder(config["instrument"], config["tso"])
         return Survey([mode], [], {}, problems or [f"exposures: no file {entry['uncal']!r}" for entry in given], names)
-    found, unreadable = read_all(given, directory, remember)
+    found, unreadable = read_all(given, directory, remember, stores, ask)
     exposures: list[Exposure] = []
     lines: list[tuple[str, str]] = []
     for entry, facts in found:
@@ -188,76 +199,13 @@ def _known_by(entry: Mapping[str, Any]) -> str:
     name = str(entry["exposure"])
     if _NAME.fullmatch(name):
         return name
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", os.path.basename(entry["uncal"])).lstrip("._+-") or "unnamed"
+    file = file_name(entry["uncal"]) if is_address(entry["uncal"]) else os.path.basename(entry["uncal"])
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", file).lstrip("._+-") or "unnamed"
 
 
 def _in_a_record(text: str) -> str:
     """Write out characters that no text in a record can have: bytes that are no UTF-8, and NUL."""
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
-
-
-def root_name(path: str | Path) -> str:
-    """Return the name of an exposure: that of its file without ``.fits`` and the suffix of a product.
-
-    For ``data/jw00793001001_01101_00001_nis_uncal.fits`` it is ``jw00793001001_01101_00001_nis``. Unknown
-    suffixes stay.
-    """
-    return split_name(path)[0]
-
-
-# --- which files --------------------------------------------------------------------------------------
-
-
-def _listed(exposures: str | list[str], directory: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return rows of a table of exposures: exposure, uncal, and perhaps instrument and tso."""
-    if isinstance(exposures, str) and re.search(r"\.(tsv|csv)$", exposures, flags=re.IGNORECASE):
-        return _listed_in_table(exposures, directory)
-    paths: dict[str, None] = {}
-    problems: list[str] = []
-    for entry in [exposures] if isinstance(exposures, str) else exposures:
-        pattern = _pattern(entry, directory)
-        if pattern:
-            matches = sorted(glob.glob(pattern, root_dir=directory, recursive=True))
-            if not matches:
-                where = os.path.abspath(directory)
-                problems.append(
-                    f"exposures: no file matches {entry!r} in {where}; put the _uncal.fits files there, or "
-                    "correct the key exposures of the configuration"
-                )
-        else:
-            matches = [entry]
-        paths |= dict.fromkeys(os.path.normpath(path) for path in matches)
-    if not exposures:
-        problems.append("exposures: an empty list; give a glob, paths, or a table")
-    return [{"exposure": root_name(path), "uncal": path} for path in paths], problems
-
-
-def _pattern(entry: str, directory: Path) -> str | None:
-    """Return what an entry matches files by; None where it is a path. Files and folders of such names come first."""
-    if not _MAGIC.search(entry):
-        return None
-    parts, path, matches = [], directory, False
-    for part in Path(entry).parts:
-        path = path / part
-        there = os.path.lexists(path)
-        parts.append(glob.escape(part) if there else part)
-        matches |= not there and bool(_MAGIC.search(part))
-    return os.path.join(*parts) if matches else None
-
-
-def _listed_in_table(table: str, directory: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    try:
-        rows: list[Any] = read_table(directory / table, schema("exposures"), name=table)
-    except OSError as error:
-        where = os.path.abspath(directory)
-        raise ConfigError([f"exposures: no table {table!r} in {where} ({error.strerror})"]) from None
-    except ConfigError as error:
-        raise ConfigError(f"exposures: {problem}" for problem in error.problems) from None
-    for row in rows:
-        row["uncal"] = expanded(row["uncal"])
-        row["tso"] = {"true": True, "false": False}.get((row.get("tso") or "").lower())
-        row["instrument"] = row.get("instrument") or None
-    return rows, [] if rows else [f"exposures: {table}: the table has no rows"]
 
 
 def _exposure(entry: Mapping[str, Any], facts: Mapping[str, Any]) -> Exposure:
@@ -325,6 +273,7 @@ def _exposure(entry: Mapping[str, Any], facts: Mapping[str, Any]) -> Exposure:
         superstripes=stripes.positions if stripes else 0,
         header=header,
         digest=facts["digest"],
+        stored=stored_of(entry["uncal"], facts) if is_address(entry["uncal"]) else None,
     )
 
 

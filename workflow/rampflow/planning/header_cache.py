@@ -1,49 +1,67 @@
 """Headers of raw exposures, kept in the run's folder, so that files that have not changed are not opened again."""
 
-import contextlib
-import hashlib
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from rampflow.errors import BadExposure
+from rampflow.io import header_file
 from rampflow.io.raw_headers import Raw, Unreadable, examine, why_unreadable
-from rampflow.io.shared_files import replace
+from rampflow.planning import stored_headers
+from rampflow.stores.addresses import is_address
+from rampflow.stores.stores import Stores
 
 #: The cache, in the run's folder.
-CACHE = Path(".rampflow") / "headers.json"
-_CACHE_FORMAT = 4
+CACHE = Path(".rampflow") / header_file.NAME
 
 
 def read_all(
-    entries: Iterable[Mapping[str, Any]], directory: Path, remember: bool = True
+    entries: Collection[Mapping[str, Any]],
+    directory: Path,
+    remember: bool = True,
+    stores: Stores | None = None,
+    ask: bool = True,
 ) -> tuple[list[tuple[Mapping[str, Any], dict[str, Any]]], list[tuple[Mapping[str, Any], str]]]:
-    """Read the headers of raw files, or take them from the cache.
+    """Read the headers of raw files, here and in stores, or take them from the cache.
 
     Parameters
     ----------
     entries : list of dict
-        With the path of each file from the run's folder, ``uncal``.
+        With the path of each file from the run's folder, or its address, ``uncal``; what a listing has said of the
+        latter is ``stored``.
     directory : `~pathlib.Path`
         The run's folder.
     remember : bool, optional
         Whether the cache may be written.
+    stores : Stores, optional
+        Where addresses are looked up.
+    ask : bool, optional
+        Whether stores are asked if their objects have changed since they were read; those that are not in the cache
+        are asked for anyway.
 
     Returns
     -------
     found : list of tuple
         (entry, facts) of the files that can be read; facts are ``size`` and ``mtime_ns`` of the file, ``raw``
-        (`~rampflow.io.raw_headers.Raw`) and ``digest``, of its primary header.
+        (`~rampflow.io.raw_headers.Raw`) and ``digest``, of its primary header; of objects of stores ``etag`` and
+        ``modified``, too, and no ``mtime_ns``.
     problems : list of tuple
         (entry, what is wrong) of the others.
     """
-    cached, fresh = _load_cache(directory / CACHE), {}
+    cached, fresh = header_file.load(directory / CACHE), dict[str, Any]()
     found: list[tuple[Mapping[str, Any], dict[str, Any]]] = []
     problems: list[tuple[Mapping[str, Any], str]] = []
+    far = [entry for entry in entries if is_address(entry["uncal"])]
+    told = stored_headers.read(far, cached, stores, ask) if far and stores else {}
     for entry in entries:
         path = entry["uncal"]
+        if (known := told.get(path)) is not None:
+            if isinstance(known, str):
+                problems.append((entry, known))
+            else:
+                _add(entry, known, fresh, found, problems)
+            continue
         try:
             status = os.stat(directory / path)
         except (OSError, ValueError) as error:
@@ -56,40 +74,23 @@ def read_all(
             facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
             try:
                 facts["raw"] = examine(directory / path)
-                facts["digest"] = hashlib.sha256(json.dumps(facts["raw"].header).encode()).hexdigest()[:16]
+                facts["digest"] = stored_headers.digest_of(facts["raw"])
             except Unreadable as problem:
                 # What does not lie in the file itself may be mended without a trace in its size and time.
                 problems.append((entry, str(problem)))
                 continue
             except BadExposure as problem:
                 facts["problem"] = str(problem)
-        fresh[path] = facts
-        if "problem" in facts:
-            problems.append((entry, facts["problem"]))
-        else:
-            found.append((entry, facts | {"raw": Raw(*facts["raw"])}))
+        _add(entry, facts, fresh, found, problems)
     if remember and fresh != cached:
-        _save_cache(directory / CACHE, fresh)
+        header_file.save(directory / CACHE, fresh)
     return found, problems
 
 
-def _load_cache(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-        files = content["files"] if content["format"] == _CACHE_FORMAT else {}
-        return {name: facts for name, facts in files.items() if _is_sound(facts)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
-def _is_sound(facts: Any) -> bool:
-    """Whether the cache holds what was put there."""
-    known = isinstance(facts, dict) and {"size", "mtime_ns"} < facts.keys()
-    raw = facts.get("raw") if known else None
-    return known and ("problem" in facts or (isinstance(raw, list) and len(raw) == len(Raw._fields)))
-
-
-def _save_cache(path: Path, files: Mapping[str, Any]) -> None:
-    # A cache that cannot be written (a read-only folder) costs time and nothing else.
-    with contextlib.suppress(OSError):
-        replace(path, json.dumps({"format": _CACHE_FORMAT, "files": files}))
+def _add(entry: Any, facts: dict[str, Any], fresh: dict[str, Any], found: list[Any], problems: list[Any]) -> None:
+    """Put what is known of a file where it belongs."""
+    fresh[entry["uncal"]] = facts
+    if "problem" in facts:
+        problems.append((entry, facts["problem"]))
+    else:
+        found.append((entry, facts | {"raw": Raw(*facts["raw"])}))

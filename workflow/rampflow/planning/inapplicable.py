@@ -7,6 +7,21 @@ from rampflow.detector.subarray import MIRI_FRAME
 from rampflow.errors import StepError
 from rampflow.steps import NotApplicable, gain_scale, group_scale
 
+#: Steps that are SKIPPED where CRDS has none of these references, in the order in which they open them. Others do
+#: without, or look at more than their references before they are.
+_NEEDED = {
+    "dq_init": ("mask",),
+    "emicorr": ("emicorr",),
+    "saturation": ("superbias", "saturation"),
+    "ipc": ("ipc",),
+    "superbias": ("superbias",),
+    "reset": ("reset",),
+    "linearity": ("linearity",),
+    "persistence": ("trapdensity", "persat", "trappars"),
+    "rscd": ("rscd",),
+    "dark_current": ("dark",),
+}
+
 if TYPE_CHECKING:
     from rampflow.planning.exposures import Exposure
 
@@ -46,4 +61,29 @@ def inapplicable(exposure: "Exposure", gain: Mapping[str, Any] | None) -> dict[s
             gain_scale.gain_factor(header.get("GAINFACT"), gain["gain_factor"])
         except NotApplicable as reason:
             found["gain_scale"] = str(reason)
+    return found
+
+
+def without_references(names: Mapping[str, str], values: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Return the steps that have nothing to do in an exposure since CRDS has no reference for them.
+
+    Parameters
+    ----------
+    names : mapping
+        CRDS type to the name of its file, or ``"N/A"``, of what was asked for the exposure.
+    values : mapping
+        Step to parameters, name to value, of emicorr and persistence, where the exposure has them: frequencies that
+        are given need no reference, and a chain hands on what came from the exposure before.
+
+    Returns
+    -------
+    dict
+        step to the types that CRDS has no file of. What was not asked for is not among them.
+    """
+    if "N/A" not in names.values():
+        return {}
+    found = {step: kinds for step, kinds in _NEEDED.items() if all(names.get(kind) == "N/A" for kind in kinds)}
+    for step, parameter in (("emicorr", "onthefly_corr_freq"), ("persistence", "chain")):
+        if values.get(step, {}).get(parameter):
+            found.pop(step, None)
     return found

@@ -80,13 +80,13 @@ class Masks:
             return None
         return f"{self._results}/{exposure.root}/masks/{digest(self._made_of(exposure))[:12]}.fits"
 
-    def request(self, exposure: Exposure) -> str:
-        """Return what the script is asked, as JSON."""
+    def request(self, exposure: Exposure, copy: str | None = None) -> str:
+        """Return what the script is asked, as JSON; ``copy`` is that of a raw file which lies in a store."""
         rows, columns = exposure.shape[-2:]
         return json.dumps(
             {
                 "exposure": exposure.root,
-                "raw": os.path.abspath(exposure.path),
+                "raw": os.path.abspath(copy or exposure.path),
                 "frame": [2048 if exposure.irs2 else rows, columns],
                 "expected": jwst_version(self._release),
                 "crds": self._crds(exposure),

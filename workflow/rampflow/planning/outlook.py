@@ -147,5 +147,6 @@ def _ask(demand: Demand, kept: Kept, fetches: str) -> tuple[dict[str, Any], dict
             locked=named(demand.config["lock"]),
             fetches=fetches,
             present=kept.pointer,
+            headers={one.path: one.header for one in demand.plan.exposures.values()},
         )
     return found, failed

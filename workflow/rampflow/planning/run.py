@@ -14,25 +14,22 @@ from typing import Any
 
 from rampflow.io import owners, room
 from rampflow.io.shared_files import private_folder
-from rampflow.jobs import memory
 from rampflow.planning import cluster, kernels_place, portions
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
+from rampflow.planning.copies import Copies
 from rampflow.planning.demand import Demand
 from rampflow.planning.folders import without_place
 from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
+from rampflow.planning.needs import Needs
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.run_file import RunFile
 from rampflow.planning.standing import Standing
 from rampflow.planning.terminal import tell
-from rampflow.settings.branches import exposure_of, product
 from rampflow.settings.configuration import ConfigError
 
-#: Bytes of an exposure (as float32) that keep one more thread of a job busy.
-BYTES_PER_THREAD = 100 << 20
-MAX_THREADS = 8
 #: Where a run keeps what is neither product nor record, in its own folder; only its owner may look there.
 STATE = ".rampflow"
 #: Files that are never made, among the results; the jobs that should make them say who stops, and why.
@@ -52,6 +49,13 @@ class Run:
         What watches for signals in the process that the user has started; None in that of a job on a cluster.
     on_cluster : bool, optional
         Whether jobs run on a cluster; in such a job, too.
+
+    Attributes
+    ----------
+    needs : Needs
+        What its jobs may use.
+    portions : Division
+        Its portions, if it is divided.
 
     Raises
     ------
@@ -74,17 +78,23 @@ class Run:
         with contextlib.suppress(OSError):
             # What cannot be made here is missed by those who need it.
             private_folder(STATE)
+        mine = portions.asked_for() if interruption is not None else None
         try:
-            self.config, self.plan, self.notices = prepare(config, Path.cwd())
+            # A job of a cluster takes what the run on the head has found in stores.
+            ask = interruption is not None and mine is None
+            self.config, self.plan, self.notices = prepare(config, Path.cwd(), ask=ask, only=mine)
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
-        mine = portions.asked_for() if interruption is not None else None
         if mine is not None:
             # What cannot be used is the concern of the run that this is a portion of.
             self.plan.exposures, self.plan.unusable = {root: self.plan.exposures[root] for root in mine}, {}
         self.answers = Answers(self.plan, self.results)
         self.demand = Demand(self.plan, self.answers)
+        self.copies = Copies(self.plan, self.results)
+        self.needs = Needs(self.demand, on_cluster)
+        size = self._portion_size(divisible=interruption is not None and mine is None)
+        self.portions = portions.Division(self.demand, size)
         self._told: object = None
         self._disagreements: list[str] = []
         self._file = RunFile(self.results, self.config, self.demand)
@@ -159,7 +169,7 @@ class Run:
         try:
             self._take_lock()
             if self._portion is None:
-                self._begin_whole()
+                self._begin_whole(workflow)
             self._sweep()
         except ResultsInUse as problem:
             raise SystemExit(f"rampflow: {problem}") from None
@@ -176,9 +186,9 @@ class Run:
             workflow.scheduler.job_rate_limiter = None
         kernels_place.choose(STATE)
 
-    def _begin_whole(self) -> None:
+    def _begin_whole(self, workflow: Any) -> None:
         """Begin a run that is no portion of another one."""
-        if not self.portioned and (busy := portions.in_use(self.results, self.plan.exposures)):
+        if not self.is_divided(workflow) and (busy := portions.in_use(self.results, self.plan.exposures)):
             raise ResultsInUse(busy)
         tell(self.notices)
         self._file.begin(self._all_notices())
@@ -223,6 +233,7 @@ class Run:
     def _sweep(self) -> None:
         """Remove what jobs that were killed had begun to write; what a living process writes stays."""
         now = time.time()
+        self.copies.sweep()
         owners.sweep(self.results, now)
         for place in ("runs", *self.plan.branches):
             folder = os.path.join(self.results, place)
@@ -252,8 +263,8 @@ class Run:
     # --- files by names that Snakemake takes as they are ------------------------------------------------
 
     def raw(self, exposure: str) -> str | None:
-        """Return the raw file of an exposure; None where there is no file."""
-        return _plain(self.plan.exposures[exposure_of(exposure)].path)
+        """Return the raw file of an exposure, the copy of one in a store; None where there is no file."""
+        return self.copies.copy(exposure) or _plain(self.plan.exposures[exposure].path)
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""
@@ -297,91 +308,42 @@ class Run:
         anew(exposure)
         return self._standing.stands(step, exposure, anew)
 
-    def _bytes(self, exposure: str) -> int:
-        size = 4
-        for length in self.plan.exposures[exposure].shape:
-            size *= length
-        return size
-
-    def threads(self, exposure: str) -> int:
-        """Threads that a job of an exposure can keep busy; Snakemake lowers it to the cores there are."""
-        return max(1, min(MAX_THREADS, self._bytes(exposure) // BYTES_PER_THREAD + 1))
-
-    def memory(self, exposure: str, threads: int) -> int:
-        """Memory for a job (MB): the interpreter, images and coefficients of one frame, chunks in work."""
-        *_, ny, nx = self.plan.exposures[exposure].shape
-        pictures = max(1, self.plan.exposures[exposure].superstripes)
-        needed = memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
-        return needed + cluster.BESIDE if self._cluster else needed
-
-    def minutes(self, exposure: str) -> int:
-        """Time for a job of an exposure (min)."""
-        return cluster.minutes(self._bytes(exposure))
-
-    def disk(self, exposure: str) -> int:
-        """Room on the disk for what a job of an exposure makes (MB)."""
-        return cluster.disk(self._bytes(exposure))
-
-    # --- on a cluster -----------------------------------------------------------------------------------
+    # --- how exposures are put together -------------------------------------------------------------------
 
     @property
     def grouped(self) -> bool:
         """Whether a job of the cluster is all steps of an exposure."""
         return self._cluster and self.config["cluster_job"] == "exposure"
 
-    @property
-    def portioned(self) -> bool:
-        """Whether a job of the cluster is a local run of some exposures."""
-        return self._cluster and not isinstance(self.config["cluster_job"], str)
-
-    def unfinished_portions(self) -> list[str]:
-        """Return a file for each portion in which anything is left to do, and one for exposures without references."""
-        failed = self.answers.failed()
-        names = [name for name, exposures in self._portions().items() if not all(map(self._is_finished, exposures))]
-        files = [f"{self.results}/runs/{self._file.name}/{name}.done" for name in names]
-        return files + ([f"{self.results}/{ANSWERED}"] if any(root in self.plan.exposures for root in failed) else [])
-
-    def _portions(self) -> dict[str, list[str]]:
-        failed = self.answers.failed()
-        roots = [root for root in self.plan.exposures if root not in failed]
-        return portions.divided(roots, self.answers.all_links(), self.config["cluster_job"])
-
-    def _is_finished(self, exposure: str) -> bool:
-        for branch in (exposure, *self.demand.variants_of(exposure)):
-            paths = (f"{self.results}/{product(branch, kind)}" for kind in self.demand.products_of(branch))
-            if not all(map(os.path.exists, paths)) or self._standing.stale(branch):
-                return False
-        return True
-
-    def portion(self, name: str) -> list[str]:
-        """Return the exposures of a portion."""
-        return self._portions()[name]
-
-    def portion_threads(self, name: str) -> int:
-        """Cores for a portion: two jobs at once, or those that a job of its largest exposure can keep busy."""
-        return max(2, *map(self.threads, self.portion(name)))
-
-    def portion_memory(self, name: str, threads: int) -> int:
-        """Memory for a portion (MB): as many jobs at once as there are cores."""
-        asked = (
-            (self.memory(root, min(threads, self.threads(root))), self.threads(root)) for root in self.portion(name)
-        )
-        return max(memory * max(1, threads // used) for memory, used in asked)
-
-    def portion_minutes(self, name: str) -> int:
-        """Time for a portion (min)."""
-        return cluster.minutes_of_run((self._bytes(root), self._steps_of(root)) for root in self.portion(name))
-
-    def portion_disk(self, name: str) -> int:
-        """Room on the disk for what a portion makes (MB)."""
-        return sum(self.disk(root) * self._steps_of(root) for root in self.portion(name))
-
-    def _steps_of(self, exposure: str) -> int:
-        return sum(len(self.answers.own(branch)) for branch in (exposure, *self.demand.variants_of(exposure)))
-
     def group(self, exposure: str) -> str:
         """Name the job of a cluster that an exposure is worked on in: with those that it takes something from."""
         return cluster.leader(exposure, self.answers.all_links())
+
+    def is_divided(self, workflow: Any) -> bool:
+        """Whether the run's jobs are runs of some exposures; a local one is not where jobs are asked for by name."""
+        return bool(self.portions.size) and (self._cluster or not portions.names_jobs(workflow))
+
+    def _portion_size(self, divisible: bool) -> int:
+        """Return how many exposures a portion has at most; 0 where the run is not divided."""
+        if self._cluster:
+            job = self.config["cluster_job"]
+            return 0 if isinstance(job, str) else job
+        size = self.config["portion"]
+        return size if divisible and len(self.plan.exposures) > size else 0
+
+    def unfinished_portions(self) -> list[str]:
+        """Return a file for each portion in which anything is left to do, and one for exposures without references."""
+        files = [
+            f"{self.results}/runs/{self._file.name}/{name}.done" for name in self.portions.unfinished(self._stands)
+        ]
+        failed = self.answers.failed()
+        return files + [f"{self.results}/{ANSWERED}"] * any(root in self.plan.exposures for root in failed)
+
+    def _stands(self, branch: str) -> bool:
+        stale = self._standing.stale(branch)
+        # Each is asked for once, and there may be thousands.
+        self._standing.forget(branch)
+        return not stale
 
 
 def _plain(path: str | None) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rampflow.io.shared_files import read_json
 from rampflow.jobs import provenance
+from rampflow.planning.copies import Copies
 from rampflow.planning.demand import Demand
 from rampflow.planning.holding import FINAL, Asked, difference, is_record, source_of
 from rampflow.settings.branches import exposure_of
@@ -38,6 +39,7 @@ class Standing:
 
     def __init__(self, demand: Demand) -> None:
         self._demand, self._results = demand, Path(demand.results)
+        self._copies = Copies(demand.plan, demand.results)
         self._asked: dict[tuple[str, str], Asked | None] = {}
         # Asked for once for each input of a job.
         self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
@@ -55,6 +57,13 @@ class Standing:
                 if (why := self._why(step, exposure)) is not None:
                     self._stale[exposure][step] = why
         return self._stale[exposure]
+
+    def forget(self, exposure: str) -> None:
+        """Forget what was read of an exposure; what it hands on to others may be asked for again."""
+        self._stale.pop(exposure, None)
+        for job in self.jobs(exposure):
+            self._records.pop((job, exposure), None)
+            self._asked.pop((job, exposure), None)
 
     def is_done(self, step: str, exposure: str) -> bool:
         """Whether a job has left a record, and what it has made stands."""
@@ -151,10 +160,12 @@ class Standing:
         return self._asked[step, exposure]
 
     def _ask(self, step: str, exposure: str) -> Asked | None:
-        chain = self._demand.chain(exposure)
         # A variant's name is nothing that its products are made of.
         made_of: dict[str, Any] = {"step": step, "exposure": exposure_of(exposure), "code": code(step)}
-        made_of["skipped"] = list(chain.skipped_before(step)) if step != "rate" else []
+        skipped = self._demand.skipped(step, exposure) if step != "rate" else {}
+        made_of["skipped"] = list(skipped)
+        if lacking := [kind for entry in skipped.values() for kind in entry["without"]]:
+            made_of["lacking"] = lacking
         parameters = pointers = None
         if step not in FINAL:
             pointers = self._demand.pointers(step, exposure)
@@ -177,8 +188,10 @@ class Standing:
             made_from = self.recipe(before, self._demand.answers.owner(before, exposure))
         elif step in FINAL:
             made_from = None
+        elif (raw := self._demand.plan.exposures[exposure_of(exposure)]).stored is not None:
+            made_from = self._copies.checksum(exposure_of(exposure))
         else:
-            made_from = self._checksum(self._demand.plan.exposures[exposure_of(exposure)].path, step, exposure, "ramp")
+            made_from = self._checksum(raw.path, step, exposure, "ramp")
         inputs: dict[str, str | None] = dict.fromkeys(words, made_from)
         if step not in FINAL:
             for name, path in self._demand.other_inputs(step, exposure).items():

@@ -20,6 +20,11 @@ class NotUsable(NotApplicable):
     status = "FAILED"
 
 
+def no_reference(*kinds: str) -> str:
+    """Say why a step does not touch an exposure for which CRDS has no file of these types."""
+    return f"CRDS has no {', '.join(kinds)} reference for this exposure (N/A)"
+
+
 def at_least(fewest: int, message: str) -> Callable[[int], None]:
     """Make the check of a step that needs so many groups.
 

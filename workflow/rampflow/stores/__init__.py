@@ -1,0 +1,1 @@
+"""Stores that raw exposures are read from: object stores (S3) and web servers."""
