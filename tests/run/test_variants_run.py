@@ -7,10 +7,11 @@ import shutil
 import numpy as np
 import pytest
 from astropy.io import fits
-from conftest import _new_run
+from conftest import HOME, SCENE, Run, _new_run
 
 from rampflow.errors import RampflowError
-from rampflow.inspection import check, comparison, pixel, report, whatif
+from rampflow.inspection import check, comparison, inspector_planes, pixel, report, whatif
+from rampflow.mock import Effects, MockExposure, Rectangle, build_cache, write_exposure
 
 VARIANTS = {
     "strict": {"jump": {"rejection_threshold": 3.0}},
@@ -35,7 +36,7 @@ def varied(programme, tmp_path_factory):
 def changed(varied, tmp_path):
     """A copy of it that a test may change."""
     shutil.copytree(varied.folder, tmp_path / "changed")
-    return type(varied)(tmp_path / "changed", varied.home, dict(varied.config))
+    return Run(tmp_path / "changed", varied.home, dict(varied.config))
 
 
 def of_variant(run, detector, variant):
@@ -265,3 +266,40 @@ def test_what_another_value_of_a_variant_would_do_is_told_beforehand(varied, cap
     said = capsys.readouterr().out
     assert "9 jobs of 3 variants of exposures would run" in said
     assert "jump: rejection_threshold" in said
+
+
+def test_the_inspector_has_the_products_of_a_variant_beside_those_of_the_exposure(varied):
+    results = varied.folder / "results"
+    names = inspector_planes.exposures(results, "likely")
+    assert [name.rpartition("_")[2] for name in names] == ["nrcalong", "nrcb1"]
+    name = names[1]
+    found = inspector_planes.products(inspector_planes.sources_of(results, name, "strict"))
+    assert found["rate"] == results / name / "variants/strict" / f"{name}_rate.fits"
+    assert found["dark_current"] == results / name / f"{name}_dark_current.fits"
+
+
+def test_what_a_variant_of_the_exposure_before_hands_on_is_taken(tmp_path):
+    made = [
+        MockExposure(
+            "NRCB1", "RAPID", 5, window=Rectangle(1, 1, 40, 32), scene=SCENE, effects=Effects.nominal("NIRCAM"),
+            seed=number, number=number, start=f"2024-06-01T1{number}:00:00.000",
+        )
+        for number in (1, 2)
+    ]  # fmt: skip
+    for name in ("data", "truth"):
+        (tmp_path / name).mkdir()
+    context = build_cache(tmp_path / "crds", made, traps=frozenset({"NRCB1"}))
+    for exposure in made:
+        write_exposure(exposure, tmp_path / "data", tmp_path / "truth")
+    first, second = (exposure.root for exposure in made)
+    crds = {"path": "crds", "context": context, "offline": True}
+    run = Run(tmp_path, HOME, {"exposures": "data/*_uncal.fits", "crds": crds})
+    chained = {"persistence": {"chain": True, "skip": False}}
+    own = {first: {"saturation": {"n_pix_grow_sat": 3}}}
+    run(steps=chained, variants={"grown": own, "strict": VARIANTS["strict"]})
+    folder = run.folder / "results" / second
+    record = json.loads((folder / "variants/grown/record/persistence.json").read_text())
+    assert record["inputs"]["carried"]["file"] == f"../../../{first}/variants/grown/carried/persistence.json"
+    assert not (folder / "variants/strict/record/persistence.json").exists()
+    assert run.planned() == set()
+    assert check.main([str(run.folder / "results"), "--schemas", "none", "--again", second, "--cores", "2"]) == 0
