@@ -42,7 +42,7 @@ fuzz: $(VENV)/installed
 kill-test: $(VENV)/installed
 	$(BIN)/python tests/run/kills.py $(KILLS)
 
-# On a real Slurm of one node, which it starts and ends (as root; installs it with apt-get where it is not): 20 minutes.
+# On a real Slurm, which it starts and ends (as root; installs it with apt-get where it is not): half an hour.
 cluster-test: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[slurm]'
 	$(BIN)/python -m pytest tests/cluster/on_slurm.py $(CLUSTER)

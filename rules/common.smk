@@ -70,7 +70,7 @@ FOLDER = f"{RUN.results}/{{exposure}}"
 # Where what is made of an exposure lies: of variants, where there are any, beside what is made without one.
 BRANCH = f"{FOLDER}{{variant}}" if PLAN.variants else FOLDER
 # The first product of a branch is that of its last job.
-PROGRESS = Progress(lambda: branches_with_jobs(), lambda branch: DEMAND.products_of(branch)[0])
+PROGRESS = Progress(lambda: len(branches_with_jobs()), lambda branch: DEMAND.products_of(branch)[0])
 
 
 wildcard_constraints:
@@ -278,19 +278,23 @@ def lock_file(wildcards):
 
 
 def branches_with_jobs():
-    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
-    return len({branch_in(job.wildcards) for job in jobs if hasattr(job.wildcards, "exposure")})
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    return {branch_in(job.wildcards) for job in jobs if hasattr(job.wildcards, "exposure")}
 
 
 def tell_progress():
     """Progress instead of what Snakemake says of each job, unless the command line asks for more, or for less.
 
-    Of jobs on a cluster Snakemake tells the numbers, and nothing of what they do.
+    Of jobs that are portions, or on a cluster, Snakemake tells the numbers, and nothing of what they do.
     """
+    global PROGRESS
     asked = workflow.output_settings
     own = workflow.main_snakefile == f"{HOME}/Snakefile"
     quiet = set(asked.quiet or ()) - {Quietness.HOST, Quietness.REASON}
-    if own and not ON_CLUSTER and not (asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings):
+    more = asked.printshellcmds or asked.verbose or quiet or asked.log_handler_settings
+    if ON_CLUSTER or RUN.is_divided(workflow):
+        PROGRESS = RUN.programme_progress(workflow, branches_with_jobs, quiet=not (ON_CLUSTER or more))
+    if own and not (quiet if ON_CLUSTER else more):
         PROGRESS.listen(logger)
 
 
@@ -308,7 +312,7 @@ def stop_server(outcome):
     # Not at the start: it takes a second to import.
     from rampflow.inspection.ending import unfinished
 
-    RUN.end(answers(), outcome, unfinished)
+    RUN.end(answers(), outcome, unfinished, PROGRESS.made)
 
 
 def threads_for(wildcards):
@@ -332,4 +336,5 @@ if not RUN.grouped:
     group_for = None
 # On a node hooks are not called.
 if cluster.runs_group():
+    RUN.begin_scratch()
     RUN.interruption.spare(server.start(STATE, PLAN.steps))

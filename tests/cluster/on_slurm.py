@@ -108,7 +108,7 @@ def test_a_job_without_enough_memory_is_done_again_with_more(runs, expected):
         runs.finish(runs.start(cluster_job="exposure"))
         # By which process of a job is killed, Slurm says the one or the other of it.
         assert set(submitted(runs, before)) & {*runs.slurm.jobs("OUT_OF_MEMORY", "FAILED")}
-        assert "oom-kill event" in (runs.slurm.folder / "slurmd.log").read_text()
+        assert "oom-kill event" in (runs.slurm.folder / "slurmd.first.log").read_text()
     finally:
         runs.slurm.start_node()
     assert runs.products() == expected
@@ -179,3 +179,76 @@ def test_a_head_that_is_interrupted_cancels_its_jobs(runs, expected):
     assert not (runs.results / ".lock").exists()
     runs.finish(runs.start(cluster_job=3))
     assert runs.products() == expected
+
+
+@pytest.mark.parametrize("what", ["exposure", 3])
+def test_a_job_whose_node_goes_down_is_done_again(runs, expected, what):
+    before = runs.slurm.jobs()
+    head = runs.start(cluster_job=what)
+    runs.wait_for(lambda: len(runs.records()) > 3 and submitted(runs, before), head)
+    runs.slurm.change("first", "down")
+    try:
+        # Slurm ends the jobs of the node, and queues them anew.
+        runs.wait_for(lambda: not runs.slurm.jobs("RUNNING", "COMPLETING"), head)
+    finally:
+        runs.slurm.change("first", "resume")
+    runs.finish(head)
+    assert runs.products() == expected
+    assert is_free(runs)
+
+
+def test_a_node_that_is_drained_ends_what_runs_there_and_takes_nothing_until_it_is_resumed(runs, expected):
+    before = runs.slurm.jobs()
+    # One at a time, so that others wait while the node is drained.
+    head = runs.start("--jobs", "1", cluster_job=1)
+    (first, *_) = runs.wait_for(lambda: runs.records() and submitted(runs, before), head)
+    runs.slurm.change("first", "drain")
+    try:
+        second = runs.wait_for(lambda: set(submitted(runs, before)) - {first}, head)
+        assert first in runs.slurm.jobs("COMPLETED") and second <= {*runs.slurm.jobs("PENDING")}
+    finally:
+        runs.slurm.change("first", "resume")
+    runs.finish(head)
+    assert runs.products() == expected and len(submitted(runs, before)) == 3
+
+
+def test_two_nodes_make_the_bits_of_one(runs, expected):
+    before = runs.slurm.jobs()
+    runs.slurm.start_node("second")
+    # Three portions of two cores do not fit on a node of four.
+    head = runs.start("--default-resources", "slurm_partition=both", "mem_mb=1000", "runtime=10", cluster_job=1)
+    where = set()
+
+    def used():
+        where.update(runs.slurm.command("squeue", "--noheader", "--states=RUNNING", "--format=%N").split())
+        return head.poll() is not None
+
+    runs.wait_for(used, seconds=600)
+    runs.finish(head)
+    assert where == {"first", "second"} and len(submitted(runs, before)) == 3
+    assert runs.products() == expected
+
+
+@pytest.mark.parametrize("what", ["exposure", 2])
+def test_scratch_of_the_node_makes_the_same_bits_and_is_left_empty(runs, expected, tmp_path, what):
+    place = tmp_path / "node"
+    place.mkdir()
+    head = runs.start(cluster_job=what, keep="none", scratch=str(place))
+    runs.wait_for(lambda: list(place.glob("*/*/*.fits")), head)
+    runs.finish(head)
+    final = {name: content for name, content in expected.items() if name.endswith(("_rate.fits", "_rateints.fits"))}
+    assert runs.products() == final
+    assert not list(place.iterdir())
+
+
+def test_scratch_of_a_job_that_was_cancelled_is_removed_by_the_next(runs, expected, tmp_path):
+    place = tmp_path / "node"
+    place.mkdir()
+    before = runs.slurm.jobs()
+    head = runs.start(cluster_job=3, keep="none", scratch=str(place))
+    job = runs.wait_for(lambda: list(place.glob("*/*/*_refpix.fits")) and submitted(runs, before), head)[0]
+    runs.slurm.command("scancel", "--signal=KILL", "--full", str(job))
+    runs.finish(head)
+    assert {name for name in runs.products()} == {name for name in expected if "_rate" in name}
+    assert all(runs.products()[name] == expected[name] for name in runs.products())
+    assert not list(place.iterdir())

@@ -1,4 +1,4 @@
-"""A real Slurm on this computer, of one node, with files and ports of its own; it ends only what it has started."""
+"""A real Slurm on this computer, of one node or two, with files and ports of its own; it ends what it has started."""
 
 import os
 import shutil
@@ -15,18 +15,17 @@ CONFIGURATION = """\
 ClusterName=rampflow
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={node}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool.%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd.%n.log
 ProctrackType=proctrack/{track}
 TaskPlugin=task/{task}
 JobAcctGatherType=jobacct_gather/none
@@ -39,8 +38,11 @@ MinJobAge=300
 KillWait=5
 MpiDefault=none
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 Sockets=1 CoresPerSocket=4 ThreadsPerCore=1 RealMemory=9000 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP DefMemPerCPU=1000
+NodeName=DEFAULT CPUs=4 Sockets=1 CoresPerSocket=4 ThreadsPerCore=1
+NodeName=first NodeHostname={host} NodeAddr=127.0.0.1 Port={first} RealMemory=9000 State=UNKNOWN
+NodeName=second NodeHostname={host} NodeAddr=127.0.0.1 Port={second} RealMemory=9000 State=UNKNOWN
+PartitionName=main Nodes=first Default=YES MaxTime=INFINITE State=UP DefMemPerCPU=1000
+PartitionName=both Nodes=first,second MaxTime=INFINITE State=UP DefMemPerCPU=1000
 """
 LIMITS = """\
 CgroupPlugin=cgroup/v1
@@ -75,10 +77,11 @@ class Slurm:
         }
         #: Whether jobs are held to the memory that they ask for.
         self.limits = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
-        self._munge = self._controller = self._node = None
+        self._munge = self._controller = None
+        self._nodes = {}
 
     def start(self):
-        for name in ("state", "spool", "programs"):
+        for name in ("state", "spool.first", "spool.second", "programs"):
             (self.folder / name).mkdir()
         # Snakemake's plugin takes SLURM_CONF from srun on the node.
         srun = self.folder / "programs" / "srun"
@@ -86,7 +89,13 @@ class Slurm:
         srun.chmod(0o755)
         how = ("cgroup", "cgroup") if self.limits else ("linuxproc", "none")
         text = CONFIGURATION.format(
-            host=os.uname().nodename, folder=self.folder, controller=_port(), node=_port(), track=how[0], task=how[1]
+            host=os.uname().nodename,
+            folder=self.folder,
+            controller=_port(),
+            first=_port(),
+            second=_port(),
+            track=how[0],
+            task=how[1],
         )
         (self.folder / "slurm.conf").write_text(text)
         subprocess.run(["mungekey", "--create", f"--keyfile={self.folder}/munge.key"], check=True)
@@ -96,21 +105,29 @@ class Slurm:
         self._controller = self._begin(["slurmctld", "-D"], "controller.out")
         self.start_node()
 
-    def start_node(self, allowed=100):
-        """Start the node; its jobs get so many per cent of the memory that they ask for."""
-        if self._node is not None:
-            _end(self._node)
+    def start_node(self, name="first", allowed=100):
+        """Start a node; its jobs get so many per cent of the memory that they ask for."""
+        if name in self._nodes:
+            _end(self._nodes[name])
         if self.limits:
             (self.folder / "cgroup.conf").write_text(LIMITS.format(allowed=allowed))
-        self._node = self._begin(["slurmd", "-D"], "node.out")
+        self._nodes[name] = self._begin(["slurmd", "-D", "-N", name], f"{name}.out")
         end = time.monotonic() + 60
-        while "idle" not in self.command("sinfo", "--noheader", "--format=%T"):
+        while self.state_of(name) != "idle":
             assert time.monotonic() < end, (self.folder / "slurmctld.log").read_text()[-2000:]
             time.sleep(0.5)
 
     def command(self, *arguments):
         done = subprocess.run(arguments, env=os.environ | self.environment, capture_output=True, text=True, check=False)
         return done.stdout
+
+    def state_of(self, name):
+        """Return the state of a node in Slurm's word."""
+        return self.command("sinfo", "--noheader", f"--nodes={name}", "--partition=both", "--format=%T").strip()
+
+    def change(self, name, state):
+        """Change the state of a node as an operator does: down, drain, resume."""
+        self.command("scontrol", "update", f"nodename={name}", f"state={state}", "reason=test")
 
     def jobs(self, *states):
         """Return the numbers of jobs in these states, all by default, the oldest first."""
@@ -123,7 +140,7 @@ class Slurm:
         end = time.monotonic() + 30
         while self.jobs("RUNNING", "COMPLETING") and time.monotonic() < end:
             time.sleep(0.5)
-        for process in (self._node, self._controller, self._munge):
+        for process in (*self._nodes.values(), self._controller, self._munge):
             if process is not None:
                 _end(process)
 

@@ -46,6 +46,20 @@ def test_only_the_process_that_runs_a_group_has_a_server(arguments, runs):
     assert cluster.runs_group(arguments) is runs
 
 
+@pytest.mark.parametrize(
+    ("arguments", "steps", "exposures"),
+    [
+        (["--target-jobs", "jump:exposure=a", "rate:exposure=a", "dq_init:exposure=b", "--force"], {}, ["a", "b"]),
+        (["--target-jobs", "jump:exposure=a"], {"NIRISS": {"persistence": {"chain": True}}}, None),
+        (["--target-jobs", "portion:portion=0001,run=x"], {}, None),
+        (["--target-jobs", "jump:exposure=a", "references:"], {}, None),
+        (["--cores", "2"], {}, None),
+    ],
+)
+def test_a_job_on_a_node_looks_at_its_own_exposures(arguments, steps, exposures):
+    assert cluster.exposures_of_job(["snakemake", *arguments], {"steps": steps}) == exposures
+
+
 @pytest.fixture
 def squeue(tmp_path, monkeypatch):
     """A squeue that says what it is told to."""
@@ -145,3 +159,63 @@ def test_the_profile_asks_squeue_and_tries_again():
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
     assert (profile["executor"], profile["slurm-status-command"]) == ("slurm", "squeue")
     assert profile["retries"] > 0 and profile["keep-going"]
+
+
+class Demanded:
+    """What a division asks of a demand."""
+
+    def __init__(self, folder, names):
+        self.results, self.plan, self.answers = str(folder), self, self
+        self.exposures, self.version, self.without = names, 1, ()
+        self.asked, self.variants = 0, []
+
+    def products_of(self, _):
+        return ["rate", "rateints"]
+
+    def all_links(self):
+        self.asked += 1
+        return {}
+
+    def variants_of(self, exposure):
+        return [f"{exposure}/variants/{name}" for name in self.variants]
+
+    def failed(self):
+        return self.without
+
+
+def test_a_division_is_made_once_for_each_answer_and_knows_what_is_left(tmp_path):
+    demand = Demanded(tmp_path, ["a", "b", "c", "d", "e"])
+    division = portions.Division(demand, 2)
+    assert [division[name] for name in ("0001", "0002", "0003")] == [["a", "b"], ["c", "d"], ["e"]]
+    assert division.unfinished(lambda _: True) == ["0001", "0002", "0003"] and demand.asked == 1
+    for exposure in "abce":
+        (tmp_path / exposure).mkdir()
+        for kind in ("rate", "rateints"):
+            (tmp_path / exposure / f"{exposure}_{kind}.fits").touch()
+    # What is there has to stand, too.
+    assert division.unfinished(lambda exposure: exposure != "e") == ["0002", "0003"]
+    assert division.left == {"d", "e"}
+    demand.version, demand.without = 2, ("d",)
+    assert division.unfinished(lambda _: True) == [] and division["0002"] == ["c", "e"]
+    assert demand.asked == 2
+    # A variant that is not there leaves its exposure unfinished.
+    demand.variants = ["strict"]
+    for exposure in "ab":
+        (tmp_path / exposure / "variants/strict").mkdir(parents=True)
+        for kind in ("rate", "rateints"):
+            (tmp_path / exposure / f"variants/strict/{exposure}_{kind}.fits").touch()
+    assert division.unfinished(lambda _: True) == ["0002"]
+    assert division.left == {"c/variants/strict", "e/variants/strict"}
+
+
+def test_a_portion_inherits_what_its_run_was_told():
+    class Told:
+        def __init__(self, **values):
+            self.__dict__.update(values)
+
+    limits = {"_cores": Told(value=4), "mem_mb": Told(value=3000)}
+    deployment = Told(deployment_method=frozenset({"conda"}), conda_prefix="/envs")
+    told = Told(deployment_settings=deployment, storage_settings=Told(notemp=True), global_resources=limits)
+    common = ["--software-deployment-method", "conda", "--conda-prefix=/envs", "--notemp"]
+    assert portions.inherited(told, on_cluster=False) == [*common, "--resources", "mem_mb=3000"]
+    assert portions.inherited(told, on_cluster=True) == common

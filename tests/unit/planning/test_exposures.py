@@ -784,3 +784,18 @@ def test_simulated_ramp_is_recognised(tmp_path):
     assert (exposure.instrument, exposure.subarray, exposure.tso) == ("NIRISS", "SUB80", False)
     assert exposure.shape == (5, 6, 80, 80)
     assert Plan({}, [exposure]).steps[-2:] == ["ramp_fit", "gain_scale"]
+
+
+def test_a_summary_stands_for_its_exposures_that_are_not_complete(tmp_path):
+    rows = ["exposure\tuncal\tstate\tinstrument\treason", "a\tdata/a_uncal.fits\tcomplete\tNIRISS\t"]
+    (tmp_path / "summary.tsv").write_text(
+        "\n".join([*rows, "b\tdata/b_uncal.fits\tfailed\tNIRISS\tjump: no, not so\n"])
+    )
+    assert survey({"exposures": "summary.tsv"}, tmp_path).names == ["b"]
+    (tmp_path / "summary.tsv").write_text("\n".join(rows))
+    assert survey({"exposures": "summary.tsv"}, tmp_path).problems == [
+        "exposures: summary.tsv: all of its exposures are complete"
+    ]
+    (tmp_path / "summary.tsv").write_text("\n".join([*rows, "c\t\tfailed\tNIRISS\tstart: its place is taken"]))
+    (line,) = survey({"exposures": "summary.tsv"}, tmp_path).problems
+    assert line.startswith("exposures: summary.tsv: c: the summary does not know where its raw file is")

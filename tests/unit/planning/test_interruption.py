@@ -119,7 +119,7 @@ def test_the_summary_lists_by_state(monkeypatch):
     found += [one("r", "unfinished", f"jump: {report.ENDED}", ["dq_init"]), one("f", "failed", "refpix: odd")]
     found += [one("c", "complete", ""), one("other", "unfinished", f"dq_init: {report.NOT_BEGUN}")]
     monkeypatch.setattr(ending, "gather", lambda _: found)
-    monkeypatch.setattr(ending, "Results", lambda _: None)
+    monkeypatch.setattr(ending, "Results", lambda *_: None)
     exposures = {exposure.root for exposure in found} - {"other"}
     lines = unfinished("out", exposures, "SIGINT")
     assert lines[0].startswith("interrupted (SIGINT): 35 of 36 exposures are not finished; the same command goes on")
@@ -136,7 +136,7 @@ def test_what_has_failed_alike_is_said_once_at_the_end(monkeypatch):
     found = [ExposureResults(f"e{n}", {}, {}, [], "failed", why.format(root=f"e{n}")) for n in range(12)]
     found.append(ExposureResults("cut", {}, {}, [], "failed", "start: data/cut_uncal.fits: truncated"))
     monkeypatch.setattr(ending, "gather", lambda _: found)
-    monkeypatch.setattr(ending, "Results", lambda _: None)
+    monkeypatch.setattr(ending, "Results", lambda *_: None)
     assert unfinished("out", [one.root for one in found]) == [
         "13 of 13 exposures are not finished",
         "e0, e1, e2 and 9 more: dark_current: dark.fits: of shape (3, 4), <exposure> of (5, 6) (traceback: "

@@ -31,6 +31,7 @@ def test_empty_config_gets_every_key():
         "masks": {"files": None, "python": None},
         "save_calibrated_ramp": False,
         "keep": "all",
+        "scratch": None,
         "checksums": "final",
         "cluster_job": "exposure",
         "portion": 500,

@@ -116,6 +116,7 @@ def gather(results):
     damaged = {of_folder(path.parents[1]) for path in results.damaged if path.parent.name == "record"}
     known = {exposure_of(branch) for branch in results.records.keys() | damaged}
     roots = sorted(last["exposures"].keys() | last.get("unusable", {}).keys() | known)
+    roots = [root for root in roots if results.only is None or root in results.only]
     runs = {root: results.run_of(root) for root in roots}
     asked = _LastRuns(results, {root: run for root, run in runs.items() if run})
     found = []

@@ -4,6 +4,7 @@ JSON may be truncated, edited, of another programme, or no file at all. What doe
 is left out, with one line that says so; whoever reads a `Results` need not ask again whether a key is there.
 """
 
+import glob
 import json
 import math
 import os
@@ -244,9 +245,13 @@ class Results:
     ----------
     folder : path-like
         The key ``results`` of the configuration.
+    exposures : iterable of str, optional
+        Names of those whose records are read; all by default.
 
     Attributes
     ----------
+    only : set of str or None
+        The exposures that are looked at; None for all.
     records : dict
         Exposure to {job: record}; those of a variant by the name of its branch (`rampflow.settings.branches`).
     runs : list of dict
@@ -255,10 +260,12 @@ class Results:
         Path of a file that cannot be used to a line that says why, as far as files have been read.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, exposures=None):
+        self.folder, self.only = Path(folder), None if exposures is None else frozenset(exposures)
         self.records, self.damaged, self._kept = defaultdict(dict), {}, {}
-        for path in [*self._found("*/record/*.json"), *self._found(f"*/{VARIANTS}/*/record/*.json")]:
+        places = ["*"] if self.only is None else map(glob.escape, sorted(self.only))
+        patterns = [f"{place}/{kind}" for place in places for kind in ("record/*.json", f"{VARIANTS}/*/record/*.json")]
+        for path in (path for pattern in patterns for path in self._found(pattern)):
             record = self._read(path, RECORD, f"snakemake --forcerun {path.stem} makes it anew")
             if record is not None:
                 self.records[of_folder(path.parents[1])][path.stem] = record

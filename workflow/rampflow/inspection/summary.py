@@ -3,7 +3,7 @@
 import json
 
 from rampflow.inspection import counts as counting
-from rampflow.inspection.exposures import gather
+from rampflow.inspection.exposures import START, gather
 from rampflow.inspection.results import Results
 from rampflow.io.shared_files import replace
 from rampflow.settings.branches import exposure_of
@@ -11,6 +11,9 @@ from rampflow.settings.branches import exposure_of
 #: What each column is; the manual has the same, and the page says it on hover.
 COLUMNS = {
     "exposure": "name of the exposure, as its products have it",
+    "uncal": "path of the raw file, from the folder of the run",
+    "state": "complete: its products are what the last run with it asks for; outdated: they are not; interrupted: the "
+    "run ended, or runs still, before it was through; failed: a job of it failed; not begun: no job of it has run",
     "variant": "name of the variant that the row is of; empty of what is made without one",
     "observation": "the same without the number of the segment: what segments of one exposure have in common",
     "segment": "number of the segment; empty of an exposure that is one file",
@@ -27,8 +30,6 @@ COLUMNS = {
     "columns": "columns of a frame (pixels)",
     "chain": "the steps in order, with blanks between them",
     "skipped": "steps that are on and left the exposure as it was, with blanks between them",
-    "state": "complete: its products are what the last run with it asks for; outdated: they are not; interrupted: the "
-    "run ended, or runs still, before it was through; failed: a job of it failed; not begun: no job of it has run",
     "failing_step": "of any other state than complete: the step at which it is; start, where the raw file, or its "
     "place among the results, cannot be used",
     "reason": "of any other state than complete: why",
@@ -74,6 +75,7 @@ def row(exposure, results, counts):
     groups, pixels = counts.groups, counts.pixels
     values = {
         "exposure": exposure_of(exposure.root),
+        "uncal": facts.get("path") or _path_in(step, reason),
         "variant": exposure.variant,
         "observation": exposure.observation,
         "segment": exposure.segment,
@@ -103,6 +105,12 @@ def row(exposure, results, counts):
         "run": run and run["started"],
     }
     return {name: values[name] if name in values else facts.get(name) for name in COLUMNS}
+
+
+def _path_in(step, reason):
+    """Return the raw file that a reason names, of an exposure that cannot be used; None where it names none."""
+    path = reason.partition(": ")[0]
+    return path if step == START and path.endswith(".fits") else None
 
 
 def frame(rows):

@@ -17,7 +17,7 @@ import numpy as np
 from astropy.io import fits
 
 from rampflow.errors import FileProblem
-from rampflow.io import byte_runs, owners
+from rampflow.io import byte_runs, owners, scratch
 from rampflow.io.files import UNSIGNED, Array, Hdu, copy_range, data_size, padded
 from rampflow.io.keywords import set_keyword
 
@@ -53,11 +53,13 @@ class NewProduct:
         Primary header. Until `commit` keywords may be changed, and a few added: so much room is left.
     plans : list of `Extension`
         The extensions in file order.
+    place : `~pathlib.Path`, optional
+        Where it is to lie (`rampflow.io.scratch.place`); under its final name there is then a link.
     """
 
-    def __init__(self, path, header, plans):
-        self.path = Path(path)
-        self.partial = temporary(self.path)
+    def __init__(self, path, header, plans, place=None):
+        self.path, self.place = Path(path), Path(place or path)
+        self.partial = temporary(self.place)
         self.header, self.plans = header, plans
         self.descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
@@ -106,8 +108,10 @@ class NewProduct:
         if len(text) > self._primary_size:
             raise ValueError(f"{self.path}: the primary header grew after the file was laid out")
         byte_runs.pwrite_all(self.descriptor, text, 0)
-        give_name(self.descriptor, self.partial, self.path)
+        give_name(self.descriptor, self.partial, self.place)
         os.close(self.descriptor)
+        if self.place != self.path:
+            scratch.link(self.place, self.path)
 
     def discard(self):
         """Remove what was written so far."""

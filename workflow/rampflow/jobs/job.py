@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rampflow.errors import RampflowError, Stopped
-from rampflow.io import room
+from rampflow.io import room, scratch
 from rampflow.io.shared_files import replace
 from rampflow.jobs import provenance
 from rampflow.steps import NotApplicable
@@ -81,6 +81,7 @@ class Job:
             skipped, status = None, "COMPLETE"
             self.open()
             if self._folder is not None:
+                scratch.clear(self._folder)
                 self._inputs = provenance.Inputs(self.spec.inputs.items(), self._folder)
             try:
                 function(self)
@@ -121,6 +122,8 @@ class Job:
         """Say in one line what went wrong, and what to do where the disk is full."""
         if isinstance(error, OSError) and error.strerror:
             folder = next(Path(path).parent for path in self.spec.outputs.values())
+            if not self.spec.stays:
+                folder = scratch.fuller(folder)
             return f"{error.filename or folder}: {error.strerror}{room.advice(error, folder)}"
         if isinstance(error, MemoryError):
             return (

@@ -12,7 +12,7 @@ from rampflow import __version__
 from rampflow.counting.flags import used_pixels
 from rampflow.detector import dq
 from rampflow.errors import OutOfOrder
-from rampflow.io import files, keywords, layout
+from rampflow.io import files, keywords, layout, scratch
 from rampflow.io.keywords import STATUS_KEYWORDS
 from rampflow.jobs import tally
 from rampflow.jobs.frames import JoinedSuperstripes, KeptRows, SameFrames
@@ -104,6 +104,7 @@ class RampProduct:
 
     def __init__(self, spec: JobSpec, source: Source, stamp: Stamp) -> None:
         self.path, self.source, self.stamp = Path(spec.outputs["ramp"]), source, stamp
+        self._passes = not spec.stays
         self.frames: SameFrames = SameFrames(source)
         self.written: set[str] = set()
         self.counts: dict[str, Any] = {}
@@ -205,7 +206,8 @@ class RampProduct:
         plans += [tree] if tree is not None else []
         model = "SuperstripeRampModel" if self.frames.image_lead else "RampModel"
         self.header["DATAMODL"] = (model, "Type of data model")
-        self._new = layout.NewProduct(self.path, self.header, plans)
+        place = scratch.place(self.path) if self._passes else None
+        self._new = layout.NewProduct(self.path, self.header, plans, place)
 
     def read(self, name: str, *index: Any) -> np.ndarray:
         """Read a chunk of an array as the step has written it.

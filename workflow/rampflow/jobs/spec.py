@@ -51,6 +51,8 @@ class JobSpec:
         The job's log file.
     inputs_stay : bool
         Whether the products that the job reads stay on the disk.
+    stays : bool
+        Whether the product that it makes does.
     checksums_of_all : bool
         Whether the record has a checksum of products on the way, too.
     more : mapping
@@ -71,6 +73,7 @@ class JobSpec:
     memory_mb: int = 2000
     log: str | None = None
     inputs_stay: bool = False
+    stays: bool = True
     checksums_of_all: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
     variant: str | None = None
@@ -88,10 +91,12 @@ class JobSpec:
         given = dict(snakemake.input.items())
         pointers = [str(path) for path in given.pop("references", [])]
         params = dict(snakemake.params.items())
+        keep = snakemake.config.get("keep", "all")
+        # Another workflow, which has this one as a module, may have given the rule another name.
+        name = Path(snakemake.log[0]).stem if snakemake.log else snakemake.rule
         skipped = params.pop("skipped", {})
         return cls(
-            # Another workflow, which has this one as a module, may have given the rule another name.
-            name=Path(snakemake.log[0]).stem if snakemake.log else snakemake.rule,
+            name=name,
             exposure=snakemake.wildcards.get("exposure"),
             # An input function that names no file gives an empty list.
             inputs={name: str(path) for name, path in given.items() if path},
@@ -106,7 +111,8 @@ class JobSpec:
             threads=max(1, snakemake.threads),
             memory_mb=snakemake.resources.get("mem_mb", 2000),
             log=str(snakemake.log[0]) if snakemake.log else None,
-            inputs_stay=snakemake.config.get("keep", "all") == "all",
+            inputs_stay=keep == "all",
+            stays=keep == "all" or (keep != "none" and name in keep),
             checksums_of_all=snakemake.config.get("checksums") == "all",
             more=params,
             variant=variant_of(snakemake.wildcards.get("variant", "")),

@@ -3,11 +3,13 @@
 Memory is in `rampflow.jobs.memory`, since a job keeps within it.
 """
 
+import json
 import os
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 #: Seconds that a step takes whatever its exposure is: Snakemake twice on the node, imports, kernels.
 _BEGINNING = 100
@@ -84,6 +86,33 @@ def runs_group(arguments: Sequence[str] = ()) -> bool:
     """
     given = [*(arguments or sys.argv)]
     return "--local-groupid" in given and "slurm-jobstep" not in given
+
+
+def exposures_of_job(arguments: Sequence[str], config: Mapping[str, Any]) -> list[str] | None:
+    """Return the exposures of the jobs that this process runs on a node; None where it takes all to run them.
+
+    Of thousands of exposures a job on a node need look at its own alone. What persistence hands on is known by looking
+    at all of a detector.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line: while the Snakefile is read Snakemake tells nothing else of it.
+    config : mapping
+        The configuration as Snakemake has read it.
+    """
+    if "--target-jobs" not in arguments or '"chain"' in json.dumps(config.get("steps"), default=str):
+        return None
+    exposures = set()
+    for target in arguments[arguments.index("--target-jobs") + 1 :]:
+        if target.startswith("--"):
+            break
+        _, _, wildcards = target.partition(":")
+        name, _, exposure = wildcards.partition("=")
+        if name != "exposure" or "," in exposure:
+            return None
+        exposures.add(exposure)
+    return sorted(exposures) or None
 
 
 def batch_job() -> str | None:

@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 from rampflow.settings.configuration import ConfigError, schema
 from rampflow.settings.paths import expanded
 from rampflow.settings.product_names import split_name
-from rampflow.settings.tables import read_table
+from rampflow.settings.tables import columns_of, read_table
 from rampflow.stores import s3
 from rampflow.stores.addresses import file_name, is_address, is_pattern, is_s3
 from rampflow.stores.objects import Stored, StoreProblem
 from rampflow.stores.stores import Stores
 
 _MAGIC = re.compile(r"[*?[]")
+#: The first columns of the summary of results; as a table of exposures it stands for those that are not complete.
+_SUMMARY = ["exposure", "uncal", "state"]
 
 
 def root_name(path: str | Path) -> str:
@@ -106,15 +108,28 @@ def _pattern(entry: str, directory: Path) -> str | None:
 
 
 def _listed_in_table(table: str, directory: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    rules = schema("exposures")
     try:
-        rows: list[Any] = read_table(directory / table, schema("exposures"), name=table)
+        if is_summary := columns_of(directory / table)[: len(_SUMMARY)] == _SUMMARY:
+            # More than a table for a run has, and of all exposures.
+            known = {"exposure": rules["properties"]["exposure"], "instrument": rules["properties"]["instrument"]}
+            rules = {"type": "object", "properties": known}
+        rows: list[Any] = read_table(directory / table, rules, name=table)
     except OSError as error:
         where = os.path.abspath(directory)
         raise ConfigError([f"exposures: no table {table!r} in {where} ({error.strerror})"]) from None
     except ConfigError as error:
         raise ConfigError(f"exposures: {problem}" for problem in error.problems) from None
+    if is_summary:
+        rows = [row for row in rows if row["state"] != "complete"]
+        if unknown := [row["exposure"] for row in rows if not row["uncal"]]:
+            why = "the summary does not know where its raw file is; write it under uncal, or take the row out"
+            raise ConfigError(f"exposures: {table}: {exposure}: {why}" for exposure in unknown)
+        # Each of its variants has a row, too.
+        rows = list({row["exposure"]: row for row in rows}.values())
     for row in rows:
         row["uncal"] = expanded(row["uncal"])
         row["tso"] = {"true": True, "false": False}.get((row.get("tso") or "").lower())
         row["instrument"] = row.get("instrument") or None
-    return rows, [] if rows else [f"exposures: {table}: the table has no rows"]
+    why = "all of its exposures are complete" if is_summary else "the table has no rows"
+    return rows, [] if rows else [f"exposures: {table}: {why}"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from rampflow.io import scratch
 from rampflow.jobs import memory
 from rampflow.planning import cluster
 from rampflow.planning.demand import Demand
@@ -11,6 +12,8 @@ BYTES_PER_THREAD = 100 << 20
 MAX_THREADS = 8
 #: More than there are anywhere: Snakemake lowers it to the cores of the run.
 ALL_CORES = 1 << 16
+#: Bytes on scratch for one of the exposure as float32: two products with the flags of their groups.
+_HELD = 2.5
 
 
 class Needs:
@@ -26,6 +29,8 @@ class Needs:
 
     def __init__(self, demand: Demand, on_cluster: bool) -> None:
         self._demand, self._cluster = demand, on_cluster
+        where = demand.config["scratch"]
+        self._in_memory = where is not None and demand.config["keep"] != "all" and scratch.in_memory(where)
 
     def _bytes(self, exposure: str) -> int:
         size = 4
@@ -38,11 +43,16 @@ class Needs:
         return max(1, min(MAX_THREADS, self._bytes(exposure) // BYTES_PER_THREAD + 1))
 
     def memory(self, exposure: str, threads: int) -> int:
-        """Memory for a job (MB): the interpreter, images and coefficients of one frame, chunks in work."""
+        """Memory for a job (MB): the interpreter, images and coefficients of one frame, chunks in work.
+
+        And what it reads and makes on scratch that is memory.
+        """
         found = self._demand.plan.exposures[exposure]
         *_, ny, nx = found.shape
         pictures = max(1, found.superstripes)
         needed = memory.needed(self._bytes(exposure), (ny * pictures, nx), threads)
+        if self._in_memory:
+            needed += -(-int(_HELD * self._bytes(exposure)) >> 20)
         return needed + cluster.BESIDE if self._cluster else needed
 
     def minutes(self, exposure: str) -> int:

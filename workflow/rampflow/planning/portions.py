@@ -213,6 +213,8 @@ class Division:
         self._demand, self.size = demand, size
         self._seen: object = None
         self._portions: dict[str, list[str]] = {}
+        #: Exposures, and branches of variants, in which there was something to do when that was asked last.
+        self.left: set[str] = set()
 
     def __getitem__(self, name: str) -> list[str]:
         """Return the exposures of a portion."""
@@ -226,15 +228,17 @@ class Division:
         stands : callable
             Whether what is there of a branch is what is asked for.
         """
-        return [
-            name
+        everything = {
+            name: [branch for exposure in exposures for branch in (exposure, *self._demand.variants_of(exposure))]
             for name, exposures in self._all().items()
-            if not all(
-                self._is_made(branch) and stands(branch)
-                for exposure in exposures
-                for branch in (exposure, *self._demand.variants_of(exposure))
-            )
-        ]
+        }
+        self.left = {
+            branch
+            for branches in everything.values()
+            for branch in branches
+            if not (self._is_made(branch) and stands(branch))
+        }
+        return [name for name, branches in everything.items() if not self.left.isdisjoint(branches)]
 
     def _is_made(self, branch: str) -> bool:
         paths = (f"{self._demand.results}/{product(branch, kind)}" for kind in self._demand.products_of(branch))

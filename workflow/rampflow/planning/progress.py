@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TextIO
 
 from rampflow.planning.terminal import tell
@@ -90,6 +90,11 @@ class Progress(logging.Handler):
             handler.removeFilter(passes)
         self._quietened = []
         self._clear()
+
+    @property
+    def made(self) -> Collection[str]:
+        """Exposures that are known to be complete, where there may be thousands."""
+        return ()
 
     def _passes(self, record: logging.LogRecord) -> bool:
         """Whether Snakemake writes a record to the terminal, whose last line is then free for it."""

@@ -8,13 +8,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rampflow.io import owners, room
 from rampflow.io.shared_files import private_folder
-from rampflow.planning import cluster, kernels_place, portions
+from rampflow.planning import cluster, kernels_place, portions, scratch_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
 from rampflow.planning.copies import Copies
@@ -24,6 +24,7 @@ from rampflow.planning.forced import Forced
 from rampflow.planning.interruption import Interruption
 from rampflow.planning.links import plain
 from rampflow.planning.needs import Needs
+from rampflow.planning.programme import ProgrammeProgress
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock
 from rampflow.planning.run_file import RunFile
 from rampflow.planning.standing import Standing
@@ -79,10 +80,11 @@ class Run:
             # What cannot be made here is missed by those who need it.
             private_folder(STATE)
         mine = portions.asked_for() if interruption is not None else None
+        only = mine if interruption is not None else cluster.exposures_of_job(sys.argv, config)
         try:
             # A job of a cluster takes what the run on the head has found in stores.
             ask = interruption is not None and mine is None
-            self.config, self.plan, self.notices = prepare(config, Path.cwd(), ask=ask, only=mine)
+            self.config, self.plan, self.notices = prepare(config, Path.cwd(), ask=ask, only=only)
         except ConfigError as error:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in error.problems)) from None
         self.results = self.config["results"].rstrip("/")
@@ -100,6 +102,7 @@ class Run:
         self._file = RunFile(self.results, self.config, self.demand)
         self._lock = ResultsLock(self.results, self._file.started)
         self._portion = None if mine is None else portions.Portion(self.results, mine, self._file.started)
+        self.notices += scratch_place.notices(self.config, on_cluster)
         self._standing: Any = None
         self._forced = Forced(self.results)
         self._check_place()
@@ -121,6 +124,10 @@ class Run:
         lines = self.plan.give_up(without_place(self.results, self.plan.exposures, self.plan.variants))
         if lines:
             raise SystemExit("\n".join(f"rampflow: {line}" for line in [*lines, *self.plan.unusable.values()]))
+
+    def begin_scratch(self) -> None:
+        """Make the folder for products that do not stay, on the node where jobs run."""
+        scratch_place.begin(self.config, self.results)
 
     def _succeed_dead_run(self) -> None:
         """Go on where a run was killed in this folder: what it has locked, for Snakemake too, is this run's."""
@@ -170,6 +177,8 @@ class Run:
             self._take_lock()
             if self._portion is None:
                 self._begin_whole(workflow)
+            if not self._cluster and not self.is_divided(workflow):
+                self.begin_scratch()
             self._sweep()
         except ResultsInUse as problem:
             raise SystemExit(f"rampflow: {problem}") from None
@@ -193,7 +202,13 @@ class Run:
         tell(self.notices)
         self._file.begin(self._all_notices())
 
-    def end(self, answers: str | Path, outcome: str, unfinished: Callable[..., Iterable[str]]) -> None:
+    def end(
+        self,
+        answers: str | Path,
+        outcome: str,
+        unfinished: Callable[..., Iterable[str]],
+        made: Collection[str] = (),
+    ) -> None:
         """End the run: note its outcome, say what is not finished, give the lock back.
 
         Answers of CRDS that were failures are forgotten, so that the next run asks again. Timers of Snakemake's
@@ -207,6 +222,8 @@ class Run:
             "complete" or "failed"; a run that a signal has ended is "interrupted".
         unfinished : callable
             What to say of a run that is not complete (`rampflow.inspection.ending.unfinished`).
+        made : collection of str, optional
+            Exposures that are known to be complete; with thousands it takes long to look at each.
         """
         failed = {}
         with contextlib.suppress(OSError, ValueError):
@@ -222,7 +239,10 @@ class Run:
                 self._portion.end()
         if outcome != "complete":
             self._sweep()
-            tell(unfinished(self.results, [*self.demand.branches, *self.plan.unusable], self.interruption.by))
+            everything = [*self.demand.branches, *self.plan.unusable]
+            suspects = [branch for branch in everything if branch not in made]
+            finished = len(everything) - len(suspects)
+            tell(unfinished(self.results, suspects, self.interruption.by, finished))
         self._lock.release()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
@@ -330,6 +350,28 @@ class Run:
             return 0 if isinstance(job, str) else job
         size = self.config["portion"]
         return size if divisible and len(self.plan.exposures) > size else 0
+
+    def programme_progress(
+        self, workflow: Any, with_jobs: Callable[[], Collection[str]], quiet: bool
+    ) -> ProgrammeProgress:
+        """Return what tells of exposures where Snakemake knows portions, or jobs of a cluster.
+
+        Parameters
+        ----------
+        workflow : object
+            Snakemake's.
+        with_jobs : callable
+            Returns the exposures that have jobs in its graph.
+        quiet : bool
+            Whether what Snakemake says of jobs that go well is kept from the terminal.
+        """
+        to_do = (lambda: self.portions.left) if self.is_divided(workflow) else with_jobs
+        folder = Path(self.results, "runs", self._file.name)
+
+        def last(exposure: str) -> str:
+            return self.demand.products_of(exposure)[0]
+
+        return ProgrammeProgress(self.results, to_do, last, lambda: sorted(folder.glob("*.log")), quiet)
 
     def unfinished_portions(self) -> list[str]:
         """Return a file for each portion in which anything is left to do, and one for exposures without references."""

@@ -35,6 +35,7 @@ def with_homes(config: dict[str, Any]) -> dict[str, Any]:
     return config | {
         "exposures": expanded(exposures) if isinstance(exposures, str) else [expanded(path) for path in exposures],
         "results": expanded(config["results"]),
+        "scratch": expanded(config["scratch"]),
         "crds": config["crds"] | {"path": expanded(config["crds"]["path"])},
         "masks": {
             "files": [expanded(path) for path in files] if isinstance(files, list) else expanded(files),

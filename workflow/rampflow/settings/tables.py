@@ -7,6 +7,19 @@ from typing import Any
 from rampflow.settings.configuration import ConfigError, schema_problems
 
 
+def columns_of(path: str | Path) -> list[str]:
+    """Return what the header line of a table names; nothing where that cannot be read as text."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return [cell.strip() for cell in next(csv.reader(file, delimiter=_delimiter(path)), [])]
+    except (csv.Error, UnicodeDecodeError):
+        return []
+
+
+def _delimiter(path: str | Path) -> str:
+    return "," if str(path).lower().endswith(".csv") else "\t"
+
+
 def read_table(path: str | Path, row_schema: dict[str, Any], name: str | None = None) -> list[dict[str, str]]:
     """Read a table of text with a header line; tabs, or commas where the name ends in .csv.
 
@@ -34,7 +47,7 @@ def read_table(path: str | Path, row_schema: dict[str, Any], name: str | None = 
     rows: list[dict[str, str]] = []
     problems: list[str] = []
     with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, delimiter="," if str(path).lower().endswith(".csv") else "\t", strict=True)
+        reader = csv.reader(file, delimiter=_delimiter(path), strict=True)
         try:
             columns = [cell.strip() for cell in next(reader, [])]
             for cells in reader:
