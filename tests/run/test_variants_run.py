@@ -303,3 +303,18 @@ def test_what_a_variant_of_the_exposure_before_hands_on_is_taken(tmp_path):
     assert not (folder / "variants/strict/record/persistence.json").exists()
     assert run.planned() == set()
     assert check.main([str(run.folder / "results"), "--schemas", "none", "--again", second, "--cores", "2"]) == 0
+
+
+def test_where_nothing_stays_another_value_goes_from_the_start_to_one_variant_and_leaves_the_others(new_run):
+    run = new_run("nrcb1")
+    run(variants={name: VARIANTS[name] for name in ("strict", "even")}, keep="none")
+    before = run.products()
+    run.config["variants"] = {"strict": {"jump": {"rejection_threshold": 2.0}}, "even": VARIANTS["even"]}
+    planned, ran = run.planned(), run.jobs()
+    assert ran == planned
+    assert steps_of(ran, "nrcb1/strict") == {"jump", "ramp_fit", "rate"} and not steps_of(ran, "nrcb1/even")
+    assert "dark_current" in steps_of(ran, "nrcb1") and not steps_of(ran, "nrcb1") & {"jump", "ramp_fit", "rate"}
+    after = run.products()
+    assert after.keys() == before.keys()
+    assert {path.parts[-2] for path in after if after[path] != before[path]} == {"strict"}
+    assert run.planned() == set()
