@@ -7,10 +7,8 @@ and what is kept on disk are the same. Processes that tests start are not concer
 """
 
 import hypothesis
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.typeinfer import register_dispatcher
 
-from rampflow import kernels
+from rampflow.kernels import waiting
 
 # The same examples in every run, which leaves nothing behind; the first of them may compile a kernel, and the machine
 # may have more to do.
@@ -23,32 +21,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("seeded")
+waiting.postpone()
 
 
 def pytest_addoption(parser):
     parser.addoption("--regenerate", action="store_true", help="write the golden edge lists of tests/graph anew")
-
-
-def _compile_when_called(kernel, signatures):
-    """Have a kernel compiled by whoever needs it first, from Python or from another kernel."""
-
-    def after_compilation(name):
-        def entry(*args, **kwargs):
-            # What is done at import otherwise, once: other threads wait here until it is done. A kernel that calls
-            # itself finds the entry of the class.
-            with global_compiler_lock:
-                if vars(kernel).pop("get_call_template", None):
-                    with register_dispatcher(kernel):
-                        compile_for(kernel, signatures)
-                    vars(kernel).pop("_compile_for_args")
-            # numba calls what the first of the two returns.
-            return kernel if name == "_compile_for_args" else kernel.get_call_template(*args, **kwargs)
-
-        return entry
-
-    for name in ("_compile_for_args", "get_call_template"):
-        setattr(kernel, name, after_compilation(name))
-
-
-compile_for = kernels.compile_for
-kernels.compile_for = _compile_when_called

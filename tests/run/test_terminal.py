@@ -22,6 +22,8 @@ def test_without_a_terminal_there_is_a_line_for_each_exposure(new_run):
     done = subprocess.run(command(run), cwd=run.folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("rampflow:")]
+    # Kernels are compiled where nothing has done that before.
+    lines = [line for line in lines if "kernels" not in line]
     assert len(lines) == 2 and all("done in" in line and "jobs (" in line for line in lines)
     assert "2 of 2 exposures" in lines[-1] and "\x1b" not in done.stderr
     assert len(done.stderr.splitlines()) < 50

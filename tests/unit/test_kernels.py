@@ -47,7 +47,7 @@ def test_one_kernel_may_have_several_signatures_and_divides_by_zero_as_numpy_doe
 def test_what_else_was_imported_makes_no_difference():
     for name in ("superbias", "lastframe"):
         importlib.import_module(f"rampflow.steps.{name}")
-    under = kernels._modules_under("rampflow.steps.superbias")
+    under = kernels.modules_under("rampflow.steps.superbias")
     assert {"rampflow.steps.superbias", "rampflow.steps"} <= under
     assert "rampflow.steps.lastframe" not in under
 
@@ -56,7 +56,7 @@ def test_a_kernel_is_compiled_anew_when_one_that_it_calls_has_changed(tmp_path):
     package = tmp_path / "rampflow"
     package.mkdir()
     (package / "__init__.py").touch()
-    shutil.copy(Path(kernels.__file__), package)
+    shutil.copytree(Path(kernels.__file__).parent, package / "kernels")
     inner = "from numba import float64\nfrom rampflow.kernels import kernel\n"
     inner += "@kernel(float64(float64))\ndef inner(x):\n    return {} * x\n"
     (package / "outer.py").write_text(

@@ -22,6 +22,7 @@ COMMANDS = {
     "whatif": ("rampflow.inspection.whatif", "say what another context or configuration would do, before it runs"),
     "fetch": ("rampflow.stores.fetch", "list the raw files of a programme, from the archive's search service"),
     "reproduce": ("rampflow.inspection.reproduce", "write the configuration that makes a product of jwst again"),
+    "compile": ("rampflow.warmstart.compiling", "compile the kernels of all steps before a run needs them"),
     "mock": ("rampflow.mock.__main__", "write a synthetic observing programme with its CRDS cache"),
 }
 RUN = "run the workflow; takes what snakemake takes"

@@ -415,23 +415,6 @@ def test_other_errors_keep_their_traceback(run):
     assert err.startswith("Traceback") and "ValueError: odd" in err
 
 
-def test_the_server_says_that_it_compiles_and_where_that_is_kept(tmp_path):
-    (tmp_path / "kernel.py").write_text(
-        "from numba import njit\n@njit('int64(int64)', cache=True)\ndef f(x):\n    return x + 1\n"
-        "@njit('int64(int64)', cache=True)\ndef g(x):\n    return x - 1\n"
-    )
-    text = "from rampflow.warmstart import compiling; list(compiling.announced()); import kernel"
-    for compiles in (True, False):
-        done = subprocess.run(
-            [sys.executable, "-c", text], cwd=tmp_path, env=dict(os.environ, PYTHONPATH=str(WORKFLOW)),
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        lines = done.stderr.splitlines()
-        assert len(lines) == compiles
-        if compiles:
-            assert lines[0].startswith("rampflow: compiling kernels") and f"{tmp_path}/__pycache__" in lines[0]
-
-
 def test_children_that_end_while_one_is_seen_to_are_told_once_each(tmp_path, monkeypatch):
     """The signal of the second one comes in the middle of the first one's turn."""
     monkeypatch.chdir(tmp_path)

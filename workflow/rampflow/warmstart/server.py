@@ -5,7 +5,6 @@ a job does is in `rampflow.warmstart.client`, which imports next to nothing beca
 """
 
 import contextlib
-import ctypes
 import gc
 import marshal
 import os
@@ -23,11 +22,12 @@ from pathlib import Path
 from rampflow.io import owners
 from rampflow.io.shared_files import private_folder
 from rampflow.warmstart.caller import Caller
+from rampflow.warmstart.child import end_with, execute
 from rampflow.warmstart.client import VARIABLE, ticket
+from rampflow.warmstart.imports import Imports
 
 #: Seconds without a job after which a server ends.
 IDLE = 900
-_PR_SET_PDEATHSIG = 1
 #: Signals that mean something else to the server than to a job.
 _HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
 
@@ -35,23 +35,6 @@ _HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
 def _signal(process, number):
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, number)
-
-
-def _end_with(parent):
-    """Have the system kill this process when its parent ends, where it can (Linux).
-
-    Raises
-    ------
-    SystemExit
-        The parent has ended already.
-    """
-    with contextlib.suppress(AttributeError):
-        _PROCESS.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-_PROCESS = ctypes.CDLL(None)
 
 
 class Server:
@@ -63,11 +46,13 @@ class Server:
         Path of the socket; owner-only.
     parent : int
         Process id of the workflow.
+    ready : callable, optional
+        Takes the name of a script; returns whether there is everything that its job needs. One that comes before waits.
     """
 
-    def __init__(self, address, parent):
-        self.address, self.parent = address, parent
-        self.children, self.callers = {}, []
+    def __init__(self, address, parent, ready=lambda _: True):
+        self.address, self.parent, self.ready = address, parent, ready
+        self.children, self.callers, self.held = {}, [], []
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         umask = os.umask(0o177)
         try:
@@ -84,9 +69,10 @@ class Server:
         ----------
         imports : iterable
             Imports one thing more each time it is advanced, while there is no request: children that come early have
-            the rest to import themselves.
+            the rest to import themselves. Where it yields a number, it is next advanced when there is something to
+            read from the file of that number.
         """
-        imports = iter(imports)
+        imports, awaited = iter(imports), None
         # A signal only has to wake the loop, which looks at what happened.
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -106,12 +92,13 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda *_: self._reap() if self.importing else None)
         busy = time.monotonic()
         while not self.ending:
-            ready = self._wait(reader, 2.0 if imports is None else 0.0)
-            if not ready and imports is not None:
+            ready = self._wait(2.0 if imports is None or awaited is not None else 0.0, reader, awaited)
+            if imports is not None and (awaited in ready or (not ready and awaited is None)):
                 self.importing = True
-                ended = next(imports, self) is self
+                got = next(imports, self)
                 self.importing = False
-                if ended:
+                awaited = got if isinstance(got, int) else None
+                if got is self:
                     imports = None
                     # A child that only reads what it inherits must not copy its pages for the garbage collector.
                     gc.collect()
@@ -119,25 +106,31 @@ class Server:
             if reader in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(reader, 4096)
+            self._forget_gone(ready)
             for connection in [c for c in self.children if c.fileno() in ready]:
                 # The only thing a waiting job can say is that it is gone.
                 self._kill(connection)
             self._hear(ready)
             if self.listener.fileno() in ready:
                 self._accept()
+            self._release()
             self._reap()
-            if self.children:
+            if self.children or self.held:
                 busy = time.monotonic()
             if os.getppid() != self.parent or time.monotonic() - busy > IDLE:
                 break
+        for caller in self.held:
+            caller.close()
         for connection in list(self.children):
             self._kill(connection)
         self._forget_address()
 
-    def _wait(self, reader, patience):
+    def _wait(self, patience, *readers):
         """Wait until something has come; return the descriptors where."""
         waiting = select.poll()
-        for source in (reader, self.listener, *self.children, *(caller.connection for caller in self.callers)):
+        sources = (reader for reader in readers if reader is not None)
+        callers = (caller.connection for caller in (*self.callers, *self.held))
+        for source in (*sources, self.listener, *self.children, *callers):
             waiting.register(source, select.POLLIN)
         return {descriptor for descriptor, _ in waiting.poll(patience * 1000)}
 
@@ -170,13 +163,30 @@ class Server:
             try:
                 if caller.connection.fileno() in ready and caller.complete():
                     self.callers.remove(caller)
-                    self._give_child(caller)
+                    self.held.append(caller)
                 elif caller.deadline < now:
                     raise TimeoutError
             except OSError:
                 if caller in self.callers:
                     self.callers.remove(caller)
                 caller.close()
+
+    def _forget_gone(self, ready):
+        """Forget callers that were held and are gone: the only thing that they can say."""
+        for caller in [held for held in self.held if held.connection.fileno() in ready]:
+            self.held.remove(caller)
+            caller.close()
+
+    def _release(self):
+        """Give a child to those whose kernels are there."""
+        known = {}
+        for caller in list(self.held):
+            step = caller.step()
+            if step not in known:
+                known[step] = self.ready(step)
+            if known[step]:
+                self.held.remove(caller)
+                self._give_child(caller)
 
     def _give_child(self, caller):
         server = os.getpid()
@@ -198,7 +208,7 @@ class Server:
         """Become the job; never returns."""
         status = 1
         try:
-            _end_with(server)
+            end_with(server)
             signal.set_wakeup_fd(-1)
             # SIGINT, too: an exception of its own could come up where Python can only print it.
             for number in _HANDLED:
@@ -208,7 +218,7 @@ class Server:
             self.listener.close()
             for connection in self.children:
                 connection.close()
-            for other in self.callers:
+            for other in (*self.callers, *self.held):
                 other.close()
             caller.connection.close()
             try:
@@ -222,7 +232,7 @@ class Server:
             for target, stream in enumerate(caller.streams):
                 os.dup2(stream, target)
             caller.close_streams()
-            status = _execute(script)
+            status = execute(script)
         finally:
             # Not the interpreter's own end: the server's exit handlers are not the child's.
             for stream in (sys.stdout, sys.stderr):
@@ -251,30 +261,7 @@ class Server:
             os.waitpid(child, 0)
 
 
-def _execute(script):
-    """Run a script file as the main program and return its exit status."""
-    import types
-
-    main = types.ModuleType("__main__")
-    main.__file__ = script
-    main.__builtins__ = __builtins__
-    sys.modules["__main__"] = main
-    sys.argv = [script]
-    sys.path[0] = os.path.dirname(script)
-    try:
-        exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)
-    except SystemExit as end:
-        if end.code is None or isinstance(end.code, int):
-            return end.code or 0
-        print(end.code, file=sys.stderr)
-        return 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        return 1
-    return 0
-
-
-def start(folder, steps=()):
+def start(folder, steps=(), cores=1):
     """Start a server for a workflow run in a folder, and name it to the jobs that the workflow starts.
 
     Parameters
@@ -284,6 +271,8 @@ def start(folder, steps=()):
         its file system has no sockets, a folder for temporary files is used.
     steps : iterable of str
         What to import, in the order in which it will be needed; all steps by default.
+    cores : int, optional
+        Processes that compile kernels at once, where any are missing.
 
     Returns
     -------
@@ -296,7 +285,7 @@ def start(folder, steps=()):
     if unwanted or not hasattr(socket, "SO_PEERCRED"):
         return None
     address = _address(Path(folder))
-    command = [sys.executable, "-m", "rampflow.warmstart.server", address, str(os.getpid()), *steps]
+    command = [sys.executable, "-m", "rampflow.warmstart.server", address, str(os.getpid()), str(cores), *steps]
     # In a session of its own, so that what is typed at the terminal reaches jobs and not the server.
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 10
@@ -343,32 +332,19 @@ def stop(process):
 
 
 def main():
-    """Serve: ``python -m rampflow.warmstart.server SOCKET WORKFLOW_PROCESS_ID [STEP ...]``."""
+    """Serve: ``python -m rampflow.warmstart.server SOCKET WORKFLOW_PROCESS_ID CORES [STEP ...]``."""
     os.environ.pop(VARIABLE, None)
-    address, workflow, *steps = sys.argv[1:]
-    _end_with(int(workflow))
+    address, workflow, cores, *steps = sys.argv[1:]
+    end_with(int(workflow))
     try:
-        server = Server(address, int(workflow))
+        imports = Imports(steps, int(cores))
+        server = Server(address, int(workflow), imports.ready)
     except OSError as error:
         print(f"rampflow: the warm start cannot listen at {address} ({error}); jobs run without it", file=sys.stderr)
         os._exit(1)
-    server.serve(_imports(steps))
+    server.serve(imports)
     # Nothing is left to do, and taking apart all that was imported takes a second.
     os._exit(0)
-
-
-def _imports(steps):
-    """Import what jobs will need, a thing at a time; say it when that takes long."""
-    try:
-        from rampflow.warmstart import compiling
-
-        yield from compiling.announced()
-        from rampflow.warmstart.preload import preload
-
-        yield from preload(steps or None)
-    except (MemoryError, ImportError, OSError) as error:
-        # Jobs import it themselves, and fail where there is a log, or have more memory.
-        print(f"rampflow: the warm start cannot import what jobs need ({error or 'no memory'})", file=sys.stderr)
 
 
 if __name__ == "__main__":

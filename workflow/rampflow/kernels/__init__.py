@@ -1,7 +1,8 @@
 """How kernels are compiled, and the types of what they take.
 
 A kernel is a function on arrays that numba turns into machine code. One with a signature is compiled when its module is
-imported for the first time and kept in `__pycache__`; one without is compiled with the kernels that call it.
+imported for the first time (or later: `waiting`) and kept in `__pycache__` (`kept`); one without is compiled with the
+kernels that call it.
 
 Machine code holds that of the kernels that are called, and numba looks at the file of the function alone to tell
 whether it is still good; here it is held against all files of the package that the function's module builds on.
@@ -14,7 +15,7 @@ Source: https://numba.readthedocs.io, "Compiling Python code with @jit", "Types 
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,9 @@ from typing import Any
 
 from numba import boolean, float32, float64, int32, int64, njit, uint8, uint16, uint32
 from numba.types import Array, BaseTuple
+
+from rampflow.kernels.kept import CodeFiles
+from rampflow.kernels.waiting import declare
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -39,39 +43,29 @@ def kernel(signature: Any = None, **options: Any) -> Callable[[Callable[..., Any
     signatures = signature if isinstance(signature, list) else [] if signature is None else [signature]
 
     def compiled(function: Callable[..., Any]) -> Any:
-        dispatcher = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-        # There is no public way to say what else the machine code depends on.
-        kept = dispatcher._cache._cache_file
-        kept._source_stamp = _state(function.__module__)
-        try:
-            kept._load_index()
-        except (AttributeError, ImportError):
-            # It names a type that is not there any more: numba would stumble over it, stale as it is.
-            kept.flush()
+        # Nobody calls kernels from C: the entry for that would take an eighth of the time that compiling takes.
+        dispatcher = njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+        # There is no public way to say what else the machine code depends on, and where it is kept.
+        dispatcher._cache._cache_file = CodeFiles(
+            dispatcher._cache, str(sys.modules[function.__module__].__file__), _state(function.__module__)
+        )
         if signatures:
-            compile_for(dispatcher, signatures)
+            declare(dispatcher, signatures)
         return dispatcher
 
     return compiled
-
-
-def compile_for(dispatcher: Any, signatures: Iterable[Any]) -> None:
-    """Compile a kernel for these signatures and no others, or read from disk what was compiled before."""
-    for each in signatures:
-        dispatcher.compile(each)
-    dispatcher.disable_compile()
 
 
 @cache
 def _state(module: str) -> str:
     """Digest of the files of a module and of those of the package that it builds on, however indirectly."""
     digest = hashlib.sha256()
-    for name in sorted(_modules_under(module)):
+    for name in sorted(modules_under(module)):
         digest.update(name.encode() + b"\0" + Path(str(sys.modules[name].__file__)).read_bytes())
     return digest.hexdigest()
 
 
-def _modules_under(module: str) -> set[str]:
+def modules_under(module: str) -> set[str]:
     """Names of a module and of those of the package whose functions, classes or selves it holds, and so on."""
     found, todo = set(), {module}
     while todo:

@@ -1,0 +1,56 @@
+"""What a process that is forked from another one does first, and how it becomes a job."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PROCESS = ctypes.CDLL(None)
+
+
+def end_with(parent):
+    """Have the system kill this process when its parent ends, where it can (Linux).
+
+    Raises
+    ------
+    SystemExit
+        The parent has ended already.
+    """
+    with contextlib.suppress(AttributeError):
+        _PROCESS.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def begin():
+    """Be ended by signals, and by the end of the process that has made this one."""
+    end_with(os.getppid())
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def execute(script):
+    """Run a script file as the main program and return its exit status."""
+    import types
+
+    main = types.ModuleType("__main__")
+    main.__file__ = script
+    main.__builtins__ = __builtins__
+    sys.modules["__main__"] = main
+    sys.argv = [script]
+    sys.path[0] = os.path.dirname(script)
+    try:
+        exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
