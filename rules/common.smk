@@ -89,7 +89,9 @@ def judged(step, inputs):
 
     def paths(wildcards):
         found = inputs(wildcards)
-        return ancient(found) if stands(step, branch_in(wildcards)) else found
+        if not stands(step, branch_in(wildcards)):
+            return found
+        return [] if RUN.can_do_without(step, branch_in(wildcards), found) else ancient(found)
 
     return paths
 
@@ -110,7 +112,7 @@ def uncal(wildcards):
     return RUN.raw(wildcards.exposure) or []
 
 
-def copy(wildcards):
+def fetched(wildcards):
     """The copy of a raw file that lies in a store."""
     return RUN.copies.copy(wildcards.exposure) or []
 

@@ -1,7 +1,7 @@
 rule science_mask:
     """Have jwst, in an environment of its own, say where NIRSpec's science regions are; only where that is asked for."""
     input:
-        copy=copy,
+        fetched=fetched,
     output:
         mask=f"{FOLDER}/masks/{{identity}}.fits",
     log:

@@ -5,6 +5,7 @@ import pytest
 
 from rampflow.detector import dq
 from rampflow.inspection import page, pictures, summary
+from rampflow.inspection.beside import COLUMNS, Beside
 from rampflow.inspection.counts import Counts
 from rampflow.inspection.exposures import ExposureResults
 from rampflow.inspection.look import Look, PixelRamp, Stage
@@ -38,6 +39,13 @@ SCRIPTS = {
         const head = table.tHead.rows[0].cells[TIME], button = head.querySelector("button");
         button.click(); const up = column(TIME);
         button.click(); return [up, column(TIME), head.getAttribute("aria-sort"), button.textContent];""",
+    "variants": """
+        const section = document.getElementById("jw00004_nis"); section.open = true;
+        const rows = [...section.querySelectorAll("table.beside tbody tr")].map((row) => row.cells[0].textContent);
+        const curves = [...section.querySelectorAll("path.curve")];
+        const colours = curves.map((one) => getComputedStyle(one).stroke);
+        return [rows, colours, curves.every((one) => one.getTotalLength() > 100),
+                document.querySelectorAll("table.beside").length];""",
     "width": """
         for (const one of document.querySelectorAll("details")) one.open = true;
         return [document.documentElement.scrollWidth, innerWidth];""",
@@ -76,6 +84,10 @@ def content(tmp_path_factory):
         look.ramps = [
             PixelRamp("jump", 3, 4, 1, 2.5, [0.0, 1.0, 2.0], [1.0, 2.0, 9.0], ["", "", "jump"], True, (1.0, 3.0))
         ]
+        if number == 4:
+            names = (None, "strict", "a_variant_of_a_long_name")
+            rows = [dict.fromkeys(COLUMNS) | {"variant": name, "changes": "jump.x = 3, " * 9} for name in names]
+            look.beside = [Beside(row | {"rate": 1.5}, [1.0, 1.1, 0.9 + at]) for at, row in enumerate(rows)]
         exposures.append(one)
         looks.append(look)
     rows = [summary.row(one, results, look.counts) for one, look in zip(exposures, looks, strict=True)]
@@ -101,6 +113,12 @@ def test_the_page_asks_for_nothing(said):
 
 def test_a_link_opens_its_exposure_and_pictures_are_drawn(said):
     assert said["opened"] == [False, True, 6, True, 3, True]
+
+
+def test_variants_are_a_table_and_curves_of_different_colours(said):
+    rows, colours, drawn, tables = said["variants"]
+    assert rows == ["(without)", "strict", "a_variant_of_a_long_name"]
+    assert len(set(colours)) == 3 and drawn and tables == 1
 
 
 def test_words_and_states_filter_rows_and_sections(said):

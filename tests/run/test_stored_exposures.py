@@ -160,3 +160,18 @@ def test_a_job_of_a_cluster_asks_for_what_it_fetches_and_nothing_else(archive, l
     made = archive.run.products()
     assert {path.parts[1] for path in made} == {exposure}
     assert made == {path: content for path, content in local.products().items() if exposure in path.parts}
+
+
+def test_variants_share_the_copy_of_a_raw_file(archive):
+    archive.run.config["exposures"] = archive.web.download(archive.names["guider1"])
+    archive.run.config["variants"] = {
+        "raw": {"dq_init": {"skip": True}},
+        "late": {"jump": {"rejection_threshold": 6.5}},
+    }
+    jobs = archive.jobs()
+    assert archive.web.whole(archive.names["guider1"]) == 1
+    assert {"retrieve", "dq_init", "saturation", "jump"} <= {rule for rule, _ in jobs}
+    rates = [path.parts[2:-1] for path in archive.run.products() if path.name.endswith("_rate.fits")]
+    assert sorted(rates) == [(), ("variants", "late"), ("variants", "raw")]
+    assert not list(archive.run.folder.rglob("*_uncal.fits*"))
+    assert archive.jobs() == set()

@@ -4,10 +4,14 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
-from conftest import _new_run
+from astropy.io import fits
+from conftest import HOME, SCENE, Run, _new_run
 
-from rampflow.inspection import check, report
+from rampflow.errors import RampflowError
+from rampflow.inspection import check, comparison, inspector_planes, pixel, report, whatif
+from rampflow.mock import Effects, MockExposure, Rectangle, build_cache, write_exposure
 
 VARIANTS = {
     "strict": {"jump": {"rejection_threshold": 3.0}},
@@ -32,7 +36,7 @@ def varied(programme, tmp_path_factory):
 def changed(varied, tmp_path):
     """A copy of it that a test may change."""
     shutil.copytree(varied.folder, tmp_path / "changed")
-    return type(varied)(tmp_path / "changed", varied.home, dict(varied.config))
+    return Run(tmp_path / "changed", varied.home, dict(varied.config))
 
 
 def of_variant(run, detector, variant):
@@ -143,7 +147,7 @@ def test_five_thresholds_cost_one_upstream_and_five_times_jump_to_rate(new_run):
     thresholds = {f"t{value}": {"jump": {"rejection_threshold": float(value)}} for value in (2, 3, 5, 6, 7)}
     ran = run.jobs(variants=thresholds, keep="none")
     numbers = {rule: sum(1 for of, _ in ran if of == rule) for rule, _ in ran}
-    upstream = ("dq_init", "saturation", "superbias", "refpix", "linearity", "persistence", "dark_current")
+    upstream = ("dq_init", "saturation", "superbias", "refpix", "linearity", "dark_current")
     assert numbers == dict.fromkeys(upstream, 1) | dict.fromkeys(("jump", "ramp_fit", "rate"), 6)
     (folder,) = run.folder.glob("results/*_nrcb1")
     assert {path.name.rpartition("_")[2] for path in folder.rglob("*.fits")} == {"rate.fits", "rateints.fits"}
@@ -169,3 +173,148 @@ def test_a_variant_that_fails_stops_nothing_else_and_is_made_once_it_can_be(new_
     del bad["clean_flicker_noise"]["user_mask"]
     ran = run.jobs(variants={"bad": bad, "strict": VARIANTS["strict"]})
     assert ran == {(step, "nrcb1/bad") for step in ("clean_flicker_noise", "ramp_fit", "rate")}
+
+
+# --- looked at -----------------------------------------------------------------------------------------------
+
+
+def rows_of(varied, tmp_path, detector):
+    """What ``rampflow compare --variants`` writes of an exposure, by variant."""
+    assert comparison.main([str(varied.folder / "results"), "--variants", "--json", str(tmp_path / "rows.json")]) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    return {row["variant"]: row for row in rows if row["exposure"].endswith(f"_{detector}")}
+
+
+def test_variants_are_put_side_by_side_by_numbers_that_are_in_the_products(varied, tmp_path, capsys):
+    rows = rows_of(varied, tmp_path, "nrcalong")
+    assert list(rows) == [None, "even", "likely", "straight", "strict"]
+    assert "nrcalong:" in capsys.readouterr().out
+    (folder,) = varied.folder.glob("results/*_nrcalong")
+    rate, error, flags = (fits.getdata(folder / f"{folder.name}_rate.fits", name) for name in ("SCI", "ERR", "DQ"))
+    other, more = (fits.getdata(folder / "variants/even" / f"{folder.name}_rate.fits", name) for name in ("SCI", "DQ"))
+    used = np.isfinite(rate) & np.isfinite(other) & (((flags | more) & (1 | 1 << 31)) == 0)
+    found = rows["even"]
+    assert found["rate"] == pytest.approx(np.median(other[used]))
+    assert found["differing"] == pytest.approx(np.mean(rate[used] != other[used])) and found["differing"] > 0.9
+    far = used & (rate != other) & (error > 0)
+    assert found["difference"] == pytest.approx(np.median(np.abs(rate - other)[far] / error[far]), rel=1e-5)
+    assert (rows[None]["differing"], rows[None]["difference"]) == (0, None)
+    groups = fits.getdata(folder / "variants/strict" / f"{folder.name}_jump.fits", "GROUPDQ")
+    pixels = fits.getdata(folder / f"{folder.name}_jump.fits", "PIXELDQ")
+    assert rows["strict"]["groups_jump"] == pytest.approx(np.mean((groups[..., (pixels & 1 << 31) == 0] & 4) != 0))
+    assert rows["strict"]["groups_jump"] > rows[None]["groups_jump"]
+
+
+def test_what_a_variant_changes_is_told(varied, tmp_path):
+    rows = rows_of(varied, tmp_path, "nrcb1")
+    assert rows["strict"]["changes"] == "jump.rejection_threshold = 3.0 (4.0)"
+    assert rows["straight"]["changes"] == "jump.rejection_threshold = 5.0 (4.0), linearity off"
+    assert [rows[name]["first"] for name in ("strict", "likely", "even")] == ["jump", "ramp_fit", "refpix"]
+
+
+def test_a_time_series_has_the_light_of_each_integration(varied, tmp_path):
+    rows = rows_of(varied, tmp_path, "nrcalong")
+    (folder,) = varied.folder.glob("results/*_nrcalong")
+    cube, flags = (fits.getdata(folder / f"{folder.name}_rateints.fits", name) for name in ("SCI", "DQ"))
+    good = (np.isfinite(cube) & ((flags & (1 | 1 << 31)) == 0)).all(axis=0)
+    assert rows[None]["light"] == pytest.approx([frame[good].mean(dtype=float) for frame in cube])
+    assert all(len(row["light"]) == 3 and row["light_scatter"] > 0 for row in rows.values())
+
+
+def test_results_without_variants_have_none_to_compare(finished, capsys):
+    assert comparison.main([str(finished.folder / "results"), "--variants"]) == 2
+    assert "no run has made variants there" in capsys.readouterr().err
+
+
+def test_a_variant_is_compared_with_its_exposure_array_by_array(varied):
+    (folder,) = varied.folder.glob("results/*_nrcb1")
+    found = comparison.compare(folder, folder / "variants/likely", ["rate", "dark_current"])
+    assert set(found["product"]) == {"rate"} and (found["problem"] == "").all() and found["differs"].any()
+    # Variants below a folder are no second products of its names.
+    same = comparison.compare(folder, folder, ["rate"])
+    assert (same["problem"] == "").all() and not same["differs"].any()
+
+
+def test_a_pixel_of_a_variant_has_the_ramp_that_it_shares(varied):
+    (folder,) = varied.folder.glob("results/*_nrcb1")
+    ours, plain = (pixel.pixel(folder.parent, folder.name, 20, 12, variant=name) for name in ("likely", None))
+    assert ours.text().startswith(f"{folder.name} (likely)")
+    assert ours.frame().equals(plain.frame())
+    assert ours.sources.value("ramp_fit", "algorithm") == "LIKELY" != plain.sources.value("ramp_fit", "algorithm")
+    value = fits.getdata(folder / "variants/likely" / f"{folder.name}_rate.fits", "SCI")[11, 19]
+    assert ours.rates["rate"][0]["SCI"] == pytest.approx(value)
+    with pytest.raises(RampflowError, match="no variant 'likly' of it; did you mean likely"):
+        pixel.pixel(folder.parent, folder.name, 20, 12, variant="likly")
+
+
+def test_the_report_has_a_section_for_variants_and_what_is_wrong_with_one(changed):
+    (broken,) = changed.folder.glob("results/*_nrcb1/variants/strict/record/jump.json")
+    broken.unlink()
+    assert report.main([str(changed.folder / "results")]) == 0
+    page = (changed.folder / "results/report.html").read_text()
+    assert page.count("<h4>Variants</h4>") == 3 and page.count('aria-label="light curves') == 1
+    assert "variant strict: jump: " in page
+    with open(changed.folder / "results/summary.tsv", newline="") as file:
+        rows = {(row["detector"], row["variant"]): row for row in csv.DictReader(file, delimiter="\t")}
+    assert rows["NRCB1", "strict"]["state"] != "complete" and rows["NRCB1", ""]["state"] == "complete"
+    assert len(rows) == 13
+
+
+def test_what_another_value_of_a_variant_would_do_is_told_beforehand(varied, capsys):
+    setting = "variants.strict.jump.rejection_threshold=3.5"
+    assert whatif.main([str(varied.folder / "results"), setting]) == 1
+    said = capsys.readouterr().out
+    assert "9 jobs of 3 variants of exposures would run" in said
+    assert "jump: rejection_threshold" in said
+
+
+def test_the_inspector_has_the_products_of_a_variant_beside_those_of_the_exposure(varied):
+    results = varied.folder / "results"
+    names = inspector_planes.exposures(results, "likely")
+    assert [name.rpartition("_")[2] for name in names] == ["nrcalong", "nrcb1"]
+    name = names[1]
+    found = inspector_planes.products(inspector_planes.sources_of(results, name, "strict"))
+    assert found["rate"] == results / name / "variants/strict" / f"{name}_rate.fits"
+    assert found["dark_current"] == results / name / f"{name}_dark_current.fits"
+
+
+def test_what_a_variant_of_the_exposure_before_hands_on_is_taken(tmp_path):
+    made = [
+        MockExposure(
+            "NRCB1", "RAPID", 5, window=Rectangle(1, 1, 40, 32), scene=SCENE, effects=Effects.nominal("NIRCAM"),
+            seed=number, number=number, start=f"2024-06-01T1{number}:00:00.000",
+        )
+        for number in (1, 2)
+    ]  # fmt: skip
+    for name in ("data", "truth"):
+        (tmp_path / name).mkdir()
+    context = build_cache(tmp_path / "crds", made, traps=frozenset({"NRCB1"}))
+    for exposure in made:
+        write_exposure(exposure, tmp_path / "data", tmp_path / "truth")
+    first, second = (exposure.root for exposure in made)
+    crds = {"path": "crds", "context": context, "offline": True}
+    run = Run(tmp_path, HOME, {"exposures": "data/*_uncal.fits", "crds": crds})
+    chained = {"persistence": {"chain": True, "skip": False}}
+    own = {first: {"saturation": {"n_pix_grow_sat": 3}}}
+    run(steps=chained, variants={"grown": own, "strict": VARIANTS["strict"]})
+    folder = run.folder / "results" / second
+    record = json.loads((folder / "variants/grown/record/persistence.json").read_text())
+    assert record["inputs"]["carried"]["file"] == f"../../../{first}/variants/grown/carried/persistence.json"
+    assert not (folder / "variants/strict/record/persistence.json").exists()
+    assert run.planned() == set()
+    assert check.main([str(run.folder / "results"), "--schemas", "none", "--again", second, "--cores", "2"]) == 0
+
+
+def test_where_nothing_stays_another_value_goes_from_the_start_to_one_variant_and_leaves_the_others(new_run):
+    run = new_run("nrcb1")
+    run(variants={name: VARIANTS[name] for name in ("strict", "even")}, keep="none")
+    before = run.products()
+    run.config["variants"] = {"strict": {"jump": {"rejection_threshold": 2.0}}, "even": VARIANTS["even"]}
+    planned, ran = run.planned(), run.jobs()
+    assert ran == planned
+    assert steps_of(ran, "nrcb1/strict") == {"jump", "ramp_fit", "rate"} and not steps_of(ran, "nrcb1/even")
+    assert "dark_current" in steps_of(ran, "nrcb1") and not steps_of(ran, "nrcb1") & {"jump", "ramp_fit", "rate"}
+    after = run.products()
+    assert after.keys() == before.keys()
+    assert {path.parts[-2] for path in after if after[path] != before[path]} == {"strict"}
+    assert run.planned() == set()

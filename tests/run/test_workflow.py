@@ -14,7 +14,7 @@ from stdatamodels.jwst import datamodels
 from rampflow.mock import revise
 
 CHAINS = {
-    "nrcb1": "dq_init saturation superbias refpix linearity persistence dark_current jump ramp_fit",
+    "nrcb1": "dq_init saturation superbias refpix linearity dark_current jump ramp_fit",
     "nrcalong": "dq_init saturation superbias refpix linearity dark_current jump ramp_fit",
     "mirimage": "dq_init emicorr saturation firstframe lastframe reset linearity rscd dark_current jump ramp_fit",
 }
@@ -113,7 +113,7 @@ def test_an_edited_step_reruns_itself_and_what_follows_and_a_touched_one_nothing
     step.write_text(step.read_text() + "\n# edited\n")
     ran = run.jobs()
     assert {rule for rule, _ in ran} == set(
-        ["superbias", "refpix", "linearity", "persistence", "dark_current", "jump", "ramp_fit", "rate"]
+        ["superbias", "refpix", "linearity", "dark_current", "jump", "ramp_fit", "rate"]
     )
     assert {exposure for _, exposure in ran} == {"nrcb1", "nrcalong", "nis", "nrs1", "guider1"}
 

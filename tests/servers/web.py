@@ -19,8 +19,9 @@ class WebServer:
     files : dict
         Name to content.
     faults : dict
-        Name to what goes wrong: an HTTP status; "no ranges", "no head", "no etag"; ("ends", n), after n bytes of
-        every answer; ("once", n), of the next one; ("late", n), of those that go to the end of the file; "silent".
+        Name to what goes wrong: an HTTP status; "no ranges", "no head", "no size" (of a HEAD), "no etag"; ("ends", n),
+        after n bytes of every answer; ("once", n), of the next one; ("late", n), of those that go to the end of the
+        file; "silent".
     asked : list
         (method, name, what Range said, bytes of the answer) of every request.
     """
@@ -94,11 +95,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, content, headers, with_body, name, wanted)
 
     def _send(self, status, content, headers, with_body, name, wanted):
-        self.send_response(status)
-        for key, value in headers.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
         fault, sent = self.owner.faults.get(name), content if with_body else b""
         spared = isinstance(fault, tuple) and fault[0] == "late" and wanted and not wanted.endswith("-")
         if isinstance(fault, tuple) and not spared and len(sent) > fault[1]:
@@ -106,7 +102,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             if fault[0] == "once":
                 del self.owner.faults[name]
+        # Before anything is sent: who has an answer may look at once.
         self.owner.asked.append((self.command, name, wanted, len(sent)))
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        if fault == "no size" and not with_body:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
         try:
             self.wfile.write(sent)
         except OSError:

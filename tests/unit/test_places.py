@@ -58,7 +58,8 @@ def test_dependencies_and_pins_name_the_same_packages_and_pins_are_within_bounds
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     pins = names_of(line for line in lines if line and not line.startswith("#"))
     # That of clusters is pinned where it is named: tests have no cluster.
-    extra = project["project"]["optional-dependencies"]["inspect"]
+    extras = project["project"]["optional-dependencies"]
+    extra = [*extras["inspect"], *extras["storage"]]
     bounds = names_of([*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *extra])
     assert bounds.keys() == pins.keys()
     for name, pin in pins.items():

@@ -62,3 +62,13 @@ def test_no_runs_are_nothing_to_do(numbers):
     found = np.empty(10_000, np.int32)
     byte_runs.read(numbers, found, np.zeros(1, np.int64))
     assert np.array_equal(found, np.arange(10_000)) and os.fstat(numbers).st_size == found.nbytes
+
+
+@pytest.mark.parametrize("length", [6, 3 << 20])
+@pytest.mark.parametrize(("kind", "flip"), [("f4", 0), ("u4", 1 << 31), ("u2", 1 << 15), ("i4", 0x80), ("f8", 0)])
+def test_bytes_are_swapped_and_bits_flipped_afterwards(length, kind, flip):
+    values = np.frombuffer(np.random.default_rng(3).bytes(length * int(kind[1])), kind).copy()
+    bits = values.view(f"u{kind[1]}")
+    expected = bits.byteswap() ^ bits.dtype.type(flip)
+    byte_runs.swap(values.reshape(2, -1), flip)
+    assert np.array_equal(bits, expected)

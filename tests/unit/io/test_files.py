@@ -1,4 +1,5 @@
 import io
+import os
 
 import asdf
 import numpy as np
@@ -416,3 +417,44 @@ def test_arrays_that_will_be_written_are_not_copied(tmp_path):
         new["SCI"].write(np.arange(6.0) * 2)
         new.commit()
     np.testing.assert_array_equal(fits.getdata(tmp_path / "new.fits", "SCI"), np.arange(6.0) * 2)
+
+
+@pytest.mark.parametrize(("rows", "aligned"), [(1 << 20, True), (1 << 10, False)])
+def test_large_arrays_that_are_carried_begin_where_files_can_share_them(tmp_path, rows, aligned):
+    plans = [
+        layout.image("SCI", (3, rows, 8), np.float32, carried=True),
+        layout.image("PIXELDQ", (8, 8), np.uint32, carried=True),
+        layout.image("GROUPDQ", (5, rows, 8), np.uint8, carried=True),
+    ]
+    new = layout.NewProduct(tmp_path / "a.fits", fits.PrimaryHDU().header, plans)
+    new["SCI"].write(np.full((1, 8), 7, np.float32), 2, slice(rows - 1, rows))
+    new.commit()
+    with files.Product(tmp_path / "a.fits") as product:
+        places = {name: product.hdu(name).offset % 4096 == 0 for name in ("SCI", "GROUPDQ")}
+        # What moves them is no part of what the header says.
+        assert places == dict.fromkeys(places, aligned) and "" not in product.hdu("SCI").header
+        assert product["SCI"].read(2, slice(rows - 1, rows)).tolist() == [[7.0] * 8]
+        layout.copied(product, tmp_path / "b.fits", product.header.copy()).commit()
+    with fits.open(tmp_path / "a.fits", memmap=True) as read:
+        assert read["SCI"].data.shape == (3, rows, 8) and read["SCI"].data[2, -1, -1] == 7
+    with files.Product(tmp_path / "b.fits") as copy:
+        assert (copy.hdu("SCI").offset % 4096 == 0) is aligned and copy["SCI"].read(2, rows - 1, 7) == 7
+
+
+def test_what_a_file_system_shares_in_part_is_copied_whole(tmp_path, monkeypatch):
+    data = bytes(range(256)) * 40
+    (tmp_path / "a").write_bytes(data)
+    asked = []
+
+    def share(source, target, size, source_offset, target_offset):
+        """Take whole blocks, as a file system that shares them does, and refuse the rest."""
+        asked.append(size)
+        if (source_offset | target_offset) % 4096 or size < 4096:
+            raise OSError("not on this file system")
+        size -= size % 4096
+        return os.pwrite(target, os.pread(source, size, source_offset), target_offset)
+
+    monkeypatch.setattr(files.os, "copy_file_range", share)
+    with open(tmp_path / "a", "rb") as source, open(tmp_path / "b", "wb") as target:
+        files.copy_range(source.fileno(), target.fileno(), 0, 0, len(data))
+    assert (tmp_path / "b").read_bytes() == data and asked == [10240, 2048]

@@ -52,6 +52,7 @@ def test_only_the_process_that_runs_a_group_has_a_server(arguments, runs):
         (["--target-jobs", "jump:exposure=a", "rate:exposure=a", "dq_init:exposure=b", "--force"], {}, ["a", "b"]),
         (["--target-jobs", "jump:exposure=a"], {"NIRISS": {"persistence": {"chain": True}}}, None),
         (["--target-jobs", "portion:portion=0001,run=x"], {}, None),
+        (["--target-jobs", "jump:exposure=a,variant=/variants/v", "rate:exposure=a,variant="], {}, ["a"]),
         (["--target-jobs", "jump:exposure=a", "references:"], {}, None),
         (["--cores", "2"], {}, None),
     ],

@@ -25,7 +25,7 @@ class World:
 
     def __init__(self, folder, exposures, kinds=("rate", "rateints"), links=None):
         self.results, self.kinds, self.links = str(folder), kinds, links or {}
-        self.branches = list(exposures)
+        self.branches, self.plan = list(exposures), SimpleNamespace(variants=[])
         self.answers = SimpleNamespace(
             failed=lambda: self.failed, chained_after=self.links.get, owner=lambda _, branch: branch
         )

@@ -126,6 +126,7 @@ def test_the_summary_lists_by_state(monkeypatch):
     assert "f: refpix: odd (traceback: out/f/logs/refpix.log)" in lines
     assert "1 interrupted at jump: r" in lines and "3 stopped before jump: s0, s1, s2" in lines
     (begun,) = [line for line in lines if line.startswith("30 not begun: n0, n1")]
+    assert any(line.startswith("exposures: out/summary.tsv, which the report writes") for line in lines)
     assert begun.endswith(" and 22 more") and lines[-1].startswith("not all are listed here")
     # A job that ends without a word in a run that nobody has interrupted was killed, and is named.
     assert any(line.startswith("r: jump: its job left neither") for line in unfinished("out", exposures))

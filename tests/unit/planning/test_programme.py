@@ -93,6 +93,9 @@ def test_it_looks_from_beginning_to_end(programme, monkeypatch):
     programme.record("e0")
     while not programme.lines():
         pass
+    programme.record("e1")
     programme.progress.stop(log)
+    assert programme.lines()[-1] == "rampflow: 2 of 10 exposures done"
+    assert set(programme.progress.made) == {"e0", "e1"}
     log.warning("the end")
     assert said.getvalue() == "the end\n"

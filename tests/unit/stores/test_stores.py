@@ -98,7 +98,7 @@ def test_a_server_without_ranges_gives_the_first_headers_and_no_more(server, tmp
     assert one.ngroups == 40
 
 
-def test_a_listing_tells_what_each_object_is(objects, tmp_path):
+def test_a_listing_tells_what_each_object_is_and_is_made_once(objects, tmp_path, monkeypatch):
     for name in ("x_uncal.fits", "y_uncal.fits", "y_rate.fits", "deep/z_uncal.fits"):
         objects.put(f"list/{name}", uncal())
     found = stores(endpoint_url=objects.url).matching("s3://archive/list/*_uncal.fits")
@@ -106,6 +106,10 @@ def test_a_listing_tells_what_each_object_is(objects, tmp_path):
     assert found == [stores(endpoint_url=objects.url).look(one.url) for one in found]
     config = {"exposures": "s3://archive/list/**/*_uncal.fits", "storage": {"endpoint_url": objects.url}}
     assert [one.root for one in find_exposures(config, tmp_path)[0]] == ["x", "y", "z"]
+    # In a job of a cluster what the head has listed is not listed again.
+    with monkeypatch.context() as there:
+        there.setattr(s3.ObjectStore, "matching", None)
+        assert [one.root for one in survey(config, tmp_path, ask=False).exposures] == ["x", "y", "z"]
     config["exposures"] = "s3://archive/list/*_nothing.fits"
     with pytest.raises(ConfigError, match="exposures: no object matches 's3://archive/list/"):
         find_exposures(config, tmp_path)
@@ -162,6 +166,30 @@ def test_a_server_that_is_not_there_is_asked_once():
     with pytest.raises(StoreProblem) as second:
         found.look(f"{address}/b_uncal.fits")
     assert second.value is first.value
+
+
+def test_a_server_that_is_silent_is_given_up_after_some_objects_and_not_after_one(server, monkeypatch):
+    monkeypatch.setattr(web, "_AGAIN", 0)
+    found = stores(timeout=0.1)
+    for number in range(40):
+        server.files[f"{number}.fits"], server.faults[f"{number}.fits"] = b"x", "silent"
+    server.files["good.fits"] = b"x"
+    with pytest.raises(StoreProblem, match="has not answered"):
+        found.look(server.address("0.fits"))
+    assert found.look(server.address("good.fits")).size == 1
+    said = []
+    for number in range(20):
+        with pytest.raises(StoreProblem) as problem:
+            found.look(server.address(f"{number}.fits"))
+        said.append(problem.value)
+    assert said[-1] is said[-4] and said[0] is not said[1]
+
+
+@pytest.mark.parametrize("fault", ["no head", "no size"])
+def test_what_a_head_does_not_say_is_asked_for_with_a_part(server, fault):
+    server.files[NAME], server.faults[NAME] = exposure(), fault
+    assert stores().look(server.address(NAME)).size == len(server.files[NAME])
+    assert [part for *_, part, _ in server.asked][-1] == "bytes=0-0"
 
 
 def test_an_object_store_says_what_is_wrong(objects):

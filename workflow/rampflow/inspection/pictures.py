@@ -44,6 +44,8 @@ FLAGS = (
     ("other flags", (235, 200, 110), 0xFFFFFFFF),
 )
 GOOD = (246, 246, 246)
+#: Pixels of an image that are worked on together.
+_BAND = 1 << 17
 #: How much of a colour one pixel of a block gives at least: what is rare is to be seen.
 _LEAST = 0.25
 #: The same of what differs, where mostly little else is to be seen.
@@ -112,8 +114,7 @@ def grey_picture(values, size, flags=None):
         Blocks without a value are blue. Levels are linear for what stands out little from the rest and logarithmic
         from there to all but the highest values; the ticks say what they are.
     """
-    good = values if flags is None else np.where((flags & dq.DO_NOT_USE) == 0, values, np.nan)
-    small = block_means(good, stride(values.shape[0], size), stride(values.shape[1], size))
+    small = block_means(values, stride(values.shape[0], size), stride(values.shape[1], size), flags)
     finite = np.isfinite(small)
     indices = np.full(small.shape, LEVELS, np.uint8)
     ticks = []
@@ -144,20 +145,60 @@ def blocks(image, dy, dx, fill):
     return image.reshape(rows, dy, columns, dx)
 
 
-def block_means(image, dy, dx):
-    """Means of blocks of rows and columns without their NaN; NaN for blocks that have nothing else."""
-    parts = blocks(image.astype(np.float32, copy=False), dy, dx, np.nan)
-    finite = np.isfinite(parts)
-    counts = finite.sum(axis=(1, 3))
-    totals = np.where(finite, parts, np.float32(0)).sum(axis=(1, 3), dtype=np.float64)
+def _sizes(shape, dy, dx):
+    """Pixels of each block of an image; those at the end may have less."""
+    ends = (np.minimum(np.arange(0, length, step) + step, length) for length, step in zip(shape, (dy, dx), strict=True))
+    high, wide = (np.diff(each, prepend=0) for each in ends)
+    return high[:, np.newaxis] * wide
+
+
+def _numbers(places, shape, dy, dx):
+    """Count places, indices into the flat image, by block: most flags are rare, and images are large."""
+    rows, columns = stride(shape[0], dy), stride(shape[1], dx)
+    of = (places // shape[1]) // dy * columns + (places % shape[1]) // dx
+    return np.bincount(of, minlength=rows * columns).reshape(rows, columns)
+
+
+def _summed(image, step):
+    """Return sums of so many rows each: whole rows are added, which lie side by side."""
+    totals = np.zeros((stride(image.shape[0], step), image.shape[1]))
+    for first in range(step):
+        part = image[first::step]
+        totals[: len(part)] += part
+    return totals
+
+
+def _bands(shape, dy):
+    """Cut an image into bands of whole blocks, small enough that what is worked out of one stays near the processor."""
+    step = max(_BAND // max(shape[1] * dy, 1), 1) * dy
+    return [slice(top, min(top + step, shape[0])) for top in range(0, shape[0], step)]
+
+
+def block_means(image, dy, dx, flags=None):
+    """Means of blocks of rows and columns without NaN and DO_NOT_USE; NaN for blocks that have nothing else."""
+    totals, counts = [], []
+    for band in _bands(image.shape, dy):
+        part = image[band].astype(np.float32, copy=False)
+        odd = ~np.isfinite(part)
+        if flags is not None:
+            odd |= (flags[band] & np.uint32(dq.DO_NOT_USE)) != 0
+        places = np.flatnonzero(odd)
+        if places.size:
+            part = np.where(odd, np.float32(0), part)
+        counts.append(_sizes(part.shape, dy, dx) - _numbers(places, part.shape, dy, dx))
+        totals.append(_summed(_summed(part, dy).T, dx).T)
+    totals, counts = np.concatenate(totals), np.concatenate(counts)
     return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
 
 
 def block_fractions(mask, size):
     """Fractions of blocks of a mask, 0 to 1, of which a picture of at most this size has one each."""
-    dy, dx = (stride(length, size) for length in mask.shape)
-    counts = blocks(mask, dy, dx, False).sum(axis=(1, 3))
-    return counts / blocks(np.ones(mask.shape, bool), dy, dx, False).sum(axis=(1, 3))
+    return _fractions(np.flatnonzero(mask), mask.shape, size)
+
+
+def _fractions(places, shape, size):
+    dy, dx = (stride(length, size) for length in shape)
+    return _numbers(places, shape, dy, dx) / _sizes(shape, dy, dx)
 
 
 def flag_picture(flags, size):
@@ -176,12 +217,16 @@ def flag_picture(flags, size):
         Colours of `FLAGS`, deeper the larger the fraction of a block; one pixel of a block gives a quarter of the
         colour at least, so that none is passed over.
     """
-    left, shares = np.ones(flags.shape, bool), []
+    shares = []
+    every = np.bitwise_or.reduce([np.uint32(bits) for _, _, bits in FLAGS])
+    bands = _bands(flags.shape, 1)
+    places = np.concatenate([band.start * flags.shape[1] + np.flatnonzero(flags[band] & every) for band in bands])
+    found = flags.reshape(-1)[places]
     for _, colour, bits in FLAGS:
-        held = ((flags & np.uint32(bits)) != 0) & left
+        held = (found & np.uint32(bits)) != 0
         if held.any():
-            left &= ~held
-            shares.append((colour, block_fractions(held, size)))
+            shares.append((colour, _fractions(places[held], flags.shape, size)))
+            places, found = places[~held], found[~held]
     return _mixed(shares, flags.shape, size, _LEAST)
 
 

@@ -33,7 +33,10 @@ def padded(size):
 
 
 def copy_range(source, target, source_offset, target_offset, size):
-    """Copy bytes between two files inside the kernel; plain reads and writes where it cannot."""
+    """Copy bytes between two files inside the kernel; plain reads and writes where it cannot.
+
+    Where the file system can (XFS, Btrfs), what begins at one of its blocks in both is shared and not copied.
+    """
     while size:
         try:
             done = os.copy_file_range(source, target, min(size, 1 << 27), source_offset, target_offset)
@@ -127,10 +130,9 @@ class Array:
         except EOFError:
             raise FileProblem(f"{self.path}: truncated in the middle of an array; fetch or make it again") from None
         if self.raw.itemsize > 1:
-            values.byteswap(inplace=True)
+            byte_runs.swap(values, self.shift)
         if self.shift:
             values = values.view(self.dtype)
-            values ^= self.dtype.type(self.shift)
         elif self.scaled:
             values = values * self._bscale + self._bzero
         return values
@@ -151,10 +153,9 @@ class Array:
         values = np.ascontiguousarray(values, self.dtype)
         if not values.flags.writeable:
             values = values.copy()
-        if self.shift:
-            values ^= self.dtype.type(self.shift)
         if self.raw.itemsize > 1:
-            values.byteswap(inplace=True)
+            # Half of the range is the highest bit, which is in the lowest byte then.
+            byte_runs.swap(values, 0x80 if self.shift else 0)
         byte_runs.write(self.descriptor, values, self._runs(index))
 
 

@@ -76,7 +76,7 @@ class Opened:
 class Part(NamedTuple):
     """A header and its data in a file."""
 
-    text: bytes  #: the cards of the header, without END
+    text: bytes  #: the cards of the header, without END; of extensions without blank ones at the end
     cards: dict  #: keyword to value, those that were asked for
     shape: tuple  #: of the data in the order of numpy, the fastest axis last; empty without data
     begin: int  #: byte at which the header begins
@@ -134,6 +134,9 @@ def parts(source, *, only=STRUCTURE, strict=False):
         if count == MOST_PARTS:
             raise Damaged(f"damaged: more than {MOST_PARTS} extensions")
         text, start = _header_at(source, offset, size)
+        if offset:
+            # Blank cards at the end move the data to where files can share them; some thousand say nothing.
+            text = text[: -(-len(text.rstrip(b" ")) // CARD) * CARD]
         cards = read_cards(text, offset, only=None if strict and not offset else only, strict=strict)
         if not offset and cards.get("SIMPLE") is not True:
             raise Damaged("not a FITS file: it does not begin with SIMPLE = T")

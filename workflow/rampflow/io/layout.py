@@ -7,6 +7,7 @@ leaves nothing under the final name.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import time
@@ -18,11 +19,14 @@ from astropy.io import fits
 
 from rampflow.errors import FileProblem
 from rampflow.io import byte_runs, owners, scratch
-from rampflow.io.files import UNSIGNED, Array, Hdu, copy_range, data_size, padded
+from rampflow.io.files import BLOCK, UNSIGNED, Array, Hdu, copy_range, data_size, padded
 from rampflow.io.keywords import set_keyword
 
 # Cards for which the primary header of a new product has room beyond those it starts with.
 _SPARE_CARDS = 8
+#: Bytes of a block of file systems on which files share what is the same in them (XFS, Btrfs): arrays that begin at a
+#: multiple of it are shared where they are copied. It takes up to 63 blocks of a header, so small ones are left alone.
+_SHARED_BLOCK, _WORTH_SHARING = 4096, 32 << 20
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Extension:
     source: Hdu | None = None
     descriptor: int | None = None
     payload: bytes | None = None
+    carried: bool = False  # whether products of later steps may have the same array
     offset: int = field(default=0, init=False)
 
     @property
@@ -76,6 +81,9 @@ class NewProduct:
         offset = self._primary_size = len(_header_bytes(self.header, spare=_SPARE_CARDS))
         for plan in self.plans:
             text = _header_bytes(plan.header)
+            if plan.carried and plan.size >= _WORTH_SHARING:
+                size = next(size for size in itertools.count(len(text), BLOCK) if (offset + size) % _SHARED_BLOCK == 0)
+                text = _header_bytes(plan.header, size=size)
             byte_runs.pwrite_all(self.descriptor, text, offset)
             plan.offset = offset + len(text)
             offset = plan.offset + padded(plan.size)
@@ -217,7 +225,7 @@ def shared(source, path, header):
     return True
 
 
-def image(name, shape, dtype, *, like=None, unit=None):
+def image(name, shape, dtype, *, like=None, unit=None, carried=False):
     """Plan an image extension that is to be filled.
 
     Parameters
@@ -232,6 +240,8 @@ def image(name, shape, dtype, *, like=None, unit=None):
         Header whose other keywords (world coordinates, pointing) carry over.
     unit : str, optional
         BUNIT.
+    carried : bool, optional
+        Whether later steps carry the array on as it is: a large one is then laid out so that files can share it.
     """
     dtype = np.dtype(dtype)
     bitpix = {"f": -8, "u": 8, "i": 8}[dtype.kind] * dtype.itemsize
@@ -257,13 +267,14 @@ def image(name, shape, dtype, *, like=None, unit=None):
             if not structural.fullmatch(card.keyword):
                 head.append(card, end=True)
     head["EXTVER"] = (1, "extension value")
-    return Extension(name, head)
+    return Extension(name, head, carried=carried)
 
 
 def copy_of(source, name):
     """Plan an extension that is a copy, byte for byte, of one of an open product."""
     hdu = source.hdu(name)
-    return Extension(name, hdu.header.copy(), source=hdu, descriptor=source.descriptor)
+    carried = hdu.offset % _SHARED_BLOCK == 0
+    return Extension(name, hdu.header.copy(), source=hdu, descriptor=source.descriptor, carried=carried)
 
 
 def table(name, rows):

@@ -193,7 +193,7 @@ class RampProduct:
         plans = []
         for name, kind in _RAMP.items():
             like = self.source.hdu(name).header if name in self.source else None
-            plans.append(layout.image(name, shapes[name], kind, like=like))
+            plans.append(layout.image(name, shapes[name], kind, like=like, carried=True))
         added = [name for name, _ in self._extra]
         for hdu in self.source.hdus[1:]:
             if hdu.name in _FRAMES:

@@ -108,10 +108,10 @@ def exposures_of_job(arguments: Sequence[str], config: Mapping[str, Any]) -> lis
         if target.startswith("--"):
             break
         _, _, wildcards = target.partition(":")
-        name, _, exposure = wildcards.partition("=")
-        if name != "exposure" or "," in exposure:
+        values = dict(value.split("=", 1) for value in wildcards.split(",") if "=" in value)
+        if not {"exposure"} <= values.keys() <= {"exposure", "variant"}:
             return None
-        exposures.add(exposure)
+        exposures.add(values["exposure"])
     return sorted(exposures) or None
 
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +17,9 @@ from rampflow.detector.multistripe import Stripes
 from rampflow.detector.orientation import Orientation
 from rampflow.detector.subarray import Window
 from rampflow.errors import BadExposure, FileProblem, said_together
+from rampflow.io import header_file
 from rampflow.io.raw_headers import Raw
-from rampflow.planning.header_cache import read_all
+from rampflow.planning.header_cache import CACHE, read_all
 from rampflow.planning.listing import listed
 from rampflow.planning.stored_headers import stored_of
 from rampflow.settings.configuration import ConfigError, check_config, schema, suggestion
@@ -154,7 +156,8 @@ def survey(
     directory = Path(directory)
     stores = Stores(config["storage"])
     try:
-        given, problems = listed(config["exposures"], directory, stores)
+        kept = tuple if ask else partial(header_file.load, directory / CACHE)
+        given, problems = listed(config["exposures"], directory, stores, kept)
     except ConfigError as error:
         return Survey([], error.problems, {}, [], [])
     names = [entry["exposure"] for entry in given]

@@ -54,6 +54,8 @@ class Foresight:
         for exposure, jobs in self._jobs.items():
             for job in jobs:
                 self._connect(exposure, job)
+        if demand.plan.variants:
+            self._leave_out()
 
     def jobs(self) -> dict[str, dict[str, str]]:
         """Return the jobs that would run: branch to {job: why}, in the order of its chain.
@@ -117,6 +119,23 @@ class Foresight:
         mask = self._demand.science_mask(job, exposure)
         return mask if mask and Path(mask).is_relative_to(self._results / exposure_of(exposure)) else None
 
+    def _does_without(self, exposure: str, job: str) -> bool:
+        """Whether a job is left as it is though what it was made from is not there (`Run.can_do_without`)."""
+        made = bool(self._demand.plan.variants) and self._standing.is_whole(job, exposure)
+        return made and self._stands(exposure, job)
+
+    def _leave_out(self) -> None:
+        """Leave out the jobs that nothing leads from to a final product."""
+        wanted = {(branch, job) for branch, jobs in self._jobs.items() for job in jobs if job in FINAL}
+        todo = list(wanted)
+        while todo:
+            for before, _ in self._before[todo.pop()]:
+                if before not in wanted:
+                    wanted.add(before)
+                    todo.append(before)
+        self._jobs = {one: [job for job in jobs if (one, job) in wanted] for one, jobs in self._jobs.items()}
+        self._after = {node: [edge for edge in edges if edge.job in wanted] for node, edges in self._after.items()}
+
     def _stands(self, exposure: str, job: str) -> bool:
         return self._standing.stands(job, exposure, self._standing.stale)
 
@@ -141,6 +160,8 @@ class Foresight:
             self._join((other, job), node, (self._results / other / CARRIED).exists())
 
     def _join(self, before: _Node, after: _Node, complete: bool) -> None:
+        if not complete and self._does_without(*after):
+            return
         self._after.setdefault(before, []).append(_Edge(after, complete))
         self._before.setdefault(after, []).append(_Edge(before, complete))
 

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from rampflow.settings.paths import expanded
 from rampflow.settings.product_names import split_name
 from rampflow.settings.tables import columns_of, read_table
 from rampflow.stores import s3
-from rampflow.stores.addresses import file_name, is_address, is_pattern, is_s3
+from rampflow.stores.addresses import file_name, is_address, is_pattern, is_s3, matcher
 from rampflow.stores.objects import Stored, StoreProblem
 from rampflow.stores.stores import Stores
 
@@ -30,8 +31,34 @@ def root_name(path: str | Path) -> str:
     return split_name(file_name(str(path)) if is_address(path) else path)[0]
 
 
-def listed(exposures: str | list[str], directory: Path, stores: Stores) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return rows of a table of exposures: exposure, uncal, and perhaps instrument, tso and stored."""
+def listed(
+    exposures: str | list[str], directory: Path, stores: Stores, known: Callable[[], Collection[str]] = tuple
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return rows of a table of exposures, and problems in a line each.
+
+    Parameters
+    ----------
+    exposures : str or list of str
+        That key of the configuration.
+    directory : `~pathlib.Path`
+        The run's folder.
+    stores : Stores
+        Where globs of addresses are listed.
+    known : callable, optional
+        Returns addresses that another process has listed for this run; a glob that matches some is not listed again.
+
+    Returns
+    -------
+    rows : list of dict
+        exposure, uncal, and perhaps instrument, tso and stored.
+    problems : list of str
+        What there is not.
+
+    Raises
+    ------
+    ConfigError
+        The table is none, or something that addresses need is missing.
+    """
     if isinstance(exposures, str) and re.search(r"\.(tsv|csv)$", exposures, flags=re.IGNORECASE):
         rows, problems = _listed_in_table(exposures, directory)
         _check_addresses([row["uncal"] for row in rows])
@@ -42,7 +69,7 @@ def listed(exposures: str | list[str], directory: Path, stores: Stores) -> tuple
     _check_addresses(entries)
     for entry in entries:
         if is_address(entry):
-            paths |= _in_a_store(entry, stores, problems)
+            paths |= _in_a_store(entry, stores, problems, known)
             continue
         pattern = _pattern(entry, directory)
         if pattern:
@@ -80,10 +107,15 @@ def _check_addresses(paths: list[str]) -> None:
         raise ConfigError(problems)
 
 
-def _in_a_store(entry: str, stores: Stores, problems: list[str]) -> dict[str, Stored | None]:
+def _in_a_store(
+    entry: str, stores: Stores, problems: list[str], known: Callable[[], Collection[str]]
+) -> dict[str, Stored | None]:
     """Return the addresses that an entry stands for, with what a listing says of them."""
     if not is_pattern(entry):
         return {entry: None}
+    fits = matcher(entry)
+    if among := [address for address in known() if fits.fullmatch(address)]:
+        return dict.fromkeys(sorted(among))
     try:
         matches = stores.matching(entry)
     except StoreProblem as problem:

@@ -6,6 +6,7 @@ time to time whether the records of last jobs have come, and what portions say o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rampflow.planning.progress import Progress, duration
+from rampflow.settings.branches import told
 
 #: Seconds between two looks at the records, and at least between two lines where they cannot be written over.
 _LOOK, _BETWEEN = 10.0, 60.0
@@ -70,8 +72,10 @@ class ProgrammeProgress(Progress):
         threading.Thread(target=self._watch, daemon=True).start()
 
     def stop(self, log: logging.Logger) -> None:
-        """Look no more; the terminal is Snakemake's again."""
+        """Look for the last time, and say what has come of it; the terminal is Snakemake's again."""
         self._ended.set()
+        with contextlib.suppress(OSError, RuntimeError, KeyError):
+            self.look(last=True)
         super().stop(log)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -90,8 +94,8 @@ class ProgrammeProgress(Progress):
             except (OSError, RuntimeError, KeyError):
                 continue
 
-    def look(self) -> None:
-        """Look which exposures are finished and which have failed, and say how far the run is."""
+    def look(self, last: bool = False) -> None:
+        """Look which exposures are finished and which have failed, and say how far the run is; at the end anyway."""
         self._to_do |= set(self._asked())
         for exposure in self._to_do - self._made.keys():
             try:
@@ -111,29 +115,30 @@ class ProgrammeProgress(Progress):
         text += f", {failed} failed" if failed else ""
         left = len(self._to_do) - done - failed
         times = sorted(self._made.values())
-        if left and done > 1:
+        if left and done > 1 and not last:
             # From the first on: before it references are asked for, and jobs wait in a queue.
             seconds = (self._clock() - times[0]) / (done - 1) * left
             end = time.strftime("%b %d %H:%M", time.localtime(self._clock() + seconds))
             text += f", about {duration(seconds)} left (until {end})"
-        if self._overwrites:
+        if self._overwrites and not last:
             self._write(f"\r\x1b[K{text}\r")
             self._shown = True
-        elif self._clock() - self._told >= _BETWEEN:
+        elif last or self._clock() - self._told >= _BETWEEN:
             self._line(text)
 
     def _failures(self) -> list[str]:
         """Return what portions have said of jobs that failed since the last look."""
-        found = []
+        found: list[str] = []
+        names = {told(branch): branch for branch in self._to_do}
         for path in self._logs():
             with open(path, "rb") as file:
                 file.seek(self._read.get(path, 0))
                 text, _, _ = file.read().rpartition(b"\n")
             self._read[path] = self._read.get(path, 0) + (len(text) + 1 if text else 0)
             for line in text.decode(errors="replace").splitlines():
-                exposure = line.removeprefix("rampflow: ").partition(": ")[0]
-                if _FAILURE in line and exposure in self._to_do and exposure not in self._failed:
-                    self._failed.add(exposure)
+                branch = names.get(line.removeprefix("rampflow: ").partition(": ")[0])
+                if _FAILURE in line and branch is not None and branch not in self._failed:
+                    self._failed.add(branch)
                     if len(self._failed) <= _SAID:
                         found.append(line.removeprefix("rampflow: "))
         return found

@@ -381,6 +381,14 @@ class Run:
         failed = self.answers.failed()
         return files + [f"{self.results}/{ANSWERED}"] * any(root in self.plan.exposures for root in failed)
 
+    def can_do_without(self, step: str, branch: str, inputs: object) -> bool:
+        """Return whether a job that stands has what it has made, and not what that was made from any more.
+
+        What is made again for a variant is then no reason to make again what others have been made of it.
+        """
+        gone = bool(self.plan.variants) and isinstance(inputs, str) and not os.path.exists(inputs)
+        return gone and self._standing.is_whole(step, branch)
+
     def _stands(self, branch: str) -> bool:
         stale = self._standing.stale(branch)
         # Each is asked for once, and there may be thousands.

@@ -81,6 +81,11 @@ class Standing:
                 return False
         return True
 
+    def is_whole(self, step: str, branch: str) -> bool:
+        """Whether all is there that a job has made, by its record."""
+        made = (self.record(step, branch) or {}).get("outputs") or {}
+        return bool(made) and all((self._results / branch / name).exists() for name in made)
+
     def _way(self, step: str, branch: str) -> dict[str, set[str]]:
         """Return a job and those on the way to it, by the branch that does them."""
         way = {branch: {step, *self.before(step, branch)}}

@@ -13,6 +13,22 @@ class ConnectionBroken(StoreProblem):
     """The connection has ended before all was there: one may go on from where it ended."""
 
 
+class Unreachable(ConnectionBroken):
+    """A server gives no answer.
+
+    Parameters
+    ----------
+    message : str
+        What is said to the user.
+    at_all : bool
+        Whether it could not even be connected to, so that there is no use in asking it for other objects.
+    """
+
+    def __init__(self, message: str, at_all: bool) -> None:
+        super().__init__(message)
+        self.at_all = at_all
+
+
 class ObjectChanged(StoreProblem):
     """An object is not any more what it was when the run began."""
 

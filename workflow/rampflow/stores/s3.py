@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rampflow.stores.addresses import bucket_and_key, constant_part, matcher
-from rampflow.stores.objects import ConnectionBroken, ObjectChanged, Stored, StoreProblem
+from rampflow.stores.objects import ConnectionBroken, ObjectChanged, Stored, StoreProblem, Unreachable
 
 #: Variables of Snakemake's plugin for S3, which say the same as its options: what one of boto3's clients is made with.
 _PLUGIN = {
@@ -149,12 +149,16 @@ class ObjectStore:
         if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
             return StoreProblem(f"{where}: no credentials; for a public bucket set storage: {{anonymous: true}}")
         if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
-            return ConnectionBroken(f"{where} has not answered within {self._patience:g} s; try again later")
+            connected = isinstance(error, exceptions.ReadTimeoutError)
+            seconds = self._patience if connected else _CONNECT
+            said = f"{where} has not answered within {seconds:g} s, {_ATTEMPTS} times; try again later"
+            return Unreachable(said, not connected)
         if isinstance(error, exceptions.ParamValidationError | exceptions.InvalidRegionError | ValueError):
             return StoreProblem(f"{' '.join(str(error).split())}; correct the address, or the key storage")
         if isinstance(error, exceptions.EndpointConnectionError | exceptions.ProxyConnectionError):
-            return ConnectionBroken(
-                f"{where} cannot be reached; is there a network, and is the endpoint right (storage: endpoint_url)?"
+            return Unreachable(
+                f"{where} cannot be reached; is there a network, and is the endpoint right (storage: endpoint_url)?",
+                at_all=True,
             )
         return ConnectionBroken(f"{where}: the connection has ended ({' '.join(str(error).split())})")
 

@@ -1,16 +1,19 @@
 """Where the objects of a run are: the one place that knows which kind of store an address belongs to."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from rampflow.io.headers import OutOfReach
 from rampflow.stores.addresses import is_s3
-from rampflow.stores.objects import ConnectionBroken, NoRanges, Stored, StoreProblem
+from rampflow.stores.objects import ConnectionBroken, NoRanges, Stored, StoreProblem, Unreachable
 
 #: Objects that are asked for at once.
 CONNECTIONS = 16
+#: Objects for which a server gives no answer, one after the other, before it counts as dead.
+_SILENT = CONNECTIONS
 #: Bytes that are read of a raw file's beginning, which has two headers, and of every other place that is looked at.
 _BEGINNING, _WINDOW = 64 << 10, 32 << 10
 
@@ -41,6 +44,7 @@ class Stores:
         self._settings = dict(settings)
         self._made: dict[str, Any] = {}
         self._dead: dict[str, StoreProblem] = {}
+        self._silent: dict[str, int] = defaultdict(int)
         self._lock = threading.Lock()
 
     def of(self, url: str) -> Store:
@@ -63,7 +67,7 @@ class Stores:
         return found
 
     def look(self, url: str) -> Stored:
-        """Return what a store says of an object; a server that cannot be reached is not asked again.
+        """Return what a store says of an object; a server that gives no answers is not asked again.
 
         Raises
         ------
@@ -74,10 +78,15 @@ class Stores:
         if host in self._dead:
             raise self._dead[host]
         try:
-            return self.of(url).look(url)
-        except ConnectionBroken as problem:
-            self._dead[host] = problem
+            found = self.of(url).look(url)
+        except Unreachable as problem:
+            with self._lock:
+                self._silent[host] += 1
+                if problem.at_all or self._silent[host] >= _SILENT:
+                    self._dead[host] = problem
             raise
+        self._silent[host] = 0
+        return found
 
 
 class FarBytes:

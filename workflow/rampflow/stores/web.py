@@ -10,7 +10,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from rampflow.stores.objects import ConnectionBroken, NoRanges, ObjectChanged, Stored, StoreProblem
+from rampflow.stores.objects import ConnectionBroken, NoRanges, ObjectChanged, Stored, StoreProblem, Unreachable
 
 #: The variable with the token for data that are not public yet; MAST gives it (https://auth.mast.stsci.edu/token).
 TOKEN = "MAST_API_TOKEN"
@@ -106,18 +106,17 @@ class WebStore:
         StoreProblem
             It cannot be had.
         """
-        response = self._ask("HEAD", url)
-        if response.status_code in (403, 405, 501):
-            # There are servers, and signed addresses, that know GET alone.
-            response.close()
-            response = self._ask("GET", url, {"Range": "bytes=0-0"})
-        with response:
-            self._check(response, (200, 206))
-            said = response.headers
-            size = said.get("Content-Range", "").rpartition("/")[2] or said.get("Content-Length", "")
-            if not size.isdigit():
-                raise StoreProblem("the server does not say how large the file is; download it")
-            return Stored(url, int(size), said.get("ETag"), said.get("Last-Modified"))
+        # There are servers, and signed addresses, that know GET alone, and others that say no size without it.
+        for method, part in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):
+            with self._ask(method, url, part) as response:
+                if method == "HEAD" and response.status_code in (403, 405, 501):
+                    continue
+                self._check(response, (200, 206))
+                said = response.headers
+                size = said.get("Content-Range", "").rpartition("/")[2] or said.get("Content-Length", "")
+                if size.isdigit():
+                    return Stored(url, int(size), said.get("ETag"), said.get("Last-Modified"))
+        raise StoreProblem("the server does not say how large the file is; download it")
 
     def read(self, stored: Stored, start: int, count: int) -> bytes:
         """Read bytes of a file, fewer at its end.
@@ -168,7 +167,9 @@ class WebStore:
                 method, url, headers=told, timeout=(_CONNECT, self._patience), stream=True, allow_redirects=True
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise ConnectionBroken(why_unreachable(url, error, self._patience)) from None
+            at_all = isinstance(error, requests.ConnectionError) and "timed out" not in str(error)
+            at_all = at_all or isinstance(error, requests.ConnectTimeout)
+            raise Unreachable(why_unreachable(url, error, self._patience), at_all) from None
 
     @staticmethod
     def _check(response: requests.Response, due: tuple[int, ...]) -> None:
