@@ -283,7 +283,7 @@ def test_products_whose_records_do_not_lead_to_one_another_are_outdated(again, m
     states = states_of(again)
     assert states["nis"] == (
         "outdated",
-        "persistence: made from another product of linearity than the one that is asked for; run the workflow again",
+        "dark_current: made from another product of linearity than the one that is asked for; run the workflow again",
     )
     assert states["nrs1"][0] == "outdated" and "the gain reference jwst_nirspec_gain" in states["nrs1"][1]
     assert states["guider1"][0] == "outdated" and "the dark reference" in states["guider1"][1]

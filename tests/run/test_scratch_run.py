@@ -75,6 +75,3 @@ def test_scratch_that_cannot_be_is_a_line_before_anything_runs(new_run, node):
     text = run(keep="none", scratch=str(node / "nowhere"), status=1)
     assert f"rampflow: scratch: {node}/nowhere: No such file or directory" in text
     assert not list(run.folder.glob("results/*/record/*.json"))
-    arguments = ("--executor", "slurm", "--jobs", "2", "--default-resources", "mem_mb=1000", "--dry-run")
-    text = run(*arguments, scratch=str(node), cluster_job="step", status=1)
-    assert "config: scratch: with cluster_job: step the next step may be on another node" in text

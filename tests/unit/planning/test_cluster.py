@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rampflow.planning import cluster, portions
+from rampflow.planning import cluster, portions, scratch_place
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock, is_dead
 
 ROOT = Path(__file__).parents[3]
@@ -220,3 +220,14 @@ def test_a_portion_inherits_what_its_run_was_told():
     common = ["--software-deployment-method", "conda", "--conda-prefix=/envs", "--notemp"]
     assert portions.inherited(told, on_cluster=False) == [*common, "--resources", "mem_mb=3000"]
     assert portions.inherited(told, on_cluster=True) == common
+
+
+def test_scratch_of_a_node_is_refused_where_the_next_step_may_be_on_another_one():
+    config = {"scratch": "/dev/shm", "keep": "none", "cluster_job": "step"}
+    with pytest.raises(SystemExit, match="cluster_job: step the next step may be on another node; write cluster_job"):
+        scratch_place.notices(config, on_cluster=True)
+    assert scratch_place.notices(config, on_cluster=False) == []
+    assert scratch_place.notices(config | {"cluster_job": 50}, on_cluster=True) == []
+    assert scratch_place.notices(config | {"scratch": None}, on_cluster=True) == []
+    (line,) = scratch_place.notices(config | {"keep": "all"}, on_cluster=False)
+    assert "without effect where all products stay" in line

@@ -161,7 +161,7 @@ RUN = {
     "unusable": Maybe(Each(NAME, TEXT)),
 }
 POINTER = {"type": TEXT, "status": TEXT, "file": (TEXT, NONE), "name": TEXT, "sha256": (TEXT, NONE)}
-ASKED = {"context": Maybe(TEXT)}
+ASKED = {"references": MAPPING, "context": Maybe(TEXT)}
 PARAMETERS = Each(TEXT, {"value": ANY, "source": TEXT})
 
 
