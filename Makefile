@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= 2
 RESULTS ?= results
+TESTED ?= -n 2 --dist loadfile
 export PYTHONPATH := workflow
 
 .PHONY: demo report check test fuzz kill-test cluster-test parity bench bench-compare bench-plot lint lint-snakemake manual rulegraph house clean
@@ -30,8 +31,9 @@ report: $(VENV)/installed
 check: $(VENV)/installed
 	$(BIN)/python -m rampflow check $(RESULTS) $(CHECK)
 
+# Two at once, since most of them wait for one process; TESTED="-n 0" is one after the other.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not parity" $(TESTS)
+	$(BIN)/python -m pytest -m "not parity" $(TESTED) $(TESTS)
 
 # Files with something wrong in them, thousands of each kind: refused in a line, or read, some through all steps;
 # make fuzz FUZZ="--count 9 --chains 9 --seed 3".

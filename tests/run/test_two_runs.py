@@ -65,7 +65,7 @@ def test_ctrl_c_twice_says_what_state_each_exposure_is_in(new_run):
     time.sleep(0.1)
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(60) == 1
+    assert process.wait(60) == 1, runs.said()
     text = runs.said()
     # A process that has only just been started is Python's still: it speaks for itself, before it comes to our code.
     traces = re.findall(r"^Traceback .*\n(?: .*\n)+", text, re.M)

@@ -91,7 +91,7 @@ def test_without_a_warm_start_with_one_core_and_in_the_smallest_pieces_the_produ
     little = [f"{step}:mem_mb=1" for step in sorted(set(" ".join(CHAINS.values()).split()))]
     run("--cores", "1", "--set-resources", *little, environment={"RAMPFLOW_SERVER": ""})
     made = run.products()
-    assert len(made) == 12 + 14
+    assert len(made) == 11 + 14
     assert made == {path: finished.products()[path] for path in made}
 
 

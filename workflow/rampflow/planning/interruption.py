@@ -99,6 +99,14 @@ class Interruption:
         if process is not None:
             self._spared.add(process.pid)
 
+    def end(self) -> None:
+        """Take no more signals of the terminal, once all is said of a run that they have ended.
+
+        While the interpreter ends one more would change the exit status.
+        """
+        if self.by is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def _received(self, number: int, _frame: FrameType | None) -> None:
         first, self.by = self.by is None, self.by or signal.Signals(number).name
         if self._scheduler is None:

@@ -244,6 +244,7 @@ class Run:
             finished = len(everything) - len(suspects)
             tell(unfinished(self.results, suspects, self.interruption.by, finished))
         self._lock.release()
+        self.interruption.end()
         for thread in threading.enumerate():
             if isinstance(thread, threading.Timer):
                 thread.cancel()

@@ -44,7 +44,12 @@ def execute(script):
     sys.argv = [script]
     sys.path[0] = os.path.dirname(script)
     try:
-        exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)
+        text = Path(script).read_bytes()
+    except FileNotFoundError:
+        # The job has ended meanwhile, and Snakemake has removed its script.
+        return 1
+    try:
+        exec(compile(text, script, "exec"), main.__dict__)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return end.code or 0
