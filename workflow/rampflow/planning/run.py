@@ -241,8 +241,7 @@ class Run:
             self._sweep()
             everything = [*self.demand.branches, *self.plan.unusable]
             suspects = [branch for branch in everything if branch not in made]
-            finished = len(everything) - len(suspects)
-            tell(unfinished(self.results, suspects, self.interruption.by, finished))
+            tell(unfinished(self.results, suspects, self.interruption.by, len(everything) - len(suspects)))
         self._lock.release()
         self.interruption.end()
         for thread in threading.enumerate():
