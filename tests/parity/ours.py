@@ -86,9 +86,13 @@ class Workflow:
         return f"the workflow ended with status {status} ({log}):\n  " + "\n  ".join(tail)
 
     def chain(self, exposure):
-        """Steps of an exposure in order: as CRDS settles them, once the workflow has run."""
+        """Steps of an exposure in order: as CRDS settles them, once the workflow has run.
+
+        Those that the workflow leaves out, since they have nothing to do, are among them: jwst runs them.
+        """
         with contextlib.chdir(self.folder):
-            return list(self._run.demand.chain(exposure).steps)
+            chain = self._run.demand.chain(exposure)
+        return [step for step in chain.skips if step in chain.steps or step in chain.idle]
 
     def uncal(self, exposure):
         """Raw file of an exposure."""
