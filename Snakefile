@@ -24,7 +24,7 @@ include: "rules/unanswered.smk"
 include: "rules/unusable.smk"
 
 
-if RUN.copies.any():
+if DEMAND.copies.any():
 
     include: "rules/retrieve.smk"
 

@@ -15,14 +15,13 @@ A line for each case goes into ``history.tsv``, with the commit.
 import argparse
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from cases import CASES, PROGRAMMES, ROOT, Case, environment, our_environment, say
-from history import HISTORY, commit, machine, note
+from history import HISTORY, KEYS, commit, machine, median, note
 from measure import measure
 
 #: Steps whose time is compared with the oracle's own, and how many times faster they should be.
@@ -115,15 +114,6 @@ def compile_times(folder):
     first = measure([command], env=our_environment(NUMBA_CACHE_DIR=str(cache)))
     shutil.rmtree(cache, ignore_errors=True)
     return {"first_s": first.wall_s, "again_s": again.wall_s}
-
-
-#: What is measured of a side.
-KEYS = ("wall_s", "cpu_s", "peak_tree_mb")
-
-
-def median(runs, key):
-    """Median of a measurement over the runs."""
-    return statistics.median(run[key] for run in runs)
 
 
 def print_report(report):

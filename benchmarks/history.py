@@ -11,6 +11,8 @@ from pathlib import Path
 
 HISTORY = Path(__file__).with_name("history.tsv")
 COLUMNS = ("commit", "date", "machine", "case", "runs", "wall_s", "cpu_s", "peak_mb", "times_jwst")
+#: What is measured of a run.
+KEYS = ("wall_s", "cpu_s", "peak_tree_mb")
 #: What is drawn of a case, and how it is called.
 DRAWN = {
     "wall_s": "wall time (s)",
@@ -38,6 +40,11 @@ def machine():
     return f"{os.cpu_count()} CPUs ({model}), {memory:.1f} GB"
 
 
+def median(runs, key):
+    """Median of a measurement over the runs of a side."""
+    return statistics.median(run[key] for run in runs)
+
+
 def note(path, report):
     """Add a line for each case of a report.
 
@@ -54,11 +61,9 @@ def note(path, report):
         if new:
             writer.writeheader()
         for name, case in report["cases"].items():
-            wall, cpu, peak = (
-                statistics.median(run[key] for run in case["ours"]) for key in ("wall_s", "cpu_s", "peak_tree_mb")
-            )
+            wall, cpu, peak = (median(case["ours"], key) for key in KEYS)
             theirs = case.get("theirs")
-            times = f"{statistics.median(run['wall_s'] for run in theirs) / wall:.2f}" if theirs else ""
+            times = f"{median(theirs, 'wall_s') / wall:.2f}" if theirs else ""
             row = (report["commit"], report["started"], report["machine"], name, len(case["ours"]))
             values = (*row, f"{wall:.2f}", f"{cpu:.2f}", f"{peak:.0f}", times)
             writer.writerow(dict(zip(COLUMNS, values, strict=True)))

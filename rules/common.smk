@@ -69,8 +69,7 @@ DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
 # Where what is made of an exposure lies: of variants, where there are any, beside what is made without one.
 BRANCH = f"{FOLDER}{{variant}}" if PLAN.variants else FOLDER
-# The first product of a branch is that of its last job.
-PROGRESS = Progress(lambda: len(branches_with_jobs()), lambda branch: DEMAND.products_of(branch)[0])
+PROGRESS = Progress(lambda: len(branches_with_jobs()), DEMAND.last_job)
 
 
 wildcard_constraints:
@@ -114,11 +113,11 @@ def uncal(wildcards):
 
 def fetched(wildcards):
     """The copy of a raw file that lies in a store."""
-    return RUN.copies.copy(wildcards.exposure) or []
+    return DEMAND.copies.copy(wildcards.exposure) or []
 
 
 def stored(wildcards):
-    return RUN.copies.request(wildcards.exposure)
+    return DEMAND.copies.request(wildcards.exposure)
 
 
 def previous(step, kind=""):
@@ -228,7 +227,7 @@ def science_mask(step):
 
 
 def mask_request(wildcards):
-    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure], RUN.copies.copy(wildcards.exposure))
+    return DEMAND.masks.request(PLAN.exposures[wildcards.exposure], DEMAND.copies.copy(wildcards.exposure))
 
 
 def settings(step):

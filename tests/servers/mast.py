@@ -1,12 +1,13 @@
 """A search service as MAST has one: pages, products of file sets, exclusive data, and odd answers."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
+from servers.loopback import Loopback
 
-class SearchServer:
+
+class SearchServer(Loopback):
     """A search service.
 
     Parameters
@@ -17,22 +18,10 @@ class SearchServer:
         Path to (HTTP status, body) in place of an answer; a list of such gives one after the other, then answers.
     """
 
+    path = "/search/jwst/api/v0.1"
+
     def __init__(self, sets, odd=None):
         self.sets, self.odd, self.asked = sets, odd or {}, []
-
-    def __enter__(self):
-        handler = type("Handler", (_Handler,), {"owner": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/search/jwst/api/v0.1"
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def search(self, asked):
         """Answer as the service does: conditions are all to be met, of values between commas one."""
@@ -90,3 +79,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Say nothing on the terminal."""
+
+
+SearchServer.handler = _Handler

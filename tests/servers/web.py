@@ -2,16 +2,17 @@
 
 import hashlib
 import re
-import threading
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from servers.loopback import Loopback
 
 
 @dataclass
-class WebServer:
+class WebServer(Loopback):
     """Files by name, given under ``/data/<name>`` and, as MAST does it, under a query that names them.
 
     Attributes
@@ -29,20 +30,6 @@ class WebServer:
     files: dict = field(default_factory=dict)
     faults: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)
-
-    def __enter__(self):
-        handler = type("Handler", (_Handler,), {"owner": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def address(self, name):
         return f"{self.url}/data/{name}"
@@ -119,3 +106,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Say nothing on the terminal."""
+
+
+WebServer.handler = _Handler

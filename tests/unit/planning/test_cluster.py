@@ -170,15 +170,16 @@ class Demanded:
         self.exposures, self.version, self.without = names, 1, ()
         self.asked, self.variants = 0, []
 
-    def products_of(self, _):
-        return ["rate", "rateints"]
+    def final_products(self, branch):
+        exposure = branch.partition("/")[0]
+        return [f"{self.results}/{branch}/{exposure}_{kind}.fits" for kind in ("rate", "rateints")]
 
     def all_links(self):
         self.asked += 1
         return {}
 
-    def variants_of(self, exposure):
-        return [f"{exposure}/variants/{name}" for name in self.variants]
+    def branches_of(self, exposure):
+        return [exposure, *(f"{exposure}/variants/{name}" for name in self.variants)]
 
     def failed(self):
         return self.without

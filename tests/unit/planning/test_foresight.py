@@ -47,8 +47,8 @@ class World:
     def chain(self, _):
         return Chain()
 
-    def variants_of(self, _):
-        return []
+    def branches_of(self, exposure):
+        return [exposure]
 
     def products_of(self, _):
         return self.kinds

@@ -21,6 +21,8 @@ from rampflow.io import files
 from rampflow.settings.branches import exposure_of
 
 _ODD = (files.FileProblem, OSError, ValueError, KeyError, IndexError, TypeError, MemoryError)
+#: Flags of pixels that do not count.
+_BAD = np.uint32(dq.DO_NOT_USE | dq.REFERENCE_PIXEL)
 #: Columns of the table in TSV and JSON: what each is.
 COLUMNS = {
     "exposure": "name of the exposure",
@@ -69,8 +71,8 @@ def beside(exposure, results, allows=bool):
     if not exposure.variants:
         return []
     found = []
-    paths = [_path(one, results, counting.rate_file(one)) for one in (exposure, *exposure.variants)]
-    for one, path in zip((exposure, *exposure.variants), paths, strict=True):
+    paths = [_path(one, results, counting.rate_file(one)) for one in exposure.branches]
+    for one, path in zip(exposure.branches, paths, strict=True):
         counts = counting.counted(one, results)[0]
         known = summary.row(one, results, counts)
         row = dict.fromkeys(COLUMNS) | {key: known[key] for key in COLUMNS if key in known}
@@ -121,8 +123,7 @@ def _rates(path, base):
         without, without_error, without_flags = (other[name].read() for name in ("SCI", "ERR", "DQ"))
     if rate.shape != without.shape:
         return {}
-    bad = np.uint32(dq.DO_NOT_USE | dq.REFERENCE_PIXEL)
-    used = np.isfinite(rate) & np.isfinite(without) & (((flags | without_flags) & bad) == 0)
+    used = np.isfinite(rate) & np.isfinite(without) & (((flags | without_flags) & _BAD) == 0)
     if not used.any():
         return {}
     rate, error, without, without_error = (part[used] for part in (rate, error, without, without_error))
@@ -139,10 +140,9 @@ def _light(path):
     with files.Product(path) as product:
         values, flags = product["SCI"], product["DQ"]
         number = values.shape[0]
-        bad = np.uint32(dq.DO_NOT_USE | dq.REFERENCE_PIXEL)
         used = np.ones(values.shape[1:], bool)
         for index in range(number):
-            used &= np.isfinite(values.read(index)) & ((flags.read(index) & bad) == 0)
+            used &= np.isfinite(values.read(index)) & ((flags.read(index) & _BAD) == 0)
         if not used.any():
             return []
         return [float(values.read(index)[used].mean(dtype=np.float64)) for index in range(number)]
@@ -152,28 +152,6 @@ def _scatter(light):
     """Return the scatter of a light curve from one integration to the next, as a part of its mean."""
     mean = np.mean(light) if len(light) > 2 else 0.0
     return float(np.std(np.diff(light)) / np.sqrt(2.0) / abs(mean)) if mean else None
-
-
-def curves(beside):
-    """Place light curves in a drawing of 260 by 150, whose axes meet at (44, 126); None where there are none.
-
-    Each is a part of its own mean, so that variants that differ in level can be compared.
-    """
-    scaled = [(one, [value / np.mean(one.light) for value in one.light]) for one in beside if len(one.light) > 2]
-    scaled = [(one, light) for one, light in scaled if np.isfinite(light).all()]
-    if not scaled:
-        return None
-    low, high = (pick(value for _, light in scaled for value in light) for pick in (min, max))
-
-    def path(light):
-        places = (
-            (44 + 210 * at / (len(light) - 1), 126 - 114 * (value - low) / ((high - low) or 1.0))
-            for at, value in enumerate(light)
-        )
-        return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-
-    lines = [{"name": one.row["variant"] or "without", "path": path(light)} for one, light in scaled]
-    return {"lines": lines, "low": low, "high": high, "last": max(len(light) for _, light in scaled)}
 
 
 # --- the command -------------------------------------------------------------------------------------------

@@ -1,11 +1,21 @@
 """Drawings of a report: where the points and lines of a ramp and of a spectrum are."""
 
 import math
+import statistics
 
 from rampflow.inspection.words import short
 
 #: Points of a spectrum that are drawn.
 _MOST = 1024
+
+
+def _at(x, y):
+    """Place what is so far along both axes, 0 to 1, in a drawing of 260 by 150, whose axes meet at (44, 126)."""
+    return round(44 + 210 * x, 1), round(126 - 114 * y, 1)
+
+
+def _path(places):
+    return "M" + "L".join(f"{x} {y}" for x, y in places)
 
 
 def ramp(of):
@@ -15,11 +25,10 @@ def ramp(of):
     last = of.times[-1] or 1.0
 
     def place(time_, value):
-        at = 126 - 114 * (value - low) / ((high - low) or 1.0)
-        return round(44 + 210 * time_ / last, 1), round(at, 1)
+        return _at(time_ / last, (value - low) / ((high - low) or 1.0))
 
     def path(pairs):
-        return "M" + "L".join("{} {}".format(*place(*pair)) for pair in pairs if math.isfinite(pair[1]))
+        return _path(place(*pair) for pair in pairs if math.isfinite(pair[1]))
 
     points = []
     for number, (time_, value, mark) in enumerate(zip(of.times, of.values, of.marks, strict=True), start=1):
@@ -73,7 +82,7 @@ def spectra(by_step):
             x = math.log(frequency / left) / (math.log(right / left) or 1.0)
             # The quotient of powers may be larger than any number.
             y = (math.log(power) - math.log(low)) / ((math.log(high) - math.log(low)) or 1.0)
-            return round(44 + 210 * x, 1), round(126 - 114 * y, 1)
+            return _at(x, y)
 
         sides = noise["amplifiers"].items()
         said = [
@@ -89,4 +98,34 @@ def spectra(by_step):
             "high": high,
             "left": left,
             "right": right,
-        } | {when: "M" + "L".join("{} {}".format(*place(*pair)) for pair in curve) for when, curve in curves.items()}
+        } | {when: _path(place(*pair) for pair in curve) for when, curve in curves.items()}
+
+
+def light(beside):
+    """Place light curves in a drawing like that of a ramp; None where there are none.
+
+    Each is a part of its own mean, so that variants that differ in level can be compared.
+
+    Parameters
+    ----------
+    beside : list of `~rampflow.inspection.beside.Beside`
+        An exposure and its variants.
+    """
+    scaled = []
+    for one in beside:
+        mean = statistics.fmean(one.light) if len(one.light) > 2 else 0.0
+        if mean and all(map(math.isfinite, one.light)):
+            scaled.append((one, [value / mean for value in one.light]))
+    if not scaled:
+        return None
+    low, high = (pick(value for _, curve in scaled for value in curve) for pick in (min, max))
+    lines = [
+        {
+            "name": one.row["variant"] or "without",
+            "path": _path(
+                _at(at / (len(curve) - 1), (value - low) / ((high - low) or 1.0)) for at, value in enumerate(curve)
+            ),
+        }
+        for one, curve in scaled
+    ]
+    return {"lines": lines, "low": low, "high": high, "last": max(len(curve) for _, curve in scaled)}

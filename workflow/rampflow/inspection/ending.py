@@ -34,7 +34,7 @@ def unfinished(results, exposures, interrupted=None, finished=0):
     """
     wanted = frozenset(exposures)
     looked_at = gather(Results(results, map(exposure_of, wanted)))
-    found = [each for one in looked_at for each in (one, *one.variants)]
+    found = [each for one in looked_at for each in one.branches]
     left = [one for one in found if one.state != "complete" and one.root in wanted]
     said, states = [], defaultdict(list)
     for one in left:

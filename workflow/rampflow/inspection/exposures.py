@@ -51,6 +51,11 @@ class ExposureResults:
         return variant_of(self.root)
 
     @property
+    def branches(self):
+        """What there is of an exposure itself, and of each of its variants."""
+        return [self, *self.variants]
+
+    @property
     def own(self):
         """The steps of the chain that are done in its own folder."""
         return self.chain[len(self.shared) :]

@@ -161,7 +161,7 @@ def _problems(results, exposures, run):
     """List what failed, is not finished, or was left out: (title, colour, [(exposure or None, text)])."""
 
     def reasons(*states):
-        every = [(exposure, one) for exposure in exposures for one in (exposure, *exposure.variants)]
+        every = [(exposure, one) for exposure in exposures for one in exposure.branches]
         return [
             (exposure, f"variant {one.variant}: {one.why}" if one.variant else one.why)
             for exposure, one in every
@@ -292,7 +292,7 @@ def _view(results, exposure, look, row):
         "fractions": _fractions(look.counts),
         "counted": bool(look.counts.by_step),
         "beside": [besides.cells(one.row) for one in look.beside],
-        "light": besides.curves(look.beside),
+        "light": drawings.light(look.beside),
         "chain": [_step(results, exposure, look, step) for step in exposure.steps],
         "idle": "; ".join(f"{step} ({why})" for step, why in exposure.facts.get("idle", {}).items()),
         "off": ", ".join(f"{step} ({source})" for step, source in exposure.facts.get("off", {}).items()),

@@ -140,7 +140,7 @@ def table(results):
         nor in products are NaN, other values that are not known NA.
     """
     results = results if isinstance(results, Results) else Results(results)
-    every = [each for one in gather(results) for each in (one, *one.variants)]
+    every = [each for one in gather(results) for each in one.branches]
     return frame([row(each, results, counting.counted(each, results)[0]) for each in every])
 
 

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 
+from rampflow.inspection.tables import aligned
 from rampflow.planning.foresight import MASK
 from rampflow.planning.holding import FINAL, MADE_FROM
 from rampflow.planning.selectors import counted
-from rampflow.settings.branches import exposure_of, told
+from rampflow.settings.branches import exposure_of, told, variant_of
 
 #: Why a job is done anew that takes what the exposure before leaves in its detector.
 _HANDED_ON = (MADE_FROM, f"{MADE_FROM}: carried")
@@ -82,15 +83,13 @@ def _table(found, title, grouped, each, timed=False):
                 took = [found.durations[name][cells[0]] for name in names]
                 row.append(_time(sum(one.wall for one in took if one)) if any(took) else "time not known")
             rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    body = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return [f"{title}:", *(f"  {line}" for line in body), ""]
+    return [f"{title}:", *(f"  {line}" for line in aligned(rows)), ""]
 
 
 def _counted(found, names):
     """Return how many exposures there are, and of which modes."""
     of = found.outlook.demand.plan.exposures
-    variants = sum("/" in name for name in names)
+    variants = sum(variant_of(name) is not None for name in names)
     exposures = {exposure_of(name): None for name in names}
     if variants == len(names):
         return f"{variants} variants of {counted([of[name] for name in exposures])}"
@@ -119,7 +118,7 @@ def summary(found):
         again = "CRDS would be asked again, and " if found.outlook.asks else ""
         return [f"{again}nothing would run: all {total} exposures stand as they are"]
     first = "CRDS would be asked again; " if found.outlook.asks else ""
-    variants = sum("/" in branch for branch in jobs)
+    variants = sum(variant_of(branch) is not None for branch in jobs)
     also = f", and of {variants} variants of exposures," if variants else ""
     exposures = f"{len(jobs) - variants} of {total} exposures{also}"
     if variants == len(jobs):

@@ -4,6 +4,8 @@ Quick, because it happens at every start of the workflow: only the standard libr
 astropy alone takes longer than hundreds of headers do.
 """
 
+import hashlib
+import json
 import os
 import stat
 from typing import NamedTuple
@@ -102,6 +104,11 @@ def examine_bytes(source):
         return _examined(headers.parts(source, strict=True))
     except headers.Damaged as problem:
         raise BadExposure(_advised(problem)) from None
+
+
+def digest_of(raw):
+    """Return the digest of the primary header of a `Raw`, by which answers of CRDS are kept."""
+    return hashlib.sha256(json.dumps(raw.header).encode()).hexdigest()[:16]
 
 
 def _advised(problem):

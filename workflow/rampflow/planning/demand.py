@@ -12,6 +12,7 @@ from typing import Any
 
 from rampflow.crds.asked import answers_hold
 from rampflow.planning.answers import Answers
+from rampflow.planning.copies import Copies
 from rampflow.planning.masks import Masks
 from rampflow.planning.plan import Plan
 from rampflow.planning.reference_requests import ReferenceRequests
@@ -47,6 +48,8 @@ class Demand:
         What CRDS is asked.
     masks : Masks
         Where masks of NIRSpec's science regions come from.
+    copies : Copies
+        Copies of raw files that lie in a store.
     """
 
     def __init__(self, plan: Plan, answers: Answers) -> None:
@@ -55,6 +58,7 @@ class Demand:
         self.requests = ReferenceRequests(plan)
         self.results = self.config["results"].rstrip("/")
         self.masks = Masks(self.config, self.results, answers.summary)
+        self.copies = Copies(plan, self.results)
 
     def products_of(self, branch: str) -> list[str]:
         """Return the kinds of the final products of a branch.
@@ -83,16 +87,27 @@ class Demand:
         branches = [branch_of(exposure, variant) for variant in self.plan.variants]
         return [branch for branch in branches if self.answers.own(branch)]
 
+    def branches_of(self, exposure: str) -> list[str]:
+        """Return an exposure and the branches of its variants that something is made of."""
+        return [exposure, *self.variants_of(exposure)]
+
     @property
     def branches(self) -> list[str]:
         """The exposures, and the variants of each that something is made of."""
-        return [branch for root in self.plan.exposures for branch in (root, *self.variants_of(root))]
+        return [branch for root in self.plan.exposures for branch in self.branches_of(root)]
+
+    def final_products(self, branch: str) -> list[str]:
+        """Return the paths of the final products of a branch."""
+        return [f"{self.results}/{product(branch, kind)}" for kind in self.products_of(branch)]
 
     @property
     def products(self) -> list[str]:
         """Final products of all exposures and variants."""
-        kinds = ((branch, kind) for branch in self.branches for kind in self.products_of(branch))
-        return [f"{self.results}/{product(branch, kind)}" for branch, kind in kinds]
+        return [path for branch in self.branches for path in self.final_products(branch)]
+
+    def last_job(self, branch: str) -> str:
+        """Return the rule of a branch's last job: that of the first of its final products."""
+        return self.products_of(branch)[0]
 
     def keeps(self, step: str) -> bool:
         """Whether the products of a step stay after the run."""
@@ -134,7 +149,7 @@ class Demand:
 
     def _answers_hold(self, exposure: str) -> bool:
         folder, lock = Path(self.results, exposure, "references"), self.config["lock"]
-        terms = [self.plan.terms(branch_of(exposure, variant)) for variant in (None, *self.plan.variants)]
+        terms = [self.plan.terms(branch) for branch in self.plan.branches_of(exposure)]
 
         def needed(pars: Mapping[str, Any]) -> list[str]:
             return [kind for each in terms for kinds in reference_types(each, pars).values() for kind in kinds]

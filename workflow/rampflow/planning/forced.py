@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
-from rampflow.settings.branches import VARIANTS, exposure_of
+from rampflow.settings.branches import exposure_of, of_path
 
 
 class Forced:
@@ -50,7 +50,7 @@ class Forced:
     def _by_exposure(self, paths: set[str]) -> dict[str, set[str]]:
         found = defaultdict(set)
         for path in map(PurePath, paths):
-            if path.is_relative_to(self._results) and len(parts := path.relative_to(self._results).parts) > 1:
-                branch = "/".join(parts[:3]) if parts[1] == VARIANTS and len(parts) > 3 else parts[0]
+            if path.is_relative_to(self._results) and len((inside := path.relative_to(self._results)).parts) > 1:
+                branch = of_path(inside)
                 found[branch].add(path.stem.removeprefix(f"{exposure_of(branch)}_").removesuffix("ints"))
         return found

@@ -109,7 +109,7 @@ class Foresight:
         if exposure_of(exposure) != exposure:
             return jobs
         # It is one for all of them, and for those of the variants.
-        branches = [exposure, *self._demand.variants_of(exposure)]
+        branches = self._demand.branches_of(exposure)
         masking = [job for branch in branches for job in self._demand.chain(branch).steps if self._mask(branch, job)]
         at = jobs.index(masking[0]) if masking and masking[0] in jobs else len(jobs)
         return [*jobs[:at], *([MASK] if masking else []), *jobs[at:]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from rampflow.errors import BadExposure
 from rampflow.io import header_file
-from rampflow.io.raw_headers import Raw, Unreadable, examine, why_unreadable
+from rampflow.io.raw_headers import Raw, Unreadable, digest_of, examine, why_unreadable
 from rampflow.planning import stored_headers
 from rampflow.stores.addresses import is_address
 from rampflow.stores.stores import Stores
@@ -56,41 +56,37 @@ def read_all(
     told = stored_headers.read(far, cached, stores, ask) if far and stores else {}
     for entry in entries:
         path = entry["uncal"]
-        if (known := told.get(path)) is not None:
-            if isinstance(known, str):
-                problems.append((entry, known))
-            else:
-                _add(entry, known, fresh, found, problems)
+        facts = told[path] if path in told else _here(directory, path, cached.get(path))
+        if isinstance(facts, str):
+            problems.append((entry, facts))
             continue
-        try:
-            status = os.stat(directory / path)
-        except (OSError, ValueError) as error:
-            where = f" in {os.path.abspath(directory)}" if not os.path.isabs(path) else ""
-            why = why_unreadable(directory / path, error)
-            problems.append((entry, f"{why}{where if why == 'there is no such file' else ''}"))
-            continue
-        facts = cached.get(path)
-        if facts is None or [facts["size"], facts["mtime_ns"]] != [status.st_size, status.st_mtime_ns]:
-            facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-            try:
-                facts["raw"] = examine(directory / path)
-                facts["digest"] = stored_headers.digest_of(facts["raw"])
-            except Unreadable as problem:
-                # What does not lie in the file itself may be mended without a trace in its size and time.
-                problems.append((entry, str(problem)))
-                continue
-            except BadExposure as problem:
-                facts["problem"] = str(problem)
-        _add(entry, facts, fresh, found, problems)
+        fresh[path] = facts
+        if "problem" in facts:
+            problems.append((entry, facts["problem"]))
+        else:
+            found.append((entry, facts | {"raw": Raw(*facts["raw"])}))
     if remember and fresh != cached:
         header_file.save(directory / CACHE, fresh)
     return found, problems
 
 
-def _add(entry: Any, facts: dict[str, Any], fresh: dict[str, Any], found: list[Any], problems: list[Any]) -> None:
-    """Put what is known of a file where it belongs."""
-    fresh[entry["uncal"]] = facts
-    if "problem" in facts:
-        problems.append((entry, facts["problem"]))
-    else:
-        found.append((entry, facts | {"raw": Raw(*facts["raw"])}))
+def _here(directory: Path, path: str, known: dict[str, Any] | None) -> dict[str, Any] | str:
+    """Return what is known of a file, as the cache keeps it; or why it cannot be read."""
+    try:
+        status = os.stat(directory / path)
+    except (OSError, ValueError) as error:
+        where = f" in {os.path.abspath(directory)}" if not os.path.isabs(path) else ""
+        why = why_unreadable(directory / path, error)
+        return f"{why}{where if why == 'there is no such file' else ''}"
+    if known is not None and [known["size"], known["mtime_ns"]] == [status.st_size, status.st_mtime_ns]:
+        return known
+    facts: dict[str, Any] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    try:
+        facts["raw"] = examine(directory / path)
+        facts["digest"] = digest_of(facts["raw"])
+    except Unreadable as problem:
+        # What does not lie in the file itself may be mended without a trace in its size and time.
+        return str(problem)
+    except BadExposure as problem:
+        facts["problem"] = str(problem)
+    return facts

@@ -1,10 +1,11 @@
 """What jobs may use: threads, memory, time and disk, by the size of what they work on."""
 
+import math
 from collections.abc import Collection
 
 from rampflow.io import scratch
 from rampflow.jobs import memory
-from rampflow.planning import cluster
+from rampflow.planning import cluster, scratch_place
 from rampflow.planning.demand import Demand
 
 #: Bytes of an exposure (as float32) that keep one more thread of a job busy.
@@ -29,14 +30,10 @@ class Needs:
 
     def __init__(self, demand: Demand, on_cluster: bool) -> None:
         self._demand, self._cluster = demand, on_cluster
-        where = demand.config["scratch"]
-        self._in_memory = where is not None and demand.config["keep"] != "all" and scratch.in_memory(where)
+        self._in_memory = scratch_place.is_used(demand.config) and scratch.in_memory(demand.config["scratch"])
 
     def _bytes(self, exposure: str) -> int:
-        size = 4
-        for length in self._demand.plan.exposures[exposure].shape:
-            size *= length
-        return size
+        return 4 * math.prod(self._demand.plan.exposures[exposure].shape)
 
     def threads(self, exposure: str) -> int:
         """Threads that a job of an exposure can keep busy; Snakemake lowers it to the cores there are."""
@@ -83,5 +80,4 @@ class Needs:
         return sum(self.disk(root) * self._steps(root) for root in exposures)
 
     def _steps(self, exposure: str) -> int:
-        branches = (exposure, *self._demand.variants_of(exposure))
-        return sum(len(self._demand.answers.own(branch)) for branch in branches)
+        return sum(len(self._demand.answers.own(branch)) for branch in self._demand.branches_of(exposure))

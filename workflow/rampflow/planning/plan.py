@@ -135,10 +135,9 @@ class Plan:
         every = (branch for branch in self.branches if not self.chain(branch))
         problems += [f"config: steps: every step of {told(branch)} is skipped" for branch in every]
         stripes = self._superstripe_problems()
-        problems += [f"config: variants: {told(branch)}: {why}" for branch, why in stripes.items() if "/" in branch]
-        problems += self.give_up(
-            {root: why for root, why in stripes.items() if root in self.exposures}, self.config["skip_bad"]
-        )
+        problems += [f"config: variants: {told(name)}: {why}" for name, why in stripes.items() if variant_of(name)]
+        own = {root: why for root, why in stripes.items() if root in self.exposures}
+        problems += self.give_up(own, self.config["skip_bad"])
         for variant in (None, *self.variants):
             problems += link_problems(self._linked(variant))
         if problems:
@@ -147,10 +146,14 @@ class Plan:
         self.possible_steps = _merged(map(self._possible, self.branches))
         self._notice()
 
+    def branches_of(self, exposure: str) -> list[str]:
+        """Return an exposure and the branches of all variants of it."""
+        return [branch_of(exposure, variant) for variant in (None, *self.variants)]
+
     @property
     def branches(self) -> list[str]:
         """The exposures, and the variants of each."""
-        return [branch_of(root, variant) for root in self.exposures for variant in (None, *self.variants)]
+        return [branch for root in self.exposures for branch in self.branches_of(root)]
 
     def expected(self, exposure: "Exposure | str") -> Chain:
         """Return the chain of an exposure before CRDS has its say: that of step tables and configuration."""
@@ -378,18 +381,16 @@ class Plan:
             if "refpix" not in self.chain(branch):
                 why = "its superstripes are put together by refpix, which must not be skipped"
                 problems[branch] = f"{why}; take the exposure out, or do not skip it"
-            elif not self.settings("refpix", branch)["collate_superstripes"]["value"]:
-                who = self.settings("refpix", branch)["collate_superstripes"]["source"]
-                why = f"superstripes are not put together in {who} (refpix: collate_superstripes: false)"
+            elif not (collates := self.settings("refpix", branch)["collate_superstripes"])["value"]:
+                why = f"superstripes are not put together in {collates['source']} (refpix: collate_superstripes: false)"
                 problems[branch] = f"{why}; take the exposure out, or set it to true"
         return problems
 
     def _notice(self) -> None:
         """Collect what deserves a line per run."""
-        exposures = self.exposures.values()
         of_steps = [*self._step_layers, *(layer for layers in self._variants.values() for layer in layers)]
         for layer in [*of_steps, *self._reference_layers]:
-            if not any(layer.holds_for(exposure) for exposure in exposures):
+            if not any(map(layer.holds_for, self.exposures.values())):
                 self.notices.append(f"{layer.place}: matches no exposure of this run")
         for layer in of_steps:
             for step, given in layer.content.items():

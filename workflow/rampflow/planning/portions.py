@@ -25,7 +25,6 @@ from rampflow.planning import cluster
 from rampflow.planning.demand import Demand
 from rampflow.planning.results_lock import NAME, ResultsInUse, ResultsLock
 from rampflow.planning.terminal import tell
-from rampflow.settings.branches import product
 
 #: A file with the exposures of a portion, for the run on the node.
 EXPOSURES = "RAMPFLOW_PORTION"
@@ -229,7 +228,7 @@ class Division:
             Whether what is there of a branch is what is asked for.
         """
         everything = {
-            name: [branch for exposure in exposures for branch in (exposure, *self._demand.variants_of(exposure))]
+            name: [branch for exposure in exposures for branch in self._demand.branches_of(exposure)]
             for name, exposures in self._all().items()
         }
         self.left = {
@@ -241,8 +240,7 @@ class Division:
         return [name for name, branches in everything.items() if not self.left.isdisjoint(branches)]
 
     def _is_made(self, branch: str) -> bool:
-        paths = (f"{self._demand.results}/{product(branch, kind)}" for kind in self._demand.products_of(branch))
-        return all(map(os.path.exists, paths))
+        return all(map(os.path.exists, self._demand.final_products(branch)))
 
     def _all(self) -> dict[str, list[str]]:
         # It is asked for once for every resource of every portion.

@@ -6,7 +6,6 @@ from typing import Any
 
 from rampflow.jobs.provenance import digest
 from rampflow.planning.plan import Plan
-from rampflow.settings.branches import branch_of
 from rampflow.settings.chain import Terms
 
 
@@ -48,8 +47,8 @@ class ReferenceRequests:
         }
 
     def _numbers_of(self, exposure: str) -> list[int]:
-        branches = [branch_of(exposure, variant) for variant in (None, *self._plan.variants)]
-        return list(dict.fromkeys(self._numbers[self._digest_of(self._plan.terms(branch))] for branch in branches))
+        terms = map(self._plan.terms, self._plan.branches_of(exposure))
+        return list(dict.fromkeys(self._numbers[self._digest_of(each)] for each in terms))
 
     @functools.cached_property
     def terms(self) -> list[Terms]:

@@ -17,7 +17,6 @@ from rampflow.io.shared_files import private_folder
 from rampflow.planning import cluster, kernels_place, portions, scratch_place
 from rampflow.planning.answers import Answers
 from rampflow.planning.beginning import prepare
-from rampflow.planning.copies import Copies
 from rampflow.planning.demand import Demand
 from rampflow.planning.folders import without_place
 from rampflow.planning.forced import Forced
@@ -93,7 +92,6 @@ class Run:
             self.plan.exposures, self.plan.unusable = {root: self.plan.exposures[root] for root in mine}, {}
         self.answers = Answers(self.plan, self.results)
         self.demand = Demand(self.plan, self.answers)
-        self.copies = Copies(self.plan, self.results)
         self.needs = Needs(self.demand, on_cluster)
         size = self._portion_size(divisible=interruption is not None and mine is None)
         self.portions = portions.Division(self.demand, size)
@@ -253,7 +251,7 @@ class Run:
     def _sweep(self) -> None:
         """Remove what jobs that were killed had begun to write; what a living process writes stays."""
         now = time.time()
-        self.copies.sweep()
+        self.demand.copies.sweep()
         owners.sweep(self.results, now)
         for place in ("runs", *self.plan.branches):
             folder = os.path.join(self.results, place)
@@ -284,7 +282,7 @@ class Run:
 
     def raw(self, exposure: str) -> str | None:
         """Return the raw file of an exposure, the copy of one in a store; None where there is no file."""
-        return self.copies.copy(exposure) or _plain(self.plan.exposures[exposure].path)
+        return self.demand.copies.copy(exposure) or _plain(self.plan.exposures[exposure].path)
 
     def user_file(self, step: str, parameter: str, exposure: str) -> str | None:
         """Return the file that a parameter of the configuration names; None where it names none."""
@@ -367,11 +365,7 @@ class Run:
         """
         to_do = (lambda: self.portions.left) if self.is_divided(workflow) else with_jobs
         folder = Path(self.results, "runs", self._file.name)
-
-        def last(exposure: str) -> str:
-            return self.demand.products_of(exposure)[0]
-
-        return ProgrammeProgress(self.results, to_do, last, lambda: sorted(folder.glob("*.log")), quiet)
+        return ProgrammeProgress(self.results, to_do, self.demand.last_job, lambda: sorted(folder.glob("*.log")), quiet)
 
     def unfinished_portions(self) -> list[str]:
         """Return a file for each portion in which anything is left to do, and one for exposures without references."""

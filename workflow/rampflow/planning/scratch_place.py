@@ -23,6 +23,11 @@ def notices(config: Mapping[str, Any], on_cluster: bool) -> list[str]:
     return ["config: scratch: without effect where all products stay (keep: all)"] if config["keep"] == "all" else []
 
 
+def is_used(config: Mapping[str, Any]) -> bool:
+    """Whether a run with this configuration makes anything on scratch: products that do not stay."""
+    return config["scratch"] is not None and config["keep"] != "all"
+
+
 def begin(config: Mapping[str, Any], results: str) -> None:
     """Make the folder of this run on this node, if it wants one, until this process ends.
 
@@ -31,7 +36,7 @@ def begin(config: Mapping[str, Any], results: str) -> None:
     SystemExit
         It cannot be made.
     """
-    if config["scratch"] is not None and config["keep"] != "all":
+    if is_used(config):
         try:
             atexit.register(scratch.end, scratch.begin(config["scratch"], results))
         except ValueError as problem:

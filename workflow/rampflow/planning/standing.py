@@ -14,7 +14,6 @@ from typing import Any
 
 from rampflow.io.shared_files import read_json
 from rampflow.jobs import provenance
-from rampflow.planning.copies import Copies
 from rampflow.planning.demand import Demand
 from rampflow.planning.holding import FINAL, Asked, difference, is_record, source_of
 from rampflow.settings.branches import exposure_of
@@ -39,7 +38,6 @@ class Standing:
 
     def __init__(self, demand: Demand) -> None:
         self._demand, self._results = demand, Path(demand.results)
-        self._copies = Copies(demand.plan, demand.results)
         self._asked: dict[tuple[str, str], Asked | None] = {}
         # Asked for once for each input of a job.
         self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
@@ -194,7 +192,7 @@ class Standing:
         elif step in FINAL:
             made_from = None
         elif (raw := self._demand.plan.exposures[exposure_of(exposure)]).stored is not None:
-            made_from = self._copies.checksum(exposure_of(exposure))
+            made_from = self._demand.copies.checksum(exposure_of(exposure))
         else:
             made_from = self._checksum(raw.path, step, exposure, "ramp")
         inputs: dict[str, str | None] = dict.fromkeys(words, made_from)

@@ -1,20 +1,13 @@
 """Headers of raw exposures in stores: read in a few parts of each, many exposures at once, those that are new alone."""
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rampflow.errors import BadExposure
-from rampflow.io.raw_headers import Raw, examine_bytes
+from rampflow.io.raw_headers import digest_of, examine_bytes
 from rampflow.stores.objects import Stored, StoreProblem
 from rampflow.stores.stores import CONNECTIONS, FarBytes, Stores
-
-
-def digest_of(raw: Raw) -> str:
-    """Return the digest of a primary header, by which answers of CRDS are kept."""
-    return hashlib.sha256(json.dumps(raw.header).encode()).hexdigest()[:16]
 
 
 def stored_of(url: str, facts: Mapping[str, Any]) -> Stored:

@@ -38,6 +38,12 @@ def product(branch: str, kind: str) -> str:
     return f"{branch}/{exposure_of(branch)}_{kind}.fits"
 
 
+def of_path(path: PurePath) -> str:
+    """Return the branch that a file belongs to, of a path from the folder of the results."""
+    parts = path.parts
+    return "/".join(parts[:3]) if parts[1:2] == (VARIANTS,) and len(parts) > 3 else parts[0]
+
+
 def of_folder(folder: PurePath) -> str:
     """Return the branch whose folder a folder among the results is."""
     parts = folder.parts

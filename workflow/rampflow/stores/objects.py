@@ -29,6 +29,19 @@ class Unreachable(ConnectionBroken):
         self.at_all = at_all
 
 
+def complete(content: bytes, size: int) -> bytes:
+    """Return what has come of an object, if it is all that was asked for.
+
+    Raises
+    ------
+    ConnectionBroken
+        It is less.
+    """
+    if len(content) != size:
+        raise ConnectionBroken(f"truncated: {len(content)} bytes came, {size} were asked for")
+    return content
+
+
 class ObjectChanged(StoreProblem):
     """An object is not any more what it was when the run began."""
 

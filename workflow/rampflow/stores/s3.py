@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rampflow.stores.addresses import bucket_and_key, constant_part, matcher
-from rampflow.stores.objects import ConnectionBroken, ObjectChanged, Stored, StoreProblem, Unreachable
+from rampflow.stores.objects import ConnectionBroken, ObjectChanged, Stored, StoreProblem, Unreachable, complete
 
 #: Variables of Snakemake's plugin for S3, which say the same as its options: what one of boto3's clients is made with.
 _PLUGIN = {
@@ -115,9 +115,7 @@ class ObjectStore:
         last = min(start + count, stored.size) - 1
         with self._problems():
             content = self._get(stored, f"bytes={start}-{last}").read()
-        if len(content) != last + 1 - start:
-            raise ConnectionBroken(f"truncated: {len(content)} bytes came, {last + 1 - start} were asked for")
-        return content
+        return complete(content, last + 1 - start)
 
     def stream(self, stored: Stored, start: int = 0) -> Iterator[bytes]:
         """Read an object from some byte on to its end.

@@ -10,7 +10,15 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from rampflow.stores.objects import ConnectionBroken, NoRanges, ObjectChanged, Stored, StoreProblem, Unreachable
+from rampflow.stores.objects import (
+    ConnectionBroken,
+    NoRanges,
+    ObjectChanged,
+    Stored,
+    StoreProblem,
+    Unreachable,
+    complete,
+)
 
 #: The variable with the token for data that are not public yet; MAST gives it (https://auth.mast.stsci.edu/token).
 TOKEN = "MAST_API_TOKEN"
@@ -137,9 +145,7 @@ class WebStore:
                 content = response.raw.read(last + 1 - start)
             except (HTTPError, OSError) as error:
                 raise ConnectionBroken(why_unreachable(stored.url, error, self._patience)) from None
-        if len(content) != last + 1 - start:
-            raise ConnectionBroken(f"truncated: {len(content)} bytes came, {last + 1 - start} were asked for")
-        return content
+        return complete(content, last + 1 - start)
 
     def stream(self, stored: Stored, start: int = 0) -> Iterator[bytes]:
         """Read a file from some byte on to its end.

@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+#: Signals that mean something else to the server than to a job.
+HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
 _PR_SET_PDEATHSIG = 1
 _PROCESS = ctypes.CDLL(None)
 
@@ -25,11 +27,12 @@ def end_with(parent):
         os._exit(1)
 
 
-def begin():
-    """Be ended by signals, and by the end of the process that has made this one."""
-    end_with(os.getppid())
+def begin(parent):
+    """Be ended by signals, and by the end of the process that has made this one, whose number is given."""
+    end_with(parent)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD):
+    # SIGINT, too: an exception of its own could come up where Python can only print it.
+    for number in HANDLED:
         signal.signal(number, signal.SIG_DFL)
 
 

@@ -45,13 +45,11 @@ class Line:
     """
 
     def __init__(self, total, place, processes):
-        self._total, self._done, self._place, self._processes = total, 0, place, processes
+        self._total, self._done = total, 0
         self._began = self._told = time.monotonic()
         self._overwrites = sys.stderr.isatty()
-        self._say(f"compiling {total} kernels, once, in {self._by()}; kept for later runs in {place}", end="\n")
-
-    def _by(self):
-        return "1 process" if self._processes == 1 else f"{self._processes} processes"
+        by = "1 process" if processes == 1 else f"{processes} processes"
+        self._say(f"compiling {total} kernels, once, in {by}; kept for later runs in {place}", end="\n")
 
     def _say(self, text, end):
         try:
@@ -158,13 +156,13 @@ def _urgency(needs, weights):
 def _fork(kernels, others):
     """Make a process that compiles the kernels whose numbers it is sent."""
     ours, theirs = socket.socketpair()
-    process = os.fork()
+    parent, process = os.getpid(), os.fork()
     if process:
         theirs.close()
         return Worker(process, ours)
     status = 1
     try:
-        child.begin()
+        child.begin(parent)
         for channel in (ours, *(other.channel for other in others)):
             # A process ends when nobody can send it anything any more.
             channel.close()

@@ -71,13 +71,13 @@ class Imports:
     def _compile(self, kernels):
         """Have a process see to it that kernels are compiled; return it, and what it writes to for each of them."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
-        process = os.fork()
+        parent, process = os.getpid(), os.fork()
         if process:
             os.close(writer)
             return reader, process
         status = 1
         try:
-            child.begin()
+            child.begin(parent)
             # What callers have sent is theirs and the server's.
             os.closerange(3, writer)
             os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))

@@ -22,14 +22,12 @@ from pathlib import Path
 from rampflow.io import owners
 from rampflow.io.shared_files import private_folder
 from rampflow.warmstart.caller import Caller
-from rampflow.warmstart.child import end_with, execute
+from rampflow.warmstart.child import HANDLED, begin, end_with, execute
 from rampflow.warmstart.client import VARIABLE, ticket
 from rampflow.warmstart.imports import Imports
 
 #: Seconds without a job after which a server ends.
 IDLE = 900
-#: Signals that mean something else to the server than to a job.
-_HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD)
 
 
 def _signal(process, number):
@@ -191,7 +189,7 @@ class Server:
     def _give_child(self, caller):
         server = os.getpid()
         # A signal that the child is sent before it has handlers of its own must not be lost to the server's.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
             child = os.fork()
             if child == 0:
@@ -208,11 +206,7 @@ class Server:
         """Become the job; never returns."""
         status = 1
         try:
-            end_with(server)
-            signal.set_wakeup_fd(-1)
-            # SIGINT, too: an exception of its own could come up where Python can only print it.
-            for number in _HANDLED:
-                signal.signal(number, signal.SIG_DFL)
+            begin(server)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.setsid()
             self.listener.close()
