@@ -3,6 +3,7 @@
 Graph logic is in workflow/rampflow/planning; here it is only put in Snakemake's words.
 """
 
+import atexit
 import os
 import sys
 
@@ -35,6 +36,11 @@ def home():
 # The package comes with the workflow, here and on a cluster's nodes.
 HOME = home()
 sys.path.insert(0, f"{HOME}/workflow")
+
+# Snakemake asks of every parameter of a job whether it is a frame of pandas, and imports it for that: a quarter of a
+# second, for nothing here.
+if workflow.main_snakefile == f"{HOME}/Snakefile":
+    sys.modules.setdefault("pandas", None)
 
 from rampflow.planning.interruption import Interruption
 
@@ -69,6 +75,8 @@ DEMAND = RUN.demand
 FOLDER = f"{RUN.results}/{{exposure}}"
 # Where what is made of an exposure lies: of variants, where there are any, beside what is made without one.
 BRANCH = f"{FOLDER}{{variant}}" if PLAN.variants else FOLDER
+# That of the warm start.
+SERVER = None
 PROGRESS = Progress(lambda: len(branches_with_jobs()), DEMAND.last_job)
 
 
@@ -254,6 +262,7 @@ def wanted(wildcards):
 
     Which variants differ, and from where, is settled with CRDS's answers.
     """
+    warm_up()
     if not RUN.is_divided(workflow):
         return DEMAND.products
     RUN.let_records_decide(workflow)
@@ -299,15 +308,28 @@ def tell_progress():
         PROGRESS.listen(logger)
 
 
-def start_server():
+def warm_up():
+    """Start the server in a run that will do jobs: it imports what they need while the graph is built."""
     global SERVER
+    runs = workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
+    if SERVER is None and runs and workflow.is_main_process:
+        asks = not os.path.exists(answers())
+        SERVER = server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1, asks)
+        RUN.interruption.spare(SERVER)
+        # Where there turns out to be nothing to do, no hook is called.
+        atexit.register(server.stop, SERVER)
+
+
+def start_server():
     tell_progress()
     RUN.begin(workflow)
-    SERVER = server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1)
-    RUN.interruption.spare(SERVER)
+    warm_up()
+    server.announce(SERVER)
 
 
 def stop_server(outcome):
+    if sys.modules.get("pandas", workflow) is None:
+        del sys.modules["pandas"]
     PROGRESS.stop(logger)
     server.stop(SERVER)
     # Not at the start: it takes a second to import.
@@ -338,4 +360,6 @@ if not RUN.grouped:
 # On a node hooks are not called.
 if cluster.runs_group():
     RUN.begin_scratch()
-    RUN.interruption.spare(server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1))
+    SERVER = server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1)
+    RUN.interruption.spare(SERVER)
+    server.announce(SERVER)

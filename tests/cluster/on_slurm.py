@@ -86,6 +86,7 @@ def test_a_job_does_not_speak_to_the_server_of_the_head(runs):
         "import os, subprocess, sys\n"
         "from rampflow.warmstart import client, server\n"
         "process = server.start('.rampflow')\n"
+        "server.announce(process)\n"
         "ask = 'import os; from rampflow.warmstart import client; '\n"
         "ask += 'print(client._is_ours(os.environ[client.VARIABLE].partition(chr(32))[0]))'\n"
         "for command in ([], ['srun', '--mem=500']):\n"

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import psutil
 import yaml
 from fuzz.fits_bytes import uncal
 
@@ -76,3 +77,12 @@ def test_one_bad_file_stops_nobody_else_and_all_problems_come_at_once(new_run, p
     assert "rule unusable:" in text and f"{root}_rate.fits" in text and "Traceback" not in text
     text = run("-n", exposures=given, crds=crds, skip_bad=True)
     assert "Traceback" not in text and root in text and "unusable" not in text
+
+
+def test_a_run_that_has_nothing_to_do_leaves_no_server(new_run):
+    """The server starts while the graph is built, when it is not known yet whether there are jobs."""
+    run = new_run("guider1")
+    run("--until", "dq_init")
+    assert "Nothing to be done" in run("--until", "dq_init")
+    assert not list(run.folder.glob(".rampflow/*.socket"))
+    assert str(run.folder) not in [process.info["cwd"] for process in psutil.process_iter(["cwd"])]

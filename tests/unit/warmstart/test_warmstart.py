@@ -171,7 +171,8 @@ def test_jobs_of_a_workflow_that_was_killed_end_with_it(tmp_path, monkeypatch):
         "print(os.getpid(), flush=True)\ntime.sleep(60)\n"
     )
     text = (
-        "import subprocess, sys, time; from rampflow.warmstart import server; server.start('state', ['rate'])\n"
+        "import subprocess, sys, time; from rampflow.warmstart import server\n"
+        "server.announce(server.start('state', ['rate']))\n"
         "job = subprocess.Popen([sys.executable, 'job.py']); print(job.pid, flush=True); job.wait()"
     )
     for more in ({}, {client.VARIABLE: ""}):
@@ -314,8 +315,10 @@ def test_a_silent_caller_is_forgotten(tmp_path, monkeypatch):
 # --- where the socket is -----------------------------------------------------------------------------------
 
 
-def started(*steps):
-    process = server.start("state", steps or ["rate"])
+def started(*steps, **more):
+    process = server.start("state", steps or ["rate"], **more)
+    assert os.environ[client.VARIABLE] == f"{client.ticket(os.getpid())} "
+    server.announce(process)
     address = os.environ[client.VARIABLE].partition(" ")[2]
     return process, address
 
@@ -385,6 +388,84 @@ def test_sockets_of_servers_that_were_killed_go():
     process, again = started()
     assert again == address and os.listdir("state") == [os.path.basename(address)]
     server.stop(process)
+
+
+# --- the child that is there before its job -------------------------------------------------------------------
+
+ASKING = """
+from rampflow.warmstart.client import handoff
+handoff()
+import os, sys
+print(os.getppid(), "crds.core.rmap" in sys.modules, os.environ["WHO"], os.getcwd(), flush=True)
+os.kill(os.getpid(), 15) if os.environ["WHO"] == "killed" else sys.exit(3)
+"""
+
+
+def ask(name, who):
+    Path(name).write_text(ASKING)
+    job = subprocess.run([sys.executable, name], env=os.environ | {"WHO": who}, capture_output=True, text=True)
+    assert not job.stderr
+    return job.stdout.split(" ", 1), job.returncode
+
+
+def awaiting(process):
+    """The child of a server that waits for the job that asks CRDS."""
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(child)
+
+
+def test_the_job_that_asks_crds_finds_it_imported(workflow, monkeypatch):
+    monkeypatch.setenv("CRDS_PATH", "somewhere")
+    process, _ = started(asks=True)
+    child = awaiting(process)
+    for who, expected in (("first", "True"), ("second", "False")):
+        # Snakemake's copies of scripts have such names.
+        (parent, said), status = ask("tmpx8.references.py", who)
+        early, *rest = said.rsplit(" ", 2)
+        assert (int(parent), early, rest) == (process.pid, expected, [who, f"{workflow}\n"])
+        assert status == 3
+    assert gone(child)
+    server.stop(process)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_other_jobs_do_not_become_the_one_that_asks_crds():
+    process, _ = started(asks=True)
+    child = awaiting(process)
+    (_, said), status = ask("tmpx8.rate.py", "rate")
+    assert said.startswith("False") and status == 3 and owners.start_of(child) is not None
+    (_, said), status = ask("tmpx8.references.py", "killed")
+    assert said.startswith("True") and status == -signal.SIGTERM
+    server.stop(process)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_a_child_that_waits_and_is_killed_costs_no_job():
+    process, _ = started(asks=True)
+    os.kill(awaiting(process), signal.SIGKILL)
+    time.sleep(0.1)
+    (parent, said), status = ask("tmpx8.references.py", "late")
+    assert int(parent) == process.pid and said.startswith("False") and status == 3
+    server.stop(process)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_a_child_that_waits_ends_with_its_server():
+    process, _ = started(asks=True)
+    child = awaiting(process)
+    process.kill()
+    process.wait()
+    assert gone(child)
+    server.stop(process)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_who_wants_no_server_gets_none_however_often_it_is_started(monkeypatch):
+    monkeypatch.setenv(client.VARIABLE, "")
+    for _ in range(2):
+        assert server.start("state") is None
+        server.announce(None)
+        assert os.environ[client.VARIABLE] == f"{client.ticket(os.getpid())} "
 
 
 # --- what is said -----------------------------------------------------------------------------------------

@@ -46,6 +46,16 @@ _heard = {}
 _REMEMBERED = 5000
 
 
+def load():
+    """Import crds, which takes a second, before there is anything to ask."""
+    with own_environment():
+        from crds.client import api
+        from crds.core import config, rmap, utils
+        from crds.jwst import locate, pipeline, schema
+
+        del api, config, rmap, utils, locate, pipeline, schema
+
+
 @contextlib.contextmanager
 def session(settings):
     """Let crds work with these settings, whatever the environment says and whatever it has done before."""

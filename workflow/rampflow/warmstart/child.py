@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import marshal
 import os
 import signal
 import sys
@@ -34,6 +35,37 @@ def begin(parent):
     # SIGINT, too: an exception of its own could come up where Python can only print it.
     for number in HANDLED:
         signal.signal(number, signal.SIG_DFL)
+
+
+def become(caller):
+    """Become the job of a caller whose request is complete: its environment, its folder, its streams; never returns.
+
+    Parameters
+    ----------
+    caller : `~rampflow.warmstart.caller.Caller`
+        Only its request and its streams count.
+    """
+    status = 1
+    try:
+        os.setsid()
+        try:
+            script, folder, environment = marshal.loads(caller.request[4:])
+            os.environ.clear()
+            os.environ.update(environment)
+            os.chdir(folder)
+        except Exception:
+            # Nothing that a job has sent; whoever it was has this status for an answer.
+            os._exit(2)
+        for target, stream in enumerate(caller.streams):
+            os.dup2(stream, target)
+        caller.close_streams()
+        status = execute(script)
+    finally:
+        # Not the interpreter's own end: the exit handlers of the process before are not the child's.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(status)
 
 
 def execute(script):

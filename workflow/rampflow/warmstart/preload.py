@@ -21,11 +21,14 @@ def preload(names=None):
     from rampflow import drivers
 
     # What takes longest, numba, is imported while CRDS is asked.
-    for name in ("rampflow.io._byte_runs", "rampflow.jobs.step", "snakemake.iocontainers", "snakemake.logging"):
+    first = ("rampflow.io._byte_runs", "rampflow.jobs.spec", "rampflow.jobs.step", "snakemake.io", "snakemake.logging")
+    for name in first:
         yield importlib.import_module(name).__name__
     from rampflow.jobs import provenance
+    from rampflow.settings import configuration
 
     provenance.versions()
+    configuration.steps()
     if names is None:
         names = [module.name for module in pkgutil.iter_modules(drivers.__path__) if not module.name.startswith("_")]
     for name in names:
@@ -33,3 +36,4 @@ def preload(names=None):
             # A step that cannot be imported fails in its own job, where there is a log and an exposure's name.
             with contextlib.suppress(Exception):
                 yield importlib.import_module(f"rampflow.{room}.{name}").__name__
+    yield importlib.import_module("rampflow.drivers.final").__name__

@@ -6,7 +6,6 @@ a job does is in `rampflow.warmstart.client`, which imports next to nothing beca
 
 import contextlib
 import gc
-import marshal
 import os
 import select
 import shutil
@@ -22,9 +21,10 @@ from pathlib import Path
 from rampflow.io import owners
 from rampflow.io.shared_files import private_folder
 from rampflow.warmstart.caller import Caller
-from rampflow.warmstart.child import HANDLED, begin, end_with, execute
+from rampflow.warmstart.child import HANDLED, become, begin, end_with
 from rampflow.warmstart.client import VARIABLE, ticket
 from rampflow.warmstart.imports import Imports
+from rampflow.warmstart.reserve import Reserve
 
 #: Seconds without a job after which a server ends.
 IDLE = 900
@@ -46,10 +46,12 @@ class Server:
         Process id of the workflow.
     ready : callable, optional
         Takes the name of a script; returns whether there is everything that its job needs. One that comes before waits.
+    reserve : Reserve, optional
+        A child that waits for one of the jobs already.
     """
 
-    def __init__(self, address, parent, ready=lambda _: True):
-        self.address, self.parent, self.ready = address, parent, ready
+    def __init__(self, address, parent, ready=lambda _: True, reserve=None):
+        self.address, self.parent, self.ready, self.reserve = address, parent, ready, reserve
         self.children, self.callers, self.held = {}, [], []
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         umask = os.umask(0o177)
@@ -187,6 +189,17 @@ class Server:
                 self._give_child(caller)
 
     def _give_child(self, caller):
+        child = self.reserve.take(caller) if self.reserve else None
+        if child is None:
+            child = self._fork(caller)
+        caller.close_streams()
+        caller.connection.setblocking(True)
+        self.children[caller.connection] = child
+        with contextlib.suppress(OSError):
+            caller.connection.sendall(struct.pack("!i", child))
+
+    def _fork(self, caller):
+        """Make a child that becomes the job of a caller; return its process id."""
         server = os.getpid()
         # A signal that the child is sent before it has handlers of its own must not be lost to the server's.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
@@ -196,43 +209,23 @@ class Server:
                 self._run(caller, server, before)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        caller.close_streams()
-        caller.connection.setblocking(True)
-        self.children[caller.connection] = child
-        with contextlib.suppress(OSError):
-            caller.connection.sendall(struct.pack("!i", child))
+        return child
 
     def _run(self, caller, server, mask):
         """Become the job; never returns."""
-        status = 1
         try:
             begin(server)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.setsid()
             self.listener.close()
             for connection in self.children:
                 connection.close()
             for other in (*self.callers, *self.held):
-                other.close()
+                if other is not caller:
+                    other.close()
             caller.connection.close()
-            try:
-                script, folder, environment = marshal.loads(caller.request[4:])
-                os.environ.clear()
-                os.environ.update(environment)
-                os.chdir(folder)
-            except Exception:
-                # Nothing that a job has sent; whoever it was has this status for an answer.
-                os._exit(2)
-            for target, stream in enumerate(caller.streams):
-                os.dup2(stream, target)
-            caller.close_streams()
-            status = execute(script)
+            become(caller)
         finally:
-            # Not the interpreter's own end: the server's exit handlers are not the child's.
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(Exception):
-                    stream.flush()
-            os._exit(status)
+            os._exit(1)
 
     def _reap(self):
         """Tell jobs how their children ended; may be interrupted by itself, when one more ends."""
@@ -255,8 +248,8 @@ class Server:
             os.waitpid(child, 0)
 
 
-def start(folder, steps=(), cores=1):
-    """Start a server for a workflow run in a folder, and name it to the jobs that the workflow starts.
+def start(folder, steps=(), cores=1, asks=False):
+    """Start a server for a workflow run in a folder; jobs know nothing of it before `announce`.
 
     Parameters
     ----------
@@ -267,28 +260,36 @@ def start(folder, steps=(), cores=1):
         What to import, in the order in which it will be needed; all steps by default.
     cores : int, optional
         Processes that compile kernels at once, where any are missing.
+    asks : bool, optional
+        Whether the run will ask CRDS.
 
     Returns
     -------
     `~subprocess.Popen` or None
-        The server; hand it to `stop`. None where `VARIABLE` is set and empty: the user wants none.
+        The server; hand it to `announce`, and to `stop`. None where `VARIABLE` names none: the user wants none.
     """
-    unwanted = os.environ.get(VARIABLE) == ""
+    named = os.environ.get(VARIABLE)
     # Jobs that run without a server have to know their run, too.
     os.environ[VARIABLE] = f"{ticket(os.getpid())} "
-    if unwanted or not hasattr(socket, "SO_PEERCRED"):
+    if (named is not None and not named.partition(" ")[2]) or not hasattr(socket, "SO_PEERCRED"):
         return None
     address = _address(Path(folder))
-    command = [sys.executable, "-m", "rampflow.warmstart.server", address, str(os.getpid()), str(cores), *steps]
+    command = [sys.executable, "-m", "rampflow.warmstart.server", address, str(os.getpid()), str(cores)]
     # In a session of its own, so that what is typed at the terminal reaches jobs and not the server.
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 10
-    while not os.path.exists(address) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    if os.path.exists(address):
-        os.environ[VARIABLE] += address
+    process = subprocess.Popen([*command, str(int(asks)), *steps], stdin=subprocess.DEVNULL, start_new_session=True)
     process.address = address
     return process
+
+
+def announce(process):
+    """Name a server that `start` returned to the jobs that the workflow starts, once it listens."""
+    if process is None:
+        return
+    deadline = time.monotonic() + 10
+    while not os.path.exists(process.address) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    if os.path.exists(process.address):
+        os.environ[VARIABLE] = f"{ticket(os.getpid())} {process.address}"
 
 
 def _address(folder):
@@ -326,13 +327,14 @@ def stop(process):
 
 
 def main():
-    """Serve: ``python -m rampflow.warmstart.server SOCKET WORKFLOW_PROCESS_ID CORES [STEP ...]``."""
+    """Serve: ``python -m rampflow.warmstart.server SOCKET WORKFLOW_PROCESS_ID CORES ASKS [STEP ...]``."""
     os.environ.pop(VARIABLE, None)
-    address, workflow, cores, *steps = sys.argv[1:]
+    address, workflow, cores, asks, *steps = sys.argv[1:]
     end_with(int(workflow))
+    reserve = Reserve() if int(asks) else None
     try:
         imports = Imports(steps, int(cores))
-        server = Server(address, int(workflow), imports.ready)
+        server = Server(address, int(workflow), imports.ready, reserve)
     except OSError as error:
         print(f"rampflow: the warm start cannot listen at {address} ({error}); jobs run without it", file=sys.stderr)
         os._exit(1)
