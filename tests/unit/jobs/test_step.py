@@ -124,17 +124,17 @@ def test_the_record_says_who_skipped_the_steps_before_and_the_recipe_does_not(ra
     assert recipes[0] == recipes[1]
 
 
-def test_the_product_names_what_crds_lacks_for_steps_before(ramp):
+def test_the_product_names_the_references_of_steps_that_are_left_out(ramp):
     record, recipes = ramp.parent / "record" / "refpix.json", []
     record.parent.mkdir()
-    for lacking in ((), ("trapdensity", "persat")):
+    for named in ({}, {"trapdensity": "N/A", "persat": "crds://p.fits"}):
         job = a_job(ramp)
         outputs = job.outputs | {"record": str(record)}
-        more = {"skipped": {"persistence": "no reference"}, "lacking": lacking}
+        more = {"skipped": {"persistence": "no reference"}, "named": named}
         Step(dataclasses.replace(job, outputs=outputs, **more)).work(lambda _: None)
         header = fits.getheader(job.outputs["ramp"])
         assert header["S_PERSIS"] == "SKIPPED"
-        assert [header.get(key) for key in ("R_TRPDEN", "R_PERSAT")] == ["N/A" if lacking else None] * 2
+        assert [header.get(key) for key in ("R_TRPDEN", "R_PERSAT")] == (list(named.values()) or [None] * 2)
         recipes.append(json.loads(record.read_text())["recipe"])
     # Their headers are not the same.
     assert recipes[0] != recipes[1]

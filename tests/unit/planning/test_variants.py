@@ -1,7 +1,7 @@
 """Variants: what may be written, where each branches off, and what CRDS is asked for them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -20,6 +20,8 @@ class Exposure:
     tso: bool = False
     kinds: frozenset = frozenset()
     superstripes: int = 0
+    shape: tuple = (1, 5, 64, 64)
+    header: dict = field(default_factory=dict)
     #: So no step is idle.
     placeholder: bool = True
 

@@ -18,6 +18,7 @@ class Exposure:
     tso: bool = False
     kinds: frozenset[str] = frozenset()
     superstripes: int = 0
+    shape: tuple = (1, 5, 64, 64)
     detector: str = "X"
     header: dict = field(default_factory=lambda: {"EXPSTART": 1.0})
     placeholder: bool = True

@@ -3,7 +3,8 @@ import pytest
 
 from rampflow.detector import dq
 from rampflow.steps import NotApplicable
-from rampflow.steps.charge_migration import HALO, check_groups, flag_charge_migration
+from rampflow.steps.beforehand import GROUPS
+from rampflow.steps.charge_migration import HALO, flag_charge_migration
 
 LOST = dq.CHARGELOSS | dq.DO_NOT_USE
 
@@ -15,11 +16,11 @@ def ramp(ngroups=4, shape=(5, 5)):
 @pytest.mark.parametrize("ngroups", [1, 2])
 def test_short_ramps_are_not_treated(ngroups):
     with pytest.raises(NotApplicable, match=f"{ngroups} groups per integration; at least 3"):
-        check_groups(ngroups)
+        GROUPS["charge_migration"](ngroups)
 
 
 def test_three_groups_are_enough():
-    check_groups(3)
+    GROUPS["charge_migration"](3)
     sci, groupdq = ramp(3)
     sci[1:, 2, 2] = 101
     flags = flag_charge_migration(sci, groupdq, signal_threshold=100)[:, 2, 2]

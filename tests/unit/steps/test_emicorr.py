@@ -4,7 +4,7 @@ from scipy.interpolate import CubicSpline, interp1d
 
 from rampflow.mock import Effects, MockExposure, Scene, drifts, integrations
 from rampflow.mock import detector as det
-from rampflow.steps import NotApplicable, emicorr
+from rampflow.steps import NotApplicable, beforehand, emicorr
 from rampflow.steps.emicorr import chi_square, joint, sequential, steady
 from rampflow.steps.emicorr.clock import Clock, period_of
 
@@ -108,15 +108,15 @@ def power(residual, of, frequency):
 )
 def test_exposures_that_cannot_be_corrected_are_left_alone(changes, message):
     usual = {"instrument": "MIRI", "readpatt": "SLOWR1"}
-    emicorr.check_exposure(**usual)
+    beforehand.check_interference(**usual)
     with pytest.raises(NotApplicable, match=message):
-        emicorr.check_exposure(**(usual | changes))
+        beforehand.check_interference(**(usual | changes))
 
 
 def test_short_ramps_are_left_alone():
-    emicorr.check_groups(3)
+    beforehand.GROUPS["emicorr"](3)
     with pytest.raises(NotApplicable, match="2 groups where at least 3 are needed"):
-        emicorr.check_groups(2)
+        beforehand.GROUPS["emicorr"](2)
 
 
 @pytest.mark.parametrize(

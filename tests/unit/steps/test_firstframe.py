@@ -3,7 +3,8 @@ import pytest
 
 from rampflow.detector import dq
 from rampflow.steps import NotApplicable
-from rampflow.steps.firstframe import check_groups, flag_first_group, flag_flux_estimated
+from rampflow.steps.beforehand import GROUPS
+from rampflow.steps.firstframe import flag_first_group, flag_flux_estimated
 
 JUMP, SAT, DNU = dq.JUMP_DET, dq.SATURATED, dq.DO_NOT_USE
 
@@ -11,11 +12,11 @@ JUMP, SAT, DNU = dq.JUMP_DET, dq.SATURATED, dq.DO_NOT_USE
 @pytest.mark.parametrize("ngroups", [1, 2, 3])
 def test_short_ramps_keep_their_first_group(ngroups):
     with pytest.raises(NotApplicable, match=f"{ngroups} groups per integration; more than 3"):
-        check_groups(ngroups)
+        GROUPS["firstframe"](ngroups)
 
 
 def test_four_groups_are_enough():
-    check_groups(4)
+    GROUPS["firstframe"](4)
     groupdq = np.zeros((4, 1, 1), np.uint8)
     flag_first_group(groupdq[0], groupdq[2], bright_use_group1=True)
     np.testing.assert_array_equal(groupdq[:, 0, 0], [DNU, 0, 0, 0])

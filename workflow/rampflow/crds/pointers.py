@@ -20,11 +20,14 @@ Failures are not written here: what was answered before stays, and belongs to th
 
 import importlib.metadata
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from rampflow.crds import parameter_files
 from rampflow.crds.settings import ReferenceProblem
 from rampflow.crds.verify import digest_of
+from rampflow.errors import FileProblem
+from rampflow.io import trees
 from rampflow.io.shared_files import read_json, replace
 
 _ASK_AGAIN = "run the rule `references` again (snakemake --forcerun references)"
@@ -40,7 +43,9 @@ def load_pointer(path):
         ``size``, ``sha1``, ``sha256`` (None without a file); ``crds_uri``: the value of the product's R_* keyword,
         ``crds://<name>``, the path of an override, or ``"N/A"``; for ``pars-*`` types ``parameters`` and ``steps``,
         the latter {step: parameters} in a pipeline's file; for ``gain`` also
-        ``gain_factor``, its GAINFACT or None. ``mtime_ns``, kept outside the pointer, is what `check` compares first.
+        ``gain_factor``, its GAINFACT or None, and for ``emicorr`` ``cases``, its ``subarray_cases`` with nothing but
+        their ``freqs``, where it has such: by these some steps are known to have nothing to do. ``mtime_ns``, kept
+        outside the pointer, is what `check` compares first.
 
     Raises
     ------
@@ -107,7 +112,20 @@ def pointer_to(kind, status, path, uri, facts):
     pointer |= {key: facts[key] for key in ("size", "sha1", "sha256", "mtime_ns")}
     if kind == "gain" and "gain_factor" in facts:
         pointer["gain_factor"] = facts["gain_factor"]
+    if kind == "emicorr" and (cases := _frequencies(str(path), facts["sha256"])):
+        pointer["cases"] = cases
     return pointer | (parameter_files.read(path) if kind.startswith("pars-") else {})
+
+
+@lru_cache(maxsize=8)
+def _frequencies(path, _checksum):
+    """Return which frequencies an emicorr reference has for which exposures; None where it is not laid out like one."""
+    try:
+        cases = trees.read_tree(path)["subarray_cases"]
+        return json.loads(json.dumps({name: {"freqs": case["freqs"]} for name, case in cases.items()}))
+    # Whatever a tree may hold in place of what it should; the job that reads it says so.
+    except (FileProblem, OSError, KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def write(folder, pointers, answer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rampflow.steps import charge_migration
+from rampflow.steps import beforehand, charge_migration
 
 if TYPE_CHECKING:
     from rampflow.jobs.step import Step
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def run(step: Step) -> None:
     """Flag groups of an exposure, and their neighbours."""
-    charge_migration.check_groups(step.source.shape[1])
+    beforehand.GROUPS["charge_migration"](step.source.shape[1])
     step.chunks.rows(
         charge_migration.flag_charge_migration,
         reads=("SCI", "GROUPDQ"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rampflow.steps import emicorr
+from rampflow.steps import beforehand, emicorr
 
 if TYPE_CHECKING:
     from rampflow.jobs.step import Step
@@ -15,10 +15,10 @@ def run(step: Step) -> None:
     """Subtract the waves that the reference knows, or that are looked for."""
     source = step.source
     place = source.keywords("SUBARRAY", "READPATT")
-    emicorr.check_exposure(instrument=source.instrument, readpatt=place["readpatt"])
+    beforehand.check_interference(instrument=source.instrument, readpatt=place["readpatt"])
     frequencies = step.parameters["onthefly_corr_freq"]
     reference: Any = None if frequencies else step.references.tree("emicorr")
-    emicorr.check_groups(source.shape[1])
+    beforehand.GROUPS["emicorr"](source.shape[1])
     if frequencies:
         case = emicorr.unknown_waves(frequencies, **place)
     else:

@@ -32,9 +32,9 @@ def run(job: Job) -> None:
             for step in job.spec.skipped:
                 keyword, comment = keywords.STATUS_KEYWORDS[step]
                 keywords.set_keyword(header, keyword, "SKIPPED", comment)
-            for reference in job.spec.lacking:
-                keyword = keywords.REFERENCE_KEYWORDS[reference]
-                keywords.set_keyword(header, keyword, "N/A", f"{reference} reference file name")
+            for kind_of_reference, name in job.spec.named.items():
+                keyword = keywords.REFERENCE_KEYWORDS[kind_of_reference]
+                keywords.set_keyword(header, keyword, name, f"{kind_of_reference} reference file name")
             second = kind == first and not apart
             if not (second and layout.shared(source, job.spec.outputs[kind], header)):
                 layout.copied(source, job.spec.outputs[kind], header).commit()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rampflow.steps import firstframe
+from rampflow.steps import beforehand, firstframe
 
 if TYPE_CHECKING:
     from rampflow.jobs.step import Step
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def run(step: Step) -> None:
     """Flag the first groups of an exposure."""
     nints, ngroups, *_ = step.source.shape
-    firstframe.check_groups(ngroups)
+    beforehand.GROUPS["firstframe"](ngroups)
     for integration in range(nints):
         first, third = (step.source.read("GROUPDQ", integration, group) for group in (0, 2))
         kept = firstframe.flag_first_group(first, third, **step.options("bright_use_group1"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rampflow.steps import lastframe
+from rampflow.steps import beforehand, lastframe
 
 if TYPE_CHECKING:
     from rampflow.jobs.step import Step
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def run(step: Step) -> None:
     """Flag the last groups of an exposure."""
     nints, ngroups, *_ = step.source.shape
-    lastframe.check_groups(ngroups)
+    beforehand.GROUPS["lastframe"](ngroups)
     for integration in range(nints):
         last = step.source.read("GROUPDQ", integration, -1)
         step.product.write("GROUPDQ", lastframe.flag_last_group(last), integration, -1)

@@ -149,7 +149,7 @@ def _recipes(record, twin):
     """Say by what the recipes of a product differ."""
     if record["recipe"] == twin["recipe"]:
         return "the recipe is the same"
-    parts = ("code", "versions", "skipped", "lacking", "parameters", "references", "crds")
+    parts = ("code", "versions", "skipped", "named", "parameters", "references", "crds")
     names = [part for part in parts if record.get(part) != twin.get(part)]
     return f"the recipe differs in {', '.join(names) or 'what the step has read'}"
 

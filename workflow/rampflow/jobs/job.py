@@ -139,8 +139,8 @@ class Job:
 
     def made_of(self) -> dict[str, Any]:
         """Return what the products follow from, beside code and files: parameters, references, the steps left out."""
-        lacking = {"lacking": list(self.spec.lacking)} if self.spec.lacking else {}
-        return {"skipped": dict(self.spec.skipped)} | lacking
+        named = {"named": dict(self.spec.named)} if self.spec.named else {}
+        return {"skipped": dict(self.spec.skipped)} | named
 
     def _is_hashed(self, path: Path) -> bool:
         """Whether a file's checksum is taken: products on the way are not worth the time unless it is asked for."""

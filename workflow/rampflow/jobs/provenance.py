@@ -143,11 +143,11 @@ def deciding(made_of: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     made_of : mapping
-        ``step``, ``exposure``, ``code``, ``skipped``, ``lacking`` where there is anything in it, and of a step
+        ``step``, ``exposure``, ``code``, ``skipped``, ``named`` where there is anything in it, and of a step
         ``parameters`` and ``references``: a record, or what one would hold. What CRDS's parameter files say is in the
         parameters. Of the steps that are skipped the names decide, and not who has said so.
     """
-    keys = ("step", "exposure", "code", "skipped", "lacking", "parameters")
+    keys = ("step", "exposure", "code", "skipped", "named", "parameters")
     kept = {key: made_of[key] for key in keys if key in made_of}
     if "skipped" in made_of:
         kept["skipped"] = list(made_of["skipped"])

@@ -46,7 +46,7 @@ class References:
         self.pointers = {
             kind: given if isinstance(given, dict) else load_pointer(given) for kind, given in spec.references.items()
         }
-        self._asked, self._lacking = spec.asked, spec.lacking
+        self._asked, self._named = spec.asked, spec.named
         self._window: Window | None = None
         self._stamp: Any = None
         self._open: list[Reference] = []
@@ -56,11 +56,11 @@ class References:
     def attach(self, window: Window, stamp: Stamp) -> None:
         """Say where the exposure is on the detector, and whose header names what is used.
 
-        What CRDS has no file of, for steps that did not even run, is the first that it names.
+        Those of steps that did not even run are the first that it names.
         """
         self._window, self._stamp = window, stamp
-        for kind in self._lacking:
-            self._note(kind, "N/A")
+        for kind, name in self._named.items():
+            self._note(kind, name)
 
     def open(self, kind: str, *, cut: bool = True) -> Reference:
         """Open a reference file, cut to the exposure.

@@ -39,8 +39,9 @@ class JobSpec:
     skipped : mapping of str to str
         Steps that the exposure skips on the way to this one, and who says so: "release 1.19", a type and file of CRDS,
         "config".
-    lacking : tuple of str
-        CRDS types of which there is no file, so that some of these steps are skipped: their keywords say N/A.
+    named : mapping of str to str
+        References that the header names for the sake of these steps, which open none: CRDS type to the value of its
+        keyword.
     code : str or None
         Digest of the code that the job runs.
     threads : int
@@ -67,7 +68,7 @@ class JobSpec:
     asked: str | dict | None = None
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
-    lacking: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
     code: str | None = None
     threads: int = 1
     memory_mb: int = 2000
@@ -106,7 +107,7 @@ class JobSpec:
             asked=str(Path(pointers[0]).with_name("asked.json")) if pointers else None,
             settings=params.pop("settings", {}),
             skipped={step: entry["by"] for step, entry in skipped.items()},
-            lacking=tuple(kind for entry in skipped.values() for kind in entry["without"]),
+            named={kind: name for entry in skipped.values() for kind, name in entry["names"].items()},
             code=params.pop("code", None),
             threads=max(1, snakemake.threads),
             memory_mb=snakemake.resources.get("mem_mb", 2000),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampflow.crds.asked import failures
 from rampflow.io.shared_files import read_json
-from rampflow.planning.inapplicable import inapplicable, without_references
+from rampflow.planning.inapplicable import inapplicable, named_by_emicorr, without_references
 from rampflow.planning.plan import Plan
 from rampflow.planning.selectors import counted
 from rampflow.settings.branches import branch_of, exposure_of, variant_of
@@ -162,24 +162,35 @@ class Answers:
 
     def _without_idle(self, branch: str, chain: Chain) -> Chain:
         """Return a chain without steps that have nothing to do, but for those that the user keeps by name."""
-        root = exposure_of(branch)
-        gain = self._source.pointer(root, "gain") if self._seen is not None else None
+        exposure, source = self._plan.exposures[exposure_of(branch)], self._source
         keep = self._plan.config["keep"]
         kept = () if isinstance(keep, str) else keep
-        found = inapplicable(self._plan.exposures[root], gain)
-        lacking = {} if self._seen is None else self._lacking(branch, chain)
-        found = {step: no_reference(*kinds) for step, kinds in lacking.items()} | found
-        return chain.without({step: why for step, why in found.items() if step not in kept}, lacking)
+        pointers: dict[str, Any] = {}
+        values: dict[str, Any] = {}
+        lacking: dict[str, tuple[str, ...]] = {}
+        if self._seen is not None:
+            kinds = ("gain", "emicorr") if "emicorr" in chain.steps else ("gain",)
+            pointers = {kind: found for kind in kinds if (found := source.pointer(exposure.root, kind)) is not None}
+            values = self._deciding(branch, chain)
+            lacking = without_references(source.names(exposure.root), values)
+        reasons = {step: no_reference(*kinds) for step, kinds in lacking.items()}
+        reasons |= inapplicable(exposure, pointers, values)
+        named = {step: dict.fromkeys(kinds, "N/A") for step, kinds in lacking.items()}
+        named["emicorr"] = named_by_emicorr(exposure, pointers.get("emicorr"), values.get("emicorr", {}))
+        return chain.without({step: why for step, why in reasons.items() if step not in kept}, named)
 
-    def _lacking(self, branch: str, chain: Chain) -> dict[str, tuple[str, ...]]:
-        """Return the steps for which CRDS has no reference: step to the types."""
+    def _deciding(self, branch: str, chain: Chain) -> dict[str, dict[str, Any]]:
+        """Return the parameters of steps by which these have something to do or not: step to name to value."""
+        # In longer ramps jumps are looked for in any case, and there may be thousands.
+        short = self._plan.exposures[exposure_of(branch)].shape[1] < 3
+        steps = {"emicorr", "persistence"} | ({"jump"} if short else set())
         values = {}
         # What cannot be read fails in the step's own job.
         with contextlib.suppress(ConfigError):
-            for step in {"emicorr", "persistence"} & set(chain.steps):
+            for step in steps & set(chain.steps):
                 settings = self._plan.settings(step, branch, chain)
                 values[step] = {name: entry["value"] for name, entry in settings.items()}
-        return without_references(self._source.names(exposure_of(branch)), values)
+        return values
 
     def disagreements(self) -> list[str]:
         """Say where CRDS turns steps on or off against the step tables: a line for each kind, with its exposures.

@@ -124,10 +124,10 @@ class Demand:
         return self.answers.chain(exposure)
 
     def skipped(self, step: str, exposure: str) -> dict[str, dict[str, Any]]:
-        """Return the steps that are left out on the way to a job: who says so, and the CRDS types it lacks."""
+        """Return the steps that are left out on the way to a job: who says so, and the references each would name."""
         chain = self.chain(exposure)
         found = chain.skipped_before(step)
-        return {name: {"by": who, "without": list(chain.lacking.get(name, ()))} for name, who in found.items()}
+        return {name: {"by": who, "names": dict(chain.named.get(name, {}))} for name, who in found.items()}
 
     def settings(self, step: str, exposure: str) -> Settings:
         """Return the parameters of a step, CRDS's among them once it has answered."""

@@ -167,8 +167,8 @@ class Standing:
         made_of: dict[str, Any] = {"step": step, "exposure": exposure_of(exposure), "code": code(step)}
         skipped = self._demand.skipped(step, exposure) if step != "rate" else {}
         made_of["skipped"] = list(skipped)
-        if lacking := [kind for entry in skipped.values() for kind in entry["without"]]:
-            made_of["lacking"] = lacking
+        if named := {kind: name for entry in skipped.values() for kind, name in entry["names"].items()}:
+            made_of["named"] = named
         parameters = pointers = None
         if step not in FINAL:
             pointers = self._demand.pointers(step, exposure)

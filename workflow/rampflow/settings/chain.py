@@ -31,7 +31,8 @@ class Chain:
     pars: Mapping[str, Any] = field(default_factory=dict)  #: CRDS's parameter files, as `settle` was given them
     kept: dict[str, str] = field(default_factory=dict)  #: steps that CRDS turns off in vain: why
     idle: Mapping[str, str] = field(default_factory=dict)  #: steps that are on and have nothing to do: why
-    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: of those, types without a file of CRDS
+    #: Of those, what their products would say of references: step to type to the value of its keyword.
+    named: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def previous(self, step: str) -> str | None:
         """Return the step before a step; None before the first.
@@ -56,23 +57,23 @@ class Chain:
         """The step whose product is the calibrated ramp: that before ramp_fit, or the last where nothing is fitted."""
         return self.previous("ramp_fit") if "ramp_fit" in self.steps else self.final
 
-    def without(self, reasons: Mapping[str, str], lacking: Mapping[str, tuple[str, ...]] | None = None) -> "Chain":
+    def without(self, reasons: Mapping[str, str], named: Mapping[str, Mapping[str, str]] | None = None) -> "Chain":
         """Return the chain without steps that have nothing to do. The last one stays in any case.
 
         Parameters
         ----------
         reasons : mapping
             Step to why.
-        lacking : mapping, optional
-            Step to the CRDS types of which there is no file, where that is why.
+        named : mapping, optional
+            Step to the references that its product would name: CRDS type to the value of its keyword.
         """
         left = [step for step in self.steps if step not in reasons]
         if not left or left == self.steps:
             return self
         idle = {step: reasons[step] for step in self.steps if step in reasons}
         skips = self.skips | {step: {"value": True, "source": why} for step, why in idle.items()}
-        lacking = {step: kinds for step, kinds in (lacking or {}).items() if step in idle}
-        return replace(self, steps=left, skips=skips, idle=idle, lacking=lacking)
+        named = {step: names for step, names in (named or {}).items() if step in idle}
+        return replace(self, steps=left, skips=skips, idle=idle, named=named)
 
     def asks_for(self, step: str) -> bool:
         """Whether CRDS is asked for what a step reads: one without anything to do can be run by its product's name."""

@@ -15,14 +15,10 @@ from numba import float32, void
 
 from rampflow.detector import dq
 from rampflow.kernels import F32_3R, I32_2, I32_2R, U8_3, U8_3R, kernel
-from rampflow.steps import at_least
 from rampflow.steps.agreement import SAME_ROWS, check_shape
 
 #: Rows that a block needs on each side: a pixel is flagged because of its neighbours above and below.
 HALO = 1
-
-#: Ramps of fewer groups have none to lose.
-check_groups = at_least(3, "{} groups per integration; at least 3 are needed to leave out bright ones")
 
 _DNU = np.uint8(dq.DO_NOT_USE)
 _CHARGELOSS = np.uint8(dq.CHARGELOSS | dq.DO_NOT_USE)

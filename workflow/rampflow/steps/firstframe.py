@@ -15,18 +15,13 @@ Morrison et al. 2023, PASP 135, 075004.
 import numpy as np
 
 from rampflow.detector import dq
-from rampflow.steps import at_least
 from rampflow.steps.agreement import SAME_ROWS, check_shape
-
-#: Ramps of three groups or fewer cannot spare their first one.
-check_groups = at_least(4, "{} groups per integration; more than 3 are needed to leave out the first")
 
 
 def flag_first_group(first: np.ndarray, third: np.ndarray, *, bright_use_group1: bool) -> np.ndarray:
     """Mark the first group of one integration as DO_NOT_USE, in place.
 
-    Needs only two groups of the integration, so the rest of GROUPDQ need not be read. Call `check_groups`
-    first.
+    Needs only two groups of the integration, so the rest of GROUPDQ need not be read.
 
     Parameters
     ----------

@@ -13,19 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rampflow.detector import dq
-from rampflow.steps import at_least
 
 if TYPE_CHECKING:
     import numpy as np
-
-#: Ramps of two groups or fewer cannot spare their last one.
-check_groups = at_least(3, "{} groups per integration; more than 2 are needed to leave out the last")
 
 
 def flag_last_group(last: np.ndarray) -> np.ndarray:
     """Mark the last group of one integration as DO_NOT_USE, in place.
 
-    Needs no other group, so the rest of GROUPDQ need not be read. Call `check_groups` first.
+    Needs no other group, so the rest of GROUPDQ need not be read.
 
     Parameters
     ----------

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rampflow.errors import StepError
-from rampflow.steps import NotApplicable, at_least
+from rampflow.steps import NotApplicable
+from rampflow.steps.beforehand import clocking, interfering, speed
 from rampflow.steps.emicorr.clock import Clock
 
-_PATTERNS = ("FAST", "FASTR1", "SLOW", "SLOWR1")
 #: Clocks of a row and of a frame, for waves that no reference is needed for.
 _CLOCKS = {
     "SLITLESSPRISM": (28, 15904),
@@ -27,9 +27,6 @@ _CLOCKS = {
     "BRIGHTSKY": (162, 86528),
     "SUB256": (96, 29952),
 }
-
-#: Ramps of fewer groups are too short.
-check_groups = at_least(3, "{} groups where at least 3 are needed")
 
 
 class Wave(NamedTuple):
@@ -58,29 +55,6 @@ class Case(NamedTuple):
     frameclocks: int
 
 
-def check_exposure(*, instrument: str, readpatt: str) -> None:
-    """Say whether an exposure can be corrected, apart from its length.
-
-    Raises
-    ------
-    NotApplicable
-        If it is not MIRI's, or in another pattern than FAST, FASTR1, SLOW and SLOWR1.
-    """
-    if instrument != "MIRI":
-        raise NotApplicable(f"the interference is MIRI's, this is an exposure of {instrument}")
-    if readpatt not in _PATTERNS:
-        raise NotApplicable(f"no timing is known for READPATT={readpatt}; it is for {', '.join(_PATTERNS)}")
-
-
-def case_name(subarray, readpatt):
-    """Name of the clocking of a subarray: FULL is clocked differently in the FAST and the SLOW patterns."""
-    return f"{subarray}_{_speed(readpatt)}" if "FULL" in subarray else subarray
-
-
-def _speed(readpatt):
-    return "FAST" if "FAST" in readpatt else "SLOW"
-
-
 def known_waves(tree: Mapping[str, Any], *, subarray: str, readpatt: str, detector: str) -> Case:
     """Waves that an exposure shows according to the reference.
 
@@ -103,16 +77,10 @@ def known_waves(tree: Mapping[str, Any], *, subarray: str, readpatt: str, detect
     StepError
         If what it has of them cannot be used.
     """
-    name = case_name(subarray, readpatt)
+    name = clocking(subarray, readpatt)
     try:
-        case = tree["subarray_cases"].get(name)
-        if case is None:
-            raise NotApplicable(f"the emicorr reference has no subarray {name}")
-        names = case["freqs"].get(_speed(readpatt))
-        if _speed(readpatt) == "SLOW" and names is not None:
-            names = names.get(detector)
-        if not names:
-            raise NotApplicable(f"the emicorr reference has no frequencies of {name} for {readpatt} on {detector}")
+        names = interfering(tree["subarray_cases"], subarray=subarray, readpatt=readpatt, detector=detector)
+        case = tree["subarray_cases"][name]
         waves = tuple(_wave(str(each), tree["frequencies"][each]) for each in names)
         clocks = [int(case[key]) for key in ("rowclocks", "frameclocks")]
     # Whatever a tree may hold in place of what it should.
@@ -153,7 +121,7 @@ def unknown_waves(frequencies: Sequence[float], *, subarray: str, readpatt: str)
     NotApplicable
         If the clocking of the subarray is not known.
     """
-    name = case_name(subarray, readpatt)
+    name = clocking(subarray, readpatt)
     if name not in _CLOCKS:
         raise NotApplicable(f"the clocking of subarray {name} is not known; known: {', '.join(_CLOCKS)}")
     return Case(tuple(Wave(str(float(each)), float(each), None) for each in frequencies), *_CLOCKS[name])
@@ -193,8 +161,8 @@ def measured_reference(
         does not find them again, and where `known_waves` and jwst look.
     """
     names = [wave.name for wave in case.waves]
-    speed = _speed(readpatt)
-    patterns = {readpatt: names, speed: names if speed == "FAST" else {detector: names}}
+    pace = speed(readpatt)
+    patterns = {readpatt: names, pace: names if pace == "FAST" else {detector: names}}
     return {
         "meta": {
             "author": "rampflow",
@@ -212,7 +180,7 @@ def measured_reference(
             for wave, fitted in zip(case.waves, correction.waves, strict=True)
         },
         "subarray_cases": {
-            case_name(subarray, readpatt): {
+            clocking(subarray, readpatt): {
                 "frameclocks": case.frameclocks,
                 "freqs": patterns,
                 "rowclocks": case.rowclocks,

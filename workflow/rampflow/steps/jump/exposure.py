@@ -11,6 +11,7 @@ import numpy as np
 from rampflow.detector import dq
 from rampflow.errors import StepError
 from rampflow.steps import at_least
+from rampflow.steps.beforehand import GROUPS
 from rampflow.steps.jump import tiles, time_domain
 
 Algorithm = Literal["two_point", "time_domain", "both"]
@@ -19,6 +20,8 @@ Mode = Literal["none", "single_pass", "iterative", "sigma_clip"]
 #: Fewest groups that are not wholly DO_NOT_USE for a search without sigma clipping. jwst has a parameter
 #: ``minimum_groups``, but in one process it uses this number whatever the parameter says.
 MIN_USABLE_GROUPS = 3
+
+_check_groups_along_time = at_least(2, "jump detection needs at least 2 groups per integration, found {}")
 
 
 class Pace(NamedTuple):
@@ -79,8 +82,8 @@ def check_groups(ngroups: int, algorithm: Algorithm = "two_point") -> None:
     algorithm : {"two_point", "time_domain", "both"}
         Along time, ramps of two groups will do.
     """
-    fewest = 3 if algorithm == "two_point" else 2
-    at_least(fewest, f"jump detection needs at least {fewest} groups per integration, found {{}}")(ngroups)
+    check = GROUPS["jump"] if algorithm == "two_point" else _check_groups_along_time
+    check(ngroups)
 
 
 def choose_algorithm(algorithm: Algorithm, nints: int) -> Algorithm:
