@@ -64,9 +64,12 @@ class Reserve:
 def _import():
     """Import what the job needs; what cannot be imported fails in the job, where there is a log."""
     with contextlib.suppress(Exception):
-        for name in ("rampflow.crds.answers", "rampflow.jobs.job", "rampflow.jobs.spec", "snakemake.io"):
-            importlib.import_module(name)
-        importlib.import_module("rampflow.crds.resolve").load()
+        from rampflow.crds import answers, resolve
+        from rampflow.jobs import job, spec
+
+        resolve.load()
+        importlib.import_module("snakemake.io")
+        del answers, job, spec
 
 
 def _request(connection):
