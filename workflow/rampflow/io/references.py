@@ -113,10 +113,15 @@ class Reference:
         if "DQ_DEF" not in self.product or not len(table := self.table("DQ_DEF", "NAME", "VALUE")):
             return flags
         translated = np.zeros_like(flags)
+        # Most pixels have no flag.
+        flagged = np.flatnonzero(flags)
+        values = flags.reshape(-1)[flagged]
+        found = np.zeros_like(values)
         for row in table:
             bit = dq.REFERENCE_NAMES.get(str(row["NAME"]).strip())
             if bit is not None:
-                translated[(flags & np.uint32(row["VALUE"])) != 0] |= np.uint32(bit)
+                found[(values & np.uint32(row["VALUE"])) != 0] |= np.uint32(bit)
+        translated.reshape(-1)[flagged] = found
         return translated
 
     def _dq_shape(self):

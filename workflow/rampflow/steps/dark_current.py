@@ -28,8 +28,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numba import void
 
 from rampflow.errors import StepError
+from rampflow.kernels import F32_2, F64_2, kernel
 from rampflow.steps import NotApplicable
 from rampflow.steps.agreement import check_shape
 
@@ -184,8 +186,7 @@ def averaged_dark(read_dark, plan, *, plane, group):
         step = (last - read_dark(plane, plan.available - 2)).astype(np.float64)
     for index in wanted:
         ahead = index - (plan.available - 1)
-        frame = last + ahead * step if ahead > 0 else read_dark(plane, index).astype(precision)
-        np.copyto(frame, 0, where=np.isnan(frame))
+        frame = _without_nan(last + ahead * step if ahead > 0 else read_dark(plane, index), precision)
         if total is None:
             total = frame
         else:
@@ -195,6 +196,22 @@ def averaged_dark(read_dark, plan, *, plane, group):
     elif wanted.stop > plan.available:
         return total
     return total.astype(np.float32, copy=False)
+
+
+def _without_nan(frame, precision):
+    """Return a frame as a new array of that precision, with 0 for NaN."""
+    copy = np.empty(frame.shape, precision)
+    _copy_without_nan(np.ascontiguousarray(frame), copy)
+    return copy
+
+
+@kernel([void(F32_2, F32_2), void(F32_2, F64_2), void(F64_2, F64_2)])
+def _copy_without_nan(frame, copy):
+    rows, nx = frame.shape
+    for y in range(rows):
+        for x in range(nx):
+            value = frame[y, x]
+            copy[y, x] = value if value == value else 0
 
 
 class Dark:

@@ -24,8 +24,10 @@ def preload(names=None):
     for name in ("rampflow.io._byte_runs", "rampflow.jobs.step", "snakemake.iocontainers", "snakemake.logging"):
         yield importlib.import_module(name).__name__
     from rampflow.jobs import provenance
+    from rampflow.settings import configuration
 
     provenance.versions()
+    configuration.schema("parameters")
     if names is None:
         names = [module.name for module in pkgutil.iter_modules(drivers.__path__) if not module.name.startswith("_")]
     for name in names:
