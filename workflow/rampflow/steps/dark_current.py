@@ -221,7 +221,7 @@ class Dark:
     ----------
     read : callable
         ``read("SCI", *index)`` returns a frame of the reference: index (group,), or (plane, group) where it differs
-        between integrations (4-D, MIRI).
+        between integrations (4-D, MIRI); rows of it where a slice of them follows.
     header : mapping
         Primary header of the reference: NFRAMES, GROUPGAP.
     shape : tuple of int
@@ -257,11 +257,11 @@ class Dark:
         """Say which integration of the reference serves one of the exposure, as `dark_plane` does."""
         return dark_plane(integration, intstart=intstart, n_reference=self.planes[0] if self.planes else 1)
 
-    def group(self, plane: int, group: int) -> np.ndarray:
-        """Make the dark (DN) of a group of the exposure, as `averaged_dark` does."""
+    def group(self, plane: int, group: int, *rows: slice) -> np.ndarray:
+        """Make the dark (DN) of a group of the exposure, or of some of its rows, as `averaged_dark` does."""
 
         def read_dark(plane: int, group: int) -> np.ndarray:
-            return self._read("SCI", *((plane, group) if self.planes else (group,)))
+            return self._read("SCI", *((plane, group) if self.planes else (group,)), *rows)
 
         return averaged_dark(read_dark, self._plan, plane=plane, group=group)
 
