@@ -276,7 +276,7 @@ class Dark:
             Dark (DN).
         """
         for *plane, group in np.ndindex(*self.planes, self.pattern.ngroups):
-            dark = self.group(*(plane or [0]), group)  # type: ignore[call-arg]
+            dark = self.group(*(plane or [0]), group)
             yield (*plane, group), dark.astype(np.float32, copy=False)
 
     def product(self, flags: np.ndarray, instrument: str) -> tuple[dict[str, Any], dict[str, Any]]:
