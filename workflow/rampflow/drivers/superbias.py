@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampflow.steps import superbias
 
@@ -15,11 +15,6 @@ def run(step: Step) -> None:
     reference = step.references.open("superbias")
     bias = superbias.usable_bias(reference.read())
     step.pixeldq |= reference.read_dq()
-    positions = bias.reshape(-1, *bias.shape[-2:])
-    step.chunks.by_group(
-        superbias.subtract_superbias,
-        plane=lambda integration: integration % len(positions),
-        reference=lambda position, _group, rows: positions[position, rows],
-        argument="bias",
-    )
+    arrays: dict[str, Any] = {"reads": ("SCI",), "writes": ("SCI",), "along": {"bias": bias}}
+    step.chunks.rows(superbias.subtract_superbias, by_integration=True, **arrays)
     step.chunks.zeroframes(superbias.subtract_from_zeroframe, at={"bias": step.source.at_position(bias)})
