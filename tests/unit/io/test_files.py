@@ -171,6 +171,11 @@ def test_a_reference_is_cut_to_the_exposure(tmp_path):
     np.testing.assert_array_equal(cut, fits.getdata(path, "SCI")[2:4, 2:5])
 
 
+def test_of_a_reference_that_is_not_cut_rows_are_read_by_themselves(tmp_path):
+    path = reference(tmp_path)
+    np.testing.assert_array_equal(Reference(path).read("SCI", slice(2, 4)), fits.getdata(path, "SCI")[2:4])
+
+
 # Detector lines 0 and 3-4 read twice over (4 x 6 pixels), lines upwards in the science frame.
 TWICE = {"MSTR_RD1": 1, "MSTR_SK1": 2, "MSTR_RD2": 2, "MSTR_SK2": 0, "MSTR_RPT": 1, "MSTR_ILV": 0}
 # Lines 0-1 and, one after the other, 2-3, 4-5 and 6-7.

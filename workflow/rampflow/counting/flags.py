@@ -43,7 +43,8 @@ def used_pixels(pixeldq: np.ndarray) -> np.ndarray:
     uint8 `~numpy.ndarray`
         Of shape (positions, rows, columns): 255 for pixels that are counted, else 0.
     """
-    used = np.where(pixeldq & np.uint32(_REFERENCE), np.uint8(0), np.uint8(255))
+    # 1 less 1, or 0 less 1.
+    used = ((pixeldq & np.uint32(_REFERENCE)) != 0).view(np.uint8) - np.uint8(1)
     return used.reshape(-1, *used.shape[-2:])
 
 

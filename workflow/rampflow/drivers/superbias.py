@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampflow.steps import superbias
 
@@ -15,6 +15,6 @@ def run(step: Step) -> None:
     reference = step.references.open("superbias")
     bias = superbias.usable_bias(reference.read())
     step.pixeldq |= reference.read_dq()
-    at = {"bias": step.source.at_position(bias)}
-    step.chunks.groups(superbias.subtract_superbias, reads=("SCI",), writes=("SCI",), at=at)
-    step.chunks.zeroframes(superbias.subtract_from_zeroframe, at=at)
+    arrays: dict[str, Any] = {"reads": ("SCI",), "writes": ("SCI",), "along": {"bias": bias}}
+    step.chunks.rows(superbias.subtract_superbias, by_integration=True, **arrays)
+    step.chunks.zeroframes(superbias.subtract_from_zeroframe, at={"bias": step.source.at_position(bias)})

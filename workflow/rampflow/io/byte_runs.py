@@ -9,7 +9,7 @@ import os
 #: Runs from which the kernel is worth it, and with it the import of numba.
 _MANY = 64
 #: Bytes of an array from which the one that swaps them is.
-_LARGE = 4 << 20
+_LARGE = 256 << 10
 
 
 def pwrite_all(descriptor, buffer, offset):

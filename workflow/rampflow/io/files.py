@@ -203,6 +203,7 @@ class Product:
             raise FileProblem(f"{self.path}: cannot be opened ({error.strerror}); check the path") from None
         except ValueError as error:
             raise FileProblem(f"{self.path}: cannot be opened ({error}); check the path") from None
+        self._arrays = {}
         try:
             self.hdus = list(self._scan())
         except BaseException:
@@ -259,10 +260,13 @@ class Product:
         )
 
     def __getitem__(self, name):
-        hdu = self.hdu(name)
-        if hdu.header.get("XTENSION", "IMAGE").strip() != "IMAGE":
-            raise FileProblem(f"{self.path}: extension {name} is a table where an image is due")
-        return Array(self.descriptor, hdu.header, hdu.offset, self.path)
+        # Headers are slow to ask, and every chunk of an array would.
+        if name not in self._arrays:
+            hdu = self.hdu(name)
+            if hdu.header.get("XTENSION", "IMAGE").strip() != "IMAGE":
+                raise FileProblem(f"{self.path}: extension {name} is a table where an image is due")
+            self._arrays[name] = Array(self.descriptor, hdu.header, hdu.offset, self.path)
+        return self._arrays[name]
 
     def first_image(self):
         """Return the first array of the file, whatever its name."""

@@ -66,6 +66,7 @@ class NewProduct:
         self.path, self.place = Path(path), Path(place or path)
         self.partial = temporary(self.place)
         self.header, self.plans = header, plans
+        self._arrays = {}
         self.descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             self._lay_out()
@@ -99,10 +100,12 @@ class NewProduct:
         return any(plan.name == name for plan in self.plans)
 
     def __getitem__(self, name):
-        for plan in self.plans:
-            if plan.name == name:
-                return Array(self.descriptor, plan.header, plan.offset, self.path)
-        raise KeyError(name)
+        if name not in self._arrays:
+            plan = next((plan for plan in self.plans if plan.name == name), None)
+            if plan is None:
+                raise KeyError(name)
+            self._arrays[name] = Array(self.descriptor, plan.header, plan.offset, self.path)
+        return self._arrays[name]
 
     def commit(self):
         """Write the primary header and give the file its final name.

@@ -64,7 +64,7 @@ class Reference:
         return slice(y0, y1), slice(x0, x1)
 
     def read(self, name="SCI", *index):
-        """Read an array; leading axes by index, the last two cut to the window.
+        """Read an array; leading axes by index, the last two cut to the window; without one rows may have an index.
 
         Returns
         -------
@@ -73,10 +73,11 @@ class Reference:
             superstripes their positions are the first axis.
         """
         array = self.product[name]
-        index = tuple(index) + (slice(None),) * (len(array.shape) - 2 - len(index))
+        lead = len(array.shape) - 2
+        index, rows = index[:lead] + (slice(None),) * (lead - len(index)), index[lead:]
         planes = []
         for cuts in self._cuts(array):
-            pieces = [array.read(*index, *cut) for cut in cuts]
+            pieces = [array.read(*index, *(rows or cut)) for cut in cuts]
             planes.append(pieces[0] if len(pieces) == 1 else np.concatenate(pieces, self.window.axis))
         values = np.stack(planes) if self.window is not None and self.window.positions else planes[0]
         return values if name == "DQ" else values.astype(np.float32, copy=False)
@@ -113,10 +114,15 @@ class Reference:
         if "DQ_DEF" not in self.product or not len(table := self.table("DQ_DEF", "NAME", "VALUE")):
             return flags
         translated = np.zeros_like(flags)
+        # Most pixels have no flag.
+        flagged = np.flatnonzero(flags)
+        values = flags.reshape(-1)[flagged]
+        found = np.zeros_like(values)
         for row in table:
             bit = dq.REFERENCE_NAMES.get(str(row["NAME"]).strip())
             if bit is not None:
-                translated[(flags & np.uint32(row["VALUE"])) != 0] |= np.uint32(bit)
+                found[(values & np.uint32(row["VALUE"])) != 0] |= np.uint32(bit)
+        translated.reshape(-1)[flagged] = found
         return translated
 
     def _dq_shape(self):

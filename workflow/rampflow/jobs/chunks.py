@@ -27,6 +27,9 @@ Function = Callable[..., Any]
 At = Mapping[str, Function] | None
 Along = Mapping[str, Any] | None
 
+#: Bytes of rows of one group that are worked on by themselves, with a reference of as many.
+_CACHED = 2 << 20
+
 
 def cut_rows(along: Along, rows: slice) -> dict[str, Any]:
     """Cut arrays to rows; None, an array that the exposure does without, stays None."""
@@ -132,13 +135,13 @@ class Chunks:
         function: Function,
         *,
         plane: Callable[[int], int],
-        reference: Callable[[int, int], np.ndarray],
+        reference: Callable[[int, int, slice], np.ndarray],
         argument: str,
     ) -> None:
         """Subtract, group by group, a reference that is read or made one group at a time.
 
-        A task is one group of all integrations, so that what is made for a group is made once for all integrations
-        that share it.
+        A task is rows of one group of all integrations, so that what is made for a group is made once for all
+        integrations that share it; so many rows that the caches hold them.
 
         Parameters
         ----------
@@ -147,23 +150,26 @@ class Chunks:
         plane : callable
             Integration of the reference that serves an integration of the exposure.
         reference : callable
-            Called with (plane, group); returns the values.
+            Called with (plane, group, rows); returns the values.
         argument : str
             Name of the argument.
         """
         self.product.begin("SCI")
 
-        def run(group: int) -> None:
-            place = slice(group, group + 1)
+        def run(group: int, rows: slice) -> None:
+            place = slice(group, group + 1), rows
             current = values = None
             for integration in range(self.shape[0]):
                 if plane(integration) != current:
                     current = plane(integration)
-                    values = reference(current, group)
-                sci = self.source.read("SCI", integration, place)
-                self.product.store(function(sci, **{argument: values}), ("SCI",), (integration, place))
+                    values = reference(current, group, rows)
+                sci = self.source.read("SCI", integration, *place)
+                self.product.store(function(sci, **{argument: values}), ("SCI",), (integration, *place))
 
-        self._threads.run([(run, group) for group in range(self.shape[1])])
+        ny = self.shape[2]
+        step = self._rows_at_once(1, min(self._size, _CACHED))
+        blocks = [slice(r, min(r + step, ny)) for r in range(0, ny, step)]
+        self._threads.run([(run, group, rows) for group in range(self.shape[1]) for rows in blocks])
 
     def sequence(
         self, function: Function, *, reads: Names, writes: Names = (), updated: Names = (), **options: Any
@@ -348,10 +354,15 @@ class Chunks:
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo).
 
         ``itemsize`` is the bytes of a pixel in a group. Blocks of all integrations with a halo are twice as large: they
-        are low in long time series, and the rows of a halo are read and worked on once more.
+        are low in long time series, and the rows of a halo are read and worked on once more. Blocks of one integration
+        without a halo are a quarter: they are high enough, and the caches hold more of them.
         """
         nints, ngroups, ny, _ = self.shape
-        size = self._size if by_integration or not halo else 2 * self._size
+        size = self._size
+        if halo and not by_integration:
+            size *= 2
+        elif by_integration and not halo:
+            size //= 4
         step = self._rows_at_once(ngroups if by_integration else nints * ngroups, size, itemsize)
         blocks = []
         for integration in range(nints) if by_integration else [slice(None)]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: The arrays of a ramp and their types.
 _RAMP = {"SCI": np.float32, "PIXELDQ": np.uint32, "GROUPDQ": np.uint8}
 _FRAMES = {"ZEROFRAME": np.float32, "REFOUT": np.float32}
+#: Bytes of a piece of an array whose type changes on the way.
+_CONVERTED = 1 << 20
 
 
 class Stamp:
@@ -291,6 +293,9 @@ class RampProduct:
             size = int(np.prod(source.shape, dtype=np.int64)) * source.raw.itemsize
             files.copy_range(source.descriptor, target.descriptor, source.offset, target.offset, size)
             return
+        if name == "SCI" and type(self.frames) is SameFrames:
+            self._convert(source, target)
+            return
         if name == "GROUPDQ" and target.shape[:-2]:
             self._groups.begin()
         for index in np.ndindex(target.shape[:-2]):
@@ -298,6 +303,16 @@ class RampProduct:
             if name == "GROUPDQ":
                 self._groups.add(values, values, index, self._flags_of_pixels)
             target.write(values, *index)
+
+    @staticmethod
+    def _convert(source: files.Array, target: files.Array) -> None:
+        """Copy an array of the same shape into one of another type, so many rows at once that the cache holds them."""
+        *planes, ny, nx = target.shape
+        height = max(1, _CONVERTED // (nx * target.raw.itemsize))
+        for index in np.ndindex(*planes):
+            for start in range(0, ny, height):
+                rows = slice(start, min(start + height, ny))
+                target.write(source.read(*index, rows).astype(target.dtype, copy=False), *index, rows)
 
     def from_source(self, name: str, integration: int, *group: int) -> np.ndarray:
         """Read a frame of the source as the product has it where the step leaves it as it is."""

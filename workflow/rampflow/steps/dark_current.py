@@ -28,8 +28,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numba import void
 
 from rampflow.errors import StepError
+from rampflow.kernels import F32_2, F64_2, kernel
 from rampflow.steps import NotApplicable
 from rampflow.steps.agreement import check_shape
 
@@ -184,8 +186,7 @@ def averaged_dark(read_dark, plan, *, plane, group):
         step = (last - read_dark(plane, plan.available - 2)).astype(np.float64)
     for index in wanted:
         ahead = index - (plan.available - 1)
-        frame = last + ahead * step if ahead > 0 else read_dark(plane, index).astype(precision)
-        np.copyto(frame, 0, where=np.isnan(frame))
+        frame = _without_nan(last + ahead * step if ahead > 0 else read_dark(plane, index), precision)
         if total is None:
             total = frame
         else:
@@ -197,6 +198,22 @@ def averaged_dark(read_dark, plan, *, plane, group):
     return total.astype(np.float32, copy=False)
 
 
+def _without_nan(frame, precision):
+    """Return a frame as a new array of that precision, with 0 for NaN."""
+    copy = np.empty(frame.shape, precision)
+    _copy_without_nan(np.ascontiguousarray(frame), copy)
+    return copy
+
+
+@kernel([void(F32_2, F32_2), void(F32_2, F64_2), void(F64_2, F64_2)])
+def _copy_without_nan(frame, copy):
+    rows, nx = frame.shape
+    for y in range(rows):
+        for x in range(nx):
+            value = frame[y, x]
+            copy[y, x] = value if value == value else 0
+
+
 class Dark:
     """The dark of an exposure, made from a reference one group at a time.
 
@@ -204,7 +221,7 @@ class Dark:
     ----------
     read : callable
         ``read("SCI", *index)`` returns a frame of the reference: index (group,), or (plane, group) where it differs
-        between integrations (4-D, MIRI).
+        between integrations (4-D, MIRI); rows of it where a slice of them follows.
     header : mapping
         Primary header of the reference: NFRAMES, GROUPGAP.
     shape : tuple of int
@@ -240,11 +257,11 @@ class Dark:
         """Say which integration of the reference serves one of the exposure, as `dark_plane` does."""
         return dark_plane(integration, intstart=intstart, n_reference=self.planes[0] if self.planes else 1)
 
-    def group(self, plane: int, group: int) -> np.ndarray:
-        """Make the dark (DN) of a group of the exposure, as `averaged_dark` does."""
+    def group(self, plane: int, group: int, *rows: slice) -> np.ndarray:
+        """Make the dark (DN) of a group of the exposure, or of some of its rows, as `averaged_dark` does."""
 
         def read_dark(plane: int, group: int) -> np.ndarray:
-            return self._read("SCI", *((plane, group) if self.planes else (group,)))
+            return self._read("SCI", *((plane, group) if self.planes else (group,)), *rows)
 
         return averaged_dark(read_dark, self._plan, plane=plane, group=group)
 
@@ -259,7 +276,7 @@ class Dark:
             Dark (DN).
         """
         for *plane, group in np.ndindex(*self.planes, self.pattern.ngroups):
-            dark = self.group(*(plane or [0]), group)  # type: ignore[call-arg]
+            dark = self.group(*(plane or [0]), group)
             yield (*plane, group), dark.astype(np.float32, copy=False)
 
     def product(self, flags: np.ndarray, instrument: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -72,8 +72,8 @@ def flag_groups(groupdq: np.ndarray, mask_dq: np.ndarray) -> np.ndarray:
     ----------
     groupdq : 3D uint8 `~numpy.ndarray`
         Group flags, shape (n, rows, nx): groups of any integrations.
-    mask_dq : 2D uint32 `~numpy.ndarray`
-        Flags of the mask, in standard bits, cut to the same pixels.
+    mask_dq : 2D uint32 or uint8 `~numpy.ndarray`
+        Flags of the mask, in standard bits, or of these DO_NOT_USE; cut to the same pixels.
 
     Returns
     -------
@@ -86,5 +86,5 @@ def flag_groups(groupdq: np.ndarray, mask_dq: np.ndarray) -> np.ndarray:
         If the shapes differ.
     """
     check_shape("the mask", mask_dq.shape, "the frames of GROUPDQ", groupdq.shape[-mask_dq.ndim :])
-    groupdq |= (mask_dq & dq.DO_NOT_USE).astype(np.uint8)
+    groupdq |= (mask_dq & dq.DO_NOT_USE).astype(np.uint8, copy=False)
     return groupdq

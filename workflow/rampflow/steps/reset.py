@@ -57,24 +57,26 @@ def reset_plane(integration: int, *, intstart: int | None, n_reference: int) -> 
     return min(integration + (intstart or 1) - 1, n_reference - 1)
 
 
-def reader(read: Callable[..., np.ndarray], *, n_groups: int) -> Callable[[int, int], np.ndarray]:
+def reader(read: Callable[..., np.ndarray], *, n_groups: int) -> Callable[..., np.ndarray]:
     """Say how to get the reset signal of one group, for a caller that goes group by group.
 
     Parameters
     ----------
     read : callable
-        ``read(name, plane, groups)`` returns groups of an integration of the reference, shape (n, rows, nx).
+        ``read(name, plane, groups)`` returns groups of an integration of the reference, shape (n, rows, nx); rows of
+        them where a slice follows.
     n_groups : int
         Groups in the reference.
 
     Returns
     -------
     callable
-        ``(plane, group)`` to the reset signal (DN), shape (1, rows, nx); (0, rows, nx) beyond the reference.
+        ``(plane, group)`` to the reset signal (DN), shape (1, rows, nx); (0, rows, nx) beyond the reference. Rows of it
+        where a slice follows.
     """
 
-    def reset(plane, group):
-        return usable_reset(read("SCI", plane, slice(group, min(group + 1, n_groups))))
+    def reset(plane, group, *rows):
+        return usable_reset(read("SCI", plane, slice(group, min(group + 1, n_groups)), *rows))
 
     return reset
 

@@ -28,7 +28,7 @@ def preload(names=None):
     from rampflow.settings import configuration
 
     provenance.versions()
-    configuration.steps()
+    configuration.schema("parameters")
     if names is None:
         names = [module.name for module in pkgutil.iter_modules(drivers.__path__) if not module.name.startswith("_")]
     for name in names:
