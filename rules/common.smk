@@ -202,6 +202,9 @@ def references(step):
         checkpoints.references.get()
         if workflow.is_main_process:
             RUN.answered()
+            # Jobs are grouped anew now. Snakemake looks up a group by the jobs that it began with: one that began with
+            # a job that stays as it is, that fetches a raw file, would hold jobs of the graph before the answers, too.
+            workflow.dag.group_job_factory.cache.clear()
         kinds = DEMAND.reference_types(step, branch_in(wildcards))
         if kinds and wildcards.exposure in RUN.answers.failed():
             workflow.dag.forcefiles.add(f"{RUN.results}/{branch_in(wildcards)}/record/{step}.json")
