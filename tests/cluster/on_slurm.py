@@ -41,11 +41,21 @@ def submitted(runs, before):
     return [job for job in runs.slurm.jobs() if job not in before]
 
 
+@pytest.fixture(scope="module")
+def expected_with_variants(tmp_path_factory, slurm, programme):
+    return Runs(tmp_path_factory.mktemp("variants"), slurm, programme | VARIANTS).local()
+
+
 @pytest.mark.parametrize(("what", "jobs"), [("exposure", 3), (2, 2)])
-def test_jobs_of_exposures_and_of_portions_make_the_bits_of_a_local_run(runs, expected, what, jobs):
+def test_jobs_of_exposures_and_of_portions_make_the_bits_of_a_local_run_variants_too(
+    runs, programme, expected, expected_with_variants, what, jobs
+):
+    runs.config = programme | VARIANTS
     before = runs.slurm.jobs()
     runs.finish(runs.start(cluster_job=what))
-    assert runs.products() == expected
+    made = runs.products()
+    assert made == expected_with_variants
+    assert {name: made[name] for name in made if "/variants/" not in name} == expected != made
     assert len(submitted(runs, before)) == jobs
     assert is_free(runs)
     # Nothing is left to do, and nothing is submitted for it.
@@ -90,22 +100,6 @@ def test_a_programme_of_all_instruments_from_a_store_makes_the_bits_of_files_and
     assert [row["state"] for row in rows] == ["complete"] * 12
     # A gigabyte.
     shutil.rmtree(runs.results)
-
-
-@pytest.fixture(scope="module")
-def expected_of_variants(tmp_path_factory, slurm, programme):
-    return Runs(tmp_path_factory.mktemp("variants"), slurm, programme | VARIANTS).local()
-
-
-@pytest.mark.parametrize(("what", "jobs"), [("exposure", 3), (2, 2)])
-def test_variants_are_made_in_the_jobs_of_their_exposures(runs, programme, expected_of_variants, what, jobs):
-    runs.config = programme | VARIANTS
-    before = runs.slurm.jobs()
-    runs.finish(runs.start(cluster_job=what))
-    made = runs.products()
-    assert made == expected_of_variants and len({name for name in made if "/variants/" in name}) > 12
-    assert len(submitted(runs, before)) == jobs
-    assert is_free(runs)
 
 
 def test_a_head_may_be_a_job_itself_and_after_it_was_cancelled_the_same_command_completes(runs, expected):
