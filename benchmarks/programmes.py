@@ -34,7 +34,7 @@ WAYS = {
     "N": "a number: a job for so many exposures",
 }
 #: Steps that are left out, for time: where jobs of Slurm are single steps, each of a step is as long as of any other.
-LEFT_OUT = ("refpix", "persistence", "gain_scale")
+LEFT_OUT = ("superbias", "refpix", "persistence", "dark_current", "gain_scale")
 #: Processor time (s) of the job that is to be found in the account, and by how much that may be more: an interpreter.
 SPENT, MORE = 6.0, 1.0
 _SPEND = """
