@@ -3,6 +3,7 @@
 Graph logic is in workflow/rampflow/planning; here it is only put in Snakemake's words.
 """
 
+import atexit
 import os
 import sys
 
@@ -341,4 +342,7 @@ if not RUN.grouped:
 # On a node hooks are not called.
 if cluster.runs_group():
     RUN.begin_scratch()
-    RUN.interruption.spare(server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1))
+    SERVER = server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1)
+    RUN.interruption.spare(SERVER)
+    # Killed with this process, it would leave the folder of its socket.
+    atexit.register(server.stop, SERVER)

@@ -48,8 +48,11 @@ def expected_with_variants(tmp_path_factory, slurm, programme):
 
 @pytest.mark.parametrize(("what", "jobs"), [("exposure", 3), (2, 2)])
 def test_jobs_of_exposures_and_of_portions_make_the_bits_of_a_local_run_variants_too(
-    runs, programme, expected, expected_with_variants, what, jobs
+    runs, programme, expected, expected_with_variants, what, jobs, monkeypatch, tmp_path
 ):
+    nodes = tmp_path / "t"
+    nodes.mkdir()
+    monkeypatch.setenv("TMPDIR", str(nodes))
     runs.config = programme | VARIANTS
     before = runs.slurm.jobs()
     runs.finish(runs.start(cluster_job=what))
@@ -58,6 +61,7 @@ def test_jobs_of_exposures_and_of_portions_make_the_bits_of_a_local_run_variants
     assert {name: made[name] for name in made if "/variants/" not in name} == expected != made
     assert len(submitted(runs, before)) == jobs
     assert is_free(runs)
+    assert not list(nodes.glob("rampflow-*"))
     # Nothing is left to do, and nothing is submitted for it.
     before = runs.slurm.jobs()
     runs.finish(runs.start(cluster_job=what))
