@@ -37,7 +37,7 @@ class Measurement:
     peak_process_mb: float
 
 
-def measure(commands, *, cwd=None, env=None, log=None):
+def measure(commands, *, cwd=None, env=None, log=None, settle=None):
     """Run commands side by side and measure them as one.
 
     Parameters
@@ -48,6 +48,9 @@ def measure(commands, *, cwd=None, env=None, log=None):
         As for `subprocess.Popen`.
     log : path-like, optional
         For what the commands print.
+    settle : callable, optional
+        Is called after the last command: waits for what this process has started before, and the commands have put to
+        work. Its processor time is in the account, too.
 
     Returns
     -------
@@ -73,6 +76,8 @@ def measure(commands, *, cwd=None, env=None, log=None):
         try:
             statuses = [process.wait() for process in started]
             wall = time.perf_counter() - start
+            if settle is not None:
+                settle()
         finally:
             stop.set()
             sampler.join()

@@ -210,6 +210,9 @@ def references(step):
         checkpoints.references.get()
         if workflow.is_main_process:
             RUN.answered()
+            # Jobs are grouped anew now. Snakemake looks up a group by the jobs that it began with: one that began with
+            # a job that stays as it is, that fetches a raw file, would hold jobs of the graph before the answers, too.
+            workflow.dag.group_job_factory.cache.clear()
         kinds = DEMAND.reference_types(step, branch_in(wildcards))
         if kinds and wildcards.exposure in RUN.answers.failed():
             workflow.dag.forcefiles.add(f"{RUN.results}/{branch_in(wildcards)}/record/{step}.json")
@@ -363,3 +366,5 @@ if cluster.runs_group():
     SERVER = server.start(STATE, PLAN.steps, workflow.resource_settings.cores or 1)
     RUN.interruption.spare(SERVER)
     server.announce(SERVER)
+    # Killed with this process, it would leave the folder of its socket.
+    atexit.register(server.stop, SERVER)

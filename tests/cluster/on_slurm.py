@@ -3,7 +3,10 @@
 Not among the tests that `make test` finds: `make cluster-test`.
 """
 
+import csv
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cluster.conftest import Runs
 from servers.s3 import CREDENTIALS, ObjectServer
 
 HOME = Path(__file__).parents[2]
@@ -23,6 +27,11 @@ FEW = {
     + ("jump", "gain_scale")
 }
 
+#: One that begins at the last steps, and one that begins early.
+VARIANTS = {
+    "variants": {"strict": {"jump": {"rejection_threshold": 3.0}}, "even": {"refpix": {"odd_even_columns": False}}}
+}
+
 
 def is_free(runs):
     return not (runs.results / ".lock").exists() and not list(runs.results.glob("*/.lock"))
@@ -32,39 +41,92 @@ def submitted(runs, before):
     return [job for job in runs.slurm.jobs() if job not in before]
 
 
+@pytest.fixture(scope="module")
+def expected_with_variants(tmp_path_factory, slurm, programme):
+    return Runs(tmp_path_factory.mktemp("variants"), slurm, programme | VARIANTS).local()
+
+
 @pytest.mark.parametrize(("what", "jobs"), [("exposure", 3), (2, 2)])
-def test_jobs_of_exposures_and_of_portions_make_the_bits_of_a_local_run(runs, expected, what, jobs):
+def test_jobs_of_exposures_and_of_portions_make_the_bits_of_a_local_run_variants_too(
+    runs, programme, expected, expected_with_variants, what, jobs, monkeypatch, tmp_path
+):
+    nodes = tmp_path / "t"
+    nodes.mkdir()
+    monkeypatch.setenv("TMPDIR", str(nodes))
+    runs.config = programme | VARIANTS
     before = runs.slurm.jobs()
     runs.finish(runs.start(cluster_job=what))
-    assert runs.products() == expected
+    made = runs.products()
+    assert made == expected_with_variants
+    assert {name: made[name] for name in made if "/variants/" not in name} == expected != made
     assert len(submitted(runs, before)) == jobs
     assert is_free(runs)
+    assert not list(nodes.glob("rampflow-*"))
     # Nothing is left to do, and nothing is submitted for it.
     before = runs.slurm.jobs()
     runs.finish(runs.start(cluster_job=what))
     assert not submitted(runs, before)
 
 
-@pytest.mark.parametrize("what", ["exposure", 2])
-def test_exposures_in_a_store_are_fetched_by_jobs_and_make_the_same_bits(runs, expected, what, monkeypatch):
+@pytest.fixture(scope="module")
+def expected_of_mixed(tmp_path_factory, slurm, mixed):
+    here = Runs(tmp_path_factory.mktemp("files"), slurm, mixed)
+    made = here.local()
+    shutil.rmtree(here.results)
+    return made
+
+
+@pytest.mark.parametrize(("what", "jobs"), [("exposure", 12), (5, 3)])
+def test_a_programme_of_all_instruments_from_a_store_makes_the_bits_of_files_and_one_report(
+    runs, mixed, expected_of_mixed, what, jobs, monkeypatch
+):
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     with ObjectServer() as store:
-        for path in Path(runs.config["exposures"]).parent.glob("*_uncal.fits"):
+        for path in Path(mixed["exposures"]).parent.glob("*_uncal.fits"):
             store.put(f"data/{path.name}", path.read_bytes())
         far = {"exposures": "s3://archive/data/*_uncal.fits", "storage": {"endpoint_url": store.url}}
-        runs.config = runs.config | far
+        runs.config = mixed | far
         before = runs.slurm.jobs()
         runs.finish(runs.start(cluster_job=what))
-        assert runs.products() == expected
-        assert len(submitted(runs, before)) == {"exposure": 3, 2: 2}[what]
-        assert is_free(runs)
+    assert runs.products() == expected_of_mixed
+    assert len(submitted(runs, before)) == jobs
+    assert is_free(runs)
+    # Nothing stays of what was fetched; where it came from does.
+    assert not list(runs.folder.rglob("*_uncal.fits*"))
+    sources = [json.loads(path.read_text())["inputs"]["ramp"] for path in runs.results.glob("*/record/dq_init.json")]
+    assert len(sources) == 12 and all(each["url"].startswith("s3://archive/data/") for each in sources)
+    subprocess.run([sys.executable, "-m", "rampflow", "report", runs.results], check=True, stdout=subprocess.DEVNULL)
+    assert [path.name for path in runs.folder.rglob("report.html")] == ["report.html"]
+    with open(runs.results / "summary.tsv", newline="") as table:
+        rows = [*csv.DictReader(table, delimiter="\t")]
+    assert {row["exposure"] for row in rows} == {name.partition("/")[0] for name in expected_of_mixed}
+    assert [row["state"] for row in rows] == ["complete"] * 12
+    # A gigabyte.
+    shutil.rmtree(runs.results)
+
+
+def test_a_head_may_be_a_job_itself_and_after_it_was_cancelled_the_same_command_completes(runs, expected):
+    before = runs.slurm.jobs()
+    # What such a job has in its environment of Slurm is for itself, and not for those that it submits.
+    itself = ["srun", "--mem=2000", "--time=30", "--cpus-per-task=1"]
+    head = runs.start(within=itself, cluster_job=2)
+    runs.wait_for(lambda: len(runs.records()) > 3, head)
+    own, *others = submitted(runs, before)
+    assert len(others) == 2
+    runs.slurm.command("scancel", str(own))
+    assert head.wait(60) != 0 and "interrupted (SIGTERM)" in runs.said()
+    # From other computers the lock, which it had no time to give back, is judged by the job.
+    assert json.loads((runs.results / ".lock").read_text())["batch"] == str(own)
+    runs.finish(runs.start(within=itself, cluster_job=2))
+    assert runs.products() == expected
+    assert is_free(runs)
 
 
 def test_jobs_of_single_steps_make_the_bits_of_a_local_run(runs, tmp_path_factory, programme):
     few = dict(programme, exposures=programme["exposures"].replace("*", "*00001_nrcb1"), steps=FEW)
     runs.config = few
-    here = type(runs)(tmp_path_factory.mktemp("few"), runs.slurm, few)
+    here = Runs(tmp_path_factory.mktemp("few"), runs.slurm, few)
     before = runs.slurm.jobs()
     runs.finish(runs.start(cluster_job="step"))
     assert runs.products() == here.local()

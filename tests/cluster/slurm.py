@@ -1,6 +1,7 @@
 """A real Slurm on this computer, of one node or two, with files and ports of its own; it ends what it has started."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -38,7 +39,7 @@ MinJobAge=300
 KillWait=5
 MpiDefault=none
 SlurmdParameters=config_overrides
-NodeName=DEFAULT CPUs=4 Sockets=1 CoresPerSocket=4 ThreadsPerCore=1
+NodeName=DEFAULT CPUs={cpus} Sockets=1 CoresPerSocket={cpus} ThreadsPerCore=1
 NodeName=first NodeHostname={host} NodeAddr=127.0.0.1 Port={first} RealMemory=9000 State=UNKNOWN
 NodeName=second NodeHostname={host} NodeAddr=127.0.0.1 Port={second} RealMemory=9000 State=UNKNOWN
 PartitionName=main Nodes=first Default=YES MaxTime=INFINITE State=UP DefMemPerCPU=1000
@@ -67,10 +68,13 @@ def missing():
 
 
 class Slurm:
-    """Starts with `start`, ends with `stop`; its commands find it by ``environment``."""
+    """Starts with `start`, ends with `stop`; its commands find it by ``environment``.
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    Of so many processors is each node, whatever this computer has.
+    """
+
+    def __init__(self, folder, cpus=4):
+        self.folder, self._cpus = Path(folder), cpus
         self.environment = {
             "SLURM_CONF": str(self.folder / "slurm.conf"),
             "PATH": f"{self.folder}/programs{os.pathsep}{os.environ['PATH']}",
@@ -83,14 +87,16 @@ class Slurm:
     def start(self):
         for name in ("state", "spool.first", "spool.second", "programs"):
             (self.folder / name).mkdir()
-        # Snakemake's plugin takes SLURM_CONF from srun on the node.
-        srun = self.folder / "programs" / "srun"
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
-        srun.chmod(0o755)
+        # Snakemake's plugin takes SLURM_CONF from srun on the node; where the head is a job itself, from all of them.
+        for name in ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo"):
+            program = self.folder / "programs" / name
+            program.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which(name)} "$@"\n')
+            program.chmod(0o755)
         how = ("cgroup", "cgroup") if self.limits else ("linuxproc", "none")
         text = CONFIGURATION.format(
             host=os.uname().nodename,
             folder=self.folder,
+            cpus=self._cpus,
             controller=_port(),
             first=_port(),
             second=_port(),
@@ -133,6 +139,11 @@ class Slurm:
         """Return the numbers of jobs in these states, all by default, the oldest first."""
         listed = self.command("squeue", "--noheader", f"--states={','.join(states) or 'all'}", "--format=%i")
         return sorted(map(int, listed.split()))
+
+    def submitted(self):
+        """Return how many jobs have been submitted since its start, forgotten ones, too."""
+        (told,) = re.findall(r"NEXT_JOB_ID\s*=\s*(\d+)", self.command("scontrol", "show", "config"))
+        return int(told) - 1
 
     def stop(self):
         for job in self.jobs("RUNNING", "PENDING"):

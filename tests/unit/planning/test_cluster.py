@@ -72,7 +72,7 @@ def squeue(tmp_path, monkeypatch):
         program.chmod(0o755)
 
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(cluster, "_JOB", None)
     return say
 
 
@@ -98,7 +98,7 @@ def test_where_slurm_cannot_be_asked_nothing_has_ended(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert not cluster.has_ended("7")
     # A job that was put back to the queue is at work again, which is this process.
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setattr(cluster, "_JOB", "7")
     assert cluster.has_ended("7")
 
 

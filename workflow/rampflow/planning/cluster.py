@@ -21,6 +21,9 @@ BESIDE = 600
 _WARM = 10
 #: Bytes on the disk for one of the exposure as float32: the product, its flags, what is made beside it.
 _ON_DISK = 2
+#: The Slurm job that this process is in. It is asked for here, at the beginning: from a head that is in one
+#: Snakemake's plugin takes Slurm's variables before the run begins.
+_JOB = os.environ.get("SLURM_JOB_ID") or None
 
 
 def minutes(size: int) -> int:
@@ -117,7 +120,7 @@ def exposures_of_job(arguments: Sequence[str], config: Mapping[str, Any]) -> lis
 
 def batch_job() -> str | None:
     """Return the number of the Slurm job that this process is in; None where it is in none."""
-    return os.environ.get("SLURM_JOB_ID") or None
+    return _JOB
 
 
 def has_ended(job: str) -> bool:
