@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from rampflow.planning.terminal import tell
+
 #: Seconds that a step takes whatever its exposure is: Snakemake twice on the node, imports, kernels.
 _BEGINNING = 100
 #: Seconds for each MB of the exposure as float32: ten times what the slowest steps took on one core.
@@ -121,6 +123,30 @@ def exposures_of_job(arguments: Sequence[str], config: Mapping[str, Any]) -> lis
 def batch_job() -> str | None:
     """Return the number of the Slurm job that this process is in; None where it is in none."""
     return _JOB
+
+
+def say_why_jobs_fail() -> None:
+    """Have the head say why a job of all steps of exposures has failed: once for each reason of each.
+
+    Slurm's refusal to take it, its time limit, a lack of memory: of a group of jobs Snakemake says that each has
+    failed, and leaves out what its plugin says of it.
+    """
+    # It takes a moment to import, and nobody else needs it.
+    from snakemake.jobs import GroupJob
+
+    log_error, said = GroupJob.log_error, set()
+
+    def with_reason(group: Any, msg: str | None = None, **more: Any) -> None:
+        exposures = {getattr(job.wildcards, "exposure", job.rule.name) for job in group.jobs}
+        # After that comes the command, a page long.
+        reason = " ".join(str(msg or "").partition("    sbatch ")[0].split())
+        line = f"{', '.join(sorted(exposures))}: {reason}"
+        if reason and line not in said:
+            said.add(line)
+            tell([line])
+        log_error(group, msg, **more)
+
+    GroupJob.log_error = with_reason
 
 
 def has_ended(job: str) -> bool:

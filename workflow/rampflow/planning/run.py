@@ -191,6 +191,8 @@ class Run:
         # the sake of clusters.
         if workflow.local_exec:
             workflow.scheduler.job_rate_limiter = None
+        elif self.grouped:
+            cluster.say_why_jobs_fail()
         kernels_place.choose(STATE)
 
     def _begin_whole(self, workflow: Any) -> None:
