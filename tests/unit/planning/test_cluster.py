@@ -33,17 +33,18 @@ def test_why_a_job_of_many_steps_fails_is_said_once(monkeypatch, capsys):
     steps = [SimpleNamespace(rule=SimpleNamespace(name="jump"), wildcards=SimpleNamespace(exposure=e)) for e in "ba"]
     fetch = SimpleNamespace(rule=SimpleNamespace(name="portion"), wildcards=SimpleNamespace())
     monkeypatch.setattr(GroupJob, "jobs", [*steps, fetch], raising=False)
-    cluster.say_why_jobs_fail()
+    reasons = cluster.Reasons()
+    reasons.listen()
     refused = "SLURM sbatch failed. The error message was 'sbatch: error: no\nsuch account'.\n    sbatch call:\n   x y"
-    for reason in (refused, refused, None, "", "SLURM status is: 'TIMEOUT'"):
+    reasons_given = (refused, refused, None, "", "SLURM-job '12' failed", "SLURM-job '13' failed")
+    for reason in reasons_given:
         group.log_error(msg=reason, aux_logs=[])
-    assert passed_on == [
-        (reason, {"aux_logs": []}) for reason in (refused, refused, None, "", "SLURM status is: 'TIMEOUT'")
-    ]
+    assert passed_on == [(reason, {"aux_logs": []}) for reason in reasons_given]
+    short = "SLURM sbatch failed. The error message was 'sbatch: error: no such account'."
     assert capsys.readouterr().err.splitlines() == [
-        "rampflow: a, b, portion: SLURM sbatch failed. The error message was 'sbatch: error: no such account'.",
-        "rampflow: a, b, portion: SLURM status is: 'TIMEOUT'",
+        f"rampflow: a, b, portion: {reason}" for reason in (short, *reasons_given[-2:])
     ]
+    assert reasons.lines() == [f"{reason} (jobs of 3 exposures)" for reason in (short, "SLURM-job failed")]
 
 
 def test_larger_exposures_ask_for_more():
