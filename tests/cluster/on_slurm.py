@@ -123,6 +123,15 @@ def test_a_head_may_be_a_job_itself_and_after_it_was_cancelled_the_same_command_
     assert is_free(runs)
 
 
+@pytest.mark.parametrize("what", ["exposure", 2])
+def test_jobs_that_slurm_does_not_take_end_the_run_with_its_words(runs, what):
+    before = runs.slurm.jobs()
+    refused = ("--default-resources", "slurm_partition=nowhere", "--retries", "0")
+    said = runs.finish(runs.start(*refused, cluster_job=what), status=1)
+    assert "nowhere" in said and "invalid partition" in said.lower()
+    assert not submitted(runs, before) and is_free(runs)
+
+
 def test_jobs_of_single_steps_make_the_bits_of_a_local_run(runs, tmp_path_factory, programme):
     few = dict(programme, exposures=programme["exposures"].replace("*", "*00001_nrcb1"), steps=FEW)
     runs.config = few

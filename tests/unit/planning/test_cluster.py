@@ -1,8 +1,10 @@
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake.jobs import GroupJob
 
 from rampflow.planning import cluster, portions, scratch_place
 from rampflow.planning.results_lock import ResultsInUse, ResultsLock, is_dead
@@ -22,6 +24,27 @@ def test_the_leader_of_a_chain_is_its_first_exposure():
     assert [cluster.leader(one, links) for one in "abcd"] == ["a", "a", "a", "d"]
     # Nonsense ends, too.
     assert cluster.leader("a", {"a": "b", "b": "a"}) in ("a", "b")
+
+
+def test_why_a_job_of_many_steps_fails_is_said_once(monkeypatch, capsys):
+    passed_on = []
+    monkeypatch.setattr(GroupJob, "log_error", lambda _, msg=None, **more: passed_on.append((msg, more)))
+    group = object.__new__(GroupJob)
+    steps = [SimpleNamespace(rule=SimpleNamespace(name="jump"), wildcards=SimpleNamespace(exposure=e)) for e in "ba"]
+    fetch = SimpleNamespace(rule=SimpleNamespace(name="portion"), wildcards=SimpleNamespace())
+    monkeypatch.setattr(GroupJob, "jobs", [*steps, fetch], raising=False)
+    reasons = cluster.Reasons()
+    reasons.listen()
+    refused = "SLURM sbatch failed. The error message was 'sbatch: error: no\nsuch account'.\n    sbatch call:\n   x y"
+    reasons_given = (refused, refused, None, "", "SLURM-job '12' failed", "SLURM-job '13' failed")
+    for reason in reasons_given:
+        group.log_error(msg=reason, aux_logs=[])
+    assert passed_on == [(reason, {"aux_logs": []}) for reason in reasons_given]
+    short = "SLURM sbatch failed. The error message was 'sbatch: error: no such account'."
+    assert capsys.readouterr().err.splitlines() == [
+        f"rampflow: a, b, portion: {reason}" for reason in (short, *reasons_given[-2:])
+    ]
+    assert reasons.lines() == [f"{reason} (jobs of 3 exposures)" for reason in (short, "SLURM-job failed")]
 
 
 def test_larger_exposures_ask_for_more():

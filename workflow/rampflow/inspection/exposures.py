@@ -15,7 +15,10 @@ from rampflow.settings.parameters import merge_parameters
 #: How far exposures can be, the best first.
 STATES = ("complete", "outdated", "interrupted", "failed", "not begun")
 #: What can be said of a job that has left a log, but neither a record nor an error.
-ENDED = "its job left neither a record nor an error: it was killed (for want of memory? try --cores 1)"
+ENDED = (
+    "its job left neither a record nor an error: it did not begin, or was killed (for want of memory? try --cores 1; "
+    "on a cluster the head has said why)"
+)
 STOPPED = "the run was interrupted, or runs still"
 NOT_BEGUN = "has not run"
 #: In place of the step where an exposure cannot be used, which is known before anything runs.

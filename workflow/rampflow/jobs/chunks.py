@@ -29,6 +29,8 @@ Along = Mapping[str, Any] | None
 
 #: Bytes of rows of one group that are worked on by themselves, with a reference of as many.
 _CACHED = 2 << 20
+#: Rows of a block, for each of its halo, below which it is low.
+_LOW = 32
 
 
 def cut_rows(along: Along, rows: slice) -> dict[str, Any]:
@@ -353,17 +355,17 @@ class Chunks:
     ) -> list[tuple[Any, slice, slice]]:
         """Blocks of rows small enough for memory: (integration or all, rows, rows with halo).
 
-        ``itemsize`` is the bytes of a pixel in a group. Blocks of all integrations with a halo are twice as large: they
-        are low in long time series, and the rows of a halo are read and worked on once more. Blocks of one integration
-        without a halo are a quarter: they are high enough, and the caches hold more of them.
+        ``itemsize`` is the bytes of a pixel in a group. Where blocks are low, as those of all integrations of long time
+        series, they are twice as large with a halo, whose rows are read and worked on once more. Blocks of one
+        integration without a halo are a quarter: they are high enough, and the caches hold more of them.
         """
         nints, ngroups, ny, _ = self.shape
-        size = self._size
-        if halo and not by_integration:
-            size *= 2
-        elif by_integration and not halo:
+        planes, size = ngroups if by_integration else nints * ngroups, self._size
+        if by_integration and not halo:
             size //= 4
-        step = self._rows_at_once(ngroups if by_integration else nints * ngroups, size, itemsize)
+        step = self._rows_at_once(planes, size, itemsize)
+        if halo and not by_integration and step < _LOW * halo:
+            step = self._rows_at_once(planes, 2 * size, itemsize)
         blocks = []
         for integration in range(nints) if by_integration else [slice(None)]:
             for r in range(0, ny, step):

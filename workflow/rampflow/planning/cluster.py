@@ -5,11 +5,14 @@ Memory is in `rampflow.jobs.memory`, since a job keeps within it.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+from rampflow.planning.terminal import tell
 
 #: Seconds that a step takes whatever its exposure is: Snakemake twice on the node, imports, kernels.
 _BEGINNING = 100
@@ -121,6 +124,42 @@ def exposures_of_job(arguments: Sequence[str], config: Mapping[str, Any]) -> lis
 def batch_job() -> str | None:
     """Return the number of the Slurm job that this process is in; None where it is in none."""
     return _JOB
+
+
+class Reasons:
+    """Why jobs of all steps of exposures have failed: Slurm's refusal to take one, its time limit, a lack of memory.
+
+    Of a group of jobs Snakemake says that each has failed, a page for each, and leaves out what its plugin says of it.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[str, set[str]] = defaultdict(set)
+
+    def listen(self) -> None:
+        """Say each reason of each exposure once, when it comes, and keep it."""
+        # It takes a moment to import, and nobody else needs it.
+        from snakemake.jobs import GroupJob
+
+        log_error = GroupJob.log_error
+
+        def with_reason(group: Any, msg: str | None = None, **more: Any) -> None:
+            exposures = {getattr(job.wildcards, "exposure", job.rule.name) for job in group.jobs}
+            # After that comes the command, a page long.
+            reason = " ".join(str(msg or "").partition("    sbatch ")[0].split())
+            if reason and not exposures <= self._of[reason]:
+                self._of[reason] |= exposures
+                tell([f"{', '.join(sorted(exposures))}: {reason}"])
+            log_error(group, msg, **more)
+
+        GroupJob.log_error = with_reason
+
+    def lines(self) -> list[str]:
+        """Return a line for each kind of reason, with the number of exposures; some may have been done again since."""
+        kinds: dict[str, set[str]] = defaultdict(set)
+        for reason, exposures in self._of.items():
+            # Jobs differ in their numbers.
+            kinds[re.sub(r" '\d+'", "", reason)] |= exposures
+        return [f"{kind} (jobs of {len(exposures)} exposures)" for kind, exposures in kinds.items() if exposures]
 
 
 def has_ended(job: str) -> bool:

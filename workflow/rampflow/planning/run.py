@@ -97,6 +97,7 @@ class Run:
         self.portions = portions.Division(self.demand, size)
         self._told: object = None
         self._disagreements: list[str] = []
+        self._reasons = cluster.Reasons()
         self._file = RunFile(self.results, self.config, self.demand)
         self._lock = ResultsLock(self.results, self._file.started)
         self._portion = None if mine is None else portions.Portion(self.results, mine, self._file.started)
@@ -191,6 +192,8 @@ class Run:
         # the sake of clusters.
         if workflow.local_exec:
             workflow.scheduler.job_rate_limiter = None
+        elif self.grouped:
+            self._reasons.listen()
         kernels_place.choose(STATE)
 
     def _begin_whole(self, workflow: Any) -> None:
@@ -240,6 +243,7 @@ class Run:
             everything = [*self.demand.branches, *self.plan.unusable]
             suspects = [branch for branch in everything if branch not in made]
             tell(unfinished(self.results, suspects, self.interruption.by, len(everything) - len(suspects)))
+            tell(self._reasons.lines())
         self._lock.release()
         self.interruption.end()
         for thread in threading.enumerate():
