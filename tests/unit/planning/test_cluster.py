@@ -33,8 +33,8 @@ def test_why_a_job_of_many_steps_fails_is_said_once(monkeypatch, capsys):
     steps = [SimpleNamespace(rule=SimpleNamespace(name="jump"), wildcards=SimpleNamespace(exposure=e)) for e in "ba"]
     fetch = SimpleNamespace(rule=SimpleNamespace(name="portion"), wildcards=SimpleNamespace())
     monkeypatch.setattr(GroupJob, "jobs", [*steps, fetch], raising=False)
-    reasons = cluster.Reasons()
-    reasons.listen()
+    failures = cluster.GroupFailures()
+    failures.listen()
     refused = "SLURM sbatch failed. The error message was 'sbatch: error: no\nsuch account'.\n    sbatch call:\n   x y"
     reasons_given = (refused, refused, None, "", "SLURM-job '12' failed", "SLURM-job '13' failed")
     for reason in reasons_given:
@@ -44,7 +44,7 @@ def test_why_a_job_of_many_steps_fails_is_said_once(monkeypatch, capsys):
     assert capsys.readouterr().err.splitlines() == [
         f"rampflow: a, b, portion: {reason}" for reason in (short, *reasons_given[-2:])
     ]
-    assert reasons.lines() == [f"{reason} (jobs of 3 exposures)" for reason in (short, "SLURM-job failed")]
+    assert failures.lines() == [f"{reason} (jobs of 3 exposures)" for reason in (short, "SLURM-job failed")]
 
 
 def test_larger_exposures_ask_for_more():

@@ -3,6 +3,7 @@
 Memory is in `rampflow.jobs.memory`, since a job keeps within it.
 """
 
+import importlib
 import json
 import os
 import re
@@ -126,7 +127,7 @@ def batch_job() -> str | None:
     return _JOB
 
 
-class Reasons:
+class GroupFailures:
     """Why jobs of all steps of exposures have failed: Slurm's refusal to take one, its time limit, a lack of memory.
 
     Of a group of jobs Snakemake says that each has failed, a page for each, and leaves out what its plugin says of it.
@@ -137,10 +138,8 @@ class Reasons:
 
     def listen(self) -> None:
         """Say each reason of each exposure once, when it comes, and keep it."""
-        # It takes a moment to import, and nobody else needs it.
-        from snakemake.jobs import GroupJob
-
-        log_error = GroupJob.log_error
+        groups = importlib.import_module("snakemake.jobs").GroupJob
+        log_error = groups.log_error
 
         def with_reason(group: Any, msg: str | None = None, **more: Any) -> None:
             exposures = {getattr(job.wildcards, "exposure", job.rule.name) for job in group.jobs}
@@ -151,7 +150,7 @@ class Reasons:
                 tell([f"{', '.join(sorted(exposures))}: {reason}"])
             log_error(group, msg, **more)
 
-        GroupJob.log_error = with_reason
+        groups.log_error = with_reason
 
     def lines(self) -> list[str]:
         """Return a line for each kind of reason, with the number of exposures; some may have been done again since."""

@@ -97,7 +97,7 @@ class Run:
         self.portions = portions.Division(self.demand, size)
         self._told: object = None
         self._disagreements: list[str] = []
-        self._reasons = cluster.Reasons()
+        self._failures = cluster.GroupFailures()
         self._file = RunFile(self.results, self.config, self.demand)
         self._lock = ResultsLock(self.results, self._file.started)
         self._portion = None if mine is None else portions.Portion(self.results, mine, self._file.started)
@@ -193,7 +193,7 @@ class Run:
         if workflow.local_exec:
             workflow.scheduler.job_rate_limiter = None
         elif self.grouped:
-            self._reasons.listen()
+            self._failures.listen()
         kernels_place.choose(STATE)
 
     def _begin_whole(self, workflow: Any) -> None:
@@ -243,7 +243,7 @@ class Run:
             everything = [*self.demand.branches, *self.plan.unusable]
             suspects = [branch for branch in everything if branch not in made]
             tell(unfinished(self.results, suspects, self.interruption.by, len(everything) - len(suspects)))
-            tell(self._reasons.lines())
+            tell(self._failures.lines())
         self._lock.release()
         self.interruption.end()
         for thread in threading.enumerate():
